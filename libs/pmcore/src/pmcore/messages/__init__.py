@@ -1,0 +1,1 @@
+"""What crosses a boundary: frozen, tagged structs, one file per family."""

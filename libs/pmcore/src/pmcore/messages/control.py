@@ -1,0 +1,23 @@
+"""The operator's lever on `{acct}:ctl`. A halt is persisted and outlives restarts."""
+
+from __future__ import annotations
+
+from pmcore.messages.base import Message
+
+
+class Halt(Message, frozen=True, kw_only=True):
+    """Cancel everything, place nothing until `Resume`."""
+
+    reason: str
+    by: str
+    ts_recv_ns: int
+
+
+class Resume(Message, frozen=True, kw_only=True):
+    """Quote again, after the usual checks."""
+
+    by: str
+    ts_recv_ns: int
+
+
+ControlMessage = Halt | Resume

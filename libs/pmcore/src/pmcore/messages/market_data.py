@@ -1,0 +1,110 @@
+"""Market data on `{series}:md`: books, level changes, public trades, tick size, feed status."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from pmcore.messages.base import Message
+from pmcore.model.market import BookSide, Outcome, TakerSide
+
+Level = tuple[int, int]
+"""(price_e4, size_u6)."""
+
+
+class SnapshotOrigin(StrEnum):
+    """Why a whole book arrived; a CHECKPOINT is our own and carries no venue hash."""
+
+    SUBSCRIBE = "subscribe"
+    TRADE = "trade"
+    REST = "rest"
+    CHECKPOINT = "checkpoint"
+
+
+class BookSnapshot(Message, frozen=True, kw_only=True):
+    """A whole book of one outcome. Levels in wire order: best LAST (venue.md 1.3).
+
+    `hash` is the venue's, or "" when there is none to verify. `last_trade` is the text of the
+    frame ("" before the first trade), None when the frame has no such field (after a trade).
+    """
+
+    slug: str
+    outcome: Outcome
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    hash: str
+    origin: SnapshotOrigin
+    tick_e4: int | None = None
+    last_trade: str | None = None
+    ts_event_ns: int
+    ts_recv_ns: int
+
+
+class LevelChange(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of `price_changes`: the new absolute size of a level; 0 removes it.
+
+    `hash` is of that outcome's whole book after the whole engine event (venue.md 5.4).
+    The venue's own touch comes along where it is given: 0 / 10_000 for an empty side.
+    """
+
+    outcome: Outcome
+    side: BookSide
+    price_e4: int
+    size_u6: int
+    hash: str = ""
+    best_bid_e4: int | None = None
+    best_ask_e4: int | None = None
+
+
+class BookDelta(Message, frozen=True, kw_only=True):
+    """One `price_change` frame: changes of both outcomes, in wire order."""
+
+    slug: str
+    changes: tuple[LevelChange, ...]
+    ts_event_ns: int
+    ts_recv_ns: int
+
+
+class TradePrinted(Message, frozen=True, kw_only=True):
+    """A public trade; outcome and side are the taker's (venue.md 5.2). Sizes are never guessed."""
+
+    slug: str
+    outcome: Outcome
+    taker_side: TakerSide
+    price_e4: int
+    size_u6: int
+    transaction_hash: str = ""
+    ts_event_ns: int
+    ts_recv_ns: int
+
+
+class TickSizeChanged(Message, frozen=True, kw_only=True):
+    """The market's grid became finer; the book is dropped until the next snapshot."""
+
+    slug: str
+    outcome: Outcome
+    new_tick_e4: int
+    ts_event_ns: int
+    ts_recv_ns: int
+
+
+class FeedState(StrEnum):
+    """LIVE: frames may be trusted. Every other state means: no quotes."""
+
+    LIVE = "live"
+    DOWN = "down"
+    SILENT = "silent"
+    RESYNCING = "resyncing"
+
+
+class FeedStatusChanged(Message, frozen=True, kw_only=True):
+    """The market socket of a window came up, went down, fell silent or is resyncing."""
+
+    slug: str
+    state: FeedState
+    reason: str = ""
+    ts_recv_ns: int
+
+
+MarketDataMessage = BookSnapshot | BookDelta | TradePrinted | TickSizeChanged | FeedStatusChanged

@@ -1,0 +1,38 @@
+"""What a machine has to say to a person. Shells log and count notices; tests assert on them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class NoticeKind(StrEnum):
+    """Closed list; a shell counts each as `pm_<service>_notices_total{kind}`."""
+
+    QUOTES_REFUSED = "quotes_refused"
+    TOXIC_ENTERED = "toxic_entered"
+    TOXIC_LEFT = "toxic_left"
+    BOOK_GAP = "book_gap"
+    BOOK_STALE = "book_stale"
+    BOOK_MISMATCH = "book_mismatch"
+    ORDER_DENIED = "order_denied"
+    ORDER_REJECTED = "order_rejected"
+    INVALID_TRANSITION = "invalid_transition"
+    UNKNOWN_ORDER = "unknown_order"
+    FILL_REVERSED = "fill_reversed"
+    LIMIT_REACHED = "limit_reached"
+    LOSS_LIMIT = "loss_limit"
+    WINDOW_STATE = "window_state"
+    HALTED = "halted"
+    RESUMED = "resumed"
+    INPUT_DROPPED = "input_dropped"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something worth a log line. `detail` is for a tired human; never parsed."""
+
+    kind: NoticeKind
+    slug: str = ""
+    reason: str = ""
+    detail: str = ""

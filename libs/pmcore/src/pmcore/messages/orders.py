@@ -1,0 +1,48 @@
+"""Commands on `{series}:cmd`, from the strategy to the executor."""
+
+from __future__ import annotations
+
+from pmcore.messages.base import Message
+from pmcore.model.market import Outcome
+
+
+class SubmitOrder(Message, frozen=True, kw_only=True):
+    """Place one post-only GTC BUY. There is no other kind of order in this system.
+
+    `ts_cause_ns` is the receive time of the newest input behind the decision, `ts_step_ns` the
+    strategy's clock when it decided. Denied once `expires_at_ns` has passed (design.md 2.5).
+    """
+
+    client_order_id: str
+    slug: str
+    outcome: Outcome
+    price_e4: int
+    size_u6: int
+    tick_e4: int
+    expires_at_ns: int
+    ts_step_ns: int
+    ts_cause_ns: int = 0
+
+
+class CancelOrders(Message, frozen=True, kw_only=True):
+    """Cancel these orders, by our ids, in one batch."""
+
+    slug: str
+    client_order_ids: tuple[str, ...]
+    reason: str
+    ts_step_ns: int
+    ts_cause_ns: int = 0
+
+
+class CancelWindow(Message, frozen=True, kw_only=True):
+    """Cancel every order of a window, then ask the venue until it says that none is open.
+
+    Answered by `WindowFlat`, or by `CancelFailed` with NOT_FLAT as often as the venue says no.
+    """
+
+    slug: str
+    reason: str
+    ts_step_ns: int
+
+
+CommandMessage = SubmitOrder | CancelOrders | CancelWindow

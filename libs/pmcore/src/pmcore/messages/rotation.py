@@ -1,0 +1,24 @@
+"""The life of windows on `{series}:rot`."""
+
+from __future__ import annotations
+
+from pmcore.messages.base import Message
+from pmcore.model.market import Outcome, Window
+
+
+class WindowAnnounced(Message, frozen=True, kw_only=True):
+    """A window exists and its consumer groups were created in the same transaction."""
+
+    window: Window
+    ts_recv_ns: int
+
+
+class WindowResolved(Message, frozen=True, kw_only=True):
+    """The venue's word on who won (Gamma), or None when it gave up asking."""
+
+    slug: str
+    winner: Outcome | None
+    ts_recv_ns: int
+
+
+RotationMessage = WindowAnnounced | WindowResolved

@@ -1,0 +1,1 @@
+"""Values and the rules about values; no behaviour over time."""

@@ -1,0 +1,78 @@
+"""The three kinds of error (docs/ARCHITECTURE.md): ours, the world's, the road's."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class InvariantError(Exception):
+    """Our own mistake. Nobody catches it: the process ends and start-up reconciles."""
+
+
+class MalformedInputError(ValueError):
+    """An input that cannot be used; `reason` is a short, countable word such as `bad_price`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Sent(StrEnum):
+    """Did a request reach the venue? UNKNOWN is the one that costs money."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class TransportError(Exception):
+    """The road failed: timeout, 429, 5xx, closed socket, Redis away."""
+
+    def __init__(
+        self, text: str, *, retryable: bool, sent: Sent, retry_after_ms: int | None = None
+    ) -> None:
+        super().__init__(text)
+        self.retryable = retryable
+        self.sent = sent
+        self.retry_after_ms = retry_after_ms
+
+
+class Reason(StrEnum):
+    """Why an order failed, was denied or could not be cancelled. Closed: each is handled."""
+
+    # the venue refused (venue.md 1.6, 1.7)
+    POST_ONLY_CROSSES = "post_only_crosses"
+    TICK = "tick"
+    MIN_SIZE = "min_size"
+    DUPLICATE = "duplicate"
+    BALANCE = "balance"
+    MARKET_CLOSED = "market_closed"
+    MARKET_NOT_READY = "market_not_ready"
+    AUTH = "auth"
+    BANNED = "banned"
+    CLOSED_ONLY = "closed_only"
+    VERSION_MISMATCH = "version_mismatch"
+    INVALID_ORDER = "invalid_order"
+    RATE_LIMITED = "rate_limited"
+    RESTARTING = "restarting"
+    POST_ONLY_MODE = "post_only_mode"
+    CANCEL_ONLY = "cancel_only"
+    TRADING_DISABLED = "trading_disabled"
+    VENUE_ERROR = "venue_error"
+    # the road
+    TIMEOUT = "timeout"
+    TRANSPORT = "transport"
+    # we refused before sending
+    EXPIRED = "expired"
+    HALTED = "halted"
+    BUDGET = "budget"
+    RISK = "risk"
+    DUPLICATE_COMMAND = "duplicate_command"
+    NOT_FLAT = "not_flat"
+    SHUTTING_DOWN = "shutting_down"
+    LOST = "lost"
+    # cancels
+    ALREADY_MATCHED = "already_matched"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"

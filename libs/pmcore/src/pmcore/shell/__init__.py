@@ -1,0 +1,1 @@
+"""The only place with a clock, a socket, a file, the environment and a log."""

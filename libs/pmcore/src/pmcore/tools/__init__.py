@@ -1,0 +1,1 @@
+"""Commands for people: run, replay, status, kill, resume, doctor."""

@@ -1,0 +1,1 @@
+"""Bytes to messages and back; stream names; the promise of a bus."""

@@ -1,0 +1,60 @@
+"""Every Redis key, and nowhere else. Braces are hash tags, so Redis Cluster works (design 2.2)."""
+
+from __future__ import annotations
+
+_VERSION = "pm:v1"
+
+
+def md(series: str) -> str:
+    """Market data of a series."""
+    return f"{_VERSION}:{{{series}}}:md"
+
+
+def rot(series: str) -> str:
+    """Rotation: windows announced and resolved."""
+    return f"{_VERSION}:{{{series}}}:rot"
+
+
+def cmd(series: str) -> str:
+    """Commands to the executor."""
+    return f"{_VERSION}:{{{series}}}:cmd"
+
+
+def exe(series: str) -> str:
+    """What became of commands."""
+    return f"{_VERSION}:{{{series}}}:exe"
+
+
+def dlq(series: str) -> str:
+    """What could not be handled; for a person."""
+    return f"{_VERSION}:{{{series}}}:dlq"
+
+
+def checkpoints(series: str) -> str:
+    """Hash of slug -> book checkpoint, for late readers."""
+    return f"{_VERSION}:{{{series}}}:md:snap"
+
+
+def user(account: str) -> str:
+    """Own orders and fills of an account."""
+    return f"{_VERSION}:{{{account}}}:user"
+
+
+def ctl(account: str) -> str:
+    """Halt and resume."""
+    return f"{_VERSION}:{{{account}}}:ctl"
+
+
+def halt(account: str) -> str:
+    """The persisted halt: present while halted."""
+    return f"{_VERSION}:{{{account}}}:halt"
+
+
+def alive(account: str, service: str) -> str:
+    """A service's health, with an expiry; read before each heartbeat to the venue."""
+    return f"{_VERSION}:{{{account}}}:alive:{service}"
+
+
+def window_group(slug: str, service: str = "") -> str:
+    """The consumer group of a window: its slug; the executor's has `:executor` behind it."""
+    return f"{slug}:{service}" if service else slug
