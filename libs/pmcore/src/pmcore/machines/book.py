@@ -61,7 +61,9 @@ class BookEffect(msgspec.Struct, frozen=True):
     """What applying an event brought to light.
 
     `gap` says why a book went into GAP: `book_hash`, `change_hashes`, `off_grid` or `damaged`.
-    `unseen_trade_e4` is the price, found in a hash, of a trade of which no print exists.
+    `unseen_trade_e4` is the price, found in a hash, of a trade of which no print exists
+    (`LastTrade.traded` says when). The venue writes the maker's price of the maker's token, so it
+    may be that of either outcome.
     """
 
     gap: str = ""
