@@ -134,7 +134,9 @@ def _hedge(view: QuoteView) -> Targets:
     excess = Outcome.UP if net_u6 > 0 else Outcome.DOWN
     missing = excess.complement
     if not view.side(missing).usable:
-        return Targets(QuoteMode.HEDGE if view.side(missing).bid_e4 is not None else QuoteMode.NO_BOOK)
+        return Targets(
+            QuoteMode.HEDGE if view.side(missing).bid_e4 is not None else QuoteMode.NO_BOOK
+        )
     quote = _hedge_quote(view, excess, abs(net_u6))
     if missing is Outcome.UP:
         return Targets(QuoteMode.HEDGE, quote, None)
