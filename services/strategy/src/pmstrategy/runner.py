@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
+from pmcore.shell.journal import JournalWriter
 
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.engine.strategy import Output, WindowEngine
@@ -20,10 +22,6 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
-from pmcore.model.errors import TransportError
-from pmcore.model.market import Outcome
-from pmcore.machines.ofi_threshold import WarmStart
-from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.wire import keys
@@ -81,7 +79,7 @@ class WindowRunner:
             await self._bus.destroy_group(self._group, [self._md, self._exe, self._user])
         finally:
             if self._journal is not None:
-                self._journal.append(encode_line(JournalEnd(self.engine.fingerprint)))
+                self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
                 self._journal.close()
 
     async def inject(self, events: Sequence[EngineEvent]) -> None:
@@ -113,6 +111,11 @@ class WindowRunner:
             alive = len(self.engine.session.orders.alive())
             self._context.log.warning("orders_not_confirmed_gone", slug=self._group, orders=alive)
 
+    def flush(self) -> None:
+        """Make the journal safe on disk up to here."""
+        if self._journal is not None:
+            self._journal.flush()
+
     async def _join(self) -> None:
         checkpoint = (await self._bus.get_fields(keys.checkpoints(self.window.series))).get(
             self.window.slug
@@ -124,7 +127,10 @@ class WindowRunner:
             start += [book for book in (known.up, known.down) if book is not None]
             start.append(
                 FeedStatusChanged(
-                    slug=known.slug, state=known.state, reason="checkpoint", ts_recv_ns=known.ts_recv_ns
+                    slug=known.slug,
+                    state=known.state,
+                    reason="checkpoint",
+                    ts_recv_ns=known.ts_recv_ns,
                 )
             )
         await self._bus.set_group_id(self._group, self._user, "0-0")
@@ -148,7 +154,9 @@ class WindowRunner:
             batch = await self._next_batch(readers)
             await self._step(batch)
 
-    async def _next_batch(self, readers: Sequence[asyncio.Task[None]]) -> list[Incoming | EngineEvent]:
+    async def _next_batch(
+        self, readers: Sequence[asyncio.Task[None]]
+    ) -> list[Incoming | EngineEvent]:
         """All that is there, or a tick's worth of nothing."""
         taken: list[Incoming | EngineEvent] = []
         try:
@@ -158,9 +166,6 @@ class WindowRunner:
             for reader in readers:
                 if reader.done():
                     reader.result()
-                    raise TransportError(
-                        "a reader ended", retryable=False, sent="no"  # type: ignore[arg-type] # pragma: no cover
-                    ) from None
         while not self._queue.empty():
             taken += self._queue.get_nowait()
         return taken
@@ -188,7 +193,7 @@ class WindowRunner:
 
     def _feed(self, at_ns: int, event: EngineEvent) -> list[Output]:
         if self._journal is not None:
-            self._journal.append(encode_line(JournalEntry(at_ns, event)))
+            self._journal.write(encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
     def _event_of(self, item: Incoming, acks: list[Ack]) -> EngineEvent | None:
@@ -203,7 +208,7 @@ class WindowRunner:
             self._user_said = item.message
             if not self._user_alive:
                 return None
-        return item.message  # type: ignore[return-value] # the streams that we read carry events only
+        return cast(EngineEvent, item.message)
 
     def _tell(self, notice: Notice) -> None:
         self._telemetry.notice(notice)
@@ -217,9 +222,4 @@ class WindowRunner:
             folder = settings.data_dir / "journal"
             name = f"{self.window.slug}.{self._header.run_id}"
             self._journal = JournalWriter(folder, name)
-            self._journal.append(encode_line(self._header))
-
-
-def warm_start_of(runner: WindowRunner) -> dict[Outcome, WarmStart]:
-    """What the next window of the series should start with."""
-    return runner.engine.warm_start()
+            self._journal.write(encode_line(self._header))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import msgspec
 
 from pmcore.engine.counters import EngineCounters
@@ -17,6 +18,7 @@ from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack
+from pmstrategy.results import DailyResults
 from pmstrategy.runner import WindowRunner
 from pmstrategy.telemetry import StrategyTelemetry
 
@@ -39,7 +41,7 @@ class StrategyService:
         self._done: dict[str, str] = {}
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
-        self._realized_loss_u6 = 0
+        self._results = DailyResults(context.bus, context.settings.account)
         self._halt: Halt | None = None
         self._tasks: asyncio.TaskGroup | None = None
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
@@ -47,6 +49,7 @@ class StrategyService:
 
     async def run(self) -> None:
         """Read `rot` of every series; ends only when cancelled."""
+        await self._results.load()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._refresh())
@@ -66,6 +69,7 @@ class StrategyService:
 
     def state(self) -> dict[str, object]:
         """Totals, and each live window."""
+        now_ns = self._context.clock.now_ns()
         totals = EngineCounters()
         totals.add(self._totals)
         for runner in self._runners.values():
@@ -77,7 +81,7 @@ class StrategyService:
             "windows_seen": len(self._done) + len(self._runners),
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
-            "realized_loss": self._realized_loss_u6 / 1_000_000,
+            "profit_today": self._results.profit_u6(now_ns) / 1_000_000,
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -125,7 +129,7 @@ class StrategyService:
             params=settings.as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
-            prior_loss_u6=self._realized_loss_u6,
+            prior_loss_u6=-self._results.profit_u6(self._context.clock.now_ns()),
         )
         runner = WindowRunner(self._context, header, self._telemetry)
         self._runners[window.slug] = runner
@@ -144,10 +148,10 @@ class StrategyService:
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
         working, winner = session.inventory.working, session.winner
-        loss_u6 = -working.profit_u6(winner) if winner else working.worst_loss_u6
-        self._realized_loss_u6 += loss_u6
+        profit_u6 = working.profit_u6(winner) if winner else -working.worst_loss_u6
+        await self._results.add(slug, runner.window.close_ns, profit_u6)
         self._context.log.info(
-            "window_settled", slug=slug, winner=winner, loss=loss_u6 / 1_000_000
+            "window_settled", slug=slug, winner=winner, profit=profit_u6 / 1_000_000
         )
 
     async def _refresh(self) -> None:
@@ -156,6 +160,7 @@ class StrategyService:
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 await runner.user_alive(alive=alive)
+                runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner
                 if runner.engine.session.clock.may_quote:

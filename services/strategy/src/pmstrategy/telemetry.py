@@ -92,9 +92,7 @@ class StrategyTelemetry:
             ):
                 counter.labels(series).inc((getattr(now, name) - getattr(was, name)) / unit)
             for reason, total in now.orders_rejected.items():
-                self.failures.labels(series, reason).inc(
-                    total - was.orders_rejected.get(reason, 0)
-                )
+                self.failures.labels(series, reason).inc(total - was.orders_rejected.get(reason, 0))
             self.mismatches.labels(series).inc(books.books_mismatched - was_bad)
             self.verified.labels(series).inc(books.books_verified - was_good)
             copy = EngineCounters()
