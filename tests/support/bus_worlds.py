@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,6 +15,7 @@ from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.sim.streams import format_id, parse_id
 from pmcore.wire.ports import Bus
 
+_TWO_DAYS_MS = 2 * 86_400_000
 START_NS = 1_790_766_900_000_000_000
 
 
@@ -30,12 +33,20 @@ class BusWorld(Protocol):
         ...
 
     def add_raw(self, stream: str, fields: Mapping[bytes, bytes], *, count: int = 1) -> str: ...
+    def age_stream(self, stream: str) -> None:
+        """Add an entry two days behind the last one."""
+        ...
+
     def drop_entry(self, stream: str, entry_id: str) -> None: ...
     def drop_stream(self, stream: str) -> None: ...
     def raw_entries(self, stream: str) -> list[dict[bytes, bytes]]: ...
     def length(self, stream: str) -> int: ...
     def pass_ms(self, ms: int) -> None:
         """Time that matters to expiries and ids; real Redis lives in real time."""
+        ...
+
+    async def reader_waits(self) -> None:
+        """Return when a read is blocked."""
         ...
 
     async def close(self) -> None: ...
@@ -55,6 +66,10 @@ class MemoryWorld:
         self.store.change()
         return format_id(entry_id)
 
+    def age_stream(self, stream: str) -> None:
+        self.pass_ms(_TWO_DAYS_MS)
+        self.add_raw(stream, {b"t": b"x"})
+
     def drop_entry(self, stream: str, entry_id: str) -> None:
         self.store.stream(stream).drop(parse_id(entry_id))
 
@@ -70,6 +85,10 @@ class MemoryWorld:
 
     def pass_ms(self, ms: int) -> None:
         self._now_ns += ms * NS_PER_MS
+
+    async def reader_waits(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         pass
@@ -89,9 +108,7 @@ class RedisWorld:
         self.raw = redis_py.Redis.from_url(url)
 
     def bus(self, source: str = "tester", run_id: str = "run-1") -> TestBus:
-        bus = RedisBus.connect(
-            self._url, source=source, run_id=run_id, clock_ns=lambda: START_NS
-        )
+        bus = RedisBus.connect(self._url, source=source, run_id=run_id, clock_ns=lambda: START_NS)
         self._buses.append(bus)
         return bus
 
@@ -100,6 +117,11 @@ class RedisWorld:
         entry_id = self.raw.eval(_FILL, 1, stream, count, *flat)
         assert isinstance(entry_id, bytes)
         return entry_id.decode()
+
+    def age_stream(self, stream: str) -> None:
+        ((last_id, _),) = self.raw.xrevrange(stream, count=1)
+        ms = int(last_id.split(b"-")[0]) + _TWO_DAYS_MS
+        self.raw.xadd(stream, {"t": "x"}, id=f"{ms}-0")
 
     def drop_entry(self, stream: str, entry_id: str) -> None:
         assert self.raw.xdel(stream, entry_id) == 1
@@ -114,7 +136,11 @@ class RedisWorld:
         return int(self.raw.xlen(stream))
 
     def pass_ms(self, ms: int) -> None:
-        self.raw.execute_command("DEBUG", "SLEEP", str(ms / 1000))
+        time.sleep(ms / 1000)
+
+    async def reader_waits(self) -> None:
+        while not self.raw.info("clients")["blocked_clients"]:
+            await asyncio.sleep(0.001)
 
     async def close(self) -> None:
         for bus in self._buses:
