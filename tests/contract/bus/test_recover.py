@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
-from support.bus_worlds import BusWorld, TestBus
+from support.bus_worlds import BusWorld, FullBus
 from support.messages import SERIES, command, flat
 
 CMD, EXE = keys.cmd(SERIES), keys.exe(SERIES)
 
 
-async def delivered(bus: TestBus, consumer: str, numbers: Sequence[int]) -> Sequence[Incoming]:
+async def delivered(bus: FullBus, consumer: str, numbers: Sequence[int]) -> Sequence[Incoming]:
     await bus.create_group("g", [CMD, EXE], announce=None)
     await bus.publish([Outgoing(CMD, command(number)) for number in numbers])
     return await bus.read("g", consumer, [CMD], block_ms=0)
