@@ -17,7 +17,7 @@ from pmcore.messages.market_data import (
     MarketDataMessage,
     TickSizeChanged,
 )
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Sent, TransportError
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.http import JsonReader
@@ -97,9 +97,13 @@ class WindowFeed:
             await asyncio.wait({socket})
             if self._recorder is not None:
                 self._recorder.close()
-        self._do([*self.session.on_disconnected("the window is over")])
+        await self.say_down("the window is over")
+        await self._put_checkpoint(None)
+
+    async def say_down(self, reason: str) -> None:
+        """Tell the readers that this feed will say no more."""
+        self._do(self.session.on_disconnected(reason))
         await self._publish()
-        await self._forget_checkpoint()
 
     async def _turn(self, now_ns: int) -> None:
         """Take what has come, decide, publish."""
@@ -288,14 +292,9 @@ class WindowFeed:
         )
         await self._put_checkpoint(msgspec.json.encode(checkpoint))
 
-    async def _forget_checkpoint(self) -> None:
-        await self._put_checkpoint(None)
-
     async def _put_checkpoint(self, value: bytes | None) -> None:
         try:
-            await self._bus.put_field(
-                keys.checkpoints(self.window.series), self.window.slug, value
-            )
+            await self._bus.put_field(keys.checkpoints(self.window.series), self.window.slug, value)
         except TransportError as error:
             if not error.retryable:
                 raise
@@ -313,6 +312,4 @@ class WindowFeed:
 
 
 def _refused(status: int, body: object) -> TransportError:
-    from pmcore.model.errors import Sent
-
     return TransportError(f"GET /book: {status} {str(body)[:100]}", retryable=True, sent=Sent.YES)
