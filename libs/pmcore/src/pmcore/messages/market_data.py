@@ -115,3 +115,19 @@ class FeedStatusChanged(Message, frozen=True, kw_only=True):
 
 
 MarketDataMessage = BookSnapshot | BookDelta | TradePrinted | TickSizeChanged | FeedStatusChanged
+
+
+class BookCheckpoint(Message, frozen=True, kw_only=True):
+    """Where a late reader starts: both books and the feed's state as of `entry_id` on `md`.
+
+    Kept in the hash `keys.checkpoints(series)` under the slug; never an entry of a stream. A book
+    is None when it is not usable. `tick_e4` is the market's tick now.
+    """
+
+    slug: str
+    entry_id: str
+    up: BookSnapshot | None
+    down: BookSnapshot | None
+    state: FeedState
+    tick_e4: int
+    ts_recv_ns: int
