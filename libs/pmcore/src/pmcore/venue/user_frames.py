@@ -24,24 +24,15 @@ from pmcore.venue.fields import (
     text_of,
     time_ns_of,
 )
-from pmcore.venue.market_values import taker_side_of
+from pmcore.venue.market_values import plain_status, taker_side_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample
 
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
-_STATUS_PREFIXES = ("ORDER_STATUS_", "TRADE_STATUS_")
 _ORDER_KINDS = {kind.value.upper(): kind for kind in OrderUpdateKind}
 _TRADE_STATUS = {status.value.upper(): status for status in TradeStatus} | {
     "MATCHED_NOT_BROADCASTED": TradeStatus.MATCHED
 }
-
-
-def plain_status(item: JsonObject) -> str:
-    """A status without the prefix that REST puts before it; "" when there is none."""
-    status = optional_text(item, "status")
-    for prefix in _STATUS_PREFIXES:
-        status = status.removeprefix(prefix)
-    return status
 
 
 def event_time_ns(item: JsonObject, default_ns: int) -> int:
