@@ -63,10 +63,11 @@ def ask_if_due(desk: Desk, record: OrderRecord) -> None:
     if resolving and record.ask is Ask.LOOK_UP:
         record.asked = True
         desk.out.append(LookUpOrder(record.slug, record.order_hash))
-    elif resolving or record.state is OutboxState.CANCELLING:
-        if not desk.budget.cancels.blocked(desk.at_ns):
-            record.asked = True
-            desk.deletes.append(record.order_hash)
+        return
+    wants_delete = resolving or record.state is OutboxState.CANCELLING
+    if wants_delete and not desk.budget.cancels.blocked(desk.at_ns):
+        record.asked = True
+        desk.deletes.append(record.order_hash)
 
 
 def flush_deletes(desk: Desk) -> None:
