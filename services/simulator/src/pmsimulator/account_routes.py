@@ -161,7 +161,7 @@ def page(rows: Sequence[Row], cursor: str) -> dict[str, object]:
         raise VenueError(400, "invalid next_cursor") from error
     data = rows[offset : offset + PAGE_ROWS] if offset >= 0 else []
     end = offset + len(data)
-    more = 0 <= offset and end < len(rows)
+    more = offset >= 0 and end < len(rows)
     return {
         "limit": PAGE_ROWS,
         "count": len(data),

@@ -16,9 +16,7 @@ JSON = "application/json"
 class VenueError(Exception):
     """A refusal, answered as `{"error": text}` unless a whole `body` is given."""
 
-    def __init__(
-        self, status: int, text: str, *, body: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, status: int, text: str, *, body: Mapping[str, object] | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.body: Mapping[str, object] = body if body is not None else {"error": text}

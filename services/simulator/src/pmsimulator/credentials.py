@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 
 import msgspec
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from pmsimulator.answers import VenueError
 from pmsimulator.signatures import BadSignatureError, auth_signer

@@ -27,7 +27,7 @@ def gamma_routes(world: World) -> APIRouter:
         return answer([gamma_event(found) for found in _find(world, slug, "")])
 
     @router.get("/events/keyset")
-    async def events_keyset(  # noqa: PLR0913 - the venue's own query
+    async def events_keyset(
         series_id: int | None = None,
         series_slug: str = "",
         closed: bool | None = None,  # noqa: FBT001 - a query parameter

@@ -59,7 +59,7 @@ class MarketReads:
         """Best bid and ask, or 404 when a side is empty."""
         bid_e4, ask_e4 = self.best_e4(token_id)
         if bid_e4 is None or ask_e4 is None:
-            raise not_found("No orderbook exists for the requested token id")
+            raise not_found(NO_BOOK)
         return bid_e4, ask_e4
 
     def midpoint(self, wanted: _Wanted) -> dict[str, str]:

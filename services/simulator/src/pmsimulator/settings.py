@@ -18,6 +18,10 @@ class SourceKind(StrEnum):
     RECORDING = "recording"
 
 
+def _by_recording(data: Mapping[str, object]) -> SourceKind:
+    return SourceKind.SYNTHETIC if data.get("recording") is None else SourceKind.RECORDING
+
+
 class SimulatorSettings(CommonSettings):
     """The venue's address, its world and its bounds. Series: POLYMARKET_MARKET_SLUG."""
 
@@ -25,13 +29,9 @@ class SimulatorSettings(CommonSettings):
     sim_port: int = Field(8200, validation_alias="PM_SIM_PORT", ge=0, le=65_535)
     recording: Path | None = Field(None, validation_alias="PM_SIM_RECORDING")
     market: Path | None = Field(None, validation_alias="PM_SIM_MARKET")
-    source: SourceKind = Field(
-        default_factory=lambda data: _by_recording(data), validation_alias="PM_SIM_SOURCE"
-    )
+    source: SourceKind = Field(default_factory=_by_recording, validation_alias="PM_SIM_SOURCE")
     seed: int = Field(1, validation_alias="PM_SIM_SEED", ge=0, le=2**63 - 1)
-    fail_trades_ppm: int = Field(
-        0, validation_alias="PM_SIM_FAIL_TRADES_PPM", ge=0, le=1_000_000
-    )
+    fail_trades_ppm: int = Field(0, validation_alias="PM_SIM_FAIL_TRADES_PPM", ge=0, le=1_000_000)
     chain_id: int = Field(137, validation_alias="PM_SIM_CHAIN_ID")
     outbox_frames: int = Field(
         20_000, validation_alias="PM_SIM_OUTBOX_FRAMES", ge=100, le=1_000_000
@@ -47,7 +47,3 @@ class SimulatorSettings(CommonSettings):
         if self.chain_id not in (137, 80002):
             raise ValueError("PM_SIM_CHAIN_ID: 137 (Polygon) or 80002 (Amoy)")
         return self
-
-
-def _by_recording(data: Mapping[str, object]) -> SourceKind:
-    return SourceKind.SYNTHETIC if data.get("recording") is None else SourceKind.RECORDING

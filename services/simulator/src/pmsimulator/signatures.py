@@ -8,9 +8,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import msgspec
-from eth_keys import keys
-from eth_keys.exceptions import BadSignature, ValidationError
-from eth_utils import keccak, to_canonical_address
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 
 from pmcore.model.market import Protocol
 
@@ -32,9 +34,7 @@ _WRAPPED_ORDER_TYPE = (
 )
 _AUTH_TYPE = "ClobAuth(address address,string timestamp,uint256 nonce,string message)"
 _AUTH_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
-_DOMAIN_TYPE = (
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _WORD = 32
 _SIGNATURE_BYTES = 65
 
@@ -102,14 +102,10 @@ def order_signer(content: OrderContent, domain: Domain, signature: str) -> str:
         + _address(content.signer)
         + bytes(_WORD)
     )
-    return recover(
-        keccak(b"\x19\x01" + _separator(domain) + nested), raw[:_SIGNATURE_BYTES]
-    )
+    return recover(keccak(b"\x19\x01" + _separator(domain) + nested), raw[:_SIGNATURE_BYTES])
 
 
-def auth_signer(
-    *, address: str, timestamp: str, nonce: int, signature: str, chain_id: int
-) -> str:
+def auth_signer(*, address: str, timestamp: str, nonce: int, signature: str, chain_id: int) -> str:
     """The checksummed address that signed a `ClobAuth` (venue.md 3.1), or `BadSignatureError`."""
     domain = keccak(
         keccak(text=_AUTH_DOMAIN_TYPE)
@@ -133,9 +129,7 @@ def recover(digest: bytes, signature: bytes) -> str:
         raise BadSignatureError("not an ECDSA signature")
     compact = signature[:64] + bytes([signature[64] % 27])
     try:
-        return keys.Signature(compact).recover_public_key_from_msg_hash(
-            digest
-        ).to_checksum_address()
+        return Signature(compact).recover_public_key_from_msg_hash(digest).to_checksum_address()
     except (BadSignature, ValidationError) as error:
         raise BadSignatureError(str(error)) from error
 

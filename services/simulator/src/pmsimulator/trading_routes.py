@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from pmcore.sim.ports import CancelResult, PlaceResult
 from pmsimulator.answers import VenueError, answer, not_found
 from pmsimulator.credentials import Credentials
 from pmsimulator.door import Door
+from pmsimulator.market_routes import NO_BOOK
 from pmsimulator.order_entry import (
     BAD_PAYLOAD,
     PostOrder,
@@ -24,7 +26,7 @@ from pmsimulator.order_entry import (
 from pmsimulator.world import World
 
 MAX_CANCELS = 1_000
-NO_BOOK = "No orderbook exists for the requested token id"
+T = TypeVar("T")
 
 
 class _OrderId(msgspec.Struct, rename={"order_id": "orderID"}):
@@ -170,7 +172,7 @@ def _cancel_answer(result: CancelResult) -> Response:
     return answer({"canceled": result.canceled, "not_canceled": dict(result.not_canceled)})
 
 
-def _decode[T](body: bytes, wanted: type[T]) -> T:
+def _decode(body: bytes, wanted: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
