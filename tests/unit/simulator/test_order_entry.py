@@ -200,4 +200,4 @@ def test_a_price_between_the_smallest_steps_breaks_the_tick() -> None:
 def test_the_price_of_an_immediate_order_is_the_nearest() -> None:
     trader = Trader()
     order = trader.check(trader.body_of_amounts("10000000", "19230700", "FAK"))
-    assert (order.price_e4, order.size_u6) == (5_200, 19_230_700)
+    assert (order.price_e4, order.size_u6) == (5_200, 19_230_000)

@@ -11,27 +11,39 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 JSON = "application/json"
+BAD_PAYLOAD = "Invalid order payload"
+NO_BOOK = "No orderbook exists for the requested token id"
 
 
 class VenueError(Exception):
     """A refusal, answered as `{"error": text}` unless a whole `body` is given."""
 
-    def __init__(self, status: int, text: str, *, body: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(text)
         self.status = status
+        self.headers = headers
         self.body: Mapping[str, object] = body if body is not None else {"error": text}
 
 
-def answer(content: object, status: int = 200) -> Response:
+def answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """JSON as bytes; msgspec keeps the order of the keys."""
-    return Response(msgspec.json.encode(content), status, media_type=JSON)
+    return Response(msgspec.json.encode(content), status, headers, media_type=JSON)
 
 
 async def answer_error(_request: Request, error: Exception) -> Response:
     """The exception handler for refusals."""
     if not isinstance(error, VenueError):
         raise error
-    return answer(error.body, error.status)
+    return answer(error.body, error.status, error.headers)
 
 
 async def answer_framework_error(_request: Request, error: Exception) -> Response:

@@ -24,11 +24,13 @@ from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
 from pmsimulator.gamma_routes import gamma_routes
 from pmsimulator.market_routes import market_routes
+from pmsimulator.rate_limits import RateLimits, Tier
+from pmsimulator.trading import Trading
 from pmsimulator.trading_routes import trading_routes
 from pmsimulator.world import World
 
 
-def create_app(world: World) -> FastAPI:
+def create_app(world: World, tier: Tier) -> FastAPI:
     """Mount everything on one application."""
     app = FastAPI(title="pmsimulator", docs_url=None, redoc_url=None, openapi_url=None)
     keys = KeyRing(world.chain_id)
@@ -37,7 +39,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(market_routes(world))
     app.include_router(key_routes(keys, door))
     app.include_router(account_routes(world, door))
-    app.include_router(trading_routes(world, door))
+    app.include_router(trading_routes(world, door, Trading(world, RateLimits(tier))))
     app.include_router(channel_routes(world, keys))
     app.include_router(audit_routes(world))
     app.add_exception_handler(VenueError, answer_error)

@@ -17,11 +17,9 @@ from pmcore.model.units import (
     parse_price_e4,
 )
 from pmcore.sim.ports import Listing
-from pmsimulator.answers import VenueError, answer, not_found
-from pmsimulator.order_entry import BAD_PAYLOAD
+from pmsimulator.answers import BAD_PAYLOAD, NO_BOOK, VenueError, answer, not_found
 from pmsimulator.world import World
 
-NO_BOOK = "No orderbook exists for the requested token id"
 NO_MARKET = "market not found"
 _LEGACY_FEE_BPS = 1000
 

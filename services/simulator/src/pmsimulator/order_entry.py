@@ -10,9 +10,9 @@ from decimal import Decimal
 import msgspec
 
 from pmcore.model.market import Protocol, Window
-from pmcore.model.units import PRICE_ONE_E4, format_price
+from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
 from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
-from pmsimulator.answers import VenueError
+from pmsimulator.answers import BAD_PAYLOAD, VenueError
 from pmsimulator.credentials import Credentials
 from pmsimulator.signatures import (
     BadSignatureError,
@@ -23,7 +23,6 @@ from pmsimulator.signatures import (
     order_signer,
 )
 
-BAD_PAYLOAD = "Invalid order payload"
 MAX_BATCH = 15
 GTD_LEAD_S = 180
 _DEPOSIT_WALLET = 3
@@ -204,4 +203,6 @@ def _price_and_size(
         )
     if remainder:
         price_e4 = round(Decimal(quote_u6 * PRICE_ONE_E4) / Decimal(size_u6))
+    if post.order_type not in _RESTING:
+        size_u6 -= size_u6 % QTY_GRID_U6
     return price_e4, size_u6

@@ -31,7 +31,7 @@ class SimulatorService:
             chain_id=settings.chain_id,
             outbox_frames=settings.outbox_frames,
         )
-        self._server = VenueServer(create_app(self._world), self._listener)
+        self._server = VenueServer(create_app(self._world, settings.tier), self._listener)
         self._ended = asyncio.Event()
 
     async def run(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from pmcore.shell.settings import CommonSettings
+from pmsimulator.rate_limits import Tier
 
 
 class SourceKind(StrEnum):
@@ -33,6 +34,7 @@ class SimulatorSettings(CommonSettings):
     seed: int = Field(1, validation_alias="PM_SIM_SEED", ge=0, le=2**63 - 1)
     fail_trades_ppm: int = Field(0, validation_alias="PM_SIM_FAIL_TRADES_PPM", ge=0, le=1_000_000)
     chain_id: int = Field(137, validation_alias="PM_SIM_CHAIN_ID")
+    tier: Tier = Field(Tier.STANDARD, validation_alias="PM_SIM_TIER")
     outbox_frames: int = Field(
         20_000, validation_alias="PM_SIM_OUTBOX_FRAMES", ge=100, le=1_000_000
     )

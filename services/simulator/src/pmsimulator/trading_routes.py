@@ -1,31 +1,19 @@
-"""Orders in and out: POST and DELETE, and the heartbeat (venue.md 1.5, 4 and 8)."""
+"""Orders in and out, and the heartbeat: the paths (venue.md 1.2, 4 and 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import CancelResult, PlaceResult
-from pmsimulator.answers import VenueError, answer, not_found
-from pmsimulator.credentials import Credentials
+from pmsimulator.answers import BAD_PAYLOAD, VenueError, answer
 from pmsimulator.door import Door
-from pmsimulator.market_routes import NO_BOOK
-from pmsimulator.order_entry import (
-    BAD_PAYLOAD,
-    PostOrder,
-    check_batch_size,
-    check_order,
-    decode_batch,
-    decode_order,
-)
+from pmsimulator.order_entry import decode_batch, decode_order
+from pmsimulator.trading import Trading
 from pmsimulator.world import World
 
-MAX_CANCELS = 1_000
 T = TypeVar("T")
 
 
@@ -42,11 +30,11 @@ class _Beat(msgspec.Struct):
     heartbeat_id: str = ""
 
 
-def trading_routes(world: World, door: Door) -> APIRouter:
+def trading_routes(world: World, door: Door, trading: Trading) -> APIRouter:
     """Everything that changes an account's orders."""
     router = APIRouter()
-    _add_order_routes(router, world, door)
-    _add_cancel_routes(router, world, door)
+    _add_order_routes(router, door, trading)
+    _add_cancel_routes(router, world, door, trading)
 
     @router.post("/v1/heartbeats")
     async def heartbeat(request: Request) -> Response:
@@ -61,115 +49,44 @@ def trading_routes(world: World, door: Door) -> APIRouter:
     return router
 
 
-def _add_order_routes(router: APIRouter, world: World, door: Door) -> None:
+def _add_order_routes(router: APIRouter, door: Door, trading: Trading) -> None:
     @router.post("/order")
     async def post_order(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        result = _place(world, credentials, decode_order(body))
-        if result.error:
-            raise VenueError(result.http_status, result.error)
-        return answer(_order_row(result))
+        return trading.post(credentials, decode_order(body))
 
     @router.post("/orders")
     async def post_orders(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        rows = []
-        for post in decode_batch(body):
-            try:
-                rows.append(_order_row(_place(world, credentials, post)))
-            except VenueError as refusal:
-                rows.append(_refused_row(str(refusal)))
-        return answer(rows)
+        return trading.post_batch(credentials, decode_batch(body))
 
 
-def _add_cancel_routes(router: APIRouter, world: World, door: Door) -> None:
+def _add_cancel_routes(router: APIRouter, world: World, door: Door, trading: Trading) -> None:
     @router.delete("/order")
     async def cancel_order(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        return _cancel_ids(world, credentials, [_decode(body, _OrderId).order_id])
+        return trading.cancel(credentials, [_decode(body, _OrderId).order_id])
 
     @router.delete("/orders")
     async def cancel_orders(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        order_ids = _decode(body, list[str])
-        check_batch_size(len(order_ids), MAX_CANCELS)
-        return _cancel_ids(world, credentials, order_ids)
+        return trading.cancel(credentials, _decode(body, list[str]))
 
     @router.delete("/cancel-all")
     async def cancel_all(request: Request) -> Response:
         credentials, _ = await door.signed(request)
-        owner = credentials.api_key
-        return _cancel_answer(world.act(lambda at_ns: world.venue.cancel_all(owner, at_ns)))
+        return trading.cancel_found(credentials, world.venue.cancel_all)
 
     @router.delete("/cancel-market-orders")
     async def cancel_market_orders(request: Request) -> Response:
         credentials, body = await door.signed(request)
         wanted = _decode(body, _MarketCancel)
-        result = world.act(
-            lambda at_ns: world.venue.cancel_market(
-                credentials.api_key,
-                at_ns,
-                condition_id=wanted.market,
-                token_id=wanted.asset_id,
-            )
+        return trading.cancel_found(
+            credentials,
+            lambda owner, at_ns: world.venue.cancel_market(
+                owner, at_ns, condition_id=wanted.market, token_id=wanted.asset_id
+            ),
         )
-        return _cancel_answer(result)
-
-
-def _place(world: World, credentials: Credentials, post: PostOrder) -> PlaceResult:
-    listing = world.listing_of(post.order.token_id)
-    if listing is None:
-        raise not_found(NO_BOOK)
-    at_ns = world.now_ns()
-    order = check_order(
-        post,
-        credentials,
-        listing.window,
-        chain_id=world.chain_id,
-        now_s=at_ns // NS_PER_S,
-    )
-    world.admit(credentials, post.order.maker)
-    result = world.venue.place(credentials.api_key, order, at_ns)
-    world.wake()
-    return result
-
-
-def _order_row(result: PlaceResult) -> dict[str, object]:
-    if result.error:
-        return _refused_row(result.error)
-    matched = result.status == "matched"
-    row: dict[str, object] = {
-        "success": True,
-        "errorMsg": "",
-        "orderID": result.order_hash,
-        "status": result.status,
-        "makingAmount": str(result.making_u6) if matched else "",
-        "takingAmount": str(result.taking_u6) if matched else "",
-    }
-    if result.trade_ids:
-        row["tradeIDs"] = list(result.trade_ids)
-    return row
-
-
-def _refused_row(text: str) -> dict[str, object]:
-    return {
-        "success": True,
-        "errorMsg": text,
-        "orderID": "",
-        "status": "",
-        "makingAmount": "",
-        "takingAmount": "",
-    }
-
-
-def _cancel_ids(world: World, credentials: Credentials, order_ids: Iterable[str]) -> Response:
-    ids = tuple(dict.fromkeys(order_ids))
-    owner = credentials.api_key
-    return _cancel_answer(world.act(lambda at_ns: world.venue.cancel(owner, ids, at_ns)))
-
-
-def _cancel_answer(result: CancelResult) -> Response:
-    return answer({"canceled": result.canceled, "not_canceled": dict(result.not_canceled)})
 
 
 def _decode(body: bytes, wanted: type[T]) -> T:

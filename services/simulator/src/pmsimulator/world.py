@@ -8,13 +8,13 @@ between reading a book and queueing the frames that came before it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import SeriesSpec
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.clock import Clock
-from pmcore.sim.ports import Account, CancelResult, Listing, SimulatedVenue
+from pmcore.sim.ports import Account, Listing, SimulatedVenue
 from pmsimulator.credentials import Credentials
 from pmsimulator.heartbeats import CHECK_NS, Heartbeats
 from pmsimulator.subscriptions import MarketSubscriber, Subscriptions
@@ -63,12 +63,6 @@ class World:
     def now_ns(self) -> int:
         """The time of calls."""
         return self.clock.now_ns()
-
-    def act(self, call: Callable[[int], CancelResult]) -> CancelResult:
-        """Cancel at the present time and let the consequences out."""
-        result = call(self.now_ns())
-        self._wake.set()
-        return result
 
     def wake(self) -> None:
         """Something happened in the venue: deliver it soon."""
