@@ -21,9 +21,10 @@ import msgspec
 from rich.console import Console
 
 from pmcore.model.market import parse_series
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.tools.control_client import ControlClient, open_http
-from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
+from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
     RunRecord,
@@ -48,7 +49,8 @@ from pmcore.tools.summary import RunSummary, as_count, as_json_line, print_summa
 
 START_TIMEOUT_S = 60.0
 _POLL_S = 1.0
-_RECORDING_LEAD_S = 8.0
+_RECORDING_LEAD_S = 2.0  # virtual
+_START_LEAD_S = 4.0  # real
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -113,9 +115,7 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
 class LocalRun:
     """One run, from the first process to the last."""
 
-    def __init__(
-        self, options: RunOptions, directory: Path, environ: Mapping[str, str]
-    ) -> None:
+    def __init__(self, options: RunOptions, directory: Path, environ: Mapping[str, str]) -> None:
         self._options = options
         self._directory = directory
         self._environ = environ
@@ -170,6 +170,14 @@ class LocalRun:
             )
         return end
 
+    def _clock_spec(self) -> str:
+        """A recording's time begins shortly before its first frame, once all services are up."""
+        if self._options.recording is None:
+            return self._environ.get("PM_CLOCK", "")
+        begin_ns = self._options.recording_begins_ns - int(_RECORDING_LEAD_S * NS_PER_S)
+        real_ns = real_now_ns() + int(_START_LEAD_S * NS_PER_S)
+        return Clock(begin_ns, real_ns, self._options.speed).spec()
+
     def _plan(self, redis_url: str) -> RunPlan:
         around = Surroundings(
             directory=self._directory,
@@ -194,7 +202,6 @@ class LocalRun:
 
     async def _start(self, plan: RunPlan, http: httpx.AsyncClient) -> End | None:
         for spec in plan.children:
-            Path(spec.env["PM_DATA_DIR"]).mkdir(mode=0o700, exist_ok=True)
             self._children[spec.name] = await start_child(spec, self._directory)
             self._clients[spec.name] = ControlClient(http, spec.url, self._token)
             if spec.name == "simulator" and (end := await self._until_healthy([spec.name])):
@@ -210,7 +217,9 @@ class LocalRun:
             if monotonic_s() > deadline_s:
                 late = self._children[missing[0]]
                 return _failed(late, f"did not come up within {START_TIMEOUT_S:g} s")
-            answers = await asyncio.gather(*(self._clients[name].get("/healthz") for name in missing))
+            answers = await asyncio.gather(
+                *(self._clients[name].get("/healthz") for name in missing)
+            )
             missing = [name for name, answer in zip(missing, answers, strict=True) if not answer.ok]
             await self._pause(0.1)
         return None

@@ -41,6 +41,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     market: str
     seed: int | None = None
     recording: Path | None = None
+    recording_begins_ns: int = 0
     speed: float = 1.0
     keep: bool = False
     as_json: bool = False
@@ -82,7 +83,7 @@ def default_market(venue: str, environ: Mapping[str, str], window_s: int | None)
 
 
 def with_window(market: str, window_s: int) -> str:
-    """The same series with windows of another length: `eth-updown-15m` and 30 -> `eth-updown-30s`."""
+    """The same series with windows of another length: `eth-updown-15m` becomes `eth-updown-30s`."""
     slugs = []
     for text in market.split(","):
         spec = parse_series(text)
@@ -125,9 +126,7 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
     return RunPlan(children=children, defaulted=defaulted)
 
 
-def _shared_variables(
-    options: RunOptions, around: Surroundings, venue_port: int
-) -> dict[str, str]:
+def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int) -> dict[str, str]:
     shared = {
         "PM_VENUE": options.venue,
         "PM_DRY_RUN": "true" if options.dry_run else "false",
@@ -163,10 +162,7 @@ def _throw_away_secrets() -> dict[str, str]:
 def _secrets_for(name: str, source: Mapping[str, str]) -> dict[str, str]:
     wanted = _SECRETS_OF.get(name, ())
     return {
-        key: source[key]
-        for base in wanted
-        for key in (base, f"{base}_FILE")
-        if source.get(key)
+        key: source[key] for base in wanted for key in (base, f"{base}_FILE") if source.get(key)
     }
 
 

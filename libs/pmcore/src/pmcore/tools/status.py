@@ -28,7 +28,7 @@ _DEFAULT_PORTS = {
     "executor": 8103,
     "userws": 8104,
 }
-_TOKEN_FILE = "control_token"
+_KEPT_TOKEN = Path("control_token")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +151,7 @@ def _given_token(environ: Mapping[str, str]) -> str:
     try:
         if named:
             return Path(named).read_text().strip()
-        return (runs_root(environ) / _TOKEN_FILE).read_text().strip()
+        return (runs_root(environ) / _KEPT_TOKEN).read_text().strip()
     except OSError as error:
         if named:
             raise CommandError(f"PM_CONTROL_TOKEN_FILE: {error}") from error
