@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.fake_services import write_fake_services
 
 pytestmark = pytest.mark.connected
