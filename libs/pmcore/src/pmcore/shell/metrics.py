@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from pmcore.model.check import invariant
 
-LABELS = frozenset({"series", "side", "reason", "hop", "kind", "stream"})
+LABELS = frozenset({"series", "outcome", "side", "state", "reason", "hop", "kind", "stream"})
 HOP_SAMPLES = 10_000
 _HOP_BUCKETS_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
