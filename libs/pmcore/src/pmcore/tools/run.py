@@ -23,8 +23,9 @@ from rich.console import Console
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
+from pmcore.shell.local_redis import LocalRedis, LocalRedisError
 from pmcore.tools.control_client import ControlClient, open_http
-from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
+from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
     RunRecord,
@@ -67,7 +68,10 @@ def command(arguments: argparse.Namespace) -> int:
     """Run, print the summary, return the exit code."""
     options = read_options(arguments, os.environ)
     directory = new_directory(runs_root(os.environ))
-    end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
+    try:
+        end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
+    except LocalRedisError as error:
+        raise CommandError(str(error)) from error
     if end.problem:
         print(f"pm run: {end.problem}", file=sys.stderr)
         for line in end.tail:
@@ -149,8 +153,8 @@ class LocalRun:
         given = self._environ.get("PM_REDIS_URL")
         if given:
             return await self._with_processes(given)
-        with local_redis(self._directory) as url:
-            return await self._with_processes(url)
+        with LocalRedis() as redis:
+            return await self._with_processes(redis.url)
 
     async def _with_processes(self, redis_url: str) -> End:
         plan = self._plan(redis_url)
@@ -204,6 +208,8 @@ class LocalRun:
         for spec in plan.children:
             self._children[spec.name] = await start_child(spec, self._directory)
             self._clients[spec.name] = ControlClient(http, spec.url, self._token)
+            if spec.name == "simulator":
+                self._venue = ControlClient(http, spec.env["POLYMARKET_REST_URL"], "")
             if spec.name == "simulator" and (end := await self._until_healthy([spec.name])):
                 return end
         return await self._until_healthy(list(self._children))
@@ -296,7 +302,7 @@ class LocalRun:
             await self._children[name].stop()
 
     async def _orders_at_simulator(self) -> int | None:
-        answer = await self._clients["simulator"].get("/audit")
+        answer = await self._venue.get("/audit")
         if not answer.ok or "orders_open" not in answer.body:
             return None
         return as_count(answer.body["orders_open"])
