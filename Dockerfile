@@ -1,13 +1,11 @@
 # One file, one target per service: docker build --target feed .
-# An image holds Python, the packages of its own service's lock and its own source. Our packages are pure Python: they are
-# copied, not built, so no build backend runs and nothing is compiled but bytecode.
+# An image holds Python, the packages of its own service's lock and its own code: nothing of another service, no compiler.
 # Behind a package mirror: docker build --secret id=pip_conf,src=/path/to/pip.conf (Compose takes PIP_CONFIG_FILE).
 
 FROM python:3.13-slim-trixie AS base
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONPATH=/app/src \
-    PATH=/app/venv/bin:$PATH \
+    PATH=/app/bin:$PATH \
     PM_HTTP_HOST=0.0.0.0 \
     PM_DATA_DIR=/data
 RUN groupadd --gid 10001 pm \
@@ -17,21 +15,33 @@ WORKDIR /data
 HEALTHCHECK --interval=3s --timeout=3s --start-period=60s --retries=5 \
     CMD ["python", "-m", "pmcore.shell.container", "check"]
 
+# Our own packages, built with the locked build backend.
+FROM base AS wheels
+ENV PIP_CACHE_DIR=/var/cache/pip \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements.lock /tmp/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    python3 -m venv /build && sed -n '/^setuptools==/,/^ *#/p' /tmp/requirements.lock >/tmp/build.lock \
+    && /build/bin/pip install --require-hashes -r /tmp/build.lock
+COPY libs /src/libs
+COPY services /src/services
+RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels \
+    /src/libs/pmcore /src/services/*
+
 FROM base AS builder
-ENV PIP_PYTHON=/app/venv \
-    PIP_REQUIRE_HASHES=1 \
+ENV PIP_CACHE_DIR=/var/cache/pip \
+    PIP_PYTHON=/app \
     PIP_ONLY_BINARY=:all: \
-    PIP_NO_COMPILE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
-RUN python3 -m venv --without-pip /app/venv
+RUN python3 -m venv --without-pip /app
 
 FROM builder AS feed-build
 RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/lock \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    pip install -r /tmp/lock && python -m compileall -q /app/venv
-COPY libs/pmcore/src services/feed/src /app/src/
-RUN python -m compileall -q /app/src
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r /tmp/lock
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmfeed-*.whl
 
 FROM base AS feed
 COPY --from=feed-build /app /app
@@ -41,10 +51,10 @@ CMD ["python", "-m", "pmcore.shell.container", "pmfeed"]
 
 FROM builder AS strategy-build
 RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/lock \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    pip install -r /tmp/lock && python -m compileall -q /app/venv
-COPY libs/pmcore/src services/strategy/src /app/src/
-RUN python -m compileall -q /app/src
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r /tmp/lock
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmstrategy-*.whl
 
 FROM base AS strategy
 COPY --from=strategy-build /app /app
@@ -54,10 +64,10 @@ CMD ["python", "-m", "pmcore.shell.container", "pmstrategy"]
 
 FROM builder AS executor-build
 RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/lock \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    pip install -r /tmp/lock && python -m compileall -q /app/venv
-COPY libs/pmcore/src services/executor/src /app/src/
-RUN python -m compileall -q /app/src
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r /tmp/lock
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
 
 FROM base AS executor
 COPY --from=executor-build /app /app
@@ -67,10 +77,10 @@ CMD ["python", "-m", "pmcore.shell.container", "pmexecutor"]
 
 FROM builder AS userws-build
 RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/lock \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    pip install -r /tmp/lock && python -m compileall -q /app/venv
-COPY libs/pmcore/src services/userws/src /app/src/
-RUN python -m compileall -q /app/src
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r /tmp/lock
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmuserws-*.whl
 
 FROM base AS userws
 COPY --from=userws-build /app /app
@@ -80,10 +90,10 @@ CMD ["python", "-m", "pmcore.shell.container", "pmuserws"]
 
 FROM builder AS simulator-build
 RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/lock \
-    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
-    pip install -r /tmp/lock && python -m compileall -q /app/venv
-COPY libs/pmcore/src services/simulator/src /app/src/
-RUN python -m compileall -q /app/src
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes -r /tmp/lock
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
 
 FROM base AS simulator
 COPY --from=simulator-build /app /app

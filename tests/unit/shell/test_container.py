@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def test_auto_is_the_real_venue_without_a_simulator(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("first", "later"), [(up, absent), (absent, up)])
-def test_a_container_keeps_to_its_first_choice(tmp_path: Path, first, later) -> None:  # type: ignore[no-untyped-def]  # two functions
+def test_a_container_keeps_to_its_first_choice(
+    tmp_path: Path, first: Callable[[], bool], later: Callable[[], bool]
+) -> None:
     environment = {"PM_VENUE": "auto"}
     chosen = settle_venue(environment, tmp_path / "venue", first)["PM_VENUE"]
     assert settle_venue(environment, tmp_path / "venue", later)["PM_VENUE"] == chosen
