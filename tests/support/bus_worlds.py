@@ -89,9 +89,7 @@ class RedisWorld:
         self.raw = redis_py.Redis.from_url(url)
 
     def bus(self, source: str = "tester", run_id: str = "run-1") -> TestBus:
-        bus = RedisBus.connect(
-            self._url, source=source, run_id=run_id, clock_ns=lambda: START_NS
-        )
+        bus = RedisBus.connect(self._url, source=source, run_id=run_id, clock_ns=lambda: START_NS)
         self._buses.append(bus)
         return bus
 

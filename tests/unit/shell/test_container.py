@@ -68,7 +68,7 @@ def test_the_simulated_world_has_its_own_database_and_windows(tmp_path: Path) ->
     environment = {
         "PM_VENUE": "sim",
         "PM_REDIS_URL": "redis://:secret@elsewhere:6380/0",
-        "PM_SIM_MARKET_SLUG": "eth-updown-30s",
+        "PM_SIM_SERIES": "eth-updown-30s",
         "POLYMARKET_MARKET_SLUG": "btc-updown-15m",
     }
     settled = settle_venue(environment, tmp_path / "venue", must_not_be_asked)
