@@ -55,6 +55,7 @@ class WindowRunner:
         series, account = self.window.series, context.settings.account
         self._md, self._exe, self._cmd = keys.md(series), keys.exe(series), keys.cmd(series)
         self._user = keys.user(account)
+        self._stepped = asyncio.Event()
         self._at_ns = 0
         self._user_said: UserChannelChanged | None = None
         self._user_alive = True
@@ -106,7 +107,8 @@ class WindowRunner:
         try:
             async with asyncio.timeout(timeout_s):
                 while self._queue.qsize() or self.engine.session.orders.alive():
-                    await asyncio.sleep(0.02)
+                    self._stepped.clear()
+                    await self._stepped.wait()
         except TimeoutError:
             alive = len(self.engine.session.orders.alive())
             self._context.log.warning("orders_not_confirmed_gone", slug=self._group, orders=alive)
@@ -190,6 +192,7 @@ class WindowRunner:
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)
+        self._stepped.set()
 
     def _feed(self, at_ns: int, event: EngineEvent) -> list[Output]:
         if self._journal is not None:
