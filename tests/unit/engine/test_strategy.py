@@ -129,9 +129,7 @@ def test_halt_cancels_and_resume_quotes_again() -> None:
 )
 def test_venue_modes_change_quoting(mode: VenueMode, cancels: int, places: bool) -> None:
     desk = quoting_desk()
-    changed = VenueModeChanged(
-        slug=desk.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2)
-    )
+    changed = VenueModeChanged(slug=desk.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2))
     desk.batch(2, changed)
     assert len(desk.cancels) == cancels
     fresh = Desk()
@@ -294,7 +292,11 @@ def test_books_that_gap_are_told() -> None:
     desk = Desk()
     wrong = book(UP, "0.46", "0.48")
     with_hash = type(wrong)(
-        **{**{n: getattr(wrong, n) for n in wrong.__struct_fields__}, "hash": "ab" * 20, "last_trade": ""}
+        **{
+            **{n: getattr(wrong, n) for n in wrong.__struct_fields__},
+            "hash": "ab" * 20,
+            "last_trade": "",
+        }
     )
     desk.batch(1, with_hash)
     assert desk.notices(NoticeKind.BOOK_GAP)

@@ -176,3 +176,14 @@ def test_hedge_size_is_raised_to_the_minimum(net: int, size: int) -> None:
 
 def test_hedge_size_stays_on_the_size_grid() -> None:
     assert hedge_size_u6(7_333_333, 20_000_000, 5_000_000) == 7_330_000
+
+
+def test_no_pair_when_even_the_first_ticks_cost_too_much() -> None:
+    cheap = view("0.01/0.03", "0.01/0.03", tick_e4=100)
+    targets = decide(QuoteView(**{**_fields(cheap), "pair_target_e4": 150}))
+    assert (targets.up, targets.down) == (None, None)
+
+
+def test_a_hedge_needs_only_the_missing_sides_book() -> None:
+    targets = decide(view("-/-", "0.50/0.52", held=up_5(4700)))
+    assert targets.down == Quote(5190, 5_000_000)
