@@ -20,8 +20,8 @@ def decide_commands(
     """What to send now. A cancel never waits for anything; a placement waits for everything."""
     if must_ask_flat(session, at_ns):
         session.cancel_window_asked_ns = at_ns
-        for order in session.orders.alive():
-            order.cancel_requested_ns = at_ns
+        for resting in session.orders.alive():
+            resting.cancel_requested_ns = at_ns
         reason = "start" if not session.started_flat else "window end"
         return [CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)]
     targets = choose_targets(session, at_ns)

@@ -98,11 +98,24 @@ def _balanced(view: QuoteView) -> Targets:
         return Targets(QuoteMode.NOT_OPEN)
     up2, down2 = up_bid + up_ask, down_bid + down_ask
     excess2 = max(up2 + down2 - 2 * view.pair_target_e4, 0)
-    return Targets(
-        QuoteMode.BALANCED,
-        _bid(view, Outcome.UP, 2 * up2 - excess2),
-        _bid(view, Outcome.DOWN, 2 * down2 - excess2),
-    )
+    up = _bid(view, Outcome.UP, 2 * up2 - excess2)
+    down = _bid(view, Outcome.DOWN, 2 * down2 - excess2)
+    return Targets(QuoteMode.BALANCED, *_within_pair_target(view, up, down))
+
+
+def _within_pair_target(
+    view: QuoteView, up: Quote | None, down: Quote | None
+) -> tuple[Quote | None, Quote | None]:
+    """A bid clamped up to the first tick takes its excess from the other bid."""
+    if up is None or down is None:
+        return up, down
+    excess_e4 = up.price_e4 + down.price_e4 - view.pair_target_e4
+    if excess_e4 <= 0:
+        return up, down
+    dearer = max(up, down, key=lambda quote: quote.price_e4)
+    lowered_e4 = floor_to_tick_e4(dearer.price_e4 - excess_e4, view.tick_e4)
+    lowered = Quote(lowered_e4, dearer.size_u6) if lowered_e4 >= view.tick_e4 else None
+    return (lowered, down) if dearer is up else (up, lowered)
 
 
 def _bid(view: QuoteView, outcome: Outcome, price4_e4: int) -> Quote | None:

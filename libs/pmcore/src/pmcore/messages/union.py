@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pmcore.messages.control import ControlMessage
+from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.execution import ExecutionMessage
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import CommandMessage
@@ -17,6 +18,7 @@ StreamMessage = (
     | ExecutionMessage
     | UserMessage
     | ControlMessage
+    | DeadLetter
 )
 
 EngineEvent = (

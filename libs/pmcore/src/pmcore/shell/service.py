@@ -28,6 +28,7 @@ from pmcore.shell.control import control_token, create_control_app
 from pmcore.shell.errors import StartupError
 from pmcore.shell.halts import HaltLever
 from pmcore.shell.heartbeat import Heartbeat
+from pmcore.shell.janitor import TrimmableBus
 from pmcore.shell.logs import Log, configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.shell.settings import CommonSettings
@@ -72,13 +73,17 @@ class Service(Protocol):
         ...
 
 
+class ServiceBus(Bus, TrimmableBus, Protocol):
+    """The bus of a service; `RedisBus` in production, `MemoryBus` in tests."""
+
+
 @dataclass(frozen=True)
 class ServiceContext(Generic[SettingsT]):
     """What a service gets made of. `run_id` is new on every start."""
 
     settings: SettingsT
     clock: Clock
-    bus: Bus
+    bus: ServiceBus
     metrics: ServiceMetrics
     log: Log
     run_id: str
@@ -274,7 +279,7 @@ def _first_of(error: BaseException) -> BaseException:
 
 async def _connect_bus(
     name: str, settings: CommonSettings, clock: Clock, run_id: str, log: Log
-) -> Bus:
+) -> ServiceBus:
     from pmcore.shell.redis_bus import RedisBus
 
     bus = RedisBus.connect(settings.redis_url, source=name, run_id=run_id, clock_ns=clock.now_ns)

