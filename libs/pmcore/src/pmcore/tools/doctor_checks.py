@@ -170,8 +170,8 @@ def _data_dir(directory: Path) -> Finding:
 def _secret_files(data_dir: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     files = {"control token": data_dir / TOKEN_FILE}
     for name in ("PM_CONTROL_TOKEN", "POLYMARKET_PRIVATE_KEY", *_API):
-        if path := environ.get(f"{name}_FILE"):
-            files[f"{name}_FILE"] = Path(path)
+        if named := environ.get(f"{name}_FILE"):
+            files[f"{name}_FILE"] = Path(named)
     for subject, path in files.items():
         try:
             mode = stat.S_IMODE(path.stat().st_mode)

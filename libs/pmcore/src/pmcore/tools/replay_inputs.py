@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, JournalLine, decode_line
+from pmcore.engine.journal import JournalHeader, JournalLine, decode_line
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
+from pmcore.shell.journal import journal_parts
 from pmcore.tools.errors import UsageError
 from pmcore.tools.recording_bytes import records
 from pmcore.tools.recordings import Recording, load_market_file
@@ -27,21 +28,29 @@ class JournalParts(msgspec.Struct, frozen=True):
 
 
 def find_inputs(paths: Sequence[Path], market: Path | None) -> list[Recording | JournalParts]:
-    """Open everything named; raise `UsageError` for what cannot be used."""
+    """Open everything named; raise `UsageError` for what cannot be used.
+
+    Later parts of a journal are found by its first one, and so are the other files of a
+    collection; naming them too changes nothing.
+    """
     given = _load_windows(market) if market else []
     inputs: list[Recording | JournalParts] = []
+    later_parts: list[Path] = []
     seen: set[Path] = set()
     for path in paths:
         first = _first_record(path)
         if first.startswith(_HEADER):
-            inputs.append(JournalParts((path,)))
+            stem = path.name.partition(".")[0]
+            inputs.append(JournalParts(tuple(journal_parts(path.parent, stem)) or (path,)))
         elif first.startswith(_ENTRY):
-            if not inputs or not isinstance(last := inputs[-1], JournalParts):
-                raise UsageError(f"{path}: a later part of a journal; name its first part before")
-            inputs[-1] = JournalParts((*last.paths, path))
+            later_parts.append(path)
         elif (collection := path.with_name(_PARTS.sub("", path.name))) not in seen:
             seen.add(collection)
             inputs.append(_open_recording(path, given))
+    known = {path for each in inputs if isinstance(each, JournalParts) for path in each.paths}
+    for path in later_parts:
+        if path not in known:
+            raise UsageError(f"{path} is a later part of a journal: name its first part")
     return inputs
 
 
@@ -109,12 +118,3 @@ def _unusable(path: Path, error: MalformedInputError) -> UsageError:
     text = str(error) if str(path) in str(error) else f"{path}: {error}"
     return UsageError(f"cannot be used: {text}")
 
-
-__all__ = [
-    "JournalEnd",
-    "JournalEntry",
-    "JournalParts",
-    "find_inputs",
-    "header_of",
-    "journal_lines",
-]
