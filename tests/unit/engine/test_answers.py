@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pmcore.messages.execution import (
     CancelFailed,
@@ -131,9 +132,7 @@ def test_the_user_channel_alone_can_end_an_order() -> None:
 def test_order_events_of_other_markets_are_not_ours() -> None:
     desk = quoting_desk()
     event = desk.user_order(2, FIRST, OrderUpdateKind.CANCELLATION, matched=0)
-    other = type(event)(
-        **{**{n: getattr(event, n) for n in event.__struct_fields__}, "condition_id": "0xother"}
-    )
+    other = replace(event, condition_id="0xother")
     desk.batch(2, other)
     assert desk.resting(UP)
 
