@@ -85,7 +85,7 @@ test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and
 	@$(RUN) pytest -rs -m docker
 
 coverage-core: setup ## every branch of the pure core, each file by its own test file
-	@$(RUN) support.core_coverage
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine
 	@$(RUN) pytest -q -s -m "" tests/bench

@@ -297,7 +297,9 @@ def test_pages_follow_cursors(venue: RunningVenue, maker: ClobClient) -> None:
 def test_a_wallet_is_named_in_orders_and_frames(venue: RunningVenue) -> None:
     wallet = "0x" + "77" * 20
     for signature_type in (1, 2, 3):
-        client = venue.client(f"0x{signature_type:064x}", signature_type=signature_type, funder=wallet)
+        client = venue.client(
+            f"0x{signature_type:064x}", signature_type=signature_type, funder=wallet
+        )
         buy(client, venue.tokens(venue.next_slug)[0], 0.2, 10)
         assert client.get_open_orders()[0]["maker_address"] == wallet
 

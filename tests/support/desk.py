@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pmcore.engine.strategy import Output, WindowEngine
 from pmcore.messages.execution import (
+    FailureStage,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
     OrderSubmitting,
-    FailureStage,
     WindowFlat,
 )
 from pmcore.messages.notices import Notice, NoticeKind

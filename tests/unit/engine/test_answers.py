@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pmcore.messages.execution import (
     CancelFailed,
@@ -131,9 +132,7 @@ def test_the_user_channel_alone_can_end_an_order() -> None:
 def test_order_events_of_other_markets_are_not_ours() -> None:
     desk = quoting_desk()
     event = desk.user_order(2, FIRST, OrderUpdateKind.CANCELLATION, matched=0)
-    other = type(event)(
-        **{**{n: getattr(event, n) for n in event.__struct_fields__}, "condition_id": "0xother"}
-    )
+    other = replace(event, condition_id="0xother")
     desk.batch(2, other)
     assert desk.resting(UP)
 
@@ -143,7 +142,7 @@ def test_matched_but_unreported_shares_count_until_patience_ends() -> None:
     desk.books(2, "0.48/0.50", "0.49/0.51")
     cancelled = OrderCancelled(filled_u6=2_000_000, **names(FIRST))  # type: ignore[arg-type] # shared names
     desk.batch(2.1, cancelled)
-    assert [e.qty_u6 for e in desk.session.orders.exposures()][0] in (2_000_000, 5_000_000)
+    assert next(e.qty_u6 for e in desk.session.orders.exposures()) in (2_000_000, 5_000_000)
     desk.batch(2.2, desk.user_order(2.2, FIRST, OrderUpdateKind.CANCELLATION, matched=3_000_000))
     assert desk.session.orders.get(FIRST).venue_filled_u6 == 3_000_000  # type: ignore[union-attr] # placed by the desk
 
@@ -206,7 +205,7 @@ def test_answers_of_others_and_contradictions_are_told_not_believed() -> None:
     assert len(desk.notices(NoticeKind.UNKNOWN_ORDER)) == 1
     desk.batch(2.1, desk.failed(FIRST, Reason.TICK))
     desk.batch(2.2, OrderSubmitting(**names(FIRST)))  # type: ignore[arg-type] # shared names
-    assert len(desk.notices(NoticeKind.INVALID_TRANSITION)) == 2
+    assert len(desk.notices(NoticeKind.INVALID_TRANSITION)) == 1
 
 
 def test_a_flat_report_closes_what_is_left() -> None:

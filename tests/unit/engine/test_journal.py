@@ -12,6 +12,7 @@ from pmcore.engine.journal import (
 )
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.timers import BatchEnded
+from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.market import Outcome
 from support.builders import at, book, params, window
@@ -28,13 +29,12 @@ HEADER = JournalHeader(
 def test_a_journal_steps_to_the_same_fingerprint() -> None:
     live = HEADER.make_engine()
     lines = [encode_line(HEADER)]
-    for n, event in enumerate(
-        (
-            UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at(1)),
-            book(Outcome.UP, "0.46", "0.48", at_ns=at(1)),
-            BatchEnded(),
-        )
-    ):
+    events: list[EngineEvent] = [
+        UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at(1)),
+        book(Outcome.UP, "0.46", "0.48", at_ns=at(1)),
+        BatchEnded(),
+    ]
+    for n, event in enumerate(events):
         lines.append(encode_line(JournalEntry(at(n), event)))
         live.step(at(n), event)
     lines.append(encode_line(JournalEnd(live.fingerprint)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pmcore.engine.strategy import WindowEngine
 from pmcore.machines.rotation import WindowState
@@ -129,9 +130,7 @@ def test_halt_cancels_and_resume_quotes_again() -> None:
 )
 def test_venue_modes_change_quoting(mode: VenueMode, cancels: int, places: bool) -> None:
     desk = quoting_desk()
-    changed = VenueModeChanged(
-        slug=desk.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2)
-    )
+    changed = VenueModeChanged(slug=desk.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2))
     desk.batch(2, changed)
     assert len(desk.cancels) == cancels
     fresh = Desk()
@@ -206,18 +205,8 @@ def test_fills_that_cannot_be_ours_or_be_true_are_dropped() -> None:
     desk.start()
     good = fill(UP, "5", "0.47", status=TradeStatus.CONFIRMED)
     other_market = fill(UP, "5", "0.47", trade_id="x")
-    foreign = type(other_market)(
-        **{
-            **{n: getattr(other_market, n) for n in other_market.__struct_fields__},
-            "token_id": "99",
-        }
-    )
-    elsewhere = type(other_market)(
-        **{
-            **{n: getattr(other_market, n) for n in other_market.__struct_fields__},
-            "condition_id": "0xother",
-        }
-    )
+    foreign = replace(other_market, token_id="99")
+    elsewhere = replace(other_market, condition_id="0xother")
     desk.batch(2, good, foreign, elsewhere, fill(UP, "5", "0.47", status=TradeStatus.FAILED))
     assert desk.session.inventory.working.up.qty_u6 == 5_000_000
     reasons = [n.reason for n in desk.notices(NoticeKind.INPUT_DROPPED)]
@@ -293,9 +282,7 @@ def test_the_same_inputs_give_the_same_fingerprint() -> None:
 def test_books_that_gap_are_told() -> None:
     desk = Desk()
     wrong = book(UP, "0.46", "0.48")
-    with_hash = type(wrong)(
-        **{**{n: getattr(wrong, n) for n in wrong.__struct_fields__}, "hash": "ab" * 20, "last_trade": ""}
-    )
+    with_hash = replace(wrong, hash="ab" * 20, last_trade="")
     desk.batch(1, with_hash)
     assert desk.notices(NoticeKind.BOOK_GAP)
 
