@@ -63,6 +63,8 @@ def test_a_window_never_lives_backwards_and_never_quotes_outside_itself(
                 clock.resolved(at(now_ms / 1000))
             case "w":
                 clock.wind_down()
+            case _:
+                pass
         clock.advance(at(now_ms / 1000))
         assert order.index(clock.state) >= order.index(before)
         if clock.may_quote:
