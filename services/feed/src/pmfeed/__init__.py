@@ -1,1 +1,1 @@
-
+"""Market socket to market-data stream; discovers, announces and records windows."""

@@ -1,1 +1,1 @@
-
+"""A simulated Polymarket behind HTTP and WebSockets."""

@@ -1,1 +1,1 @@
-
+"""The account's own channel: fills and order updates, reconciled after every reconnect."""

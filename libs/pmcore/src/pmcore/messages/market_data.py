@@ -27,6 +27,8 @@ class BookSnapshot(Message, frozen=True, kw_only=True):
 
     `hash` is the venue's, or "" when there is none to verify. `last_trade` is the text of the
     frame ("" before the first trade), None when the frame has no such field (after a trade).
+    `damaged` names what made the frame unusable (then there are no levels): the outcome's book is
+    no longer known.
     """
 
     slug: str
@@ -37,6 +39,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True):
     origin: SnapshotOrigin
     tick_e4: int | None = None
     last_trade: str | None = None
+    damaged: str = ""
     ts_event_ns: int
     ts_recv_ns: int
 
@@ -58,10 +61,14 @@ class LevelChange(msgspec.Struct, frozen=True, array_like=True):
 
 
 class BookDelta(Message, frozen=True, kw_only=True):
-    """One `price_change` frame: changes of both outcomes, in wire order."""
+    """One `price_change` frame: changes of both outcomes, in wire order.
+
+    `damaged` are the outcomes of entries that could not be used: their books miss a level change.
+    """
 
     slug: str
     changes: tuple[LevelChange, ...]
+    damaged: tuple[Outcome, ...] = ()
     ts_event_ns: int
     ts_recv_ns: int
 
@@ -108,3 +115,19 @@ class FeedStatusChanged(Message, frozen=True, kw_only=True):
 
 
 MarketDataMessage = BookSnapshot | BookDelta | TradePrinted | TickSizeChanged | FeedStatusChanged
+
+
+class BookCheckpoint(Message, frozen=True, kw_only=True):
+    """Where a late reader starts: both books and the feed's state as of `entry_id` on `md`.
+
+    Kept in the hash `keys.checkpoints(series)` under the slug; never an entry of a stream. A book
+    is None when it is not usable. `tick_e4` is the market's tick now.
+    """
+
+    slug: str
+    entry_id: str
+    up: BookSnapshot | None
+    down: BookSnapshot | None
+    state: FeedState
+    tick_e4: int
+    ts_recv_ns: int

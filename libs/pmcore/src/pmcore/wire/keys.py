@@ -62,6 +62,11 @@ def halt(account: str) -> str:
     return stream_key(account, "halt")
 
 
+def results(account: str) -> str:
+    """Hash of slug -> result of a settled window, for the daily loss limit."""
+    return f"{_VERSION}:{{{account}}}:results"
+
+
 def alive(account: str, service: str) -> str:
     """A service's health, with an expiry; read before each heartbeat to the venue."""
     return stream_key(account, f"alive:{service}")

@@ -1,0 +1,247 @@
+"""All state of one market window in one object, and the views that decisions are made from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pmcore.engine.counters import EngineCounters
+from pmcore.engine.orders import OrderBookkeeper
+from pmcore.machines.book import BookState, WindowBooks
+from pmcore.machines.inventory import Inventory
+from pmcore.machines.ofi import OutcomeFlow
+from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
+from pmcore.machines.placement import SlotView
+from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
+from pmcore.machines.rotation import WindowClock
+from pmcore.messages.execution import VenueMode
+from pmcore.messages.market_data import FeedState
+from pmcore.messages.user import UserChannelState
+from pmcore.model.errors import Reason
+from pmcore.model.market import Outcome, Window
+from pmcore.model.params import StrategyParams
+from pmcore.model.units import SHARE_U6, format_qty
+
+OUTCOMES = (Outcome.UP, Outcome.DOWN)
+FATAL_REASONS = (
+    Reason.AUTH,
+    Reason.BANNED,
+    Reason.CLOSED_ONLY,
+    Reason.VERSION_MISMATCH,
+    Reason.INVALID_ORDER,
+)
+_CLOSED_MODES = (VenueMode.CANCEL_ONLY, VenueMode.DISABLED, VenueMode.RESTARTING)
+MAX_EXTRA_TICKS = 5
+
+
+class SideState(msgspec.Struct):
+    """What one side remembers about placing: debounce, back-off and post-only margin."""
+
+    last_placed_ns: int | None = None
+    blocked_until_ns: int = 0
+    backoff_ns: int = 0
+    extra_ticks: int = 0
+    last_cross_ns: int = 0
+
+    def crossed(self, at_ns: int, params: StrategyParams) -> None:
+        """A post-only refusal: one more tick away, and wait twice as long as last time."""
+        self.extra_ticks = min(self.extra_ticks + 1, MAX_EXTRA_TICKS)
+        self.last_cross_ns = at_ns
+        self.backoff_ns = min(
+            self.backoff_ns * 2 or params.cross_backoff_ns, params.cross_backoff_max_ns
+        )
+        self.blocked_until_ns = at_ns + self.backoff_ns
+
+    def accepted(self) -> None:
+        """The venue took an order: the next refusal starts at the shortest wait again."""
+        self.backoff_ns = 0
+
+    def forget_crosses(self, at_ns: int, params: StrategyParams) -> None:
+        """The margin goes when no refusal came for a while."""
+        if self.extra_ticks and at_ns - self.last_cross_ns >= params.cross_memory_ns:
+            self.extra_ticks = 0
+
+
+class MarketSession:
+    """One window: books, flow, inventory, orders, clock, and what the others told us."""
+
+    def __init__(
+        self,
+        window: Window,
+        params: StrategyParams,
+        *,
+        search_last_trade: bool = False,
+        warm_start: dict[Outcome, WarmStart] | None = None,
+        prior_loss_u6: int = 0,
+    ) -> None:
+        self.window = window
+        self.params = params
+        self.prior_loss_u6 = prior_loss_u6
+        self.books = WindowBooks(window, search_last_trade=search_last_trade)
+        self.flows = {
+            outcome: OutcomeFlow(
+                params.ofi,
+                ThresholdSource(params.ofi, window.length_ns, (warm_start or {}).get(outcome)),
+            )
+            for outcome in OUTCOMES
+        }
+        self.inventory = Inventory()
+        self.orders = OrderBookkeeper(params)
+        self.clock = WindowClock(window, params)
+        self.sides = {outcome: SideState() for outcome in OUTCOMES}
+        self.counters = EngineCounters()
+        self.feed = FeedState.LIVE
+        self.user = UserChannelState.DOWN
+        self.venue_mode = VenueMode.NORMAL
+        self.venue_mode_until_ns: int | None = None
+        self.halted = ""
+        self.refused = self._size_refusal()
+        self.started_flat = False
+        self.cancel_window_asked_ns: int | None = None
+        self.winner: Outcome | None = None
+        self.cause_ns = 0
+        self.unseen_trade_e4: int | None = None
+        self.mode = QuoteMode.HOLD
+        self.hold_reason = "starting"
+
+    def _size_refusal(self) -> str:
+        bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
+        if bid_u6 >= min_u6:
+            return ""
+        return (
+            f"PM_BID_SIZE={format_qty(bid_u6)} is below this market's minimum of "
+            f"{format_qty(min_u6)} shares: set PM_BID_SIZE={format_qty(min_u6)} or more"
+        )
+
+    @property
+    def tick_e4(self) -> int:
+        """The grid we quote on: the market's own tick, or ours when coarser."""
+        return max(self.books.tick_e4, self.params.finest_tick_e4)
+
+    @property
+    def toxic(self) -> bool:
+        """Whether either outcome's flow is toxic."""
+        return any(self.flows[outcome].toxic for outcome in OUTCOMES)
+
+    @property
+    def can_open(self) -> bool:
+        """The user's gate, on the working and on the settled view (strategy.md 2.7)."""
+        limits = self.params.limits
+        return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
+
+    def hold(self, at_ns: int) -> str:
+        """Why nothing may rest now, or ""."""
+        if self.halted:
+            return f"halted: {self.halted}"
+        if self.refused:
+            return self.refused
+        if not self.started_flat:
+            return "waiting until the venue says that no old order is open"
+        if not self.clock.may_quote:
+            return f"window {self.clock.state.value}"
+        if self.feed is not FeedState.LIVE:
+            return f"market feed {self.feed.value}"
+        if self.user is not UserChannelState.UP:
+            return f"user channel {self.user.value}"
+        if self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
+            return "account is in closed-only mode"
+        return ""
+
+    def mode_now(self, at_ns: int) -> VenueMode:
+        """The venue's mode, back to normal once its time is over."""
+        until_ns = self.venue_mode_until_ns
+        return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
+
+    def placing_blocked(self, at_ns: int) -> bool:
+        """Whether the venue takes no new orders now; what rests is left alone."""
+        full = len(self.orders) >= self.params.max_orders_per_window
+        return full or self.mode_now(at_ns) in _CLOSED_MODES
+
+    def quote_view(self, at_ns: int) -> QuoteView:
+        """Freeze everything that the quotes depend on."""
+        return QuoteView(
+            up=self.side_view(at_ns, Outcome.UP),
+            down=self.side_view(at_ns, Outcome.DOWN),
+            position=self.inventory.working,
+            can_open=self.can_open,
+            toxic=self.toxic,
+            scope=self.params.ofi.scope,
+            tick_e4=self.tick_e4,
+            pair_target_e4=self.params.pair_target_e4,
+            bid_size_u6=self.params.bid_size_u6,
+            min_size_u6=self.window.min_size_u6,
+            new_risk=self.clock.may_open,
+        )
+
+    def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
+        """The touch of a live and fresh book; unknown otherwise."""
+        extra = self.sides[outcome].extra_ticks
+        if not self.book_fresh(at_ns, outcome):
+            return SideView(None, None, extra)
+        touch = self.books.touch(outcome)
+        return SideView(touch.bid_e4, touch.ask_e4, extra)
+
+    def book_fresh(self, at_ns: int, outcome: Outcome) -> bool:
+        """Whether a book is LIVE and not older than the bound (strategy.md 2.3)."""
+        if self.books.state(outcome) is not BookState.LIVE:
+            return False
+        return at_ns - self.books.touch(outcome).ts_recv_ns <= self.params.stale_after_ns
+
+    def slot_view(self, at_ns: int, outcome: Outcome) -> SlotView:
+        """One side's slot; a cancel that got no answer for long may be sent again."""
+        side, order = self.sides[outcome], self.orders.slot(outcome)
+        if order is None:
+            return SlotView(
+                last_placed_ns=side.last_placed_ns, blocked_until_ns=side.blocked_until_ns
+            )
+        asked_ns = order.cancel_requested_ns
+        waiting = asked_ns is not None and at_ns - asked_ns < self.params.answer_timeout_ns
+        return SlotView(
+            price_e4=order.price_e4,
+            leaves_u6=order.leaves_u6,
+            occupied=True,
+            cancelling=waiting,
+            last_placed_ns=side.last_placed_ns,
+        )
+
+    def as_view(self, at_ns: int) -> dict[str, object]:
+        """For /state and metrics: what a person wants to know, in dollars and shares."""
+        working = self.inventory.working
+        return {
+            "slug": self.window.slug,
+            "state": self.clock.state.value,
+            "mode": self.mode.value,
+            "hold": self.hold_reason,
+            "refused": self.refused,
+            "can_open": self.can_open,
+            "net_diff": working.net_diff_u6 / SHARE_U6,
+            "portfolio_cost": round(working.portfolio_cost_dollars, 6),
+            "worst_loss": working.worst_loss_u6 / SHARE_U6,
+            "profit": working.profit_u6(self.winner) / SHARE_U6 if self.winner else None,
+            "winner": self.winner.value if self.winner else None,
+            "venue_mode": self.mode_now(at_ns).value,
+            "tick": self.tick_e4 / 10_000,
+            "inferred": list(self.window.inferred),
+            "outcomes": {o.value: self._outcome_view(at_ns, o) for o in OUTCOMES},
+        }
+
+    def _outcome_view(self, at_ns: int, outcome: Outcome) -> dict[str, object]:
+        touch, flow = self.books.touch(outcome), self.flows[outcome]
+        holding = self.inventory.working.holding(outcome)
+        settled = self.inventory.settled.holding(outcome)
+        order = self.orders.slot(outcome)
+        age_ns = at_ns - touch.ts_recv_ns if touch.ts_recv_ns else None
+        return {
+            "bid": touch.bid_e4 / 10_000 if touch.bid_e4 is not None else None,
+            "ask": touch.ask_e4 / 10_000 if touch.ask_e4 is not None else None,
+            "book": self.books.state(outcome).value,
+            "book_age_ms": age_ns // 1_000_000 if age_ns is not None else None,
+            "ofi": flow.flow.score_u6 / SHARE_U6,
+            "threshold": flow.thresholds.enter_u6 / SHARE_U6,
+            "flow": flow.state.value,
+            "qty": holding.qty_u6 / SHARE_U6,
+            "settled_qty": settled.qty_u6 / SHARE_U6,
+            "avg_cost": round(holding.avg_cost_dollars, 6),
+            "quote": order.price_e4 / 10_000 if order else None,
+            "leaves": order.leaves_u6 / SHARE_U6 if order else None,
+            "order_state": order.state.value if order else None,
+        }

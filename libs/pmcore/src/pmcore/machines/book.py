@@ -1,0 +1,357 @@
+"""Both order books of one window, checked against the venue's own hashes and touch.
+
+Rules (venue.md 5.2-5.5; docs/ARCHITECTURE.md):
+
+* Order is that of arrival. A REST or checkpoint book older than what is held is not adopted.
+* A whole-book frame that contradicts its hash leaves the book in GAP. Right after a trade the
+  last trade price is not in the frame; when no candidate fits and no search was asked for, the
+  frame counts as unverifiable and the book stays usable.
+* The hash in `price_changes` holds after the last frame of an engine event. A group (outcome,
+  hash) is verified once it reproduces, mismatched when another hash follows first. Concurrent
+  events interleave, so mismatches are information; only `DOUBTS_LIMIT` of them in a row, with not
+  one agreeing hash or touch in between, make a GAP. A hash that reproduces ends any GAP.
+* A level off the tick is taken only when a hash, or a frame without one, shows a finer tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from pmcore.machines.book_hash import BookHasher, last_trade_text
+from pmcore.machines.book_last_trade import LastTrade, prices_from
+from pmcore.machines.book_levels import TokenBook
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    LevelChange,
+    SnapshotOrigin,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.model.market import BookSide, Outcome, Window
+from pmcore.model.units import PRICE_ONE_E4, complement_e4
+
+DOUBTS_LIMIT = 20
+_USUAL_TICKS_E4 = (100, 10)
+_FINEST_SILENT_TICK_E4 = 10
+_MAY_BE_OLD = (SnapshotOrigin.REST, SnapshotOrigin.CHECKPOINT)
+
+
+class BookState(StrEnum):
+    """Only LIVE is usable. CROSSED heals by itself, GAP by a book or a hash that fits."""
+
+    EMPTY = "empty"
+    LIVE = "live"
+    CROSSED = "crossed"
+    GAP = "gap"
+
+
+class Touch(msgspec.Struct, frozen=True, gc=False):
+    """Best bid and ask, None for an empty side; `ts_recv_ns` is 0 when nothing is known."""
+
+    bid_e4: int | None
+    ask_e4: int | None
+    ts_recv_ns: int
+
+
+class BookEffect(msgspec.Struct, frozen=True):
+    """What applying an event brought to light.
+
+    `gap` says why a book went into GAP: `book_hash`, `change_hashes`, `off_grid` or `damaged`.
+    `unseen_trade_e4` is the price, found in a hash, of a trade of which no print exists
+    (`LastTrade.traded` says when). The venue writes the maker's price of the maker's token, so it
+    may be that of either outcome.
+    """
+
+    gap: str = ""
+    unseen_trade_e4: int | None = None
+
+
+class BookCounters(msgspec.Struct):
+    """Whole books by outcome of the check (checkpoints excluded), change groups, touches."""
+
+    books_verified: int = 0
+    books_mismatched: int = 0
+    books_unverifiable: int = 0
+    change_hashes_verified: int = 0
+    change_hashes_mismatched: int = 0
+    touch_agreements: int = 0
+    touch_disagreements: int = 0
+
+
+_NOTHING = BookEffect()
+_UNKNOWN = Touch(None, None, 0)
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Tick and last trade price that reproduce a hash."""
+
+    tick_e4: int
+    last_trade: str
+
+
+class _Side:
+    """One outcome's book and how far it can be trusted."""
+
+    __slots__ = ("book", "doubts", "gap", "group_hash", "group_verified", "hasher")
+
+    def __init__(self, window: Window, outcome: Outcome) -> None:
+        self.hasher = BookHasher(window, outcome)
+        self.clear()
+
+    def clear(self) -> None:
+        self.book: TokenBook | None = None
+        self.gap = False
+        self.doubts = 0
+        self.group_hash = ""
+        self.group_verified = False
+
+
+class WindowBooks:
+    """The two books of a window. `tick_e4` is the market's tick now."""
+
+    def __init__(self, window: Window, *, search_last_trade: bool = False) -> None:
+        self.window = window
+        self.tick_e4 = window.tick_e4
+        self.counters = BookCounters()
+        self._search = search_last_trade
+        self._last_trade = LastTrade()
+        self._sides = {outcome: _Side(window, outcome) for outcome in Outcome}
+
+    def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
+        """Take one event of this window, in order of arrival."""
+        match event:
+            case BookDelta():
+                return self._apply_delta(event)
+            case BookSnapshot():
+                return self._apply_snapshot(event)
+            case TradePrinted():
+                self._last_trade.printed(event.price_e4)
+            case TickSizeChanged():
+                if event.new_tick_e4 < self.tick_e4:
+                    self.tick_e4 = event.new_tick_e4
+                    self.reset()
+        return _NOTHING
+
+    def reset(self) -> None:
+        """Drop both books (disconnect, new tick); they are EMPTY until the next snapshot."""
+        for side in self._sides.values():
+            side.clear()
+
+    def state(self, outcome: Outcome) -> BookState:
+        """Whether an outcome's book can be used."""
+        side = self._sides[outcome]
+        if side.book is None:
+            return BookState.EMPTY
+        if side.gap:
+            return BookState.GAP
+        return BookState.CROSSED if side.book.crossed else BookState.LIVE
+
+    def touch(self, outcome: Outcome) -> Touch:
+        """The touch of an outcome's own book, whatever its state."""
+        book = self._sides[outcome].book
+        if book is None:
+            return _UNKNOWN
+        return Touch(book.bids.best_e4, book.asks.best_e4, book.ts_recv_ns)
+
+    def merged_touch(self, outcome: Outcome) -> Touch:
+        """The tightest of the own book and the complement's mirror (venue.md 4.4), LIVE ones only.
+
+        While one book lags behind the other the two may cross; then the one received last counts.
+        """
+        views = []
+        if self.state(outcome) is BookState.LIVE:
+            views.append(self.touch(outcome))
+        if self.state(outcome.complement) is BookState.LIVE:
+            views.append(_mirrored(self.touch(outcome.complement)))
+        if not views:
+            return _UNKNOWN
+        newest = max(views, key=lambda view: view.ts_recv_ns)
+        bid_e4 = max((view.bid_e4 for view in views if view.bid_e4 is not None), default=None)
+        ask_e4 = min((view.ask_e4 for view in views if view.ask_e4 is not None), default=None)
+        if bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4:
+            return newest
+        return Touch(bid_e4, ask_e4, newest.ts_recv_ns)
+
+    def levels(self, outcome: Outcome, side: BookSide) -> Sequence[tuple[int, int]]:
+        """(price_e4, size_u6) of one side, best first."""
+        book = self._sides[outcome].book
+        return book.side(side).levels()[::-1] if book is not None else ()
+
+    def checkpoint(self, outcome: Outcome, ts_recv_ns: int) -> BookSnapshot | None:
+        """An outcome's book for a late reader; None when there is none to be trusted."""
+        side = self._sides[outcome]
+        if side.book is None or side.gap:
+            return None
+        return BookSnapshot(
+            slug=self.window.slug,
+            outcome=outcome,
+            bids=tuple(side.book.bids.levels()),
+            asks=tuple(side.book.asks.levels()),
+            hash="",
+            origin=SnapshotOrigin.CHECKPOINT,
+            tick_e4=self.tick_e4,
+            last_trade=self._last_trade.text,
+            ts_event_ns=side.book.ts_event_ns,
+            ts_recv_ns=ts_recv_ns,
+        )
+
+    def _apply_snapshot(self, event: BookSnapshot) -> BookEffect:
+        side = self._sides[event.outcome]
+        if event.damaged:
+            side.gap = True
+            return BookEffect(gap="damaged")
+        book = TokenBook(
+            side.hasher,
+            event.bids,
+            event.asks,
+            ts_event_ns=event.ts_event_ns,
+            ts_recv_ns=event.ts_recv_ns,
+        )
+        found = self._reproduce(event, book) if event.hash else None
+        mismatched = self._count_book(event, found)
+        self._end_group(side, event.hash)
+        held = side.book
+        if (
+            held is not None
+            and event.origin in _MAY_BE_OLD
+            and event.ts_event_ns < held.ts_event_ns
+        ):
+            return _NOTHING
+        side.book, side.doubts = book, 0
+        gap = "book_hash" if mismatched else ""
+        unseen_trade_e4 = None
+        if found is not None:
+            self.tick_e4, self._last_trade.text = found.tick_e4, found.last_trade
+            if event.last_trade is None:
+                unseen_trade_e4 = self._last_trade.traded(
+                    event.outcome, event.ts_event_ns, found.last_trade
+                )
+        else:
+            gap = gap or self._believe(event, book)
+        side.gap = bool(gap)
+        return BookEffect(gap, unseen_trade_e4) if gap or unseen_trade_e4 else _NOTHING
+
+    def _believe(self, event: BookSnapshot, book: TokenBook) -> str:
+        """Take tick and last trade from a frame that no hash confirms; return a gap's reason."""
+        if event.last_trade is not None:
+            self._last_trade.text = event.last_trade
+        if event.tick_e4 is not None and event.tick_e4 < self.tick_e4:
+            self.tick_e4 = event.tick_e4
+        if not book.off_grid(self.tick_e4):
+            return ""
+        if event.hash or book.off_grid(_FINEST_SILENT_TICK_E4):
+            return "off_grid"
+        self.tick_e4 = _FINEST_SILENT_TICK_E4
+        return ""
+
+    def _count_book(self, event: BookSnapshot, found: _Found | None) -> bool:
+        """Count a whole book; return whether it contradicts its hash."""
+        if event.origin is SnapshotOrigin.CHECKPOINT:
+            return False
+        if found is not None:
+            self.counters.books_verified += 1
+            return False
+        if not event.hash or (event.last_trade is None and not self._search):
+            self.counters.books_unverifiable += 1
+            return False
+        self.counters.books_mismatched += 1
+        return True
+
+    def _reproduce(self, event: BookSnapshot, book: TokenBook) -> _Found | None:
+        """Find the tick and the last trade price with which a whole book has its hash."""
+        started = book.start_hash(event.ts_event_ns)
+        if event.tick_e4 is not None:
+            ticks_e4 = [event.tick_e4]
+        else:
+            ticks_e4 = [self.tick_e4, *(t for t in _USUAL_TICKS_E4 if t != self.tick_e4)]
+        known = event.last_trade
+        texts = self._last_trade.candidates() if known is None else [known]
+        for tick_e4 in ticks_e4:
+            for text in texts:
+                if book.finish_hash(started, tick_e4, text) == event.hash:
+                    return _Found(tick_e4, text)
+        if known is not None or not self._search:
+            return None
+        near_e4 = book.likely_trades_e4()
+        for tick_e4 in ticks_e4:
+            for price_e4 in prices_from(near_e4):
+                text = last_trade_text(price_e4)
+                if book.finish_hash(started, tick_e4, text) == event.hash:
+                    return _Found(tick_e4, text)
+        return None
+
+    def _apply_delta(self, event: BookDelta) -> BookEffect:
+        gap = ""
+        for change in event.changes:
+            side = self._sides[change.outcome]
+            book = side.book
+            if book is None:
+                continue
+            if change.price_e4 % self.tick_e4 or not 0 < change.price_e4 < PRICE_ONE_E4:
+                gap = _enter_gap(side, "off_grid") or gap
+                continue
+            book.side(change.side).put(change.price_e4, change.size_u6)
+            book.ts_recv_ns = event.ts_recv_ns
+            book.ts_event_ns = max(book.ts_event_ns, event.ts_event_ns)
+            self._compare_touch(side, book, change)
+            if change.hash:
+                self._check_group(side, book, change.hash, event.ts_event_ns)
+                if side.doubts >= DOUBTS_LIMIT:
+                    gap = _enter_gap(side, "change_hashes") or gap
+        for outcome in event.damaged:
+            if self._sides[outcome].book is not None:
+                gap = _enter_gap(self._sides[outcome], "damaged") or gap
+        return BookEffect(gap) if gap else _NOTHING
+
+    def _compare_touch(self, side: _Side, book: TokenBook, change: LevelChange) -> None:
+        if change.best_bid_e4 is None and change.best_ask_e4 is None:
+            return
+        bid_e4 = book.bids.best_e4 or 0
+        ask_e4 = book.asks.best_e4 or PRICE_ONE_E4
+        if change.best_bid_e4 in (None, bid_e4) and change.best_ask_e4 in (None, ask_e4):
+            self.counters.touch_agreements += 1
+            side.doubts = 0
+        else:
+            self.counters.touch_disagreements += 1
+
+    def _check_group(self, side: _Side, book: TokenBook, hash_: str, ts_event_ns: int) -> None:
+        """Try to reproduce the hash that holds after the last frame of an engine event."""
+        if hash_ != side.group_hash:
+            self._end_group(side, hash_)
+            side.group_hash, side.group_verified = hash_, False
+        if side.group_verified:
+            return
+        started = book.start_hash(ts_event_ns)
+        for text in self._last_trade.candidates():
+            if book.finish_hash(started, self.tick_e4, text) == hash_:
+                self._last_trade.text = text
+                self.counters.change_hashes_verified += 1
+                side.group_verified, side.gap, side.doubts = True, False, 0
+                return
+
+    def _end_group(self, side: _Side, next_hash: str) -> None:
+        """Close the group of changes that another hash follows."""
+        if side.group_hash and not side.group_verified and next_hash != side.group_hash:
+            self.counters.change_hashes_mismatched += 1
+            side.doubts += 1
+        side.group_hash = ""
+
+
+def _enter_gap(side: _Side, reason: str) -> str:
+    """Mark a book as not to be trusted; the reason, or "" when it already was."""
+    if side.gap:
+        return ""
+    side.gap = True
+    return reason
+
+
+def _mirrored(touch: Touch) -> Touch:
+    return Touch(
+        None if touch.ask_e4 is None else complement_e4(touch.ask_e4),
+        None if touch.bid_e4 is None else complement_e4(touch.bid_e4),
+        touch.ts_recv_ns,
+    )

@@ -1,0 +1,111 @@
+"""The levels of one outcome's book, kept sorted together with their hashed text."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pmcore.machines.book_hash import level_text
+from pmcore.model.market import BookSide
+from pmcore.model.units import complement_e4
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    from pmcore.machines.book_hash import BookHasher
+
+_SIGN = {BookSide.BID: 1, BookSide.ASK: -1}
+
+
+class Ladder:
+    """One side of a book. Invariant: keys strictly rise, worst price first, no size is 0.
+
+    A key is the price for bids and minus the price for asks, so the best level is the last.
+    """
+
+    __slots__ = ("_keys", "_sign", "_sizes", "texts")
+
+    def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
+        self._sign = sign = _SIGN[side]
+        by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
+        self._keys = sorted(by_key)
+        self._sizes = [by_key[key] for key in self._keys]
+        self.texts = [level_text(sign * key, by_key[key]) for key in self._keys]
+
+    def put(self, price_e4: int, size_u6: int) -> None:
+        """Set the absolute size of a level; 0 removes it."""
+        key = self._sign * price_e4
+        at = bisect_left(self._keys, key)
+        known = at < len(self._keys) and self._keys[at] == key
+        if not size_u6:
+            if known:
+                del self._keys[at], self._sizes[at], self.texts[at]
+        elif known:
+            self._sizes[at] = size_u6
+            self.texts[at] = level_text(price_e4, size_u6)
+        else:
+            self._keys.insert(at, key)
+            self._sizes.insert(at, size_u6)
+            self.texts.insert(at, level_text(price_e4, size_u6))
+
+    @property
+    def best_e4(self) -> int | None:
+        """The best price, or None for an empty side."""
+        return self._sign * self._keys[-1] if self._keys else None
+
+    def levels(self) -> list[tuple[int, int]]:
+        """(price_e4, size_u6) in wire order: best last."""
+        return [(self._sign * key, size) for key, size in zip(self._keys, self._sizes, strict=True)]
+
+    def off_grid(self, tick_e4: int) -> bool:
+        """Whether any level is not a multiple of a tick."""
+        return any(key % tick_e4 for key in self._keys)
+
+
+class TokenBook:
+    """Both sides of one outcome's book, with the times of the newest event in it."""
+
+    __slots__ = ("_hasher", "asks", "bids", "ts_event_ns", "ts_recv_ns")
+
+    def __init__(
+        self,
+        hasher: BookHasher,
+        bids: Sequence[tuple[int, int]],
+        asks: Sequence[tuple[int, int]],
+        *,
+        ts_event_ns: int,
+        ts_recv_ns: int,
+    ) -> None:
+        self._hasher = hasher
+        self.bids = Ladder(BookSide.BID, bids)
+        self.asks = Ladder(BookSide.ASK, asks)
+        self.ts_event_ns = ts_event_ns
+        self.ts_recv_ns = ts_recv_ns
+
+    def side(self, side: BookSide) -> Ladder:
+        """One side."""
+        return self.bids if side is BookSide.BID else self.asks
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is not below the best ask."""
+        bid_e4, ask_e4 = self.bids.best_e4, self.asks.best_e4
+        return bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4
+
+    def off_grid(self, tick_e4: int) -> bool:
+        """Whether any level is not a multiple of a tick."""
+        return self.bids.off_grid(tick_e4) or self.asks.off_grid(tick_e4)
+
+    def likely_trades_e4(self) -> list[int]:
+        """The known touch prices and their complements: where the last trade probably was."""
+        own = [price for price in (self.bids.best_e4, self.asks.best_e4) if price is not None]
+        return own + [complement_e4(price) for price in own]
+
+    def start_hash(self, ts_event_ns: int) -> _Hash:
+        """Begin the venue's hash of this book as of a time."""
+        return self._hasher.start(ts_event_ns, self.bids.texts, self.asks.texts)
+
+    def finish_hash(self, started: _Hash, tick_e4: int, last_trade: str) -> str:
+        """Complete a started hash with a tick and a last trade price."""
+        return self._hasher.finish(started, tick_e4, last_trade)

@@ -1,0 +1,171 @@
+"""Inventory as a ledger of our own trades; the only writer is a fill (strategy.md, invariant 2).
+
+Views are recomputed from the ledger, never from a running average, so that FAILED takes out
+quantity and cost exactly as they went in. Costs are kept in price_e4 x qty_u6, exactly.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from pmcore.machines.settlement import SettlementState, advance
+from pmcore.messages.user import FillReported
+from pmcore.model.market import Outcome
+from pmcore.model.params import LimitParams
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """Shares of one outcome and what they cost (price_e4 x qty_u6)."""
+
+    qty_u6: int = 0
+    cost_e4u6: int = 0
+
+    def plus(self, price_e4: int, qty_u6: int) -> Holding:
+        """Return the holding after a buy."""
+        return Holding(self.qty_u6 + qty_u6, self.cost_e4u6 + price_e4 * qty_u6)
+
+    @property
+    def avg_cost_dollars(self) -> float:
+        """VWAP for people; decisions use the integers."""
+        return self.cost_e4u6 / self.qty_u6 / PRICE_ONE_E4 if self.qty_u6 else 0.0
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Both holdings of a window."""
+
+    up: Holding = Holding()
+    down: Holding = Holding()
+
+    def holding(self, outcome: Outcome) -> Holding:
+        """The holding of an outcome."""
+        return self.up if outcome is Outcome.UP else self.down
+
+    def with_buy(self, outcome: Outcome, price_e4: int, qty_u6: int) -> Position:
+        """Return the position after a buy."""
+        if outcome is Outcome.UP:
+            return Position(self.up.plus(price_e4, qty_u6), self.down)
+        return Position(self.up, self.down.plus(price_e4, qty_u6))
+
+    @property
+    def net_diff_u6(self) -> int:
+        """Up minus down."""
+        return self.up.qty_u6 - self.down.qty_u6
+
+    @property
+    def portfolio_cost_dollars(self) -> float:
+        """Sum of the averages when both legs are held, else 0; for people."""
+        if not (self.up.qty_u6 and self.down.qty_u6):
+            return 0.0
+        return self.up.avg_cost_dollars + self.down.avg_cost_dollars
+
+    def portfolio_cost_below(self, limit_e4: int) -> bool:
+        """portfolio_cost < limit, or not both legs held; exact."""
+        up, down = self.up, self.down
+        if not (up.qty_u6 and down.qty_u6):
+            return True
+        summed = up.cost_e4u6 * down.qty_u6 + down.cost_e4u6 * up.qty_u6
+        return summed < limit_e4 * up.qty_u6 * down.qty_u6
+
+    def value_below(self, outcome: Outcome, limit_u6: int) -> bool:
+        """Whether qty x avg < limit (dollars in millionths) for one side; exact."""
+        return self.holding(outcome).cost_e4u6 < limit_u6 * PRICE_ONE_E4
+
+    def can_open(self, limits: LimitParams) -> bool:
+        """The user's gate: net, pair cost and both values strictly inside their limits."""
+        return (
+            abs(self.net_diff_u6) < limits.max_net_diff_u6
+            and self.portfolio_cost_below(limits.max_portfolio_cost_e4)
+            and self.value_below(Outcome.UP, limits.max_position_value_u6)
+            and self.value_below(Outcome.DOWN, limits.max_position_value_u6)
+        )
+
+    @property
+    def worst_loss_u6(self) -> int:
+        """Dollars lost if the outcome that we own less of wins: cost minus min(qty), rounded up."""
+        cost_u6 = -(-(self.up.cost_e4u6 + self.down.cost_e4u6) // PRICE_ONE_E4)
+        return cost_u6 - min(self.up.qty_u6, self.down.qty_u6)
+
+    def profit_u6(self, winner: Outcome) -> int:
+        """Dollars won (negative: lost) when `winner` pays 1.00 a share."""
+        cost_u6 = -(-(self.up.cost_e4u6 + self.down.cost_e4u6) // PRICE_ONE_E4)
+        return self.holding(winner).qty_u6 - cost_u6
+
+
+class LedgerEntry(msgspec.Struct):
+    """One fill as first reported; only its settlement moves."""
+
+    outcome: Outcome
+    price_e4: int
+    size_u6: int
+    state: SettlementState
+
+
+class FillEffect(StrEnum):
+    """What a report did to the ledger."""
+
+    ADDED = "added"
+    SETTLED = "settled"
+    REVERSED = "reversed"
+    UNCHANGED = "unchanged"
+    CONTRADICTION = "contradiction"
+
+
+class Inventory:
+    """The ledger of one window. `working` counts from MATCHED on, `settled` from MINED on."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], LedgerEntry] = {}
+        self.working = Position()
+        self.settled = Position()
+
+    def apply(self, fill: FillReported, outcome: Outcome) -> FillEffect:
+        """Book a report. Identity is (trade id, order hash); repeats never count twice."""
+        key = (fill.trade_id, fill.order_hash)
+        entry = self._entries.get(key)
+        before = entry.state if entry else SettlementState.UNSEEN
+        after = advance(before, fill.status)
+        if after is None or (entry and not _same_fill(entry, fill, outcome)):
+            return FillEffect.CONTRADICTION
+        if entry is None:
+            self._entries[key] = LedgerEntry(outcome, fill.price_e4, fill.size_u6, after)
+        else:
+            entry.state = after
+        if after is before:
+            return FillEffect.UNCHANGED
+        self._recompute()
+        if after is SettlementState.FAILED:
+            return FillEffect.REVERSED if before.is_working else FillEffect.UNCHANGED
+        return FillEffect.ADDED if before is SettlementState.UNSEEN else FillEffect.SETTLED
+
+    def filled_u6(self, order_hash: str) -> int:
+        """What is known to be filled of an order, reversed fills included: its shares are gone."""
+        return sum(e.size_u6 for (_, h), e in self._entries.items() if h == order_hash)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _recompute(self) -> None:
+        working, settled = Position(), Position()
+        for entry in self._entries.values():
+            if entry.state.is_working:
+                working = working.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
+            if entry.state.is_settled:
+                settled = settled.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
+        self.working, self.settled = working, settled
+
+
+def _same_fill(entry: LedgerEntry, fill: FillReported, outcome: Outcome) -> bool:
+    return (entry.outcome, entry.price_e4, entry.size_u6) == (outcome, fill.price_e4, fill.size_u6)
+
+
+def dust_u6(min_size_u6: int) -> int:
+    """The largest |net_diff| that no order of the minimum size could lower (strategy.md 2.4)."""
+    return min_size_u6 // 2
+
+
+def as_shares(qty_u6: int) -> float:
+    """For people and metrics."""
+    return qty_u6 / SHARE_U6

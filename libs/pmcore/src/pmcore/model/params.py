@@ -1,0 +1,86 @@
+"""The strategy's parameters: one frozen struct per window; a change is a new struct.
+
+Names follow the user's variables (docs/strategy_guide.md); every value carries its unit.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+
+
+class OfiMode(StrEnum):
+    """FIXED: one threshold. ADAPTIVE: rolling quantiles with two confirmations."""
+
+    FIXED = "fixed"
+    ADAPTIVE = "adaptive"
+
+
+class OfiScope(StrEnum):
+    """What toxic flow kills: every bid, or only bids that add to |net_diff|."""
+
+    GLOBAL = "global"
+    RISK_INCREASING = "risk_increasing"
+
+
+class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Order-flow imbalance: window, threshold, hysteresis (strategy.md 1, 2.1, 2.2)."""
+
+    window_ns: int = 3000 * NS_PER_MS
+    threshold_u6: int = 50_000_000
+    mode: OfiMode = OfiMode.FIXED
+    scope: OfiScope = OfiScope.GLOBAL
+    exit_ratio_bps: int = 8500
+    min_hold_ns: int = 800 * NS_PER_MS
+    recovery_hold_ns: int = 1200 * NS_PER_MS
+    enter_quantile_bps: int = 9900
+    exit_quantile_bps: int = 9500
+    min_samples: int = 50
+    cap_u6: int = 1_000_000_000
+    min_imbalance_bps: int = 6000
+    min_move_ticks: int = 2
+
+
+class LimitParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Hard limits; all of them strict (`<`)."""
+
+    max_net_diff_u6: int = 10_000_000
+    max_portfolio_cost_e4: int = 10_200
+    max_position_value_u6: int = 5_000_000
+    max_window_loss_u6: int | None = None
+    max_daily_loss_u6: int | None = None
+
+
+class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the engine's decisions depend on, besides what it is told."""
+
+    pair_target_e4: int = 9900
+    bid_size_u6: int = 2_000_000
+    finest_tick_e4: int = 10
+    reprice_threshold_e4: int = 50
+    debounce_ns: int = 200 * NS_PER_MS
+    limits: LimitParams = LimitParams()
+    ofi: OfiParams = OfiParams()
+    stale_after_ns: int = 3 * NS_PER_S
+    order_ttl_ns: int = 1 * NS_PER_S
+    stop_new_risk_ns: int | None = None
+    cancel_before_close_ns: int = 5 * NS_PER_S
+    settle_grace_ns: int = 180 * NS_PER_S
+    agree_timeout_ns: int = 1 * NS_PER_S
+    answer_timeout_ns: int = 5 * NS_PER_S
+    cross_backoff_ns: int = 250 * NS_PER_MS
+    cross_backoff_max_ns: int = 2 * NS_PER_S
+    cross_memory_ns: int = 10 * NS_PER_S
+    failure_backoff_ns: int = 1 * NS_PER_S
+    max_orders_per_window: int = 20_000
+
+    def stop_new_risk_for_ns(self, length_ns: int) -> int:
+        """How long before the close new risk ends: 60 s of 5 m, 240 s of 15 m, else scaled."""
+        if self.stop_new_risk_ns is not None:
+            return self.stop_new_risk_ns
+        if length_ns >= 900 * NS_PER_S:
+            return 240 * NS_PER_S
+        return length_ns // 5

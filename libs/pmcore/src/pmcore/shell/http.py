@@ -1,0 +1,90 @@
+"""GET for JSON with an overall deadline and a bounded answer. Idempotent reads only, no retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+
+from pmcore.model.errors import Sent, TransportError
+from pmcore.shell.net import is_loopback
+
+DEADLINE_S = 10.0
+MAX_BYTES = 32 * 1024 * 1024
+HTTP_OK = 200
+
+
+class Answer(NamedTuple):
+    """What a server said; `body` is JSON, or the text (shortened) when it was not JSON."""
+
+    status: int
+    body: Any
+    retry_after_ms: int | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 200."""
+        return self.status == HTTP_OK
+
+
+class JsonReader:
+    """Reads JSON from one host; every failure of the road is a `TransportError`."""
+
+    def __init__(self, base_url: str, *, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=deadline_s,
+            trust_env=not is_loopback(base_url),
+            headers={"Accept": "application/json"},
+        )
+
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """GET a path; raise `TransportError` for time-outs, broken roads and unusable answers."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                async with self._client.stream(
+                    "GET", path, params=params, headers=headers
+                ) as response:
+                    content = await _bounded(response)
+        except TimeoutError:
+            raise _failure(f"GET {path}: no answer in {self._deadline_s:g} s") from None
+        except httpx.HTTPError as error:
+            raise _failure(f"GET {path}: {type(error).__name__} {error}".rstrip()) from None
+        try:
+            body = msgspec.json.decode(content)
+        except msgspec.DecodeError:
+            if response.status_code == HTTP_OK:
+                raise _failure(f"GET {path}: the answer is not JSON") from None
+            body = content[:200].decode(errors="replace")
+        return Answer(response.status_code, body, _retry_after_ms(response))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise _failure(f"GET {response.url.path}: more than {MAX_BYTES} bytes")
+    return bytes(content)
+
+
+def _failure(text: str) -> TransportError:
+    return TransportError(text, retryable=True, sent=Sent.YES)
+
+
+def _retry_after_ms(response: httpx.Response) -> int | None:
+    text = response.headers.get("retry-after", "")
+    return int(text) * 1000 if text.isdigit() else None

@@ -1,0 +1,126 @@
+"""Metrics of one process, in a registry of its own, named `pm_<service>_<noun>_<unit>`.
+
+Labels come from a closed list and never hold an order, token or window id, so that the number of
+time series is bounded. Hop latencies are real time, whatever PM_CLOCK says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from pmcore.model.check import invariant
+
+LABELS = frozenset({"series", "outcome", "side", "state", "reason", "hop", "kind", "stream"})
+HOP_SAMPLES = 10_000
+_HOP_BUCKETS_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+
+
+class _BusLag(Collector):
+    """`pm_bus_lag_entries{stream}`: absent, never zero, while the lag is not known."""
+
+    def __init__(self) -> None:
+        self.by_stream: dict[str, int] = {}
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "pm_bus_lag_entries", "Entries not yet delivered to this service", labels=["stream"]
+        )
+        for stream, lag in self.by_stream.items():
+            family.add_metric([stream], lag)
+        yield family
+
+
+class ServiceMetrics:
+    """Metrics common to all services, and the place where a service makes its own."""
+
+    def __init__(self, service: str, *, version: str, mode: str, speed: float = 1.0) -> None:
+        self.service = service
+        self.registry = CollectorRegistry()
+        self._speed = speed
+        self._samples: dict[str, deque[int]] = {}
+        self._lag = _BusLag()
+        self.registry.register(self._lag)
+        self._hops = Histogram(
+            "pm_hop_latency_seconds",
+            "Real time between two points on the way from book to order",
+            ["hop"],
+            buckets=_HOP_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.ready = Gauge("pm_service_ready", "1 when /readyz answers 200", registry=self.registry)
+        self.halted = Gauge(
+            "pm_service_halted", "1 while the operator's halt holds", registry=self.registry
+        )
+        self.bus_connected = Gauge(
+            "pm_service_bus_connected", "1 while Redis answers", registry=self.registry
+        )
+        build = Gauge(
+            "pm_service_build_info",
+            "Always 1; what runs here",
+            ["service", "version", "mode"],
+            registry=self.registry,
+        )
+        build.labels(service, version, mode).set(1)
+        start = Gauge(
+            "pm_service_start_time_seconds", "When the process started", registry=self.registry
+        )
+        start.set(time.time_ns() / 1e9)  # noqa: TID251 - a wall time for people
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        """Make the counter `pm_<service>_<name>`; `name` ends in `_total`."""
+        return Counter(self._name(name, labels), text, labels, registry=self.registry)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        """Make the gauge `pm_<service>_<name>`; `name` ends in its unit."""
+        return Gauge(self._name(name, labels), text, labels, registry=self.registry)
+
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]
+    ) -> Histogram:
+        """Make the histogram `pm_<service>_<name>`; `name` ends in its unit."""
+        return Histogram(
+            self._name(name, labels), text, labels, buckets=buckets, registry=self.registry
+        )
+
+    def hop(self, hop: str, latency_ns: int) -> None:
+        """Count a latency given in the clock's (virtual) nanoseconds; negative ones count as 0."""
+        real_ns = int(max(latency_ns, 0) / self._speed)
+        self._hops.labels(hop).observe(real_ns / 1e9)
+        samples = self._samples.get(hop)
+        if samples is None:
+            samples = self._samples[hop] = deque(maxlen=HOP_SAMPLES)
+        samples.append(real_ns)
+
+    def hop_ms(self) -> dict[str, dict[str, float]]:
+        """Exact p50 and p99 (ms) over the last 10 000 latencies of each hop, and their number."""
+        return {hop: _quantiles_ms(sorted(samples)) for hop, samples in self._samples.items()}
+
+    def bus_lag(self, lags: Mapping[str, int | None]) -> None:
+        """Set the lag of each stream; unknown ones disappear."""
+        self._lag.by_stream = {key: lag for key, lag in lags.items() if lag is not None}
+
+    def render(self) -> bytes:
+        """Return the text for Prometheus."""
+        return generate_latest(self.registry)
+
+    def _name(self, name: str, labels: Sequence[str]) -> str:
+        invariant(set(labels) <= LABELS, f"label of {name} not in the closed list")
+        return f"pm_{self.service}_{name}"
+
+
+def _quantiles_ms(ordered: Sequence[int]) -> dict[str, float]:
+    last = len(ordered) - 1
+    return {
+        "p50": ordered[last * 50 // 100] / 1e6,
+        "p99": ordered[last * 99 // 100] / 1e6,
+        "n": len(ordered),
+    }

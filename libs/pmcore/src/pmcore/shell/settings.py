@@ -1,0 +1,254 @@
+"""Settings read from the environment once, at start; every bad variable is named at once.
+
+A secret `X` may also come from a file named by `X_FILE` (Docker secrets). Values of secrets are
+never printed, not even when they are wrong. Empty variables count as unset.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import SeriesSpec, parse_series
+from pmcore.shell.clock import Clock
+
+DEFAULT_PORTS = {
+    "simulator": 8100,
+    "feed": 8101,
+    "strategy": 8102,
+    "executor": 8103,
+    "userws": 8104,
+}
+SIMULATOR_URLS = {
+    "ws_base_url": "ws://127.0.0.1:8200/ws",
+    "rest_url": "http://127.0.0.1:8200",
+    "gamma_url": "http://127.0.0.1:8200",
+}
+
+
+class Venue(StrEnum):
+    """Where the engine trades."""
+
+    POLYMARKET = "polymarket"
+    SIM = "sim"
+
+
+class Mode(StrEnum):
+    """What follows from PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
+
+    SIM = "sim"
+    DRY = "dry"
+    LIVE = "live"
+
+
+def _url(text: str, *schemes: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
+        raise ValueError(
+            f"expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
+        )
+    return text.rstrip("/")
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _check_slugs(slugs: tuple[str, ...]) -> tuple[str, ...]:
+    if not slugs:
+        raise ValueError("name at least one series, for example btc-updown-15m")
+    seen: dict[str, str] = {}
+    for slug in slugs:
+        try:
+            series = parse_series(slug).series
+        except MalformedInputError as error:
+            raise ValueError(f"{slug!r} is no slug or prefix ({error})") from None
+        if series in seen:
+            raise ValueError(f"{slug!r} and {seen[series]!r} are of one series, {series}")
+        seen[series] = slug
+    return slugs
+
+
+def _check_clock(spec: str) -> str:
+    Clock.from_spec(spec)
+    return spec
+
+
+HttpUrl = Annotated[str, AfterValidator(lambda text: _url(text, "http", "https"))]
+WsUrl = Annotated[str, AfterValidator(lambda text: _url(text, "ws", "wss"))]
+RedisUrl = Annotated[str, AfterValidator(lambda text: _url(text, "redis", "rediss", "unix"))]
+Slugs = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_slugs)
+]
+
+
+class CommonSettings(BaseSettings):
+    """What every service reads. A service's own settings inherit from this."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    venue: Venue = Field(Venue.POLYMARKET, validation_alias="PM_VENUE")
+    dry_run: bool = Field(default=True, validation_alias="PM_DRY_RUN")
+    market_slugs: Slugs = Field(("btc-updown-15m",), validation_alias="POLYMARKET_MARKET_SLUG")
+    ws_base_url: WsUrl = Field(
+        "wss://ws-subscriptions-clob.polymarket.com/ws", validation_alias="POLYMARKET_WS_BASE_URL"
+    )
+    rest_url: HttpUrl = Field("https://clob.polymarket.com", validation_alias="POLYMARKET_REST_URL")
+    gamma_url: HttpUrl = Field(
+        "https://gamma-api.polymarket.com", validation_alias="POLYMARKET_GAMMA_URL"
+    )
+    redis_url: RedisUrl = Field(
+        "redis://127.0.0.1:6379/0", validation_alias="PM_REDIS_URL", repr=False
+    )
+    account: str = Field("main", validation_alias="PM_ACCOUNT", pattern=r"^[a-z0-9_-]{1,32}$")
+    consumer: str = Field("one", validation_alias="PM_CONSUMER", pattern=r"^[a-z0-9_-]{1,32}$")
+    http_host: str = Field("127.0.0.1", validation_alias="PM_HTTP_HOST", min_length=1)
+    http_port: int | None = Field(None, validation_alias="PM_HTTP_PORT", ge=0, le=65_535)
+    control_token: SecretStr | None = Field(None, validation_alias="PM_CONTROL_TOKEN")
+    data_dir: Path = Field(Path("var"), validation_alias="PM_DATA_DIR")
+    log_level: str = Field(
+        "info", validation_alias="PM_LOG_LEVEL", pattern="^(debug|info|warning|error)$"
+    )
+    clock: Annotated[str, AfterValidator(_check_clock)] = Field("", validation_alias="PM_CLOCK")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sim_has_its_own_addresses(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if str(data.get("PM_VENUE", data.get("venue"))).lower() != Venue.SIM:
+            return data
+        missing = {
+            name: url
+            for name, url in SIMULATOR_URLS.items()
+            if name not in data and variable_of(cls, name) not in data
+        }
+        return {**data, **missing}
+
+    @model_validator(mode="after")
+    def _sim_stays_away_from_the_real_venue(self) -> CommonSettings:
+        if self.venue is Venue.SIM:
+            for name in SIMULATOR_URLS:
+                host = urlsplit(getattr(self, name)).hostname or ""
+                if host == "polymarket.com" or host.endswith(".polymarket.com"):
+                    raise ValueError(
+                        f"PM_VENUE=sim, but {variable_of(type(self), name)} names the real venue"
+                    )
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        """Sim, dry or live."""
+        if self.venue is Venue.SIM:
+            return Mode.SIM
+        return Mode.DRY if self.dry_run else Mode.LIVE
+
+    @property
+    def series(self) -> tuple[SeriesSpec, ...]:
+        """What POLYMARKET_MARKET_SLUG names."""
+        return tuple(parse_series(slug) for slug in self.market_slugs)
+
+    def port(self, service: str) -> int:
+        """Return PM_HTTP_PORT, or the service's own port when it is unset."""
+        return DEFAULT_PORTS[service] if self.http_port is None else self.http_port
+
+
+def variable_of(cls: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a field."""
+    alias = cls.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else field.upper()
+
+
+def variables(cls: type[BaseSettings]) -> dict[str, str]:
+    """Map each variable that a settings class reads to its field, `*_FILE` ones included."""
+    names: dict[str, str] = {}
+    for field in cls.model_fields:
+        name = variable_of(cls, field)
+        names[name] = field
+        if _is_secret(cls, field):
+            names[f"{name}_FILE"] = field
+    return names
+
+
+def _is_secret(cls: type[BaseSettings], field: str) -> bool:
+    return "SecretStr" in repr(cls.model_fields[field].annotation)
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load_settings(cls: type[SettingsT]) -> SettingsT:
+    """Read settings, or name every bad variable on stderr, one line each, and exit with 2."""
+    settings, problems = try_settings(cls)
+    if settings is None or problems:
+        _exit_with(problems)
+    return settings
+
+
+def try_settings(cls: type[SettingsT]) -> tuple[SettingsT | None, list[str]]:
+    """Read settings; return them, if they could be made, and every problem, one line each."""
+    problems: list[str] = []
+    from_files = _read_secret_files(cls, problems)
+    settings = None
+    try:
+        settings = cls(**from_files)
+    except ValidationError as error:
+        problems.extend(_describe(cls, error))
+    return settings, problems
+
+
+def _exit_with(problems: list[str]) -> NoReturn:
+    for line in problems:
+        print(line, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _read_secret_files(cls: type[BaseSettings], problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in cls.model_fields:
+        name = variable_of(cls, field)
+        path = os.environ.get(f"{name}_FILE", "")
+        if not path or not _is_secret(cls, field):
+            continue
+        if os.environ.get(name):
+            problems.append(f"{name}: set {name} or {name}_FILE, not both")
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            problems.append(f"{name}_FILE: cannot read {path}: {reason}")
+    return found
+
+
+def _describe(cls: type[BaseSettings], error: ValidationError) -> list[str]:
+    lines = []
+    for item in error.errors(include_url=False):
+        text = item["msg"].removeprefix("Value error, ")
+        if not item["loc"]:
+            lines.append(text)
+            continue
+        name = str(item["loc"][0])
+        field = name if name in cls.model_fields else variables(cls).get(name)
+        hidden = field is None or _is_secret(cls, field) or not cls.model_fields[field].repr
+        shown = "" if hidden or item["type"] == "missing" else f" (is {str(item['input'])[:80]!r})"
+        variable = name if field is None else variable_of(cls, field)
+        lines.append(f"{variable}: {text}{shown}")
+    return lines

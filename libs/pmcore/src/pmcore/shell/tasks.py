@@ -1,0 +1,33 @@
+"""Small habits of waiting: back-off that is bounded and jittered, and ends of tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+
+class Backoff:
+    """Delays that double from `first_s` to `most_s`, each taken at random from its upper half."""
+
+    def __init__(self, first_s: float = 0.25, most_s: float = 30.0) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
+        self._next_s = first_s
+
+    def reset(self) -> None:
+        """Begin again at the first delay."""
+        self._next_s = self._first_s
+
+    def next_s(self) -> float:
+        """Return the next delay."""
+        delay_s = self._next_s
+        self._next_s = min(delay_s * 2, self._most_s)
+        return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """End a task and wait for it; what it dies of, other than being cancelled, is raised."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error

@@ -1,0 +1,176 @@
+"""A WebSocket that stays connected: back-off, text PING, watchdog, and frames in batches.
+
+The venue's keep-alive is the text `PING` every 10 s, answered by the text `PONG` (venue.md 5.1);
+PONGs never leave this module. No frame at all for 30 s: reconnect. These are real seconds, also
+when PM_CLOCK runs faster, because the other end lives in real time too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from pmcore.shell.clock import monotonic_s
+from pmcore.shell.net import is_loopback
+from pmcore.shell.tasks import Backoff
+
+PING_S = 10.0
+SILENCE_S = 30.0
+OPEN_S = 10.0
+WATCH_S = 1.0
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+MAX_QUEUED = 50_000
+
+
+class SocketUp(NamedTuple):
+    """Connected, and the subscription was sent."""
+
+    at_ns: int
+
+
+class SocketDown(NamedTuple):
+    """The connection ended or could not be made."""
+
+    at_ns: int
+    reason: str
+
+
+class Frame(NamedTuple):
+    """A text frame with the time at which it was received."""
+
+    recv_ns: int
+    text: str
+
+
+SocketEvent = SocketUp | SocketDown | Frame
+
+
+class WebSocketClient:
+    """Keeps one connection; `run` in a task of its own, `next_batch` by the one consumer.
+
+    `hello` makes the text sent first on each connection. When the consumer falls `MAX_QUEUED`
+    frames behind, the connection is dropped: an old book is worth nothing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        hello: Callable[[], str],
+        now_ns: Callable[[], int],
+        ping_s: float = PING_S,
+        silence_s: float = SILENCE_S,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.connects = 0
+        self.binary_frames = 0
+        self._url = url
+        self._hello = hello
+        self._now_ns = now_ns
+        self._ping_s = ping_s
+        self._silence_s = silence_s
+        self._backoff = backoff or Backoff()
+        self._queue: list[SocketEvent] = []
+        self._wake = asyncio.Event()
+        self._last_frame_s = 0.0
+        self._connection: ClientConnection | None = None
+        self._drop_reason = ""
+
+    async def run(self) -> None:
+        """Connect again and again, until cancelled."""
+        while True:
+            reason = await self._connect_once()
+            self._push(SocketDown(self._now_ns(), reason))
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def next_batch(self, timeout_s: float) -> list[SocketEvent]:
+        """Return all that has come since the last call, or nothing after `timeout_s`."""
+        if not self._queue:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                return []
+        batch, self._queue = self._queue, []
+        return batch
+
+    def poke(self) -> None:
+        """Let `next_batch` return at once, though nothing may have come."""
+        self._wake.set()
+
+    def reconnect(self, reason: str) -> None:
+        """Drop the present connection, if there is one; `run` makes the next."""
+        if self._connection is not None:
+            self._drop_reason = self._drop_reason or reason
+            self._connection.transport.abort()
+
+    async def _connect_once(self) -> str:
+        self._drop_reason = ""
+        try:
+            async with connect(
+                self._url,
+                open_timeout=OPEN_S,
+                close_timeout=1,
+                ping_interval=None,
+                max_size=MAX_FRAME_BYTES,
+                max_queue=256,
+                proxy=None if is_loopback(self._url) else True,
+            ) as connection:
+                await connection.send(self._hello())
+                self._connection = connection
+                self.connects += 1
+                self._last_frame_s = monotonic_s()
+                self._push(SocketUp(self._now_ns()))
+                await self._read(connection)
+        except (OSError, TimeoutError, WebSocketException) as error:
+            return self._drop_reason or _describe(error)
+        finally:
+            self._connection = None
+        return self._drop_reason or "closed"
+
+    async def _read(self, connection: ClientConnection) -> None:
+        watch = asyncio.create_task(self._watch(connection))
+        try:
+            while True:
+                raw = await connection.recv()
+                self._last_frame_s = monotonic_s()
+                if raw == "PONG":
+                    continue
+                if isinstance(raw, bytes):
+                    self.binary_frames += 1
+                    continue
+                self._backoff.reset()
+                self._push(Frame(self._now_ns(), raw))
+                if len(self._queue) > MAX_QUEUED:
+                    self.reconnect("the reader fell behind")
+        finally:
+            watch.cancel()
+
+    async def _watch(self, connection: ClientConnection) -> None:
+        step_s = min(WATCH_S, self._ping_s, self._silence_s / 3)
+        next_ping_s = monotonic_s() + self._ping_s
+        while True:
+            await asyncio.sleep(step_s)
+            now_s = monotonic_s()
+            if now_s - self._last_frame_s > self._silence_s:
+                self.reconnect(f"no frame for {self._silence_s:g} s")
+                return
+            if now_s >= next_ping_s:
+                next_ping_s = now_s + self._ping_s
+                try:
+                    await connection.send("PING")
+                except ConnectionClosed:
+                    return
+
+    def _push(self, event: SocketEvent) -> None:
+        self._queue.append(event)
+        self._wake.set()
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200].rstrip(": ")

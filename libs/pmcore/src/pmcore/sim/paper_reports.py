@@ -1,0 +1,106 @@
+"""What the paper exchange says: its orders and the messages about them, as functions of inputs."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from pmcore.messages.execution import CancelFailed, FailureStage, OrderCancelled, OrderFailed
+from pmcore.messages.orders import SubmitOrder
+from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
+from pmcore.model.errors import Reason
+from pmcore.model.market import Window
+
+
+class PaperOrder(msgspec.Struct, kw_only=True):
+    """One order of the paper exchange; `effective_ns` is when it reaches the engine."""
+
+    command: SubmitOrder
+    order_hash: str
+    effective_ns: int
+    matched_u6: int = 0
+    fills: int = 0
+    resting: bool = False
+
+
+def digest(*parts: str) -> str:
+    """An id in the shape of the venue's: 0x and 64 hex digits."""
+    return "0x" + hashlib.sha256("|".join(("paper", *parts)).encode()).hexdigest()
+
+
+def failed(
+    at_ns: int, command: SubmitOrder, stage: FailureStage, reason: Reason, *, order_hash: str = ""
+) -> OrderFailed:
+    """The order is not at the venue, and why."""
+    return OrderFailed(
+        slug=command.slug,
+        client_order_id=command.client_order_id,
+        stage=stage,
+        reason=reason,
+        text="paper",
+        order_hash=order_hash,
+        ts_exec_ns=at_ns,
+    )
+
+
+def cancel_failed(
+    at_ns: int, slug: str, client_order_id: str, order: PaperOrder | None
+) -> CancelFailed:
+    """Nothing to cancel: filled before, or never there."""
+    filled = order is not None and order.matched_u6 == order.command.size_u6
+    return CancelFailed(
+        slug=slug,
+        client_order_id=client_order_id,
+        reason=Reason.ALREADY_MATCHED if filled else Reason.NOT_FOUND,
+        text="paper",
+        ts_exec_ns=at_ns,
+    )
+
+
+def updated(at_ns: int, window: Window, order: PaperOrder, kind: OrderUpdateKind) -> OrderUpdated:
+    """The order event of the user channel."""
+    if kind is OrderUpdateKind.CANCELLATION:
+        status = "canceled"
+    else:
+        status = "live" if order.resting else "matched"
+    return OrderUpdated(
+        kind=kind,
+        order_hash=order.order_hash,
+        condition_id=window.condition_id,
+        token_id=window.token_id(order.command.outcome),
+        price_e4=order.command.price_e4,
+        original_u6=order.command.size_u6,
+        matched_u6=order.matched_u6,
+        status=status,
+        ts_event_ns=at_ns,
+        ts_recv_ns=at_ns,
+    )
+
+
+def cancelled(at_ns: int, order: PaperOrder) -> OrderCancelled:
+    """The engine took the order out."""
+    return OrderCancelled(
+        slug=order.command.slug,
+        client_order_id=order.command.client_order_id,
+        order_hash=order.order_hash,
+        filled_u6=order.matched_u6,
+        ts_exec_ns=at_ns,
+    )
+
+
+def matched(
+    at_ns: int, window: Window, order: PaperOrder, qty_u6: int, price_e4: int
+) -> FillReported:
+    """The newest fill of an order; its identity is (order, number of the fill)."""
+    return FillReported(
+        trade_id=digest("trade", order.order_hash, str(order.fills)),
+        order_hash=order.order_hash,
+        condition_id=window.condition_id,
+        token_id=window.token_id(order.command.outcome),
+        price_e4=price_e4,
+        size_u6=qty_u6,
+        status=TradeStatus.MATCHED,
+        ts_event_ns=at_ns,
+        ts_recv_ns=at_ns,
+    )

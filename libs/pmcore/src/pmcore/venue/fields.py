@@ -1,0 +1,131 @@
+"""Read untidy JSON values strictly: text or number, never a guess.
+
+Every reader raises `MalformedInputError` with a countable reason.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.units import (
+    NS_PER_MS,
+    NS_PER_S,
+    PRICE_ONE_E4,
+    parse_price_e4,
+    parse_qty_u6,
+)
+
+JsonObject = dict[str, object]
+_SECONDS_DIGITS = 11
+_MS_DIGITS = 14
+_MAX_DIGITS = 19
+
+
+def decode_json(raw: str | bytes) -> object:
+    """Decode JSON; raise `MalformedInputError("bad_json")` for anything that is not."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise MalformedInputError("bad_json", str(error)[:80]) from error
+
+
+def as_object(value: object, reason: str = "bad_shape") -> JsonObject:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise MalformedInputError(reason, type(value).__name__)
+    return value
+
+
+def as_list(value: object, reason: str = "bad_shape") -> list[object]:
+    """A JSON array."""
+    if not isinstance(value, list):
+        raise MalformedInputError(reason, type(value).__name__)
+    return value
+
+
+def text_of(item: JsonObject, key: str) -> str:
+    """A text field that must be there and not be empty."""
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise MalformedInputError("bad_shape", f"{key} missing")
+    return value
+
+
+def optional_text(item: JsonObject, key: str) -> str:
+    """A text field that may be missing, null or of another type: then ""."""
+    value = item.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def decimal_text(value: object, reason: str) -> str:
+    """The decimal notation of a text or number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    raise MalformedInputError(reason, str(value)[:40])
+
+
+def price_e4_of(value: object) -> int:
+    """A price in [0, 1]; `bad_price`."""
+    return parse_price_e4(decimal_text(value, "bad_price"))
+
+
+def qty_u6_of(value: object) -> int:
+    """A size or amount, never negative; `bad_size`."""
+    return parse_qty_u6(decimal_text(value, "bad_size"))
+
+
+def tick_e4_of(value: object) -> int:
+    """A tick size: it divides one dollar and is at most a tenth; `bad_tick`."""
+    try:
+        tick_e4 = price_e4_of(value)
+    except MalformedInputError as error:
+        raise MalformedInputError("bad_tick", error.detail) from error
+    if not 0 < tick_e4 <= PRICE_ONE_E4 // 10 or PRICE_ONE_E4 % tick_e4:
+        raise MalformedInputError("bad_tick", str(value)[:40])
+    return tick_e4
+
+
+def is_absent(value: object) -> bool:
+    """The venue's ways to leave an optional value out."""
+    return value is None or value == ""
+
+
+def optional_price_e4(value: object) -> int | None:
+    """An optional price: absent or unreadable is None."""
+    if is_absent(value):
+        return None
+    try:
+        return price_e4_of(value)
+    except MalformedInputError:
+        return None
+
+
+def time_ns_of(value: object) -> int:
+    """Epoch seconds or milliseconds, told apart by their digits, or ISO text; `bad_timestamp`."""
+    if isinstance(value, str) and not value.isdigit():
+        return _iso_ns(value)
+    text = decimal_text(value, "bad_timestamp")
+    if not text.isascii() or not text.isdigit() or int(text) == 0 or len(text) > _MAX_DIGITS:
+        raise MalformedInputError("bad_timestamp", text[:40])
+    if len(text) <= _SECONDS_DIGITS:
+        return int(text) * NS_PER_S
+    return int(text) * (NS_PER_MS if len(text) <= _MS_DIGITS else 1)
+
+
+def _iso_ns(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedInputError("bad_timestamp", text[:40]) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000

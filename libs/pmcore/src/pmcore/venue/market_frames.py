@@ -1,0 +1,276 @@
+"""Frames of the market WebSocket to messages (venue.md 5.2); lenient in form, strict in values.
+
+* What cannot be used is counted by reason in `unusable`. A book frame with one bad level is not
+  used at all, a bad entry of `price_changes` is left out; the message then says `damaged`, so
+  that the book is not taken for whole.
+* The grid: prices lie strictly between 0 and 1. A whole book may show a finer tick than announced
+  down to 0.001 (recordings lack `tick_size_change`; the book's hash decides), level changes must
+  be on the finest tick known; else `off_grid`. Off the 1/10 000 grid is `bad_price`.
+* Order is that of arrival; time stamps running backwards are counted in `backwards`, nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    LevelChange,
+    MarketDataMessage,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import Outcome, Window
+from pmcore.model.units import PRICE_ONE_E4
+from pmcore.venue.fields import (
+    JsonObject,
+    as_list,
+    as_object,
+    decode_json,
+    is_absent,
+    optional_text,
+    price_e4_of,
+    qty_u6_of,
+    text_of,
+    tick_e4_of,
+    time_ns_of,
+)
+from pmcore.venue.market_values import (
+    SILENT_TICK_E4,
+    change_of,
+    origin_of,
+    taker_side_of,
+    whole_book_of,
+)
+from pmcore.venue.unusable import UnusableLog, UnusableSample
+
+MAX_FRAME_CHARS = 16 * 1024 * 1024
+_TRADES_REMEMBERED = 1_024
+_IGNORED = frozenset({"new_market", "best_bid_ask", "market_resolved"})
+_KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
+
+
+class _Market:
+    """A window and what its frames showed so far."""
+
+    __slots__ = ("last_ts_ns", "tick_e4", "window")
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.tick_e4 = window.tick_e4
+        self.last_ts_ns = 0
+
+
+class MarketFrameParser:
+    """Turns raw frames into messages of the windows it knows; other markets are counted.
+
+    `frames` counts raw frames, `events` the messages made of them, `ignored` events that are
+    known and not needed.
+    """
+
+    def __init__(self, *windows: Window) -> None:
+        self.frames = 0
+        self.events = 0
+        self.ignored = 0
+        self.backwards = 0
+        self._log = UnusableLog()
+        self._markets: dict[str, _Market] = {}
+        self._trades: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        for window in windows:
+            self.add(window)
+
+    @property
+    def unusable(self) -> dict[str, int]:
+        """Counts by reason."""
+        return self._log.counts
+
+    @property
+    def samples(self) -> list[UnusableSample]:
+        """The first unusable inputs, shortened."""
+        return self._log.samples
+
+    def add(self, window: Window) -> None:
+        """Understand one more window's frames."""
+        self._markets[window.condition_id] = _Market(window)
+
+    def drop(self, condition_id: str) -> None:
+        """Forget a window; its late frames count as `foreign_market`."""
+        self._markets.pop(condition_id, None)
+
+    def parse(self, raw: str | bytes, *, ts_recv_ns: int) -> list[MarketDataMessage]:
+        """Read one WebSocket frame (or REST book); never raises for anything the world sent."""
+        self.frames += 1
+        if len(raw) > MAX_FRAME_CHARS:
+            self._log.add("too_large", raw, ts_recv_ns)
+            return []
+        if len(raw) < 8 and raw.strip() in _KEEPALIVE:
+            return []
+        try:
+            decoded = decode_json(raw)
+        except MalformedInputError as error:
+            self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+            return []
+        messages: list[MarketDataMessage] = []
+        for item in decoded if isinstance(decoded, list) else [decoded]:
+            try:
+                message = self._parse_item(as_object(item, "not_an_object"), raw, ts_recv_ns)
+            except MalformedInputError as error:
+                self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+                continue
+            if message is not None:
+                messages.append(message)
+        self.events += len(messages)
+        return messages
+
+    def _parse_item(
+        self, item: JsonObject, raw: str | bytes, ts_recv_ns: int
+    ) -> MarketDataMessage | None:
+        kind = item.get("event_type")
+        if kind in _IGNORED:
+            self.ignored += 1
+            return None
+        if kind is None and "bids" in item and "asks" in item:
+            kind = "book"
+        elif kind is None:
+            raise MalformedInputError("other_channel" if "topic" in item else "unknown_event")
+        if kind not in ("book", "price_change", "last_trade_price", "tick_size_change"):
+            raise MalformedInputError("unknown_event", str(kind)[:40])
+        market = self._markets.get(text_of(item, "market"))
+        if market is None:
+            raise MalformedInputError("foreign_market", text_of(item, "market")[:80])
+        if kind == "price_change":
+            return self._price_change(market, item, raw, ts_recv_ns)
+        outcome = market.window.outcome_of(text_of(item, "asset_id"))
+        if outcome is None:
+            raise MalformedInputError("foreign_token", text_of(item, "asset_id")[:80])
+        if kind == "book":
+            return self._book(market, outcome, item, raw, ts_recv_ns)
+        ts_event_ns = self._event_time(market, item)
+        if kind == "last_trade_price":
+            return self._trade(market, outcome, item, ts_event_ns, ts_recv_ns)
+        tick_e4 = tick_e4_of(item.get("new_tick_size"))
+        market.tick_e4 = min(market.tick_e4, tick_e4)
+        return TickSizeChanged(
+            slug=market.window.slug,
+            outcome=outcome,
+            new_tick_e4=tick_e4,
+            ts_event_ns=ts_event_ns,
+            ts_recv_ns=ts_recv_ns,
+        )
+
+    def _event_time(self, market: _Market, item: JsonObject) -> int:
+        ts_event_ns = time_ns_of(item.get("timestamp"))
+        self._note_time(market, ts_event_ns)
+        return ts_event_ns
+
+    def _note_time(self, market: _Market, ts_event_ns: int) -> None:
+        if ts_event_ns < market.last_ts_ns:
+            self.backwards += 1
+        else:
+            market.last_ts_ns = ts_event_ns
+
+    def _book(
+        self, market: _Market, outcome: Outcome, item: JsonObject, raw: str | bytes, ts_recv_ns: int
+    ) -> BookSnapshot:
+        try:
+            snapshot = whole_book_of(market.window, outcome, item, market.tick_e4, ts_recv_ns)
+        except MalformedInputError as error:
+            self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+            return BookSnapshot(
+                slug=market.window.slug,
+                outcome=outcome,
+                bids=(),
+                asks=(),
+                hash="",
+                origin=origin_of(item),
+                damaged=error.reason,
+                ts_event_ns=ts_recv_ns,
+                ts_recv_ns=ts_recv_ns,
+            )
+        self._note_time(market, snapshot.ts_event_ns)
+        market.tick_e4 = min(market.tick_e4, snapshot.tick_e4 or market.tick_e4)
+        if any(price_e4 % market.tick_e4 for price_e4, _ in (*snapshot.bids, *snapshot.asks)):
+            market.tick_e4 = min(market.tick_e4, SILENT_TICK_E4)
+        return snapshot
+
+    def _price_change(
+        self, market: _Market, item: JsonObject, raw: str | bytes, ts_recv_ns: int
+    ) -> BookDelta | None:
+        changes: list[LevelChange] = []
+        damaged: dict[Outcome, None] = {}
+        ts_event_ns = ts_recv_ns
+        try:
+            entries = as_list(item.get("price_changes"), "obsolete_shape")
+            ts_event_ns = self._event_time(market, item)
+        except MalformedInputError as error:
+            self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+            entries, damaged = [], dict.fromkeys(Outcome)
+        for value in entries:
+            outcome = _outcome_of_entry(market.window, value)
+            if outcome is None:
+                self._log.add("foreign_token", raw, ts_recv_ns)
+                continue
+            try:
+                changes.append(change_of(outcome, as_object(value), market.tick_e4))
+            except MalformedInputError as error:
+                self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+                damaged[outcome] = None
+        if not changes and not damaged:
+            return None
+        return BookDelta(
+            slug=market.window.slug,
+            changes=tuple(changes),
+            damaged=tuple(damaged),
+            ts_event_ns=ts_event_ns,
+            ts_recv_ns=ts_recv_ns,
+        )
+
+    def _trade(
+        self,
+        market: _Market,
+        outcome: Outcome,
+        item: JsonObject,
+        ts_event_ns: int,
+        ts_recv_ns: int,
+    ) -> TradePrinted:
+        price_e4 = price_e4_of(item.get("price"))
+        if not 0 < price_e4 < PRICE_ONE_E4:
+            raise MalformedInputError("off_grid", str(item.get("price"))[:40])
+        size_u6 = 0 if is_absent(item.get("size")) else qty_u6_of(item["size"])
+        if not size_u6:
+            raise MalformedInputError("trade_without_size")
+        taker_side = taker_side_of(item)
+        transaction_hash = optional_text(item, "transaction_hash")
+        if transaction_hash:
+            key = (
+                market.window.slug,
+                outcome,
+                taker_side,
+                price_e4,
+                size_u6,
+                ts_event_ns,
+                transaction_hash,
+            )
+            if key in self._trades:
+                raise MalformedInputError("duplicate_trade", transaction_hash[:80])
+            self._trades[key] = None
+            if len(self._trades) > _TRADES_REMEMBERED:
+                self._trades.popitem(last=False)
+        return TradePrinted(
+            slug=market.window.slug,
+            outcome=outcome,
+            taker_side=taker_side,
+            price_e4=price_e4,
+            size_u6=size_u6,
+            transaction_hash=transaction_hash,
+            ts_event_ns=ts_event_ns,
+            ts_recv_ns=ts_recv_ns,
+        )
+
+
+def _outcome_of_entry(window: Window, value: object) -> Outcome | None:
+    if not isinstance(value, dict):
+        return None
+    return window.outcome_of(optional_text(value, "asset_id"))

@@ -1,0 +1,64 @@
+"""What the feed counts."""
+
+from __future__ import annotations
+
+from pmcore.machines.book import BookCounters
+from pmcore.shell.metrics import ServiceMetrics
+
+
+class FeedMetrics:
+    """Metrics of all series, and the totals that /state shows."""
+
+    def __init__(self, metrics: ServiceMetrics) -> None:
+        self.shell = metrics
+        self.frames = metrics.counter("frames_total", "Frames received", ["series"])
+        self.events = metrics.counter("events_total", "Messages published", ["series"])
+        self.unusable = metrics.counter(
+            "unusable_frames_total", "Frames that could not be used", ["reason"]
+        )
+        self.books = metrics.counter(
+            "book_checks_total", "Checks of books against the venue's hashes and touch", ["kind"]
+        )
+        self.connects = metrics.counter("connects_total", "Market sockets connected", ["series"])
+        self.resyncs = metrics.counter(
+            "resyncs_total", "Times that books were read by REST", ["series"]
+        )
+        self.gaps = metrics.counter("book_gaps_total", "Books that turned out wrong", ["reason"])
+        self.statuses = metrics.counter("status_changes_total", "Feed states entered", ["kind"])
+        self.windows = metrics.counter("windows_total", "Windows by how they went", ["kind"])
+        self.book_age = metrics.gauge(
+            "book_age_seconds", "Time since market data last confirmed the books", ["series"]
+        )
+        self.live = metrics.gauge("market_live", "1 while market data may be trusted", ["series"])
+        self.record_dropped = metrics.counter(
+            "record_lines_dropped_total", "Raw frames that were not recorded"
+        )
+
+
+class Counted:
+    """Turns totals that only rise into increments of counters; kept per window."""
+
+    def __init__(self, metrics: FeedMetrics, series: str) -> None:
+        self._metrics = metrics
+        self._series = series
+        self._frames = 0
+        self._unusable: dict[str, int] = {}
+        self._books: dict[str, int] = {}
+
+    def frames(self, total: int) -> None:
+        """Count frames up to a parser's total."""
+        self._metrics.frames.labels(self._series).inc(total - self._frames)
+        self._frames = total
+
+    def unusable(self, totals: dict[str, int]) -> None:
+        """Count unusable frames up to a parser's totals by reason."""
+        for reason, total in totals.items():
+            self._metrics.unusable.labels(reason).inc(total - self._unusable.get(reason, 0))
+        self._unusable = dict(totals)
+
+    def books(self, counters: BookCounters) -> None:
+        """Count checks up to the books' totals."""
+        for kind in counters.__struct_fields__:
+            total = getattr(counters, kind)
+            self._metrics.books.labels(kind).inc(total - self._books.get(kind, 0))
+            self._books[kind] = total

@@ -1,0 +1,261 @@
+"""Public reads of the CLOB: server, books, prices, market parameters (venue.md 1.2, 1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from pmcore.model.market import Outcome
+from pmcore.model.units import (
+    NS_PER_S,
+    PRICE_ONE_E4,
+    SHARE_U6,
+    format_price,
+    parse_price_e4,
+)
+from pmcore.sim.ports import Listing
+from pmsimulator.answers import BAD_PAYLOAD, NO_BOOK, VenueError, answer, not_found
+from pmsimulator.world import World
+
+NO_MARKET = "market not found"
+_LEGACY_FEE_BPS = 1000
+
+Book = dict[str, object]
+
+
+class _Wanted(msgspec.Struct):
+    token_id: str
+    side: str = ""
+
+
+class MarketReads:
+    """Reads of the present book; each first brings the world to the present."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def book(self, token_id: str) -> Book:
+        """The whole book, or 404."""
+        self._world.drain()
+        book = self._world.venue.book(token_id)
+        if book is None:
+            raise not_found(NO_BOOK)
+        return book
+
+    def best_e4(self, token_id: str) -> tuple[int | None, int | None]:
+        """Best bid and ask: the last level of each side."""
+        book = msgspec.convert(self.book(token_id), _Levels)
+        return (
+            parse_price_e4(book.bids[-1].price) if book.bids else None,
+            parse_price_e4(book.asks[-1].price) if book.asks else None,
+        )
+
+    def both_e4(self, token_id: str) -> tuple[int, int]:
+        """Best bid and ask, or 404 when a side is empty."""
+        bid_e4, ask_e4 = self.best_e4(token_id)
+        if bid_e4 is None or ask_e4 is None:
+            raise not_found(NO_BOOK)
+        return bid_e4, ask_e4
+
+    def midpoint(self, wanted: _Wanted) -> dict[str, str]:
+        """`mid`, with a half tick where the spread is odd."""
+        bid_e4, ask_e4 = self.both_e4(wanted.token_id)
+        return {"mid": _tenths((bid_e4 + ask_e4) * 5)}
+
+    def spread(self, wanted: _Wanted) -> dict[str, str]:
+        """Ask minus bid."""
+        bid_e4, ask_e4 = self.both_e4(wanted.token_id)
+        return {"spread": format_price(ask_e4 - bid_e4)}
+
+    def price(self, wanted: _Wanted) -> dict[str, str]:
+        """BUY is the best bid, SELL the best ask, "0" when there is none."""
+        if wanted.side.upper() not in ("BUY", "SELL"):
+            raise VenueError(400, "Invalid side")
+        bid_e4, ask_e4 = self.best_e4(wanted.token_id)
+        price_e4 = bid_e4 if wanted.side.upper() == "BUY" else ask_e4
+        return {"price": format_price(price_e4 or 0)}
+
+    def last_trade(self, wanted: _Wanted) -> dict[str, object]:
+        """The market's last price, 0.5 before the first trade."""
+        last = self.book(wanted.token_id)["last_trade_price"]
+        return {"price": last or "0.5", "side": ""}
+
+    def tick_e4(self, listing: Listing) -> int:
+        """The market's tick now: the book knows it better than the listing."""
+        book = self._world.venue.book(listing.window.up_token_id)
+        return parse_price_e4(str(book["tick_size"])) if book else listing.window.tick_e4
+
+    def listing(self, market_or_token: str, text: str) -> Listing:
+        """The window of a condition or token id, or 404."""
+        listing = self._world.listing_of(market_or_token)
+        if listing is None:
+            raise not_found(text)
+        return listing
+
+
+class _Level(msgspec.Struct):
+    price: str
+
+
+class _Levels(msgspec.Struct):
+    bids: list[_Level]
+    asks: list[_Level]
+
+
+def market_routes(world: World) -> APIRouter:
+    """All public CLOB paths."""
+    router = APIRouter()
+    reads = MarketReads(world)
+    _add_server_routes(router, world)
+    _add_price_routes(router, reads)
+    _add_market_routes(router, reads)
+    return router
+
+
+def _add_server_routes(router: APIRouter, world: World) -> None:
+    @router.get("/ok")
+    async def ok() -> Response:
+        return answer("OK")
+
+    @router.get("/version")
+    async def version() -> Response:
+        return answer({"version": 2})
+
+    @router.get("/time")
+    async def server_time() -> Response:
+        return answer(world.now_ns() // NS_PER_S)
+
+
+def _add_price_routes(router: APIRouter, reads: MarketReads) -> None:
+    @router.get("/book")
+    async def book(token_id: str) -> Response:
+        return answer(reads.book(token_id))
+
+    @router.post("/books")
+    async def books(request: Request) -> Response:
+        wanted = _decode_wanted(await request.body())
+        found = []
+        for item in wanted:
+            try:
+                found.append(reads.book(item.token_id))
+            except VenueError:
+                continue
+        return answer(found)
+
+    def single(path: str, read: Callable[[_Wanted], object]) -> None:
+        async def route(token_id: str, side: str = "") -> Response:
+            return answer(read(_Wanted(token_id, side)))
+
+        router.add_api_route(path, route, methods=["GET"])
+
+    single("/midpoint", reads.midpoint)
+    single("/spread", reads.spread)
+    single("/price", reads.price)
+    single("/last-trade-price", reads.last_trade)
+
+
+def _add_market_routes(router: APIRouter, reads: MarketReads) -> None:
+    @router.get("/tick-size")
+    async def tick_size(token_id: str) -> Response:
+        listing = reads.listing(token_id, NO_MARKET)
+        return answer({"minimum_tick_size": reads.tick_e4(listing) / PRICE_ONE_E4})
+
+    @router.get("/neg-risk")
+    async def neg_risk(token_id: str) -> Response:
+        return answer({"neg_risk": reads.listing(token_id, NO_MARKET).window.neg_risk})
+
+    @router.get("/fee-rate")
+    async def fee_rate(token_id: str) -> Response:
+        reads.listing(token_id, "fee rate not found for market")
+        return answer({"base_fee": _LEGACY_FEE_BPS})
+
+    @router.get("/clob-markets/{condition_id}")
+    async def clob_market(condition_id: str) -> Response:
+        listing = reads.listing(condition_id, NO_MARKET)
+        return answer(_market_info(listing, reads.tick_e4(listing)))
+
+    @router.get("/markets/{condition_id}")
+    async def market(condition_id: str) -> Response:
+        return answer(_legacy_market(reads.listing(condition_id, NO_MARKET)))
+
+    @router.get("/markets-by-token/{token_id}")
+    async def market_by_token(token_id: str) -> Response:
+        window = reads.listing(token_id, NO_MARKET).window
+        first, second = sorted((window.up_token_id, window.down_token_id), key=int)
+        return answer(
+            {
+                "condition_id": window.condition_id,
+                "primary_token_id": first,
+                "secondary_token_id": second,
+            }
+        )
+
+
+def _market_info(listing: Listing, tick_e4: int) -> dict[str, object]:
+    window = listing.window
+    return {
+        "c": window.condition_id,
+        "gst": None,
+        "r": {"mi": 50, "ma": 4.5, "moas": 30},
+        "t": [
+            {"t": window.up_token_id, "o": "Up"},
+            {"t": window.down_token_id, "o": "Down"},
+        ],
+        "mos": window.min_size_u6 // SHARE_U6,
+        "mts": tick_e4 / PRICE_ONE_E4,
+        "mbf": _LEGACY_FEE_BPS,
+        "tbf": _LEGACY_FEE_BPS,
+        "ao": listing.accepting_orders,
+        "rfqe": False,
+        "itode": True,
+        "ibce": False,
+        "nr": window.neg_risk,
+        "fd": {"r": 0.07, "e": 1, "to": True},
+        "oas": 0,
+    }
+
+
+def _legacy_market(listing: Listing) -> dict[str, object]:
+    """`minimum_tick_size` is the listing's, stale after a change, as at the venue."""
+    window = listing.window
+    prices_e4 = {
+        Outcome.UP: listing.up_price_e4,
+        Outcome.DOWN: PRICE_ONE_E4 - listing.up_price_e4,
+    }
+    return {
+        "enable_order_book": True,
+        "active": True,
+        "closed": listing.closed,
+        "archived": False,
+        "accepting_orders": listing.accepting_orders,
+        "minimum_order_size": window.min_size_u6 // SHARE_U6,
+        "minimum_tick_size": window.tick_e4 / PRICE_ONE_E4,
+        "condition_id": window.condition_id,
+        "market_slug": window.slug,
+        "maker_base_fee": _LEGACY_FEE_BPS,
+        "taker_base_fee": _LEGACY_FEE_BPS,
+        "neg_risk": window.neg_risk,
+        "tokens": [
+            {
+                "token_id": window.token_id(outcome),
+                "outcome": outcome.value.capitalize(),
+                "price": prices_e4[outcome] / PRICE_ONE_E4,
+                "winner": listing.winner is outcome,
+            }
+            for outcome in Outcome
+        ],
+    }
+
+
+def _decode_wanted(body: bytes) -> list[_Wanted]:
+    try:
+        return msgspec.json.decode(body, type=list[_Wanted])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise VenueError(400, BAD_PAYLOAD) from error
+
+
+def _tenths(price_e5: int) -> str:
+    return f"{price_e5 / (PRICE_ONE_E4 * 10):.5f}".rstrip("0")

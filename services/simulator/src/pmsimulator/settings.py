@@ -1,0 +1,51 @@
+"""What the simulator reads from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from pmcore.shell.settings import CommonSettings
+from pmsimulator.rate_limits import Tier
+
+
+class SourceKind(StrEnum):
+    """Where the market comes from."""
+
+    SYNTHETIC = "synthetic"
+    RECORDING = "recording"
+
+
+def _by_recording(data: Mapping[str, object]) -> SourceKind:
+    return SourceKind.SYNTHETIC if data.get("recording") is None else SourceKind.RECORDING
+
+
+class SimulatorSettings(CommonSettings):
+    """The venue's address, its world and its bounds. Series: POLYMARKET_MARKET_SLUG."""
+
+    sim_host: str = Field("127.0.0.1", validation_alias="PM_SIM_HOST", min_length=1)
+    sim_port: int = Field(8200, validation_alias="PM_SIM_PORT", ge=0, le=65_535)
+    recording: Path | None = Field(None, validation_alias="PM_SIM_RECORDING")
+    market: Path | None = Field(None, validation_alias="PM_SIM_MARKET")
+    source: SourceKind = Field(default_factory=_by_recording, validation_alias="PM_SIM_SOURCE")
+    seed: int = Field(1, validation_alias="PM_SIM_SEED", ge=0, le=2**63 - 1)
+    fail_trades_ppm: int = Field(0, validation_alias="PM_SIM_FAIL_TRADES_PPM", ge=0, le=1_000_000)
+    chain_id: int = Field(137, validation_alias="PM_SIM_CHAIN_ID")
+    tier: Tier = Field(Tier.STANDARD, validation_alias="PM_SIM_TIER")
+    outbox_frames: int = Field(
+        20_000, validation_alias="PM_SIM_OUTBOX_FRAMES", ge=100, le=1_000_000
+    )
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> SimulatorSettings:
+        if (self.source is SourceKind.RECORDING) != (self.recording is not None):
+            raise ValueError("PM_SIM_SOURCE=recording and PM_SIM_RECORDING=FILE go together")
+        for name, path in (("PM_SIM_RECORDING", self.recording), ("PM_SIM_MARKET", self.market)):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name}: no such file: {path}")
+        if self.chain_id not in (137, 80002):
+            raise ValueError("PM_SIM_CHAIN_ID: 137 (Polygon) or 80002 (Amoy)")
+        return self

@@ -1,0 +1,19 @@
+"""`python -m pmstrategy`."""
+
+from __future__ import annotations
+
+import sys
+
+from pmcore.shell.service import serve
+from pmcore.shell.settings import load_settings
+from pmcore.shell.strategy_settings import StrategySettings
+from pmstrategy.service import StrategyService
+
+
+def main() -> int:
+    """Read the settings, run until told to stop, return the exit code."""
+    return serve("strategy", load_settings(StrategySettings), StrategyService)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

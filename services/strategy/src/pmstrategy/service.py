@@ -1,0 +1,172 @@
+"""The strategy service: learns of windows from `rot`, runs one engine for each that is alive."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from pmcore.engine.counters import EngineCounters
+from pmcore.engine.journal import JournalHeader
+from pmcore.machines.ofi_threshold import WarmStart
+from pmcore.messages.control import Halt, Resume
+from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.model.market import Outcome, SeriesSpec
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.service import ServiceContext
+from pmcore.shell.settings import Mode
+from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack
+from pmstrategy.results import DailyResults
+from pmstrategy.runner import WindowRunner
+from pmstrategy.telemetry import StrategyTelemetry
+
+GROUP = "strategy"
+BLOCK_MS = 1000
+REFRESH_S = 1.0
+WITHDRAW_S = 6.0
+FORGET_AFTER_NS = 3600 * NS_PER_S
+
+
+class StrategyService:
+    """All series of POLYMARKET_MARKET_SLUG; totals over all windows of this run."""
+
+    name = "strategy"
+
+    def __init__(self, context: ServiceContext[StrategySettings]) -> None:
+        self._context = context
+        self._telemetry = StrategyTelemetry(context.metrics)
+        self._runners: dict[str, WindowRunner] = {}
+        self._done: dict[str, str] = {}
+        self._totals = EngineCounters()
+        self._warm: dict[str, dict[Outcome, WarmStart]] = {}
+        self._results = DailyResults(context.bus, context.settings.account)
+        self._halt: Halt | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
+        self._user_alive_key = keys.alive(context.settings.account, user_service)
+
+    async def run(self) -> None:
+        """Read `rot` of every series; ends only when cancelled."""
+        await self._results.load()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._refresh())
+            for spec in self._context.settings.series:
+                tasks.create_task(self._follow(spec))
+
+    async def stop(self) -> None:
+        """Withdraw every window's quotes; the executor cancels once more by itself."""
+        runners = list(self._runners.values())
+        await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
+
+    def readiness(self) -> list[str]:
+        """Not ready before it reads `rot`, and while a window joined refuses to quote."""
+        if self._tasks is None:
+            return ["not started"]
+        return []
+
+    def state(self) -> dict[str, object]:
+        """Totals, and each live window."""
+        now_ns = self._context.clock.now_ns()
+        totals = EngineCounters()
+        totals.add(self._totals)
+        for runner in self._runners.values():
+            totals.add(runner.engine.counters)
+        prints = [*self._done.values(), *(r.engine.fingerprint for r in self._runners.values())]
+        return {
+            "totals": msgspec.to_builtins(totals),
+            "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
+            "windows_seen": len(self._done) + len(self._runners),
+            "hop_ms": self._context.metrics.hop_ms(),
+            "fingerprint": "+".join(p[:16] for p in prints[-4:]),
+            "profit_today": self._results.profit_u6(now_ns) / 1_000_000,
+        }
+
+    async def on_halt(self, reason: str) -> None:
+        """Every engine cancels and holds, those of later windows too."""
+        self._halt = Halt(reason=reason, by="operator", ts_recv_ns=self._context.clock.now_ns())
+        for runner in list(self._runners.values()):
+            await runner.inject([self._halt])
+
+    async def on_resume(self) -> None:
+        """Quote again, after the usual checks."""
+        self._halt = None
+        resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
+        for runner in list(self._runners.values()):
+            await runner.inject([resume])
+
+    async def _follow(self, spec: SeriesSpec) -> None:
+        bus, stream = self._context.bus, keys.rot(spec.series)
+        consumer = self._context.settings.consumer
+        await bus.create_group(GROUP, [stream], start="0", announce=None)
+        await bus.set_group_id(GROUP, stream, "0-0")
+        while True:
+            for item in await bus.read(GROUP, consumer, [stream], block_ms=BLOCK_MS):
+                match item.message:
+                    case WindowAnnounced() as announced:
+                        await self._join(announced)
+                    case WindowResolved() as resolved:
+                        runner = self._runners.get(resolved.slug)
+                        if runner is not None:
+                            await runner.inject([resolved])
+                    case _:
+                        self._context.log.warning("entry_unusable", stream=stream, id=item.entry_id)
+                await bus.ack([Ack(stream, GROUP, item.entry_id)])
+
+    async def _join(self, announced: WindowAnnounced) -> None:
+        window, settings = announced.window, self._context.settings
+        if window.slug in self._runners or window.slug in self._done or self._tasks is None:
+            return
+        if self._context.clock.now_ns() > window.close_ns + FORGET_AFTER_NS:
+            return
+        alive = {g.name for g in await self._context.bus.groups(keys.md(window.series))}
+        if keys.window_group(window.slug) not in alive:
+            return
+        header = JournalHeader(
+            window=window,
+            params=settings.as_params(),
+            run_id=self._context.run_id,
+            warm_start=self._warm.get(window.series, {}),
+            prior_loss_u6=-self._results.profit_u6(self._context.clock.now_ns()),
+        )
+        runner = WindowRunner(self._context, header, self._telemetry)
+        self._runners[window.slug] = runner
+        self._telemetry.windows.labels(window.series).inc()
+        self._context.log.info("window_joined", slug=window.slug, close_ns=window.close_ns)
+        if self._halt is not None:
+            await runner.inject([self._halt])
+        self._tasks.create_task(self._run_window(runner))
+
+    async def _run_window(self, runner: WindowRunner) -> None:
+        await runner.run()
+        session, slug = runner.engine.session, runner.window.slug
+        self._telemetry.count([session])
+        self._telemetry.forget(slug)
+        del self._runners[slug]
+        self._done[slug] = runner.engine.fingerprint
+        self._totals.add(runner.engine.counters)
+        working, winner = session.inventory.working, session.winner
+        profit_u6 = working.profit_u6(winner) if winner else -working.worst_loss_u6
+        await self._results.add(slug, runner.window.close_ns, profit_u6)
+        self._context.log.info(
+            "window_settled", slug=slug, winner=winner, profit=profit_u6 / 1_000_000
+        )
+
+    async def _refresh(self) -> None:
+        while True:
+            alive = await self._context.bus.get(self._user_alive_key) is not None
+            newest: dict[str, WindowRunner] = {}
+            for runner in list(self._runners.values()):
+                await runner.user_alive(alive=alive)
+                runner.flush()
+                if runner.engine.session.clock.may_quote or runner.window.series not in newest:
+                    newest[runner.window.series] = runner
+                if runner.engine.session.clock.may_quote:
+                    self._warm[runner.window.series] = runner.engine.warm_start()
+            now_ns = self._context.clock.now_ns()
+            for runner in newest.values():
+                self._telemetry.show(runner.engine.session, now_ns)
+            self._telemetry.count(r.engine.session for r in self._runners.values())
+            await asyncio.sleep(REFRESH_S)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from pmcore.machines.inventory import (
+    FillEffect,
+    Holding,
+    Inventory,
+    Position,
+    as_shares,
+    dust_u6,
+)
+from pmcore.messages.user import TradeStatus
+from pmcore.model.market import Outcome
+from pmcore.model.params import LimitParams
+from support.builders import fill
+
+UP, DOWN = Outcome.UP, Outcome.DOWN
+
+
+def position(up: tuple[float, int] = (0, 0), down: tuple[float, int] = (0, 0)) -> Position:
+    """((shares, price_e4), (shares, price_e4))."""
+    base = Position()
+    if up[0]:
+        base = base.with_buy(UP, up[1], int(up[0] * 1_000_000))
+    if down[0]:
+        base = base.with_buy(DOWN, down[1], int(down[0] * 1_000_000))
+    return base
+
+
+def test_vwap_and_pair_cost() -> None:
+    both = position((5, 4700), (5, 5200)).with_buy(UP, 4900, 5_000_000)
+    assert both.up.avg_cost_dollars == pytest.approx(0.48)
+    assert both.net_diff_u6 == 5_000_000
+    assert both.portfolio_cost_dollars == pytest.approx(1.0)
+    assert position((5, 4700)).portfolio_cost_dollars == 0
+    assert Holding().avg_cost_dollars == 0
+    assert as_shares(2_500_000) == 2.5
+
+
+def test_limits_are_strict() -> None:
+    limits = LimitParams()
+    assert position((5, 4700), (5, 5200)).can_open(limits)
+    assert not position((10, 100)).can_open(limits)  # |net| 10 is not < 10
+    # .47 x 10 = 4.7 < 5 but .50 x 10 = 5 is not < 5 (strategy.md 3)
+    assert not position((10, 4700), (10, 5000)).can_open(limits)
+    assert not position((5, 5100), (5, 5100)).can_open(limits)  # 1.02 is not < 1.02
+    assert position((5, 5100), (5, 5099)).can_open(limits)
+    assert not position((9, 5600)).can_open(limits)  # 5.04
+
+
+def test_worst_case_and_profit() -> None:
+    held = position((10, 4700), (5, 5200))
+    assert held.worst_loss_u6 == 4_700_000 + 2_600_000 - 5_000_000
+    assert held.profit_u6(UP) == 10_000_000 - 7_300_000
+    assert held.profit_u6(DOWN) == -2_300_000
+
+
+def test_matched_counts_once_and_settles_later() -> None:
+    ledger = Inventory()
+    assert ledger.apply(fill(UP, "5", "0.47"), UP) is FillEffect.ADDED
+    assert ledger.apply(fill(UP, "5", "0.47"), UP) is FillEffect.UNCHANGED
+    assert ledger.settled.up.qty_u6 == 0
+    mined = fill(UP, "5", "0.47", status=TradeStatus.MINED)
+    assert ledger.apply(mined, UP) is FillEffect.SETTLED
+    confirmed = fill(UP, "5", "0.47", status=TradeStatus.CONFIRMED)
+    assert ledger.apply(confirmed, UP) is FillEffect.SETTLED
+    assert ledger.working == ledger.settled == position((5, 4700))
+    assert len(ledger) == 1
+    assert ledger.filled_u6("0xhash") == 5_000_000
+
+
+def test_failed_takes_out_quantity_and_cost_exactly() -> None:
+    ledger = Inventory()
+    ledger.apply(fill(UP, "5", "0.47"), UP)
+    ledger.apply(fill(UP, "3.33", "0.41", trade_id="t2"), UP)
+    failed = fill(UP, "3.33", "0.41", trade_id="t2", status=TradeStatus.FAILED)
+    assert ledger.apply(failed, UP) is FillEffect.REVERSED
+    assert ledger.working == position((5, 4700))
+    assert ledger.apply(failed, UP) is FillEffect.UNCHANGED
+
+
+def test_a_fill_first_heard_of_as_failed_never_counts() -> None:
+    ledger = Inventory()
+    failed = fill(DOWN, "5", "0.5", status=TradeStatus.FAILED)
+    assert ledger.apply(failed, DOWN) is FillEffect.UNCHANGED
+    assert ledger.working == Position()
+
+
+def test_contradictions_change_nothing() -> None:
+    ledger = Inventory()
+    ledger.apply(fill(UP, "5", "0.47", status=TradeStatus.CONFIRMED), UP)
+    failed = fill(UP, "5", "0.47", status=TradeStatus.FAILED)
+    assert ledger.apply(failed, UP) is FillEffect.CONTRADICTION
+    assert ledger.apply(fill(UP, "6", "0.47"), UP) is FillEffect.CONTRADICTION
+    assert ledger.working == position((5, 4700))
+
+
+def test_one_trade_may_fill_two_of_our_orders() -> None:
+    ledger = Inventory()
+    ledger.apply(fill(UP, "5", "0.47", order_hash="0xa"), UP)
+    ledger.apply(fill(UP, "5", "0.46", order_hash="0xb"), UP)
+    assert ledger.working.up.qty_u6 == 10_000_000
+
+
+def test_dust_is_half_the_minimum() -> None:
+    assert dust_u6(5_000_000) == 2_500_000

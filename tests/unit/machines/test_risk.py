@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pmcore.machines.inventory import Position
+from pmcore.machines.risk import Exposure, RiskRefusal, filled, refuse
+from pmcore.model.market import Outcome
+from pmcore.model.params import LimitParams
+
+UP, DOWN = Outcome.UP, Outcome.DOWN
+LIMITS = LimitParams()
+FLAT = (Position(), Position())
+
+
+def up(price_e4: int = 4700, qty: int = 5) -> Exposure:
+    """An Up order."""
+    return Exposure(UP, price_e4, qty * 1_000_000)
+
+
+def down(price_e4: int = 5200, qty: int = 5) -> Exposure:
+    """A Down order."""
+    return Exposure(DOWN, price_e4, qty * 1_000_000)
+
+
+def test_a_first_pair_is_fine() -> None:
+    assert refuse(up(), [down()], FLAT, LIMITS) is None
+    assert refuse(down(), [up()], FLAT, LIMITS) is None
+
+
+def test_resting_orders_count_as_filled() -> None:
+    assert refuse(up(), [up()], FLAT, LIMITS) is RiskRefusal.NET_DIFF
+    assert refuse(up(), [up(qty=0)], FLAT, LIMITS) is None
+
+
+def test_either_view_may_refuse() -> None:
+    held = Position().with_buy(UP, 4700, 5_000_000)
+    assert refuse(up(), [], (held, Position()), LIMITS) is RiskRefusal.NET_DIFF
+    assert refuse(up(), [], (Position(), held), LIMITS) is RiskRefusal.NET_DIFF
+    assert refuse(down(), [], (held, held), LIMITS) is None
+
+
+def test_position_value_is_strict() -> None:
+    held = Position().with_buy(UP, 5000, 5_000_000).with_buy(DOWN, 4900, 5_000_000)
+    assert refuse(up(5000), [], (held,), LIMITS) is RiskRefusal.POSITION_VALUE
+    assert refuse(up(4990), [], (held,), LIMITS) is None
+
+
+def test_pair_cost_alone_and_together() -> None:
+    held = Position().with_buy(DOWN, 6000, 5_000_000)
+    assert refuse(up(4200), [], (held,), LIMITS) is RiskRefusal.PORTFOLIO_COST
+    assert refuse(up(4199), [], (held,), LIMITS) is None
+    # alone fine, together with what rests on the other side too dear
+    small = LimitParams(max_portfolio_cost_e4=9800)
+    assert refuse(up(4700), [down(5200)], FLAT, small) is RiskRefusal.PORTFOLIO_COST
+
+
+def test_our_own_bids_must_not_cross_through_the_merged_book() -> None:
+    assert refuse(up(4800), [down(5200)], FLAT, LIMITS) is RiskRefusal.OWN_CROSS
+    assert refuse(up(4790), [down(5200)], FLAT, LIMITS) is None
+
+
+def test_filled_adds_everything() -> None:
+    assert filled(Position(), [up(), down()]).net_diff_u6 == 0

@@ -1,0 +1,70 @@
+"""Gamma's objects: the quirks that a reader must survive (venue.md 7.2)."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from pmcore.model.market import Outcome, Protocol, Window
+from pmcore.model.units import NS_PER_S
+from pmcore.sim.ports import Listing
+from pmsimulator.gamma import gamma_event, gamma_market, id_of_series
+
+WINDOW = Window(
+    series="btc-5m",
+    slug="btc-updown-5m-1790000100",
+    condition_id="0x" + "ab" * 32,
+    up_token_id="111",
+    down_token_id="222",
+    open_ns=1_790_000_100 * NS_PER_S,
+    close_ns=1_790_000_400 * NS_PER_S,
+    tick_e4=100,
+    min_size_u6=5_000_000,
+)
+OPEN = Listing(window=WINDOW, accepting_orders=True, closed=False, up_price_e4=5_050)
+
+
+def test_lists_are_strings_and_numbers_may_be() -> None:
+    market = gamma_market(OPEN)
+    assert market["outcomes"] == '["Up", "Down"]'
+    assert json.loads(str(market["clobTokenIds"])) == ["111", "222"]
+    assert json.loads(str(market["outcomePrices"])) == ["0.505", "0.495"]
+    assert isinstance(market["liquidity"], str)
+    assert market["orderPriceMinTickSize"] == 0.01
+    assert market["orderMinSize"] == 5
+    assert market["version"] == "v1"
+    assert "positionIds" not in market
+
+
+def test_the_start_of_the_window_is_not_start_date() -> None:
+    market = gamma_market(OPEN)
+    assert market["eventStartTime"] == "2026-09-21T14:15:00Z"
+    assert market["endDate"] == "2026-09-21T14:20:00Z"
+    assert market["startDate"] == "2026-09-20T14:15:00Z"
+
+
+def test_a_resolved_window_names_its_winner_in_prices() -> None:
+    closed = msgspec.structs.replace(OPEN, closed=True, winner=Outcome.DOWN)
+    market = gamma_market(closed)
+    assert market["closed"] is True
+    assert market["outcomePrices"] == '["0", "1"]'
+    assert market["umaResolutionStatuses"] == '["resolved"]'
+
+
+def test_protocol_v2_has_positions_instead() -> None:
+    window = msgspec.structs.replace(WINDOW, protocol=Protocol.V2)
+    market = gamma_market(msgspec.structs.replace(OPEN, window=window))
+    assert market["version"] == "v2"
+    assert market["positionIds"] == ["111", "222"]
+    assert market["clobTokenIds"] is None
+
+
+def test_an_event_holds_the_market_and_a_market_its_event() -> None:
+    event = gamma_event(OPEN)
+    market = gamma_market(OPEN)
+    assert event["slug"] == market["slug"]
+    assert event["markets"] == [{k: v for k, v in market.items() if k != "events"}]
+    assert market["events"] == [{k: v for k, v in event.items() if k != "markets"}]
+    assert id_of_series("btc-5m") == 10684
+    assert id_of_series("btc-60s") == id_of_series("btc-60s") != id_of_series("eth-60s")
