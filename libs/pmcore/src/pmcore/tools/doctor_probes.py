@@ -131,7 +131,7 @@ def _size(settings: StrategySettings, window: Window) -> Finding:
 
 async def _redis(settings: StrategySettings) -> list[Finding]:
     client = make_client(
-        settings.redis_url, address=None, name="pm:doctor", timeout_s=_TIMEOUT_S, max_connections=1
+        settings.redis_url, address=None, name="pm:doctor", max_connections=1
     )
     try:
         told = await client.info()
