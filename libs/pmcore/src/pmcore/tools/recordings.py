@@ -195,15 +195,18 @@ class Recording:
         return tuple(windows)
 
     def _metadata(self) -> list[Window]:
-        """Windows that the caller gave, or that stand in the first line."""
+        """Windows that the caller gave, or that lie beside the file, or stand in its first line."""
         if self._given:
             return list(self._given)
+        beside = self.path.with_name(f"{self.path.name.partition('.')[0]}.market.json")
         try:
-            row = decode_json(self._first.partition(b"\n")[0])
+            if beside.exists():
+                return load_market_file(beside)
+            row = decode_json(self._first.lstrip().partition(b"\n")[0])
             if isinstance(row, dict) and isinstance(row.get("market"), dict):
                 return windows_of_market_file(row["market"])
-        except MalformedInputError:
-            pass
+        except MalformedInputError as error:
+            self._log.add(error.reason, beside.name, 0, error.detail)
         return []
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import gcd
 
 from pmcore.messages.market_data import (
     BookDelta,
@@ -192,7 +193,7 @@ class MarketFrameParser:
         self._note_time(market, snapshot.ts_event_ns)
         market.tick_e4 = min(market.tick_e4, snapshot.tick_e4 or market.tick_e4)
         if any(price_e4 % market.tick_e4 for price_e4, _ in (*snapshot.bids, *snapshot.asks)):
-            market.tick_e4 = min(market.tick_e4, SILENT_TICK_E4)
+            market.tick_e4 = gcd(market.tick_e4, SILENT_TICK_E4)
         return snapshot
 
     def _price_change(
