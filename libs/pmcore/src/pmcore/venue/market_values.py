@@ -45,6 +45,14 @@ def plain_status(item: JsonObject) -> str:
     return status
 
 
+def event_type_of(item: JsonObject) -> str:
+    """The kind of an event; a book from REST has none of its own, so `book`; else ""."""
+    kind = item.get("event_type")
+    if kind is None and "bids" in item and "asks" in item:
+        return "book"
+    return str(kind)[:40] if kind is not None else ""
+
+
 def origin_of(item: JsonObject) -> SnapshotOrigin:
     """REST books have no event type; books after a trade have no last trade (venue.md 5.2)."""
     if "event_type" not in item:
