@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
+from pmcore.model.errors import InvariantError
 from pmsimulator.account_routes import account_routes, key_routes
 from pmsimulator.answers import (
     VenueError,
@@ -42,10 +44,20 @@ def create_app(world: World, tier: Tier) -> FastAPI:
     app.include_router(trading_routes(world, door, Trading(world, RateLimits(tier))))
     app.include_router(channel_routes(world, keys))
     app.include_router(audit_routes(world))
+    app.add_exception_handler(InvariantError, _end_the_world(world))
     app.add_exception_handler(VenueError, answer_error)
     app.add_exception_handler(HTTPException, answer_framework_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     return app
+
+
+def _end_the_world(world: World) -> Callable[[HTTPConnection, Exception], None]:
+    def handle(_connection: HTTPConnection, error: Exception) -> None:
+        if isinstance(error, InvariantError):
+            world.die(error)
+        raise error
+
+    return handle
 
 
 class VenueServer:
