@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["support.redis"]
+pytest_plugins = ["support.machine", "support.redis"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pmcore.machines.inventory import Position
 from pmcore.machines.quoting import (
@@ -115,12 +116,8 @@ def test_no_hedge_without_a_price(down: str, price_e4: int) -> None:
 def test_a_ceiling_of_a_dollar_or_more_is_no_bid() -> None:
     assert decide(view("0.47/0.49", "0.50/0.52", held=up_5(0))).down is not None
     rich = view("0.47/0.49", "0.50/0.52", held=up_5(0))
-    free = QuoteView(**{**_fields(rich), "pair_target_e4": 10_000})
+    free = replace(rich, pair_target_e4=10_000)
     assert decide(free).down is None
-
-
-def _fields(of: QuoteView) -> dict[str, object]:
-    return {name: getattr(of, name) for name in of.__struct_fields__}
 
 
 @pytest.mark.parametrize(("up", "down"), [("-/0.48", "0.51/0.53"), ("0.46/0.48", "0.51/-")])
@@ -176,3 +173,14 @@ def test_hedge_size_is_raised_to_the_minimum(net: int, size: int) -> None:
 
 def test_hedge_size_stays_on_the_size_grid() -> None:
     assert hedge_size_u6(7_333_333, 20_000_000, 5_000_000) == 7_330_000
+
+
+def test_no_pair_when_even_the_first_ticks_cost_too_much() -> None:
+    cheap = view("0.01/0.03", "0.01/0.03", tick_e4=100)
+    targets = decide(replace(cheap, pair_target_e4=150))
+    assert (targets.up, targets.down) == (None, None)
+
+
+def test_a_hedge_needs_only_the_missing_sides_book() -> None:
+    targets = decide(view("-/-", "0.50/0.52", held=up_5(4700)))
+    assert targets.down == Quote(5190, 5_000_000)

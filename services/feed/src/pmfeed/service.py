@@ -11,6 +11,7 @@ from pmcore.model.errors import TransportError
 from pmcore.model.market import SeriesSpec, Window, window_times_ns
 from pmcore.shell.errors import StartupError
 from pmcore.shell.http import JsonReader
+from pmcore.shell.janitor import trim_streams
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.tasks import Backoff
 from pmcore.wire import keys
@@ -21,6 +22,7 @@ from pmfeed.settings import FeedSettings
 from pmfeed.window_feed import WindowFeed
 
 FIXED_SLUG_WAIT_S = 60.0
+TRIM_EVERY_S = 60.0
 
 
 class FeedService:
@@ -45,9 +47,11 @@ class FeedService:
     async def run(self) -> None:
         """Rotate through all series."""
         async with asyncio.TaskGroup() as tasks:
-            for spec in self._settings.series:
-                tasks.create_task(self._run_series(spec))
-            self._janitor = asyncio.create_task(self._trim())
+            janitor = tasks.create_task(self._trim())
+            async with asyncio.TaskGroup() as series:
+                for spec in self._settings.series:
+                    series.create_task(self._run_series(spec))
+            janitor.cancel()
 
     async def stop(self) -> None:
         """Tell the readers that nothing more will come, and close."""
@@ -190,6 +194,19 @@ class FeedService:
                 WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()),
             ),
         )
+
+    async def _trim(self) -> None:
+        """Be the one janitor of all streams."""
+        account = self._settings.account
+        streams = [keys.user(account), keys.ctl(account)]
+        for spec in self._settings.series:
+            streams += [keys.rot(spec.series), keys.cmd(spec.series), keys.exe(spec.series)]
+        while True:
+            await asyncio.sleep(TRIM_EVERY_S)
+            try:
+                await trim_streams(self._bus, streams)
+            except TransportError as error:
+                self._log.warning("trim_failed", detail=str(error))
 
     def _current(self, series: str) -> WindowFeed | None:
         """Return the window that is open now, else the next one."""

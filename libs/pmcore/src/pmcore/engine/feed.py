@@ -110,7 +110,6 @@ class FeedSession:
         if self.state is FeedState.LIVE:
             return []
         if usable:
-            self._ask_delay_ns = ASK_FIRST_NS
             return self._enter(FeedState.LIVE, "")
         self._delay_asking(at_ns)
         return []
@@ -163,4 +162,6 @@ class FeedSession:
         if state is self.state:
             return []
         self.state = state
+        if state is FeedState.LIVE:
+            self._ask_delay_ns, self._ask_at_ns = ASK_FIRST_NS, 0
         return [SetStatus(state, reason)]

@@ -99,6 +99,7 @@ class MarketSession:
         self.cancel_window_asked_ns: int | None = None
         self.winner: Outcome | None = None
         self.cause_ns = 0
+        self.unseen_trade_e4: int | None = None
         self.mode = QuoteMode.HOLD
         self.hold_reason = "starting"
 

@@ -163,6 +163,7 @@ class WindowEngine:
             return []
         session.cause_ns = max(session.cause_ns, event.ts_recv_ns)
         effect = session.books.apply(event)
+        session.unseen_trade_e4 = effect.unseen_trade_e4
         outputs: list[Output] = []
         if effect.gap:
             outputs.append(self._notice(NoticeKind.BOOK_GAP, effect.gap))

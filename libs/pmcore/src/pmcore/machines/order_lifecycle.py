@@ -76,6 +76,8 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.RESTING, _T.ACCEPTED): _S.RESTING,
     (_S.RESTING, _T.USER_PLACED): _S.RESTING,
     (_S.RESTING, _T.UNKNOWN): _S.RESTING,
+    # PLACEMENT on the user channel, then the POST is answered with a refusal (venue.md 4.4)
+    (_S.RESTING, _T.FAILED): _S.FAILED,
     (_S.RESTING, _T.REST_GONE): _S.GONE_REST,
     (_S.RESTING, _T.USER_GONE): _S.GONE_USER,
     (_S.RESTING, _T.FILLED): _S.FILLED,

@@ -28,16 +28,14 @@ class QuoteMode(StrEnum):
 
 
 class SideView(msgspec.Struct, frozen=True):
-    """The touch of one outcome's book, None when unknown or stale, and its post-only margin."""
+    """The touch of one outcome's book and its post-only margin.
+
+    A side that is empty, unknown or stale is None; it is never replaced by a guess.
+    """
 
     bid_e4: int | None = None
     ask_e4: int | None = None
     extra_ticks: int = 0
-
-    @property
-    def usable(self) -> bool:
-        """Both sides known; an ask of 0 is never replaced by a guess."""
-        return self.bid_e4 is not None and self.ask_e4 is not None
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +96,8 @@ def _balanced(view: QuoteView) -> Targets:
         return Targets(QuoteMode.NOT_OPEN)
     up2, down2 = up_bid + up_ask, down_bid + down_ask
     excess2 = max(up2 + down2 - 2 * view.pair_target_e4, 0)
-    up = _bid(view, Outcome.UP, 2 * up2 - excess2)
-    down = _bid(view, Outcome.DOWN, 2 * down2 - excess2)
+    up = _bid(view, Outcome.UP, up_ask, 2 * up2 - excess2)
+    down = _bid(view, Outcome.DOWN, down_ask, 2 * down2 - excess2)
     return Targets(QuoteMode.BALANCED, *_within_pair_target(view, up, down))
 
 
@@ -114,57 +112,51 @@ def _within_pair_target(
         return up, down
     dearer = max(up, down, key=lambda quote: quote.price_e4)
     lowered_e4 = floor_to_tick_e4(dearer.price_e4 - excess_e4, view.tick_e4)
-    lowered = Quote(lowered_e4, dearer.size_u6) if lowered_e4 >= view.tick_e4 else None
+    if lowered_e4 < view.tick_e4:
+        return None, None
+    lowered = Quote(lowered_e4, dearer.size_u6)
     return (lowered, down) if dearer is up else (up, lowered)
 
 
-def _bid(view: QuoteView, outcome: Outcome, price4_e4: int) -> Quote | None:
+def _bid(view: QuoteView, outcome: Outcome, ask_e4: int, price4_e4: int) -> Quote | None:
     """A bid at a price given in quarters of 1/10 000, floored, clamped and kept off the ask."""
     tick_e4 = view.tick_e4
     price_e4 = price4_e4 // (4 * tick_e4) * tick_e4
     price_e4 = min(max(price_e4, tick_e4), PRICE_ONE_E4 - tick_e4)
-    ceiling_e4 = _post_only_ceiling_e4(view, outcome)
-    if ceiling_e4 is None:
-        return None
+    ceiling_e4 = _post_only_ceiling_e4(view, outcome, ask_e4)
     price_e4 = min(price_e4, floor_to_tick_e4(ceiling_e4, tick_e4))
     return Quote(price_e4, view.bid_size_u6) if price_e4 >= tick_e4 else None
 
 
-def _post_only_ceiling_e4(view: QuoteView, outcome: Outcome) -> int | None:
+def _post_only_ceiling_e4(view: QuoteView, outcome: Outcome, ask_e4: int) -> int:
     """One tick below the merged ask (this book's, or 1 - the complement's bid), less the margin."""
-    side = view.side(outcome)
-    if side.ask_e4 is None:
-        return None
-    ask_e4 = side.ask_e4
     other_bid_e4 = view.side(outcome.complement).bid_e4
     if other_bid_e4 is not None:
         ask_e4 = min(ask_e4, PRICE_ONE_E4 - other_bid_e4)
-    return ask_e4 - view.tick_e4 * (1 + side.extra_ticks)
+    return ask_e4 - view.tick_e4 * (1 + view.side(outcome).extra_ticks)
 
 
 def _hedge(view: QuoteView) -> Targets:
     net_u6 = view.position.net_diff_u6
     excess = Outcome.UP if net_u6 > 0 else Outcome.DOWN
-    missing = excess.complement
-    if not view.side(missing).usable:
-        return Targets(
-            QuoteMode.HEDGE if view.side(missing).bid_e4 is not None else QuoteMode.NO_BOOK
-        )
-    quote = _hedge_quote(view, excess, abs(net_u6))
-    if missing is Outcome.UP:
+    missing = view.side(excess.complement)
+    if missing.bid_e4 is None:
+        return Targets(QuoteMode.NO_BOOK)
+    if missing.ask_e4 is None:
+        return Targets(QuoteMode.HEDGE)
+    quote = _hedge_quote(view, excess, missing.ask_e4, abs(net_u6))
+    if excess is Outcome.DOWN:
         return Targets(QuoteMode.HEDGE, quote, None)
     return Targets(QuoteMode.HEDGE, None, quote)
 
 
-def _hedge_quote(view: QuoteView, excess: Outcome, net_u6: int) -> Quote | None:
+def _hedge_quote(view: QuoteView, excess: Outcome, ask_e4: int, net_u6: int) -> Quote | None:
     holding = view.position.holding(excess)
     # floor(pair_target - cost / qty) without leaving the integers
     ceiling_e4 = (view.pair_target_e4 * holding.qty_u6 - holding.cost_e4u6) // holding.qty_u6
     if not 0 < ceiling_e4 < PRICE_ONE_E4:
         return None
-    safe_e4 = _post_only_ceiling_e4(view, excess.complement)
-    if safe_e4 is None:
-        return None
+    safe_e4 = _post_only_ceiling_e4(view, excess.complement, ask_e4)
     price_e4 = floor_to_tick_e4(min(ceiling_e4, safe_e4), view.tick_e4)
     if price_e4 < view.tick_e4:
         return None

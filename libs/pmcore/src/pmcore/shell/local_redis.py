@@ -138,7 +138,7 @@ class LocalRedis:
         for _ in range(_POLLS):
             if self._process is None or self._process.poll() is not None:
                 return False
-            if _pings(self.port):
+            if _serves(self.port, self._process.pid):
                 return True
             time.sleep(_POLL_S)
         return False
@@ -163,11 +163,13 @@ def free_port() -> int:
         return port
 
 
-def _pings(port: int) -> bool:
+def _serves(port: int, pid: int) -> bool:
+    """Whether the server on this port is ours: somebody else's Redis would answer as well."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            with connection.makefile("rb") as reply:
+                return b"process_id:%d\r\n" % pid in reply.read()
     except OSError:
         return False
 

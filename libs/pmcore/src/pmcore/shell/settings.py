@@ -196,6 +196,14 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 def load_settings(cls: type[SettingsT]) -> SettingsT:
     """Read settings, or name every bad variable on stderr, one line each, and exit with 2."""
+    settings, problems = try_settings(cls)
+    if settings is None or problems:
+        _exit_with(problems)
+    return settings
+
+
+def try_settings(cls: type[SettingsT]) -> tuple[SettingsT | None, list[str]]:
+    """Read settings; return them, if they could be made, and every problem, one line each."""
     problems: list[str] = []
     from_files = _read_secret_files(cls, problems)
     settings = None
@@ -203,9 +211,7 @@ def load_settings(cls: type[SettingsT]) -> SettingsT:
         settings = cls(**from_files)
     except ValidationError as error:
         problems.extend(_describe(cls, error))
-    if settings is None or problems:
-        _exit_with(problems)
-    return settings
+    return settings, problems
 
 
 def _exit_with(problems: list[str]) -> NoReturn:

@@ -142,6 +142,19 @@ class TradeRecord(msgspec.Struct, kw_only=True):
     matched_ns: int = 0
     updated_ns: int = 0
 
+    @property
+    def taker_fill(self) -> MakerFill:
+        """The taker's part, in the shape of a maker's; `price_e4` is the last match's."""
+        return MakerFill(
+            order_hash=self.taker_order_hash,
+            account=self.taker,
+            token_id=self.token_id,
+            outcome=self.outcome,
+            side=self.side,
+            price_e4=self.price_e4,
+            size_u6=self.size_u6,
+        )
+
     def concerns(self, owner: str) -> bool:
         """Whether an account is the taker or one of the makers."""
         return self.taker.owner == owner or any(m.account.owner == owner for m in self.makers)

@@ -40,10 +40,9 @@ from pmcore.venue.fields import (
 from pmcore.venue.market_values import (
     SILENT_TICK_E4,
     change_of,
-    last_trade_of,
-    levels_of,
     origin_of,
     taker_side_of,
+    whole_book_of,
 )
 from pmcore.venue.unusable import UnusableLog, UnusableSample
 
@@ -163,17 +162,20 @@ class MarketFrameParser:
 
     def _event_time(self, market: _Market, item: JsonObject) -> int:
         ts_event_ns = time_ns_of(item.get("timestamp"))
+        self._note_time(market, ts_event_ns)
+        return ts_event_ns
+
+    def _note_time(self, market: _Market, ts_event_ns: int) -> None:
         if ts_event_ns < market.last_ts_ns:
             self.backwards += 1
         else:
             market.last_ts_ns = ts_event_ns
-        return ts_event_ns
 
     def _book(
         self, market: _Market, outcome: Outcome, item: JsonObject, raw: str | bytes, ts_recv_ns: int
     ) -> BookSnapshot:
         try:
-            snapshot = self._whole_book(market, outcome, item, ts_recv_ns)
+            snapshot = whole_book_of(market.window, outcome, item, market.tick_e4, ts_recv_ns)
         except MalformedInputError as error:
             self._log.add(error.reason, raw, ts_recv_ns, error.detail)
             return BookSnapshot(
@@ -187,30 +189,11 @@ class MarketFrameParser:
                 ts_event_ns=ts_recv_ns,
                 ts_recv_ns=ts_recv_ns,
             )
+        self._note_time(market, snapshot.ts_event_ns)
+        market.tick_e4 = min(market.tick_e4, snapshot.tick_e4 or market.tick_e4)
         if any(price_e4 % market.tick_e4 for price_e4, _ in (*snapshot.bids, *snapshot.asks)):
-            market.tick_e4 = SILENT_TICK_E4
+            market.tick_e4 = min(market.tick_e4, SILENT_TICK_E4)
         return snapshot
-
-    def _whole_book(
-        self, market: _Market, outcome: Outcome, item: JsonObject, ts_recv_ns: int
-    ) -> BookSnapshot:
-        ts_event_ns = self._event_time(market, item)
-        tick_e4 = None if is_absent(item.get("tick_size")) else tick_e4_of(item["tick_size"])
-        if tick_e4 is not None:
-            market.tick_e4 = min(market.tick_e4, tick_e4)
-        grid_e4 = min(market.tick_e4, SILENT_TICK_E4)
-        return BookSnapshot(
-            slug=market.window.slug,
-            outcome=outcome,
-            bids=levels_of(item, "bids", grid_e4),
-            asks=levels_of(item, "asks", grid_e4)[::-1],
-            hash=optional_text(item, "hash"),
-            origin=origin_of(item),
-            tick_e4=tick_e4,
-            last_trade=last_trade_of(item),
-            ts_event_ns=ts_event_ns,
-            ts_recv_ns=ts_recv_ns,
-        )
 
     def _price_change(
         self, market: _Market, item: JsonObject, raw: str | bytes, ts_recv_ns: int

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from pmcore.machines.book_hash import last_trade_text
-from pmcore.messages.market_data import Level, LevelChange, SnapshotOrigin
+from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
 from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import BookSide, Outcome, TakerSide
+from pmcore.model.market import BookSide, Outcome, TakerSide, Window
 from pmcore.model.units import PRICE_ONE_E4
 from pmcore.venue.fields import (
     JsonObject,
     as_list,
     as_object,
+    is_absent,
     optional_price_e4,
     optional_text,
     price_e4_of,
     qty_u6_of,
+    tick_e4_of,
+    time_ns_of,
 )
 
 SILENT_TICK_E4 = 10
 """The finest tick that a whole book may show without an announcement."""
 
+_STATUS_PREFIXES = ("ORDER_STATUS_", "TRADE_STATUS_")
 _TAKER_SIDE = {"BUY": TakerSide.BUY, "SELL": TakerSide.SELL}
 
 
@@ -29,6 +33,14 @@ def taker_side_of(item: JsonObject) -> TakerSide:
     if side is None:
         raise MalformedInputError("bad_side", str(item.get("side"))[:40])
     return side
+
+
+def plain_status(item: JsonObject) -> str:
+    """A status without the prefix that REST puts before it; "" when there is none."""
+    status = optional_text(item, "status")
+    for prefix in _STATUS_PREFIXES:
+        status = status.removeprefix(prefix)
+    return status
 
 
 def origin_of(item: JsonObject) -> SnapshotOrigin:
@@ -76,4 +88,25 @@ def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
         optional_text(entry, "hash"),
         optional_price_e4(entry.get("best_bid")),
         optional_price_e4(entry.get("best_ask")),
+    )
+
+
+def whole_book_of(
+    window: Window, outcome: Outcome, item: JsonObject, tick_e4: int, ts_recv_ns: int
+) -> BookSnapshot:
+    """A whole book, from the socket or from REST; one bad level makes all of it unusable."""
+    told = item.get("tick_size")
+    told_e4 = None if is_absent(told) else tick_e4_of(told)
+    grid_e4 = min(tick_e4, told_e4 or tick_e4, SILENT_TICK_E4)
+    return BookSnapshot(
+        slug=window.slug,
+        outcome=outcome,
+        bids=levels_of(item, "bids", grid_e4),
+        asks=levels_of(item, "asks", grid_e4)[::-1],
+        hash=optional_text(item, "hash"),
+        origin=origin_of(item),
+        tick_e4=told_e4,
+        last_trade=last_trade_of(item),
+        ts_event_ns=time_ns_of(item.get("timestamp")),
+        ts_recv_ns=ts_recv_ns,
     )

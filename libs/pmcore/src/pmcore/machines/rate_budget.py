@@ -1,0 +1,114 @@
+"""Our own count of the venue's token buckets (venue.md 2.2), so that a 429 is the exception.
+
+Orders and cancels have a bucket each. Quotes wait when the order bucket is empty, or when the
+cancel bucket could not pay for taking back all that rests plus a reserve; cancels are never held
+back by our count, only by the venue's word (429 with Retry-After).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pmcore.model.check import invariant
+from pmcore.model.units import NS_PER_S
+
+RESET_TRUST_NS = 60 * NS_PER_S
+"""A Poly-RateLimit-Reset further away than this is not believed (another clock, or seconds/ms)."""
+
+
+class RateTier(StrEnum):
+    """Tiers by 30-day maker volume (venue.md 2.2)."""
+
+    STANDARD = "standard"
+    COPPER = "copper"
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    PLATINUM = "platinum"
+    DIAMOND = "diamond"
+    ELITE = "elite"
+
+
+_BUCKETS = {  # orders per second, burst; cancels per second, burst
+    RateTier.STANDARD: (40, 60, 80, 120),
+    RateTier.COPPER: (60, 90, 120, 180),
+    RateTier.BRONZE: (80, 120, 160, 240),
+    RateTier.SILVER: (200, 300, 400, 600),
+    RateTier.GOLD: (400, 600, 800, 1200),
+    RateTier.PLATINUM: (450, 675, 900, 1350),
+    RateTier.DIAMOND: (525, 787, 1050, 1575),
+    RateTier.ELITE: (600, 900, 1200, 1800),
+}
+MAX_IDS_PER_CANCEL = 1000
+"""`DELETE /orders` takes at most this many ids (venue.md 1.5)."""
+
+
+class TokenBucket:
+    """Tokens in billionths, so that `rate_per_s * elapsed_ns` is exact. May be negative."""
+
+    def __init__(self, rate_per_s: int, burst: int) -> None:
+        invariant(rate_per_s > 0 and burst > 0, "a bucket needs a rate and a burst")
+        self.rate_per_s = rate_per_s
+        self.burst = burst
+        self._level_e9 = burst * NS_PER_S
+        self._at_ns: int | None = None
+        self._blocked_until_ns = 0
+
+    def _refill(self, at_ns: int) -> None:
+        if self._at_ns is not None and at_ns > self._at_ns:
+            gained_e9 = (at_ns - self._at_ns) * self.rate_per_s
+            self._level_e9 = min(self.burst * NS_PER_S, self._level_e9 + gained_e9)
+        self._at_ns = at_ns if self._at_ns is None else max(self._at_ns, at_ns)
+
+    def tokens(self, at_ns: int) -> int:
+        """Whole tokens now, rounded down; negative after an overdraft."""
+        self._refill(at_ns)
+        return self._level_e9 // NS_PER_S
+
+    def take(self, at_ns: int, count: int) -> None:
+        """Spend `count`, below zero if need be."""
+        self._refill(at_ns)
+        self._level_e9 -= count * NS_PER_S
+
+    def correct(self, at_ns: int, remaining: int) -> None:
+        """Believe the venue when it says that less is left than we thought; never when more."""
+        self._refill(at_ns)
+        self._level_e9 = min(self._level_e9, remaining * NS_PER_S)
+
+    def block(self, until_ns: int) -> None:
+        """The venue said 429: nothing before this time."""
+        self._blocked_until_ns = max(self._blocked_until_ns, until_ns)
+
+    def blocked(self, at_ns: int) -> bool:
+        """Whether a 429 still holds."""
+        return at_ns < self._blocked_until_ns
+
+    @property
+    def blocked_until_ns(self) -> int:
+        """When the last 429 ends."""
+        return self._blocked_until_ns
+
+
+class RateBudget:
+    """The two buckets of one signer."""
+
+    def __init__(self, tier: RateTier, cancel_reserve: int) -> None:
+        order_rate_per_s, order_burst, cancel_rate_per_s, cancel_burst = _BUCKETS[tier]
+        self.orders = TokenBucket(order_rate_per_s, order_burst)
+        self.cancels = TokenBucket(cancel_rate_per_s, cancel_burst)
+        invariant(0 <= cancel_reserve < self.cancels.burst, "cancel reserve must fit the burst")
+        self.cancel_reserve = cancel_reserve
+
+    def may_place(self, at_ns: int, open_orders: int) -> bool:
+        """Whether one order may go out now without eating what cancels need."""
+        needed = min(self.cancel_reserve + open_orders, self.cancels.burst)
+        return (
+            not self.orders.blocked(at_ns)
+            and self.orders.tokens(at_ns) >= 1
+            and self.cancels.tokens(at_ns) >= needed
+        )
+
+    @property
+    def max_cancel_batch(self) -> int:
+        """The venue can never admit a larger batch (venue.md 2.2)."""
+        return min(self.cancels.burst, MAX_IDS_PER_CANCEL)

@@ -1,0 +1,119 @@
+"""Cash and shares of every account of a simulated venue, and the complete sets outstanding.
+
+Law (checked by `sim.checkers`): per market, the shares of Up and of Down each add up to the
+complete sets outstanding; over all, cash plus outstanding sets never changes. Matched trades move
+value at once: a real trade is provisional until mined, so `reverse` undoes one exactly.
+Amounts are exact because sizes lie on the 0.01-share grid.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pmcore.model.check import invariant
+from pmcore.model.market import Outcome, Window
+from pmcore.model.units import QTY_GRID_U6, complement_e4, value_u6
+from pmcore.sim.ports import MakerFill, OrderSide
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One party's part of a match: its own token, side, price."""
+
+    owner: str
+    outcome: Outcome
+    side: OrderSide
+    price_e4: int
+    qty_u6: int
+
+
+class Ledger:
+    """All holdings. Accounts appear when they are first funded or first trade."""
+
+    def __init__(self) -> None:
+        self._cash_u6: dict[str, int] = {}
+        self._shares_u6: dict[tuple[str, str], int] = {}
+        self._sets_u6: dict[str, int] = {}
+        self._funded_u6 = 0
+
+    def fund(self, owner: str, cash_u6: int) -> None:
+        """Bring cash into the world."""
+        self._cash_u6[owner] = self.cash_u6(owner) + cash_u6
+        self._funded_u6 += cash_u6
+
+    def split(self, owner: str, window: Window, qty_u6: int) -> None:
+        """Turn cash into complete sets."""
+        self._cash_u6[owner] = self.cash_u6(owner) - qty_u6
+        self._sets_u6[window.slug] = self.sets_u6(window) + qty_u6
+        for outcome in Outcome:
+            self._add(owner, window.token_id(outcome), qty_u6)
+
+    def settle(self, window: Window, moves: tuple[Move, ...]) -> None:
+        """Apply both sides of a match: a transfer, a mint or a merge, as the moves say."""
+        self._apply(window, moves, sign=1)
+
+    def reverse(self, window: Window, moves: tuple[Move, ...]) -> None:
+        """Undo a match that failed on the chain."""
+        self._apply(window, moves, sign=-1)
+
+    def cash_u6(self, owner: str) -> int:
+        """Cash of an account."""
+        return self._cash_u6.get(owner, 0)
+
+    def shares_u6(self, owner: str, token_id: str) -> int:
+        """Shares of a token."""
+        return self._shares_u6.get((owner, token_id), 0)
+
+    def sets_u6(self, window: Window) -> int:
+        """Complete sets outstanding in a market."""
+        return self._sets_u6.get(window.slug, 0)
+
+    def unaccounted_u6(self) -> int:
+        """Cash and sets beyond what was brought in; 0 always."""
+        return sum(self._cash_u6.values()) + sum(self._sets_u6.values()) - self._funded_u6
+
+    def supply_u6(self, token_id: str) -> int:
+        """All shares of a token; equals the market's outstanding sets always."""
+        return sum(qty for (_, token), qty in self._shares_u6.items() if token == token_id)
+
+    def _apply(self, window: Window, moves: tuple[Move, ...], *, sign: int) -> None:
+        supply_u6 = dict.fromkeys(Outcome, 0)
+        cash_u6 = 0
+        for move in moves:
+            invariant(move.qty_u6 % QTY_GRID_U6 == 0, "a match off the size grid")
+            gain = sign if move.side is OrderSide.BUY else -sign
+            paid_u6 = gain * value_u6(move.price_e4, move.qty_u6)
+            self._cash_u6[move.owner] = self.cash_u6(move.owner) - paid_u6
+            self._add(move.owner, window.token_id(move.outcome), gain * move.qty_u6)
+            supply_u6[move.outcome] += gain * move.qty_u6
+            cash_u6 += paid_u6
+        minted_u6 = supply_u6[Outcome.UP]
+        invariant(minted_u6 == supply_u6[Outcome.DOWN], "a match made shares of one token only")
+        invariant(minted_u6 == cash_u6, "a match made or lost money")
+        self._sets_u6[window.slug] = self.sets_u6(window) + minted_u6
+
+    def _add(self, owner: str, token_id: str, qty_u6: int) -> None:
+        key = (owner, token_id)
+        self._shares_u6[key] = self._shares_u6.get(key, 0) + qty_u6
+
+
+def taker_price_e4(taker: MakerFill, maker: MakerFill) -> int:
+    """What a match costs the taker, in its own token's terms: the maker's price decides."""
+    same = taker.outcome is maker.outcome
+    return maker.price_e4 if same else complement_e4(maker.price_e4)
+
+
+def moves_of(taker: MakerFill, makers: tuple[MakerFill, ...]) -> tuple[Move, ...]:
+    """Both parties of each match, the taker at the maker's price in the taker's own terms."""
+    moves: list[Move] = []
+    for maker in makers:
+        for fill, price_e4 in ((maker, maker.price_e4), (taker, taker_price_e4(taker, maker))):
+            moves.append(
+                Move(
+                    owner=fill.account.owner,
+                    outcome=fill.outcome,
+                    side=fill.side,
+                    price_e4=price_e4,
+                    qty_u6=maker.size_u6,
+                )
+            )
+    return tuple(moves)

@@ -1,0 +1,270 @@
+"""A seeded Polymarket: consecutive windows of short series, a crowd, and real matching.
+
+A seed and the calls made give byte-identical streams. Orders of registered accounts meet the
+crowd's in one merged book. What is not modelled: docs/modelling.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pmcore.model.check import invariant
+from pmcore.model.market import Outcome, SeriesSpec
+from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
+from pmcore.sim.crowd import CrowdParams
+from pmcore.sim.desk import CROWD, POST_ONLY_TEXT, Desk, DeskParams, accepted, refused
+from pmcore.sim.identity import window_at
+from pmcore.sim.lane import Lane, LaneParams
+from pmcore.sim.matching import BookOrder, Refusal, UpLevel
+from pmcore.sim.ports import (
+    Account,
+    CancelResult,
+    Listing,
+    MarketFrame,
+    NewOrder,
+    OrderRecord,
+    OrderStatus,
+    PlaceResult,
+    TimeInForce,
+    TradeRecord,
+    VenueEvent,
+)
+from pmcore.sim.scheduler import Scheduler
+
+KEPT_WINDOWS = 64
+NO_BOOK = "No orderbook exists for the requested token id"
+_REFUSALS = {
+    Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
+    Refusal.NOT_FILLABLE: "order couldn't be fully filled. FOK orders are fully filled or killed.",
+    Refusal.NO_MATCH: "no orders found to match with FAK order. FAK orders are partially filled or "
+    "killed if no match is found.",
+}
+
+
+class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
+    """`series` rotate side by side. The crowd arrives `prequote_ms` before a window opens."""
+
+    series: tuple[SeriesSpec, ...]
+    seed: int
+    start_ns: int
+    tick_e4: int = 100
+    min_size_u6: int = 5 * SHARE_U6
+    prequote_ms: int = 20_000
+    resolve_delay_ms: int = 10_000
+    crowd: CrowdParams = CrowdParams()
+    desk: DeskParams = DeskParams()
+
+
+class SyntheticVenue:
+    """A `SimulatedVenue` that never ends."""
+
+    def __init__(self, params: SyntheticParams) -> None:
+        invariant(bool(params.series), "a synthetic world needs a series")
+        self.source = f"synthetic, seed {params.seed}"
+        self.desk = Desk(msgspec.structs.replace(params.desk, seed=params.seed))
+        self.desk.ledger.fund(CROWD.owner, params.desk.cash_u6)
+        self._params = params
+        self._now_ns = params.start_ns
+        self._schedule = Scheduler()
+        self._lanes: dict[str, Lane] = {}
+        self._slug_of: dict[str, str] = {}
+        self._outbox: list[VenueEvent] = []
+        for spec in params.series:
+            self._arrive(spec, params.start_ns)
+        self._run(params.start_ns)
+
+    @property
+    def now_ns(self) -> int:
+        """The world's time."""
+        return self._now_ns
+
+    @property
+    def done(self) -> bool:
+        """Never."""
+        return False
+
+    def add_account(self, account: Account) -> None:
+        """Register an API key."""
+        self.desk.add_account(account)
+
+    def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
+        """Let an order reach the engine."""
+        self._run(at_ns)
+        lane = self._lane_of(order.token_id)
+        outcome = lane.window.outcome_of(order.token_id) if lane else None
+        if lane is None or outcome is None:
+            return refused(order, NO_BOOK, 404)
+        answer = self.desk.refusal(owner, order, lane.window, lane.market.tick_e4)
+        if answer is not None:
+            return answer
+        taker = BookOrder(
+            order_id=order.order_hash,
+            owner=owner,
+            outcome=outcome,
+            side=order.side,
+            price_e4=order.price_e4,
+            leaves_u6=order.size_u6,
+        )
+        immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
+        if immediate:
+            all_or_none = order.time_in_force is TimeInForce.FOK
+            placed = lane.market.book.take(taker, all_or_none=all_or_none)
+        else:
+            placed = lane.market.book.place(taker, post_only=order.post_only)
+        if placed.refusal is not None:
+            return refused(order, _REFUSALS[placed.refusal])
+        record = self.desk.accept(owner, order, lane.window, self._now_ns)
+        trade = lane.publish(taker, placed, self._now_ns)
+        if immediate and record.leaves_u6:
+            self.desk.close(record, OrderStatus.CANCELED, self._now_ns)
+        self._drain_desk()
+        return accepted(order, trade)
+
+    def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelResult:
+        """Cancel by ids, as one engine event per market."""
+        self._run(at_ns)
+        levels: dict[str, list[UpLevel]] = {}
+
+        def pull(record: OrderRecord) -> None:
+            slug = self._slug_of[record.token_id]
+            level = self._lanes[slug].market.book.cancel(record.order_hash)
+            invariant(level is not None, f"{record.order_hash} is open but not in the book")
+            levels.setdefault(slug, []).extend([level] if level else [])
+
+        result = self.desk.cancel(owner, order_hashes, self._now_ns, pull)
+        for slug, changed in levels.items():
+            self._lanes[slug].publish_levels(changed, self._now_ns, Outcome.UP)
+        self._drain_desk()
+        return result
+
+    def cancel_all(self, owner: str, at_ns: int) -> CancelResult:
+        """Cancel everything of an account."""
+        return self.cancel_market(owner, at_ns)
+
+    def cancel_market(
+        self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
+    ) -> CancelResult:
+        """Cancel an account's orders of a market and/or a token."""
+        self._run(at_ns)
+        wanted = [
+            record.order_hash
+            for record in self.desk.open_orders(owner)
+            if condition_id in ("", record.condition_id) and token_id in ("", record.token_id)
+        ]
+        return self.cancel(owner, wanted, at_ns)
+
+    def open_orders(self, owner: str) -> Sequence[OrderRecord]:
+        """Live orders, oldest first."""
+        return self.desk.open_orders(owner)
+
+    def order(self, order_hash: str) -> OrderRecord | None:
+        """Any accepted order."""
+        return self.desk.orders.get(order_hash)
+
+    def trades(self, owner: str) -> Sequence[TradeRecord]:
+        """Trades of an account, newest first."""
+        return [trade for trade in reversed(self.desk.trades) if trade.concerns(owner)]
+
+    def balance_u6(self, owner: str, token_id: str = "") -> int:
+        """Shares of a token, or cash."""
+        ledger = self.desk.ledger
+        return ledger.shares_u6(owner, token_id) if token_id else ledger.cash_u6(owner)
+
+    def book(self, token_id: str) -> dict[str, object] | None:
+        """`GET /book`."""
+        lane = self._lane_of(token_id)
+        outcome = lane.window.outcome_of(token_id) if lane else None
+        return lane.market.rest_book(outcome) if lane and outcome else None
+
+    def initial_dump(self, token_ids: Sequence[str]) -> str | None:
+        """The frame after a subscription; tokens without a book are left out."""
+        texts = []
+        for slug in dict.fromkeys(self._slug_of.get(token_id, "") for token_id in token_ids):
+            lane = self._lanes.get(slug)
+            if lane is not None and not lane.market.resolved:
+                wanted = [o for o in Outcome if lane.window.token_id(o) in token_ids]
+                texts.append(lane.market.dump(wanted).strip()[1:-1])
+        return f"[{','.join(texts)}]\n" if texts else None
+
+    def listings(self) -> Sequence[Listing]:
+        """All windows that exist so far, oldest first."""
+        lanes = sorted(self._lanes.values(), key=lambda lane: lane.window.open_ns)
+        return [lane.listing(self._now_ns) for lane in lanes]
+
+    def listing(self, slug: str) -> Listing | None:
+        """A window by slug; a coming one of our series is made on demand."""
+        for spec in self._params.series if slug not in self._lanes else ():
+            suffix = slug.removeprefix(f"{spec.prefix}-")
+            start_ns = int(suffix) * NS_PER_S if suffix.isdecimal() and len(suffix) < 12 else 0
+            if start_ns > self._now_ns and spec.slug_at(start_ns) == slug:
+                self._lane(spec, start_ns)
+        lane = self._lanes.get(slug)
+        return lane.listing(self._now_ns) if lane else None
+
+    def advance(self, to_ns: int) -> Sequence[VenueEvent]:
+        """Bring the world to a time; all events since the last call."""
+        self._run(to_ns)
+        events, self._outbox = self._outbox, []
+        return events
+
+    def next_ns(self) -> int | None:
+        """When the next event is due."""
+        return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
+
+    def _next_due_ns(self) -> int | None:
+        times = (self._schedule.next_ns(), self.desk.next_ns())
+        return min((ns for ns in times if ns is not None), default=None)
+
+    def _run(self, to_ns: int) -> None:
+        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
+            self._now_ns = max(self._now_ns, due_ns)
+            if self.desk.next_ns() == due_ns:
+                self.desk.advance(due_ns)
+            else:
+                self._schedule.run_next()
+            self._drain_desk()
+        self._now_ns = max(self._now_ns, to_ns)
+
+    def _arrive(self, spec: SeriesSpec, open_ns: int) -> None:
+        """Let the crowd into a window, and plan its arrival in the next one."""
+        lane = self._lane(spec, open_ns)
+        lane.begin(self._now_ns)
+        next_ns = lane.window.close_ns
+        arrival_ns = next_ns - self._params.prequote_ms * NS_PER_MS
+        self._schedule.at(max(arrival_ns, self._now_ns), lambda _: self._arrive(spec, next_ns))
+
+    def _lane(self, spec: SeriesSpec, at_ns: int) -> Lane:
+        params = self._params
+        window = window_at(
+            spec, at_ns, seed=params.seed, tick_e4=params.tick_e4, min_size_u6=params.min_size_u6
+        )
+        if window.slug not in self._lanes:
+            lane_params = LaneParams(
+                seed=params.seed, resolve_delay_ms=params.resolve_delay_ms, crowd=params.crowd
+            )
+            self._lanes[window.slug] = Lane(
+                window, lane_params, self.desk, self._schedule, self._emit
+            )
+            for outcome in Outcome:
+                self._slug_of[window.token_id(outcome)] = window.slug
+        return self._lanes[window.slug]
+
+    def _lane_of(self, token_id: str) -> Lane | None:
+        lane = self._lanes.get(self._slug_of.get(token_id, ""))
+        return None if lane is None or lane.market.resolved else lane
+
+    def _emit(self, frames: Sequence[MarketFrame], at_ns: int) -> None:
+        for frame in frames:
+            if frame.at_ns <= at_ns:
+                self._outbox.append(frame)
+            else:
+                self._deliver_later(frame)
+
+    def _deliver_later(self, frame: MarketFrame) -> None:
+        self._schedule.at(frame.at_ns, lambda _: self._outbox.append(frame))
+
+    def _drain_desk(self) -> None:
+        self._outbox += self.desk.frames
+        self.desk.frames.clear()

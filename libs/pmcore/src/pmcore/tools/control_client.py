@@ -1,0 +1,82 @@
+"""Talk to the control endpoints of the services: /readyz, /state, /kill, /resume.
+
+Every request is bounded; an answer that does not come is a value, not an exception.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+
+TIMEOUT_S = 3.0
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service said; `status` is 0 when nobody answered and `problem` says why."""
+
+    status: int
+    body: dict[str, Any]
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx answer."""
+        return 200 <= self.status < 300
+
+
+class ControlClient:
+    """One service's control port."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, token: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def get(self, path: str) -> Answer:
+        """GET a path such as /state."""
+        return await self._request("GET", path, None)
+
+    async def post(self, path: str, body: dict[str, Any]) -> Answer:
+        """POST a JSON object."""
+        return await self._request("POST", path, body)
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
+        try:
+            response = await self._http.request(
+                method, f"{self.base_url}{path}", json=body, headers=self._headers
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Answer(status=0, body={}, problem=_as_problem(error))
+        return _as_answer(response)
+
+
+def open_http() -> httpx.AsyncClient:
+    """The client for control ports: bounded, and never through a proxy."""
+    return httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
+
+
+def _as_answer(response: httpx.Response) -> Answer:
+    try:
+        body = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        body = None
+    problem = ""
+    if response.status_code in (401, 403):
+        problem = "the control token is wrong or missing (PM_CONTROL_TOKEN)"
+    elif not response.is_success:
+        problem = f"HTTP {response.status_code}"
+    return Answer(
+        status=response.status_code, body=body if isinstance(body, dict) else {}, problem=problem
+    )
+
+
+def _as_problem(error: Exception) -> str:
+    match error:
+        case httpx.ConnectError():
+            return "nobody listens there"
+        case httpx.TimeoutException():
+            return f"no answer within {TIMEOUT_S:g} s"
+        case _:
+            return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,23 @@
+"""How a command ends when it cannot do what was asked."""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """One clear line for stderr and the exit code; never shown as a traceback."""
+
+    def __init__(self, text: str, *, exit_code: int = EXIT_FAILED) -> None:
+        super().__init__(" ".join(text.split()))
+        self.exit_code = exit_code
+
+
+class UsageError(CommandError):
+    """A wrong argument or an unusable input file: exit code 2."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, exit_code=EXIT_USAGE)

@@ -1,0 +1,126 @@
+"""Child processes of a local run: started, watched and always ended.
+
+A child writes both its streams to one log file. On Linux it also receives SIGTERM when this
+process dies, so that nothing is left running whatever happens here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+_PR_SET_PDEATHSIG = 1
+_TAIL_BYTES = 8_192
+_KILL_WAIT_S = 5.0
+
+
+class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to start. `env` is the child's whole environment."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    url: str
+    stop_timeout_s: float = 10.0
+
+
+class Child:
+    """A started process and its log."""
+
+    def __init__(self, spec: ChildSpec, process: Process, log_path: Path) -> None:
+        self.spec = spec
+        self.log_path = log_path
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """The operating system's id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for a signal."""
+        return self._process.returncode
+
+    async def stop(self, timeout_s: float | None = None) -> int:
+        """SIGTERM, then SIGKILL when it takes longer than its own bound; return the exit code."""
+        if self._process.returncode is None:
+            self._signal(signal.SIGTERM)
+            try:
+                bound_s = self.spec.stop_timeout_s if timeout_s is None else timeout_s
+                await asyncio.wait_for(self._process.wait(), bound_s)
+            except TimeoutError:
+                self._signal(signal.SIGKILL)
+                await asyncio.wait_for(self._process.wait(), _KILL_WAIT_S)
+        code = self._process.returncode
+        return 0 if code is None else code
+
+    def tail(self, lines: int = 12) -> list[str]:
+        """The last lines that it wrote."""
+        return tail_of(self.log_path, lines)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            self._process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+
+async def start_child(spec: ChildSpec, log_dir: Path) -> Child:
+    """Start a process in a session of its own, so that the terminal's Ctrl-C spares it.
+
+    Raise OSError when the program cannot be started.
+    """
+    log_path = log_dir / f"{spec.name}.log"
+    with log_path.open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *spec.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=spec.env,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
+    return Child(spec, process, log_path)
+
+
+def tail_of(path: Path, lines: int) -> list[str]:
+    """The last lines of a text file, without reading all of it; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def free_ports(count: int) -> list[int]:
+    """Different loopback ports that were free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+
+    def ask_for_signal() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    return ask_for_signal

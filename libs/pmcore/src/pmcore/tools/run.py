@@ -1,0 +1,318 @@
+"""`pm run`: Redis, simulator and four services as processes of this machine, watched and summed up.
+
+Stopping is ordered: strategy first, so that nothing new is quoted; then the executor, which
+cancels and verifies; userws and feed; the simulator is asked what still rests; then it and Redis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from rich.console import Console
+
+from pmcore.model.market import parse_series
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
+from pmcore.shell.local_redis import LocalRedis, LocalRedisError
+from pmcore.tools.control_client import ControlClient, open_http
+from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
+from pmcore.tools.processes import Child, free_ports, start_child
+from pmcore.tools.run_files import (
+    RunRecord,
+    new_directory,
+    remove_directory,
+    remove_record,
+    runs_root,
+    write_record,
+)
+from pmcore.tools.run_plan import (
+    SERVICES,
+    STOP_ORDER,
+    RunOptions,
+    RunPlan,
+    Surroundings,
+    default_market,
+    plan_run,
+    with_window,
+)
+from pmcore.tools.run_view import RunView
+from pmcore.tools.summary import RunSummary, as_count, as_json_line, print_summary, summarise_run
+
+START_TIMEOUT_S = 60.0
+_POLL_S = 1.0
+_RECORDING_LEAD_S = 2.0  # virtual
+_START_LEAD_S = 4.0  # real
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run ended."""
+
+    reason: str
+    exit_code: int = EXIT_OK
+    problem: str = ""
+    tail: tuple[str, ...] = ()
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Run, print the summary, return the exit code."""
+    options = read_options(arguments, os.environ)
+    directory = new_directory(runs_root(os.environ))
+    try:
+        end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
+    except LocalRedisError as error:
+        raise CommandError(str(error)) from error
+    if end.problem:
+        print(f"pm run: {end.problem}", file=sys.stderr)
+        for line in end.tail:
+            print(f"  | {line}", file=sys.stderr)
+    keep = options.keep or end.exit_code == EXIT_FAILED or options.venue == "polymarket"
+    if keep:
+        summary.directory = str(directory)
+    else:
+        remove_directory(directory)
+    print_summary(summary, Console(), f"pm run ({options.mode})")
+    if options.as_json:
+        print(as_json_line(summary))
+    return end.exit_code
+
+
+def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> RunOptions:
+    """Check the arguments against each other. Raise `UsageError` for what does not go together."""
+    venue: str = arguments.venue
+    if venue == "polymarket":
+        for name in ("recording", "window", "seed"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} is for the simulator, not for --venue polymarket")
+    if arguments.recording is None and arguments.speed is not None:
+        raise UsageError("--speed needs --recording")
+    if arguments.recording is not None:
+        for name in ("window", "seed", "market"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} does not go with --recording, which brings its own")
+    market = arguments.market or default_market(venue, environ, arguments.window)
+    if arguments.market and arguments.window is not None:
+        market = with_window(arguments.market, arguments.window)
+    return RunOptions(
+        seconds=arguments.seconds,
+        venue=venue,
+        dry_run=venue == "polymarket" and environ.get("PM_DRY_RUN", "true").lower() != "false",
+        market=market,
+        seed=arguments.seed,
+        recording=arguments.recording,
+        speed=arguments.speed or 1.0,
+        keep=arguments.keep,
+        as_json=arguments.json,
+    )
+
+
+class LocalRun:
+    """One run, from the first process to the last."""
+
+    def __init__(self, options: RunOptions, directory: Path, environ: Mapping[str, str]) -> None:
+        self._options = options
+        self._directory = directory
+        self._environ = environ
+        self._children: dict[str, Child] = {}
+        self._clients: dict[str, ControlClient] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+        self._waiting: dict[str, str] = {}
+        self._interrupted = asyncio.Event()
+        self._orders_left: int | None = None
+        self._view = RunView(f"pm run, {options.mode}: {options.market}")
+
+    async def go(self) -> tuple[End, RunSummary]:
+        """Start, watch, stop; whatever happens, nothing is left running."""
+        loop = asyncio.get_running_loop()
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, self._interrupted.set)
+        started_s = monotonic_s()
+        try:
+            with self._view:
+                end = await self._with_redis()
+        finally:
+            remove_record(self._directory)
+        summary = summarise_run(self._states)
+        summary.mode = self._options.mode
+        summary.exit_reason = end.reason
+        summary.seconds = round(monotonic_s() - started_s, 1)
+        summary.orders_left_at_venue = self._orders_left
+        return end, summary
+
+    async def _with_redis(self) -> End:
+        given = self._environ.get("PM_REDIS_URL")
+        if given:
+            return await self._with_processes(given)
+        with LocalRedis() as redis:
+            return await self._with_processes(redis.url)
+
+    async def _with_processes(self, redis_url: str) -> End:
+        plan = self._plan(redis_url)
+        if plan.defaulted:
+            values = ", ".join(f"{name}={value}" for name, value in plan.defaulted.items())
+            self._view.say(f"unset, so for this run: {values}")
+        async with open_http() as http:
+            try:
+                end = await self._start(plan, http) or await self._watch()
+            finally:
+                await self._stop()
+        if end.exit_code == EXIT_OK and self._orders_left:
+            return End(
+                reason="orders_left",
+                exit_code=EXIT_FAILED,
+                problem=f"{self._orders_left} orders still rest at the venue",
+            )
+        return end
+
+    def _clock_spec(self) -> str:
+        """A recording's time begins shortly before its first frame, once all services are up."""
+        if self._options.recording is None:
+            return self._environ.get("PM_CLOCK", "")
+        begin_ns = self._options.recording_begins_ns - int(_RECORDING_LEAD_S * NS_PER_S)
+        real_ns = real_now_ns() + int(_START_LEAD_S * NS_PER_S)
+        return Clock(begin_ns, real_ns, self._options.speed).spec()
+
+    def _plan(self, redis_url: str) -> RunPlan:
+        around = Surroundings(
+            directory=self._directory,
+            redis_url=redis_url,
+            control_token=self._environ.get("PM_CONTROL_TOKEN") or secrets.token_urlsafe(24),
+            clock=self._clock_spec(),
+            environ=self._environ,
+        )
+        plan = plan_run(self._options, around, free_ports(len(SERVICES) + 2))
+        write_record(
+            self._directory,
+            RunRecord(
+                pid=os.getpid(),
+                mode=self._options.mode,
+                urls=plan.urls(),
+                control_token=around.control_token,
+                redis_url=redis_url,
+            ),
+        )
+        self._token = around.control_token
+        return plan
+
+    async def _start(self, plan: RunPlan, http: httpx.AsyncClient) -> End | None:
+        for spec in plan.children:
+            self._children[spec.name] = await start_child(spec, self._directory)
+            self._clients[spec.name] = ControlClient(http, spec.url, self._token)
+            if spec.name == "simulator":
+                self._venue = ControlClient(http, spec.env["POLYMARKET_REST_URL"], "")
+            if spec.name == "simulator" and (end := await self._until_healthy([spec.name])):
+                return end
+        return await self._until_healthy(list(self._children))
+
+    async def _until_healthy(self, names: list[str]) -> End | None:
+        deadline_s = monotonic_s() + START_TIMEOUT_S
+        missing = list(names)
+        while missing:
+            if end := self._death() or self._interruption():
+                return end
+            if monotonic_s() > deadline_s:
+                late = self._children[missing[0]]
+                return _failed(late, f"did not come up within {START_TIMEOUT_S:g} s")
+            answers = await asyncio.gather(
+                *(self._clients[name].get("/healthz") for name in missing)
+            )
+            missing = [name for name, answer in zip(missing, answers, strict=True) if not answer.ok]
+            await self._pause(0.1)
+        return None
+
+    async def _watch(self) -> End:
+        began_s = monotonic_s()
+        while True:
+            await self._poll()
+            elapsed_s = monotonic_s() - began_s
+            self._view.show(elapsed_s, self._states, self._waiting)
+            if end := self._death() or self._interruption() or self._completion():
+                return end
+            if elapsed_s >= self._options.seconds:
+                return End(reason="time_over")
+            await self._pause(min(_POLL_S, max(0.0, self._options.seconds - elapsed_s)))
+
+    async def _poll(self) -> None:
+        names = [name for name, child in self._children.items() if child.exit_code is None]
+        clients = [self._clients[name] for name in names]
+        readiness, states = await asyncio.gather(
+            asyncio.gather(*(client.get("/readyz") for client in clients)),
+            asyncio.gather(*(client.get("/state") for client in clients)),
+        )
+        self._waiting = {}
+        for name, ready, state in zip(names, readiness, states, strict=True):
+            if state.ok:
+                self._states[name] = state.body
+            if not ready.ok:
+                reasons = ready.body.get("reasons") or [ready.problem]
+                self._waiting[name] = "; ".join(map(str, reasons))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond an interruption."""
+        try:
+            await asyncio.wait_for(self._interrupted.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _death(self) -> End | None:
+        for child in self._children.values():
+            if child.exit_code is None or (child.exit_code == 0 and self._may_finish(child)):
+                continue
+            return _failed(child, f"ended unexpectedly with exit code {child.exit_code}")
+        return None
+
+    def _may_finish(self, child: Child) -> bool:
+        """A service ends by itself only when every market of the run is one window (fixed mode)."""
+        fixed = all(
+            parse_series(text).fixed_slug is not None for text in self._options.market.split(",")
+        )
+        return fixed and child.spec.name in SERVICES
+
+    def _interruption(self) -> End | None:
+        if self._interrupted.is_set():
+            return End(reason="interrupted", exit_code=EXIT_INTERRUPTED)
+        return None
+
+    def _completion(self) -> End | None:
+        if self._options.recording and self._states.get("simulator", {}).get("done") is True:
+            return End(reason="recording_done")
+        if self._children["strategy"].exit_code == 0:
+            return End(reason="window_done")
+        return None
+
+    async def _stop(self) -> None:
+        if self._children:
+            self._view.say("stopping: no new quotes, cancelling, asking the venue")
+            await self._poll()
+        for name in STOP_ORDER:
+            if name not in self._children:
+                continue
+            if name == "simulator":
+                self._orders_left = await self._orders_at_simulator()
+            await self._children[name].stop()
+
+    async def _orders_at_simulator(self) -> int | None:
+        answer = await self._venue.get("/audit")
+        if not answer.ok or "orders_open" not in answer.body:
+            return None
+        return as_count(answer.body["orders_open"])
+
+
+def _failed(child: Child, what: str) -> End:
+    name = child.spec.name
+    return End(
+        reason=f"{name}_failed",
+        exit_code=EXIT_FAILED,
+        problem=f"{name} {what}; the end of {child.log_path}:",
+        tail=tuple(child.tail()),
+    )

@@ -1,0 +1,171 @@
+"""What a local run starts: each process with exactly the environment that it needs.
+
+Only the executor is given a private key, only the executor and userws API credentials. In sim mode
+the operator's own credentials are never passed on; a throw-away key is made instead.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pmcore.model.market import parse_series
+from pmcore.tools.errors import UsageError
+from pmcore.tools.processes import ChildSpec
+
+SERVICES = ("feed", "strategy", "executor", "userws")
+STOP_ORDER = ("strategy", "executor", "userws", "feed", "simulator")
+_STOP_TIMEOUT_S = {"executor": 20.0}
+_HOST = "127.0.0.1"
+
+_KEY_VARIABLES = ("POLYMARKET_PRIVATE_KEY",)
+_API_VARIABLES = ("POLYMARKET_API_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
+_SECRETS_OF: Mapping[str, tuple[str, ...]] = {
+    "executor": _KEY_VARIABLES + _API_VARIABLES,
+    "userws": _API_VARIABLES,
+}
+_ALL_SECRETS = _KEY_VARIABLES + _API_VARIABLES
+_RUN_DEFAULTS = {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of `pm run`, checked against each other and the environment."""
+
+    seconds: int
+    venue: str
+    dry_run: bool
+    market: str
+    seed: int | None = None
+    recording: Path | None = None
+    recording_begins_ns: int = 0
+    speed: float = 1.0
+    keep: bool = False
+    as_json: bool = False
+
+    @property
+    def mode(self) -> str:
+        """sim, dry or live (docs/ARCHITECTURE.md)."""
+        if self.venue == "sim":
+            return "sim"
+        return "dry" if self.dry_run else "live"
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes of a run share."""
+
+    directory: Path
+    redis_url: str
+    control_token: str
+    clock: str
+    environ: Mapping[str, str]
+
+
+class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes in the order of starting, and the variables that were set for the operator."""
+
+    children: tuple[ChildSpec, ...]
+    defaulted: dict[str, str]
+
+    def urls(self) -> dict[str, str]:
+        """Control address by service."""
+        return {child.name: child.url for child in self.children}
+
+
+def default_market(venue: str, environ: Mapping[str, str], window_s: int | None) -> str:
+    """The markets of a run that named none. Raise `UsageError` for a contradiction."""
+    if venue == "polymarket":
+        return environ.get("POLYMARKET_MARKET_SLUG") or "btc-updown-15m"
+    return f"btc-updown-{window_s or 60}s"
+
+
+def with_window(market: str, window_s: int) -> str:
+    """The same series with windows of another length: `eth-updown-15m` becomes `eth-updown-30s`."""
+    slugs = []
+    for text in market.split(","):
+        spec = parse_series(text)
+        if spec.fixed_slug is not None:
+            raise UsageError(f"--window does not go with the single window {text}")
+        slugs.append(f"{spec.prefix.rsplit('-', 1)[0]}-{window_s}s")
+    return ",".join(slugs)
+
+
+def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) -> RunPlan:
+    """Lay out the processes. `ports`: one for the venue, then one for each process."""
+    venue_port, *control_ports = ports
+    names = (("simulator",) if options.venue == "sim" else ()) + SERVICES
+    shared = _shared_variables(options, around, venue_port)
+    defaulted = {
+        name: value
+        for name, value in _RUN_DEFAULTS.items()
+        if options.mode != "live" and not around.environ.get(name)
+    }
+    own_secrets = _throw_away_secrets() if options.venue == "sim" else around.environ
+    children = tuple(
+        ChildSpec(
+            name=name,
+            argv=(sys.executable, "-m", f"pm{name}"),
+            env={
+                **_inherited(around.environ),
+                **defaulted,
+                **shared,
+                **_secrets_for(name, own_secrets),
+                **(_simulator_variables(options, venue_port) if name == "simulator" else {}),
+                "PM_HTTP_HOST": _HOST,
+                "PM_HTTP_PORT": str(port),
+                "PM_DATA_DIR": str(around.directory / name),
+            },
+            url=f"http://{_HOST}:{port}",
+            stop_timeout_s=_STOP_TIMEOUT_S.get(name, 10.0),
+        )
+        for name, port in zip(names, control_ports, strict=False)
+    )
+    return RunPlan(children=children, defaulted=defaulted)
+
+
+def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int) -> dict[str, str]:
+    shared = {
+        "PM_VENUE": options.venue,
+        "PM_DRY_RUN": "true" if options.dry_run else "false",
+        "POLYMARKET_MARKET_SLUG": options.market,
+        "PM_REDIS_URL": around.redis_url,
+        "PM_CONTROL_TOKEN": around.control_token,
+        "PYTHONUNBUFFERED": "1",
+    }
+    if around.clock:
+        shared["PM_CLOCK"] = around.clock
+    if options.venue == "sim":
+        shared |= {
+            "POLYMARKET_REST_URL": f"http://{_HOST}:{venue_port}",
+            "POLYMARKET_GAMMA_URL": f"http://{_HOST}:{venue_port}",
+            "POLYMARKET_WS_BASE_URL": f"ws://{_HOST}:{venue_port}/ws",
+        }
+    return shared
+
+
+def _simulator_variables(options: RunOptions, venue_port: int) -> dict[str, str]:
+    variables = {"PM_SIM_HOST": _HOST, "PM_SIM_PORT": str(venue_port)}
+    if options.recording is not None:
+        variables["PM_SIM_RECORDING"] = str(options.recording.resolve())
+    if options.seed is not None:
+        variables["PM_SIM_SEED"] = str(options.seed)
+    return variables
+
+
+def _throw_away_secrets() -> dict[str, str]:
+    return {"POLYMARKET_PRIVATE_KEY": f"0x{secrets.token_hex(32)}"}
+
+
+def _secrets_for(name: str, source: Mapping[str, str]) -> dict[str, str]:
+    wanted = _SECRETS_OF.get(name, ())
+    return {
+        key: source[key] for base in wanted for key in (base, f"{base}_FILE") if source.get(key)
+    }
+
+
+def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    hidden = {key for base in _ALL_SECRETS for key in (base, f"{base}_FILE")}
+    return {key: value for key, value in environ.items() if key not in hidden}

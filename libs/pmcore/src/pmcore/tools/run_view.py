@@ -1,0 +1,123 @@
+"""What one sees while `pm run` works: a live table on a terminal, else a line every few seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pmcore.tools.summary import summarise_run
+
+_PLAIN_EVERY_S = 5.0
+
+States = Mapping[str, Mapping[str, Any]]
+
+
+class RunView:
+    """Shows progress on stderr, so that stdout keeps the summary alone."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._console = Console(stderr=True, highlight=False)
+        self._live: Live | None = None
+        self._last_plain_s = -_PLAIN_EVERY_S
+
+    def __enter__(self) -> RunView:
+        if sys.stderr.isatty():
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def show(self, elapsed_s: float, states: States, waiting: Mapping[str, str]) -> None:
+        """The newest states; `waiting` says by service why it is not ready."""
+        if self._live is not None:
+            self._live.update(
+                Group(
+                    Text(f"{self._title}  {elapsed_s:.0f} s", style="bold"),
+                    _service_table(states, waiting),
+                    _window_table(states),
+                    Text(_totals(states)),
+                ),
+                refresh=True,
+            )
+        elif elapsed_s - self._last_plain_s >= _PLAIN_EVERY_S:
+            self._last_plain_s = elapsed_s
+            self.say(_plain_line(elapsed_s, states, waiting))
+
+
+def _plain_line(elapsed_s: float, states: States, waiting: Mapping[str, str]) -> str:
+    parts = [f"{elapsed_s:4.0f} s"]
+    if waiting:
+        parts.append("; ".join(f"{name}: {why}" for name, why in waiting.items()))
+    parts.append(_totals(states))
+    parts += [f"{slug} {_as_line(view)}" for slug, view in _windows(states).items()]
+    return " | ".join(part for part in parts if part)
+
+
+def _totals(states: States) -> str:
+    totals = summarise_run(states)
+    open_orders = states.get("executor", {}).get("open_orders", 0)
+    return (
+        f"frames {totals.frames}, books ok {totals.books_verified}, "
+        f"placed {totals.orders_placed}, cancelled {totals.orders_cancelled}, "
+        f"open {open_orders}, fills {totals.fills}, windows {totals.windows}"
+    )
+
+
+def _service_table(states: States, waiting: Mapping[str, str]) -> Table:
+    table = Table("service", "ready", "note", box=None, pad_edge=False)
+    for name, state in states.items():
+        note = waiting.get(name, "")
+        detail = state.get("market_socket") or state.get("channel") or state.get("mode") or ""
+        table.add_row(name, "no" if note else "yes", note or str(detail))
+    return table
+
+
+def _window_table(states: States) -> Table:
+    windows = _windows(states)
+    columns = list(dict.fromkeys(key for view in windows.values() for key in _flat(view)))
+    table = Table("window", *columns, box=None, pad_edge=False)
+    for slug, view in windows.items():
+        flat = _flat(view)
+        table.add_row(slug, *(flat.get(column, "") for column in columns))
+    return table
+
+
+def _windows(states: States) -> dict[str, Mapping[str, Any]]:
+    windows = states.get("strategy", {}).get("windows")
+    if not isinstance(windows, Mapping):
+        return {}
+    return {slug: view for slug, view in windows.items() if isinstance(view, Mapping)}
+
+
+def _flat(view: Mapping[str, Any]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    for key, value in view.items():
+        if isinstance(value, Mapping):
+            shown |= {f"{key} {inner}": str(item) for inner, item in value.items()}
+        elif not isinstance(value, list):
+            shown[key] = str(value)
+    return dict(list(shown.items())[:10])
+
+
+def _as_line(view: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in list(_flat(view).items())[:6])

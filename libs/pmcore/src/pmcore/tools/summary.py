@@ -1,0 +1,146 @@
+"""What `pm run` and `pm replay` say at the end: one table for people, one object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+
+_BOOK_COUNTS = (
+    "books_verified",
+    "books_mismatched",
+    "books_unverifiable",
+    "change_hashes_verified",
+    "change_hashes_mismatched",
+    "touch_agreements",
+    "touch_disagreements",
+)
+_ENGINE_COUNTS = ("trades", "orders_placed", "orders_cancelled", "fills", "limit_violations")
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """The figures of one run or replay; the names are those of the JSON object.
+
+    `max_abs_net_diff` is in shares and `max_pair_cost` in dollars.
+    """
+
+    frames: int = 0
+    events: int = 0
+    books_verified: int = 0
+    books_mismatched: int = 0
+    books_unverifiable: int = 0
+    change_hashes_verified: int = 0
+    change_hashes_mismatched: int = 0
+    touch_agreements: int = 0
+    touch_disagreements: int = 0
+    unusable: dict[str, int] = msgspec.field(default_factory=dict)
+    trades: int = 0
+    orders_placed: int = 0
+    orders_cancelled: int = 0
+    orders_rejected: dict[str, int] = msgspec.field(default_factory=dict)
+    fills: int = 0
+    windows: int = 0
+    max_abs_net_diff: float = 0.0
+    max_pair_cost: float = 0.0
+    limit_violations: int = 0
+    fingerprint: str = ""
+
+    def add_books(self, counters: Mapping[str, Any]) -> None:
+        """Add the counters of one window's books, or of a whole feed."""
+        for name in _BOOK_COUNTS:
+            setattr(self, name, getattr(self, name) + as_count(counters.get(name)))
+
+    def add_engine(self, counters: Mapping[str, Any]) -> None:
+        """Add the counters of one engine, or of all; maxima stay maxima."""
+        for name in _ENGINE_COUNTS:
+            setattr(self, name, getattr(self, name) + as_count(counters.get(name)))
+        add_reasons(self.orders_rejected, counters.get("orders_rejected"))
+        net_diff = as_count(counters.get("max_abs_net_diff_u6")) / SHARE_U6
+        pair_cost = as_count(counters.get("max_pair_cost_e4")) / PRICE_ONE_E4
+        self.max_abs_net_diff = max(self.max_abs_net_diff, net_diff)
+        self.max_pair_cost = max(self.max_pair_cost, pair_cost)
+
+
+class RunSummary(Summary, kw_only=True):
+    """The summary of `pm run`; None in `orders_left_at_venue` means that nobody could say."""
+
+    orders_left_at_venue: int | None = None
+    hop_ms: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+    exit_reason: str = ""
+    mode: str = ""
+    seconds: float = 0.0
+    inventory: dict[str, Any] = msgspec.field(default_factory=dict)
+    directory: str = ""
+
+
+def summarise_run(states: Mapping[str, Mapping[str, Any]]) -> RunSummary:
+    """Sum up the last /state of each service; a service that never answered adds nothing."""
+    summary = RunSummary()
+    feed, strategy = states.get("feed", {}), states.get("strategy", {})
+    summary.frames = as_count(feed.get("frames"))
+    summary.events = as_count(feed.get("events"))
+    summary.add_books(_as_mapping(feed.get("books")))
+    summary.add_engine(_as_mapping(strategy.get("totals")))
+    for name in ("feed", "userws"):
+        add_reasons(summary.unusable, states.get(name, {}).get("unusable"))
+    if not summary.orders_rejected:
+        add_reasons(summary.orders_rejected, states.get("executor", {}).get("rejections"))
+    summary.windows = as_count(strategy.get("windows_seen"))
+    summary.fingerprint = str(strategy.get("fingerprint", ""))
+    summary.mode = str(states.get("executor", {}).get("mode", ""))
+    summary.inventory = _inventory(_as_mapping(strategy.get("windows")))
+    for state in states.values():
+        for hop, figures in _as_mapping(state.get("hop_ms")).items():
+            if isinstance(figures, Mapping):
+                summary.hop_ms[hop] = {key: round(value, 3) for key, value in figures.items()}
+    return summary
+
+
+def as_count(value: object) -> int:
+    """A whole number out of someone's JSON; 0 for anything else."""
+    return value if isinstance(value, int) else 0
+
+
+def add_reasons(into: dict[str, int], reasons: object) -> None:
+    """Add counts by reason."""
+    for reason, count in _as_mapping(reasons).items():
+        into[reason] = into.get(reason, 0) + as_count(count)
+
+
+def print_summary(summary: Summary, console: Console, title: str) -> None:
+    """The table for people."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in msgspec.to_builtins(summary).items():
+        if value not in ("", None, {}):
+            table.add_row(name.replace("_", " "), _as_text(value))
+    console.print(table)
+
+
+def as_json_line(summary: Summary, extra: Mapping[str, Any] | None = None) -> str:
+    """The object for programs, in one line."""
+    return msgspec.json.encode({**msgspec.to_builtins(summary), **(extra or {})}).decode()
+
+
+def _inventory(windows: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        slug: view["inventory"]
+        for slug, view in windows.items()
+        if isinstance(view, Mapping) and view.get("inventory")
+    }
+
+
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_as_text(item)}" for key, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

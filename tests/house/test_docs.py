@@ -1,0 +1,55 @@
+"""Documents point at what exists, and have one title."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.tree import ROOT, name_of, tracked
+
+DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+MAKE = re.compile(r"\bmake ([a-z][a-z-]+)\b")
+
+
+def anchors(text: str) -> set[str]:
+    titles = [title for _, title in HEADING.findall(FENCE.sub("", text))]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    broken = []
+    for link in LINK.findall(FENCE.sub("", path.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        if not target.exists() or (
+            anchor and target.suffix == ".md" and anchor not in anchors(target.read_text())
+        ):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_a_document_has_one_title(path: Path) -> None:
+    levels = [level for level, _ in HEADING.findall(FENCE.sub("", path.read_text()))]
+    assert levels.count("#") == 1
+    assert levels[0] == "#"
+
+
+def test_the_make_targets_that_documents_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        f"{name_of(path)}: make {target}"
+        for path in DOCUMENTS
+        for code in re.findall(r"`([^`\n]+)`|^```\w*\n(.*?)^```", path.read_text(), re.M | re.S)
+        for target in MAKE.findall("\n".join(code))
+        if target not in targets
+    }
+    assert named == set()

@@ -1,0 +1,69 @@
+"""One resolution for all: every lock agrees with the whole, and covers what is asked for."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.tree import ROOT, SERVICES
+
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ \\;]+)", re.MULTILINE)
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+OURS = {"pmcore", *(f"pm{service}" for service in SERVICES)}
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(PIN.findall(path.read_text()))
+
+
+def asked_for(pyproject: Path) -> set[str]:
+    tables = tomllib.loads(pyproject.read_text())
+    wanted = [
+        *tables["project"]["dependencies"],
+        *(name for group in tables.get("dependency-groups", {}).values() for name in group),
+    ]
+    names = {match[0].lower().replace("_", "-") for text in wanted if (match := NAME.match(text))}
+    return names - OURS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_lock_agrees_with_the_whole(service: str) -> None:
+    whole = pins(ROOT / "requirements.lock")
+    own = pins(ROOT / f"services/{service}/requirements.lock")
+    assert own
+    assert own.items() <= whole.items()
+
+
+@pytest.mark.parametrize("member", ["libs/pmcore", *(f"services/{name}" for name in SERVICES)])
+def test_what_a_member_asks_for_is_locked(member: str) -> None:
+    lock = ROOT / (
+        "requirements.lock" if member == "libs/pmcore" else f"{member}/requirements.lock"
+    )
+    assert asked_for(ROOT / member / "pyproject.toml") <= pins(lock).keys()
+
+
+def test_the_tools_are_locked() -> None:
+    assert asked_for(ROOT / "pyproject.toml") <= pins(ROOT / "requirements.lock").keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", *(f"services/{s}/requirements.lock" for s in SERVICES)]
+)
+def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert len(pins(ROOT / name)) == len(re.findall(r"^[a-z].*==.*\\$", text, re.MULTILINE))
+    assert not re.search(r"://|^-|^\.|file:", text, re.MULTILINE)
+
+
+def test_only_the_executor_gets_packages_that_sign() -> None:
+    for service in ("feed", "strategy", "userws"):
+        own = pins(ROOT / f"services/{service}/requirements.lock").keys()
+        assert own.isdisjoint({"py-clob-client-v2", "eth-account", "coincurve"}), service
+
+
+def test_the_strategy_gets_no_network_client() -> None:
+    own = pins(ROOT / "services/strategy/requirements.lock").keys()
+    assert own.isdisjoint({"httpx", "websockets", "aiohttp", "requests"})

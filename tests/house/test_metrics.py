@@ -1,0 +1,45 @@
+"""Metrics have one name each, in one form, and the dashboard and the alerts know no others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from support.metric_names import exposed_names, metrics
+from support.promql import alert_rules, dashboard_queries
+
+UNITS = (
+    *("_total", "_seconds", "_shares", "_dollars", "_entries", "_bytes", "_ratio", "_info"),
+    *("_state", "_orders", "_windows"),
+)
+ON_OFF = re.compile(r"pm_(service_(ready|halted|bus_connected)|feed_market_live)$")
+USED = re.compile(r"\bpm_[a-z0-9_]+")
+
+
+def test_a_metric_is_made_in_one_place() -> None:
+    made = Counter(metric.name for metric in metrics())
+    assert {name: times for name, times in made.items() if times > 1} == {}
+
+
+def test_a_metrics_name_ends_in_its_unit() -> None:
+    odd = {m for m in metrics() if not m.name.endswith(UNITS) and not ON_OFF.match(m.name)}
+    assert odd == set()
+
+
+def test_the_dashboard_asks_only_for_metrics_that_exist() -> None:
+    used = {name for query in dashboard_queries() for name in USED.findall(query.expression)}
+    assert used - exposed_names() == set()
+
+
+def test_the_alerts_ask_only_for_metrics_that_exist() -> None:
+    used = {name for rule in alert_rules() for name in USED.findall(rule.expression)}
+    assert used - exposed_names() == set()
+
+
+def test_each_alert_says_what_it_means_and_what_to_do() -> None:
+    incomplete = {
+        rule.name
+        for rule in alert_rules()
+        if not rule.summary or not rule.runbook.startswith("docs/runbook.md#")
+    }
+    assert incomplete == set()

@@ -1,0 +1,69 @@
+""".env.example, docker-compose.yml and the settings classes name the same variables."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from pmcore.shell.settings import variable_of
+from support.settings import all_variables, settings_of, variables_of
+from support.tree import ROOT, SERVICES
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+ASSIGNED = re.compile(r"^(#?)([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
+OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE"}
+SET_BY_THE_IMAGE = {"PM_HTTP_HOST", "PM_HTTP_PORT", "PM_DATA_DIR"}
+NOT_IN_CONTAINERS = {"PM_CLOCK", "PM_SIM_SOURCE", "PM_SIM_RECORDING", "PM_SIM_MARKET"}
+BETTER_THAN_THE_DEFAULT = {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
+
+
+def shown() -> dict[str, str]:
+    return {name: value for _, name, value in ASSIGNED.findall(EXAMPLE)}
+
+
+def given_by_compose(service: str) -> set[str]:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return set(composed["services"][service]["environment"])
+
+
+def test_the_example_names_what_the_services_read_and_nothing_else() -> None:
+    assert shown().keys() - OF_COMPOSE == all_variables()
+
+
+def test_the_example_names_each_variable_once() -> None:
+    names = [name for _, name, _ in ASSIGNED.findall(EXAMPLE)]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_example_holds_no_secret() -> None:
+    secret = {
+        name for name in shown() if name.endswith(("_KEY", "_SECRET", "_PASSPHRASE", "_TOKEN"))
+    }
+    assert {name: shown()[name] for name in secret if shown()[name]} == {}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_example_shows_the_defaults(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = settings_of(service)
+    for name in all_variables():
+        monkeypatch.delenv(name, raising=False)
+    defaults = cls()
+    for name, value in shown().items():
+        if name in variables_of(service) and value:
+            monkeypatch.setenv(name, value)
+    example = cls()
+    different = {
+        variable_of(cls, field)
+        for field in cls.model_fields
+        if getattr(defaults, field) != getattr(example, field)
+    }
+    assert different == BETTER_THAN_THE_DEFAULT.keys() & variables_of(service)
+    assert {name: shown()[name] for name in BETTER_THAN_THE_DEFAULT} == BETTER_THAN_THE_DEFAULT
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_hands_a_service_its_own_variables_and_no_other(service: str) -> None:
+    wanted = variables_of(service) - SET_BY_THE_IMAGE - NOT_IN_CONTAINERS
+    assert given_by_compose(service) - OF_COMPOSE == wanted

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pmcore.shell.clock import real_now_ns
+from pmcore.shell.tasks import Backoff
+from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
+from support.venue_peer import VenuePeer
+
+_HELLO = '{"type":"market"}'
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[VenuePeer]:
+    async with VenuePeer() as peer:
+        yield peer
+
+
+class _Reader:
+    """Reads events one by one, however they are batched."""
+
+    def __init__(self, client: WebSocketClient) -> None:
+        self._client = client
+        self._events: list[SocketEvent] = []
+
+    async def next(self) -> SocketEvent:
+        async with asyncio.timeout(10):
+            while not self._events:
+                self._events = await self._client.next_batch(1.0)
+        return self._events.pop(0)
+
+    async def expect_up(self) -> None:
+        while not isinstance(await self.next(), SocketUp):
+            pass
+
+    async def text(self) -> str:
+        event = await self.next()
+        assert isinstance(event, Frame)
+        return event.text
+
+    async def down_reason(self) -> str:
+        event = await self.next()
+        assert isinstance(event, SocketDown)
+        return event.reason
+
+
+@asynccontextmanager
+async def _running(
+    peer: VenuePeer, *, ping_s: float = 60.0, silence_s: float = 60.0
+) -> AsyncIterator[_Reader]:
+    client = WebSocketClient(
+        f"{peer.ws_url}/market",
+        hello=lambda: _HELLO,
+        now_ns=real_now_ns,
+        ping_s=ping_s,
+        silence_s=silence_s,
+        backoff=Backoff(first_s=0.01, most_s=0.05),
+    )
+    task = asyncio.create_task(client.run())
+    try:
+        yield _Reader(client)
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_it_says_hello_first_and_passes_frames_in_order(peer: VenuePeer) -> None:
+    async with _running(peer) as reader:
+        socket = await peer.socket()
+        assert socket.path == "/ws/market"
+        assert await socket.hello() == {"type": "market"}
+        await socket.send("[]", "not json", "{}")
+        await reader.expect_up()
+        assert [await reader.text() for _ in range(3)] == ["[]", "not json", "{}"]
+
+
+async def test_frames_that_are_there_come_as_one_batch(peer: VenuePeer) -> None:
+    async with _running(peer) as reader:
+        socket = await peer.socket()
+        await reader.expect_up()
+        before_ns = real_now_ns()
+        await socket.send(*(str(number) for number in range(50)))
+        frames = [await reader.next() for _ in range(50)]
+        times = [frame.recv_ns for frame in frames if isinstance(frame, Frame)]
+        assert before_ns <= times[0]
+        assert times == sorted(times)
+
+
+@pytest.mark.parametrize("misdeed", ["close", "drop", "half", "error"])
+async def test_it_connects_again(peer: VenuePeer, misdeed: str) -> None:
+    async with _running(peer) as reader:
+        socket = await peer.socket()
+        await reader.expect_up()
+        match misdeed:
+            case "close":
+                await socket.close()
+            case "error":
+                await socket.close(1011)
+            case "drop":
+                socket.drop()
+            case _:
+                socket.send_half_a_frame()
+        assert await reader.down_reason()
+        again = await peer.socket()
+        await again.hello()
+        await again.send("back")
+        await reader.expect_up()
+        assert await reader.text() == "back"
+
+
+async def test_a_refused_handshake_is_tried_again(peer: VenuePeer) -> None:
+    peer.refuses_sockets = True
+    async with _running(peer) as reader:
+        assert "503" in await reader.down_reason()
+        peer.refuses_sockets = False
+        await peer.socket()
+        await reader.expect_up()
+
+
+async def test_pongs_keep_a_quiet_socket_and_are_not_passed_on(peer: VenuePeer) -> None:
+    async with _running(peer, ping_s=0.05, silence_s=1.0) as reader:
+        socket = await peer.socket()
+        await reader.expect_up()
+        await asyncio.sleep(1.5)
+        await socket.send("still here")
+        assert await reader.text() == "still here"
+
+
+async def test_a_socket_without_any_frame_is_dropped(peer: VenuePeer) -> None:
+    peer.answers_ping = False
+    async with _running(peer, ping_s=0.05, silence_s=0.2) as reader:
+        await peer.socket()
+        await reader.expect_up()
+        assert await reader.down_reason() == "no frame for 0.2 s"
+        await peer.socket()
+
+
+async def test_binary_frames_are_not_passed_on(peer: VenuePeer) -> None:
+    async with _running(peer) as reader:
+        socket = await peer.socket()
+        await reader.expect_up()
+        await socket.send_bytes(b"\x00\x01")
+        await socket.send("text")
+        assert await reader.text() == "text"
+
+
+async def test_a_frame_beyond_all_measure_ends_the_connection(peer: VenuePeer) -> None:
+    async with _running(peer) as reader:
+        socket = await peer.socket()
+        await reader.expect_up()
+        await socket.send("x" * (9 * 1024 * 1024))
+        assert "too big" in (await reader.down_reason()).lower()
+
+
+async def test_waiting_ends_after_its_time_or_when_poked() -> None:
+    client = WebSocketClient("ws://127.0.0.1:1/ws", hello=lambda: "", now_ns=real_now_ns)
+    assert await client.next_batch(0.01) == []
+    waiting = asyncio.create_task(client.next_batch(60))
+    await asyncio.sleep(0)
+    client.poke()
+    assert await asyncio.wait_for(waiting, 5) == []
