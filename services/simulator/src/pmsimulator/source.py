@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
-
 from pmcore.shell.clock import Clock
 from pmcore.shell.errors import StartupError
+from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
+from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmsimulator.settings import SimulatorSettings
 
 
