@@ -15,6 +15,7 @@ import msgspec
 
 from pmcore.model.market import parse_series
 from pmcore.tools.errors import UsageError
+from pmcore.tools.paper_defaults import paper_defaults
 from pmcore.tools.processes import ChildSpec
 
 SERVICES = ("feed", "strategy", "executor", "userws")
@@ -29,7 +30,7 @@ _SECRETS_OF: Mapping[str, tuple[str, ...]] = {
     "userws": _API_VARIABLES,
 }
 _ALL_SECRETS = _KEY_VARIABLES + _API_VARIABLES
-_RUN_DEFAULTS = {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
+_SIM_DEFAULTS = {"PM_SETTLE_GRACE_S": "30"}
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +99,7 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
     venue_port, *control_ports = ports
     names = (("simulator",) if options.venue == "sim" else ()) + SERVICES
     shared = _shared_variables(options, around, venue_port)
-    defaulted = {
-        name: value
-        for name, value in _RUN_DEFAULTS.items()
-        if options.mode != "live" and not around.environ.get(name)
-    }
+    defaulted = _defaults(options, around.environ)
     own_secrets = _throw_away_secrets() if options.venue == "sim" else around.environ
     children = tuple(
         ChildSpec(
@@ -124,6 +121,17 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
         for name, port in zip(names, control_ports, strict=False)
     )
     return RunPlan(children=children, defaulted=defaulted)
+
+
+def _defaults(options: RunOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """Simulated trades settle in seconds, so a simulated window need not wait for minutes."""
+    if options.mode == "live":
+        return {}
+    settling = {} if options.mode == "dry" else _SIM_DEFAULTS
+    return {
+        **paper_defaults(environ),
+        **{name: value for name, value in settling.items() if not environ.get(name)},
+    }
 
 
 def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int) -> dict[str, str]:
