@@ -61,6 +61,7 @@ _POLL_S = 1.0
 _RECORDING_LEAD_S = 2.0  # virtual
 _START_LEAD_S = 6.0  # real
 _VENUE_EMPTY = '"venue_empty"'
+_LAST_WORDS = 5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -290,8 +291,9 @@ class LocalRun:
 
     def _orders_left_by_executor(self) -> int | None:
         """Its last words: it asks the venue before it ends, and says so when nothing rests."""
-        said = any(_VENUE_EMPTY in line for line in self._children["executor"].tail(50))
-        return 0 if said else None
+        executor = self._children["executor"]
+        said = any(_VENUE_EMPTY in line for line in executor.tail(_LAST_WORDS))
+        return 0 if executor.exit_code == 0 and said else None
 
     async def _orders_at_simulator(self) -> int | None:
         answer = await self._venue.get("/audit")
