@@ -117,4 +117,3 @@ def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
 def _unusable(path: Path, error: MalformedInputError) -> UsageError:
     text = str(error) if str(path) in str(error) else f"{path}: {error}"
     return UsageError(f"cannot be used: {text}")
-
