@@ -7,7 +7,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import zstandard
 
@@ -19,7 +18,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
-def open_unpacked(path: Path) -> IO[bytes]:
+def open_unpacked(path: Path) -> io.BufferedIOBase:
     """Open a file for reading its unpacked bytes; raise `MalformedInputError` when it cannot be."""
     try:
         file = path.open("rb")
@@ -28,7 +27,8 @@ def open_unpacked(path: Path) -> IO[bytes]:
     magic = file.read(4)
     file.seek(0)
     if magic.startswith(_GZIP_MAGIC):
-        return io.BufferedReader(gzip.GzipFile(fileobj=file), _CHUNK_BYTES)
+        file.close()
+        return gzip.GzipFile(path)
     if magic == _ZSTD_MAGIC:
         reader = zstandard.ZstdDecompressor().stream_reader(
             file, read_across_frames=True, closefd=True
@@ -42,7 +42,7 @@ def chunks(path: Path) -> Iterator[bytes]:
     with open_unpacked(path) as file:
         while True:
             try:
-                chunk = file.read(_CHUNK_BYTES)
+                chunk = file.read1(_CHUNK_BYTES)  # what came before a torn end is kept
             except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
                 raise MalformedInputError("truncated", f"{path}: {error}") from error
             if not chunk:

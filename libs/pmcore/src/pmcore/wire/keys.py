@@ -12,49 +12,54 @@ _VERSION = "pm:v1"
 _KEY = re.compile(r"^pm:v1:\{(?P<tag>[^{}]+)\}:(?P<kind>.+)$")
 
 
+def stream_key(tag: str, kind: str) -> str:
+    """The key of a kind of the registry, for a series or an account."""
+    return f"{_VERSION}:{{{tag}}}:{kind}"
+
+
 def md(series: str) -> str:
     """Market data of a series."""
-    return f"{_VERSION}:{{{series}}}:md"
+    return stream_key(series, "md")
 
 
 def rot(series: str) -> str:
     """Rotation: windows announced and resolved."""
-    return f"{_VERSION}:{{{series}}}:rot"
+    return stream_key(series, "rot")
 
 
 def cmd(series: str) -> str:
     """Commands to the executor."""
-    return f"{_VERSION}:{{{series}}}:cmd"
+    return stream_key(series, "cmd")
 
 
 def exe(series: str) -> str:
     """What became of commands."""
-    return f"{_VERSION}:{{{series}}}:exe"
+    return stream_key(series, "exe")
 
 
 def dlq(series: str) -> str:
     """What could not be handled; for a person."""
-    return f"{_VERSION}:{{{series}}}:dlq"
+    return stream_key(series, "dlq")
 
 
 def checkpoints(series: str) -> str:
     """Hash of slug -> book checkpoint, for late readers."""
-    return f"{_VERSION}:{{{series}}}:md:snap"
+    return stream_key(series, "md:snap")
 
 
 def user(account: str) -> str:
     """Own orders and fills of an account."""
-    return f"{_VERSION}:{{{account}}}:user"
+    return stream_key(account, "user")
 
 
 def ctl(account: str) -> str:
     """Halt and resume."""
-    return f"{_VERSION}:{{{account}}}:ctl"
+    return stream_key(account, "ctl")
 
 
 def halt(account: str) -> str:
     """The persisted halt: present while halted."""
-    return f"{_VERSION}:{{{account}}}:halt"
+    return stream_key(account, "halt")
 
 
 def results(account: str) -> str:
@@ -64,7 +69,7 @@ def results(account: str) -> str:
 
 def alive(account: str, service: str) -> str:
     """A service's health, with an expiry; read before each heartbeat to the venue."""
-    return f"{_VERSION}:{{{account}}}:alive:{service}"
+    return stream_key(account, f"alive:{service}")
 
 
 def window_group(slug: str, service: str = "") -> str:

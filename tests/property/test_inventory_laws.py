@@ -1,0 +1,94 @@
+"""Inventory equals a naive model under any interleaving of reports, repeats and settlements."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pmcore.machines.inventory import Inventory, Position
+from pmcore.machines.risk import Exposure, refuse
+from pmcore.messages.user import TradeStatus
+from pmcore.model.market import Outcome
+from pmcore.model.params import LimitParams
+from support.builders import fill
+
+T = TradeStatus
+LIVES = (
+    [T.MATCHED, T.MINED, T.CONFIRMED],
+    [T.MATCHED, T.RETRYING, T.FAILED],
+    [T.MATCHED, T.FAILED],
+)
+
+
+@st.composite
+def stories(
+    draw: st.DrawFn,
+) -> tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]]:
+    fills = []
+    reports: list[tuple[int, T]] = []
+    for n in range(draw(st.integers(1, 6))):
+        life = draw(st.sampled_from(LIVES))
+        told = life[: draw(st.integers(1, len(life)))]
+        price = f"0.{draw(st.integers(1, 99)):02d}"
+        size = f"{draw(st.integers(1, 20))}.{draw(st.integers(0, 99)):02d}"
+        fills.append((n, draw(st.sampled_from(Outcome)), size, price, told))
+        reports += [(n, status) for status in told for _ in range(draw(st.integers(1, 2)))]
+    order = draw(st.permutations(range(len(fills))))
+    interleaved = sorted(reports, key=lambda r: order[r[0]]) if draw(st.booleans()) else reports
+    return fills, interleaved
+
+
+@given(stories())
+def test_only_what_did_not_fail_is_held(
+    story: tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]],
+) -> None:
+    fills, reports = story
+    ledger = Inventory()
+    for n, status in reports:
+        _, outcome, size, price, _ = fills[n]
+        ledger.apply(fill(outcome, size, price, trade_id=f"t{n}", status=status), outcome)
+    working, settled = Position(), Position()
+    for n, outcome, size, price, told in fills:
+        one = fill(outcome, size, price, trade_id=f"t{n}")
+        if T.FAILED not in told:
+            working = working.with_buy(outcome, one.price_e4, one.size_u6)
+        if T.MINED in told:
+            settled = settled.with_buy(outcome, one.price_e4, one.size_u6)
+    assert ledger.working == working
+    assert ledger.settled == settled
+
+
+@st.composite
+def exposures(draw: st.DrawFn) -> Exposure:
+    return Exposure(
+        draw(st.sampled_from(Outcome)),
+        draw(st.integers(1, 999)) * 10,
+        draw(st.integers(1, 800)) * 10_000,
+    )
+
+
+@given(st.lists(st.tuples(exposures(), st.none() | st.integers(0, 7)), max_size=8))
+def test_approved_orders_keep_every_limit_in_whatever_order_they_fill(
+    candidates: list[tuple[Exposure, int | None]],
+) -> None:
+    """Place only what risk approves, fill in any order or not at all: nothing breaks."""
+    limits = LimitParams()
+    position = Position()
+    resting: list[Exposure] = []
+    for candidate, fills_next in candidates:
+        if refuse(candidate, resting, (position,), limits) is None:
+            resting.append(candidate)
+        if resting and fills_next is not None:
+            chosen = resting.pop(fills_next % len(resting))
+            position = position.with_buy(chosen.outcome, chosen.price_e4, chosen.qty_u6)
+            assert position.can_open(limits)
+
+
+@given(st.lists(exposures(), max_size=6))
+def test_own_bids_never_cross_each_other(candidates: list[Exposure]) -> None:
+    resting: list[Exposure] = []
+    for candidate in candidates:
+        if refuse(candidate, resting, (Position(),), LimitParams()) is None:
+            resting.append(candidate)
+    best = {o: max((e.price_e4 for e in resting if e.outcome is o), default=0) for o in Outcome}
+    assert best[Outcome.UP] + best[Outcome.DOWN] < 10_000

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pmcore.tools.docs import PAGES, main, stale_pages
+from pmcore.wire.registry import STREAMS
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_pages_in_the_repository_are_fresh() -> None:
+    assert list(stale_pages(ROOT)) == []
+
+
+def test_stale_pages_are_named_then_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--check", "--root", str(tmp_path)]) == 1
+    assert "docs/streams.md is stale" in capsys.readouterr().err
+    assert main(["--root", str(tmp_path)]) == 0
+    assert main(["--check", "--root", str(tmp_path)]) == 0
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md")} == set(PAGES)
+
+
+def test_every_stream_is_on_its_page() -> None:
+    page = PAGES["docs/streams.md"]()
+    assert all(f"}}:{kind}`" in page for kind in STREAMS)
