@@ -77,8 +77,7 @@ def test_a_book_after_a_trade_verifies_with_the_print() -> None:
         asks=ASKS,
         ts_event_ns=T0_NS,
         tick_e4=100,
-        last_trade="",
-        hashed=False,
+        last_trade=None,
     )
     assert unhashed["hash"] == ""
 
