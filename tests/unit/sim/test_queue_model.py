@@ -305,3 +305,9 @@ def test_a_damaged_book_is_no_book() -> None:
     assert queue.ahead_u6("a") == 60 * SHARE
     queue.on_market(msgspec.structs.replace(level(48, 1), damaged=(DOWN,)))
     assert queue.ahead_u6("a") == 60 * SHARE
+
+
+def test_fills_lie_on_the_venues_size_grid() -> None:
+    queue = queue_with_order(price=49)
+    odd = msgspec.structs.replace(trade(49, 1), size_u6=1_234_567)
+    assert queue.on_market(odd) == [("a", 1_230_000, 4900)]

@@ -47,6 +47,16 @@ class MergedDepth(msgspec.Struct):
         """What is displayed at a level."""
         return self.levels[side].get(key, 0)
 
+    def own_book(self, outcome: Outcome) -> tuple[list[Level], list[Level]]:
+        """Bids and asks of a token's own book, best last."""
+        bid_side, _ = up_key(outcome, BookSide.BID, 0)
+        bids, asks = self.levels[bid_side], self.levels[opposite(bid_side)]
+        prices = abs if outcome is Outcome.UP else _complement_of_key
+        return (
+            [(prices(key), bids[key]) for key in sorted(bids)],
+            [(prices(key), asks[key]) for key in sorted(asks)],
+        )
+
     def crossed(self) -> bool:
         """Whether the book crosses itself: half an engine event."""
         bid, ask = self.best(BookSide.BID), self.best(BookSide.ASK)
@@ -85,6 +95,10 @@ class MergedDepth(msgspec.Struct):
         self.known = False
         self.leader = None
         self.levels = {side: {} for side in BookSide}
+
+
+def _complement_of_key(key: Key) -> int:
+    return complement_e4(abs(key))
 
 
 def swept(before: dict[Key, int], after: dict[Key, int]) -> list[Level]:

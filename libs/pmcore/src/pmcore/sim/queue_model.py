@@ -25,7 +25,7 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
-from pmcore.model.units import NS_PER_MS
+from pmcore.model.units import NS_PER_MS, QTY_GRID_U6
 from pmcore.sim.queue_depth import Key, MergedDepth, opposite, spans, swept, up_key
 
 QueueFill = tuple[str, int, int]
@@ -61,7 +61,7 @@ class QueueModel:
 
     def __init__(self, window: Window) -> None:
         self._slug = window.slug
-        self._depth = MergedDepth()
+        self.depth = MergedDepth()
         self._sweeps = {side: _Sweep() for side in BookSide}
         self._crossed_taken_u6 = dict.fromkeys(BookSide, 0)
         self._orders: dict[str, _Order] = {}
@@ -72,7 +72,7 @@ class QueueModel:
         """Rest a bid behind all that is displayed at its price."""
         invariant(order_id not in self._orders, f"order {order_id} rests already")
         side, key = up_key(outcome, BookSide.BID, price_e4)
-        ahead_u6 = self._depth.size_u6(side, key) if self._depth.known else None
+        ahead_u6 = self.depth.size_u6(side, key) if self.depth.known else None
         self._orders[order_id] = _Order(order_id, price_e4, side, key, size_u6, ahead_u6, at_ns)
 
     def remove(self, order_id: str) -> int:
@@ -87,7 +87,7 @@ class QueueModel:
     def crosses(self, outcome: Outcome, price_e4: int) -> bool:
         """Whether a bid would take from the merged book."""
         side, key = up_key(outcome, BookSide.BID, price_e4)
-        best = self._depth.best(opposite(side))
+        best = self.depth.best(opposite(side))
         return best is not None and key + best >= 0
 
     def on_market(
@@ -103,19 +103,19 @@ class QueueModel:
             case BookSnapshot():
                 return self._on_snapshot(message, unseen_trade_e4)
             case BookDelta():
-                self._depth.change(message)
+                self.depth.change(message)
                 return self._settle_with_book(message.ts_recv_ns)
             case TradePrinted():
                 return self._on_trade(message)
             case TickSizeChanged():
-                self._depth.forget()
+                self.depth.forget()
             case FeedStatusChanged():
                 if message.state is FeedState.DOWN:
-                    self._depth.forget()
+                    self.depth.forget()
         return []
 
     def _on_snapshot(self, book: BookSnapshot, unseen_trade_e4: int | None) -> list[QueueFill]:
-        depth = self._depth
+        depth = self.depth
         if book.damaged:
             depth.forget()
             return []
@@ -141,7 +141,7 @@ class QueueModel:
         side, key = up_key(trade.outcome, hit, trade.price_e4)
         sweep = self._sweeps[side]
         recent = bool(sweep.levels) and trade.ts_recv_ns - sweep.at_ns <= PRINT_LAG_NS
-        passed: Iterable[Level] = sweep.levels if recent else self._depth.levels[side].items()
+        passed: Iterable[Level] = sweep.levels if recent else self.depth.levels[side].items()
         fills: list[QueueFill] = []
         spent_u6 = 0
         for order in self._by_priority(side):
@@ -173,7 +173,7 @@ class QueueModel:
         return self._fill(order, volume_u6 - eaten_u6, fills)
 
     def _fill(self, order: _Order, volume_u6: int, fills: list[QueueFill]) -> int:
-        qty_u6 = min(order.leaves_u6, volume_u6)
+        qty_u6 = min(order.leaves_u6, volume_u6) // QTY_GRID_U6 * QTY_GRID_U6
         if qty_u6 <= 0:
             return 0
         order.leaves_u6 -= qty_u6
@@ -184,7 +184,7 @@ class QueueModel:
 
     def _settle_with_book(self, at_ns: int) -> list[QueueFill]:
         """Cap what is ahead of us by what is displayed, and fill what asks ran through."""
-        if not self._depth.known or not self._orders:
+        if not self.depth.known or not self._orders:
             return []
         fills: list[QueueFill] = []
         for side in BookSide:
@@ -195,7 +195,7 @@ class QueueModel:
         return fills
 
     def _cap(self, order: _Order, at_ns: int) -> None:
-        shown_u6 = self._depth.size_u6(order.side, order.key)
+        shown_u6 = self.depth.size_u6(order.side, order.key)
         if order.ahead_u6 is None:
             order.ahead_u6 = shown_u6
         elif shown_u6 < order.ahead_u6:
@@ -207,16 +207,16 @@ class QueueModel:
 
     def _fill_crossed(self, side: BookSide, orders: list[_Order]) -> list[QueueFill]:
         facing = opposite(side)
-        best = self._depth.best(facing)
+        best = self.depth.best(facing)
         if best is None or not orders or best + orders[0].key < 0:
             self._crossed_taken_u6[side] = 0
             return []
-        if self._depth.crossed():
+        if self.depth.crossed():
             return []
         fills: list[QueueFill] = []
         for order in orders:
             offered_u6 = sum(
-                size for key, size in self._depth.levels[facing].items() if key + order.key >= 0
+                size for key, size in self.depth.levels[facing].items() if key + order.key >= 0
             )
             left_u6 = offered_u6 - self._crossed_taken_u6[side]
             self._crossed_taken_u6[side] += self._fill(order, left_u6, fills)
