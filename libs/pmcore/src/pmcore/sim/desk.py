@@ -70,11 +70,11 @@ class Desk:
         self._scheduled = 0
 
     def add_account(self, account: Account) -> None:
-        """Register and fund an account once."""
+        """Register and fund an account once; a new wallet is that of later orders."""
         if account.owner not in self._accounts:
-            self._accounts[account.owner] = account
             self._open[account.owner] = {}
             self.ledger.fund(account.owner, self._params.cash_u6)
+        self._accounts[account.owner] = account
 
     def account(self, owner: str) -> Account:
         """A registered account."""
