@@ -222,7 +222,7 @@ class RecordedVenue:
                 self._fill(market.window, self.desk.orders[order_hash], qty_u6)
 
     def _fill(self, window: Window, record: OrderRecord, qty_u6: int) -> None:
-        """Book a fill: of a bid as a mint with a buyer of the complement, of an offer to a buyer."""
+        """Book a fill: a bid mints with a buyer of the complement, an offer goes to a buyer."""
         self._fills += 1
         buys = record.side is OrderSide.BUY
         outcome = record.outcome.complement if buys else record.outcome

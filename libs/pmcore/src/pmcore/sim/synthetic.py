@@ -257,7 +257,7 @@ class SyntheticVenue:
     def _forget_oldest(self) -> None:
         """Keep the number of resolved windows bounded."""
         resolved = [slug for slug, lane in self._lanes.items() if lane.market.resolved]
-        for slug in resolved[: max(0, len(self._lanes) - KEPT_WINDOWS)]:
+        for slug in resolved[: max(0, len(self._lanes) + 1 - KEPT_WINDOWS)]:
             window = self._lanes.pop(slug).window
             for outcome in Outcome:
                 del self._slug_of[window.token_id(outcome)]
