@@ -73,7 +73,10 @@ def test_nonsense_from_a_service_counts_as_nothing() -> None:
 
 
 def test_rejections_come_from_the_executor_when_the_strategy_knows_none() -> None:
-    states = {"strategy": {"totals": {}}, "executor": {"rejections": {"balance": 3}}}
+    states: dict[str, dict[str, Any]] = {
+        "strategy": {"totals": {}},
+        "executor": {"rejections": {"balance": 3}},
+    }
     assert summarise_run(states).orders_rejected == {"balance": 3}
 
 
