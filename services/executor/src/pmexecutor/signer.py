@@ -247,6 +247,11 @@ def address_of(key: coincurve.PrivateKey) -> str:
     return checksum(keccak(key.public_key.format(compressed=False)[1:])[12:])
 
 
+def address_of_key(key: bytes) -> str:
+    """The checksummed address of a raw key."""
+    return address_of(coincurve.PrivateKey(key))
+
+
 def checksum(address: bytes) -> str:
     """EIP-55."""
     text = address.hex()

@@ -182,13 +182,13 @@ class WindowRunner:
                 outputs += self._feed(at_ns, event)
         if not batch:
             outputs += self._feed(at_ns, Tick())
+        cause_ns = self.engine.session.cause_ns
+        if cause_ns:
+            self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
         outputs += self._feed(at_ns, BatchEnded())
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks:
             await self._bus.publish(commands, acks)
-        cause_ns = self.engine.session.cause_ns
-        if commands and cause_ns:
-            self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)

@@ -122,6 +122,9 @@ class QueueModel:
         return []
 
     def _on_snapshot(self, book: BookSnapshot, unseen_trade_e4: int | None) -> list[QueueFill]:
+        if book.damaged:
+            self._depth[book.outcome] = _Depth()
+            return []
         depth = self._depth[book.outcome]
         bids, asks = dict(book.bids), dict(book.asks)
         fills: list[QueueFill] = []
@@ -148,6 +151,8 @@ class QueueModel:
                 levels[change.price_e4] = change.size_u6
             else:
                 levels.pop(change.price_e4, None)
+        for outcome in delta.damaged:
+            self._depth[outcome] = _Depth()
         if not self._orders:
             return []
         return [

@@ -38,6 +38,7 @@ from pmcore.venue.fields import (
     text_of,
     time_ns_of,
 )
+from pmcore.venue.market_values import event_type_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample
 
 __all__ = ["RawFrame", "Recording", "RecordingFormat", "load_market_file"]
@@ -46,7 +47,7 @@ _MAX_WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _FRAMES_SCANNED = 5_000
 _LONGEST_NS = 7 * 86_400 * NS_PER_S
 _CAIO_NAME = re.compile(r"_(?P<kind>orderbooks|trades)_(?P<side>up|down)(?=\.json)")
-_EVENTS = frozenset({None, "book", "price_change", "last_trade_price", "tick_size_change"})
+_EVENTS = frozenset({"book", "price_change", "last_trade_price", "tick_size_change"})
 
 
 class RecordingFormat(StrEnum):
@@ -195,15 +196,18 @@ class Recording:
         return tuple(windows)
 
     def _metadata(self) -> list[Window]:
-        """Windows that the caller gave, or that stand in the first line."""
+        """Windows that the caller gave, or that lie beside the file, or stand in its first line."""
         if self._given:
             return list(self._given)
+        beside = self.path.with_name(f"{self.path.name.partition('.')[0]}.market.json")
         try:
-            row = decode_json(self._first.partition(b"\n")[0])
+            if beside.exists():
+                return load_market_file(beside)
+            row = decode_json(self._first.lstrip().partition(b"\n")[0])
             if isinstance(row, dict) and isinstance(row.get("market"), dict):
                 return windows_of_market_file(row["market"])
-        except MalformedInputError:
-            pass
+        except MalformedInputError as error:
+            self._log.add(error.reason, beside.name, 0, error.detail)
         return []
 
 
@@ -213,7 +217,7 @@ def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
     except MalformedInputError:
         return
     for item in decoded if isinstance(decoded, list) else [decoded]:
-        if not isinstance(item, dict) or item.get("event_type") not in _EVENTS:
+        if not isinstance(item, dict) or event_type_of(item) not in _EVENTS:
             continue
         condition_id = optional_text(item, "market")
         if not condition_id:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
 from pmcore.model.errors import MalformedInputError
@@ -21,7 +23,7 @@ from pmcore.venue.fields import (
 )
 
 SILENT_TICK_E4 = 10
-"""The finest tick that a whole book may show without an announcement."""
+"""The tick that a whole book may show without an announcement."""
 
 _STATUS_PREFIXES = ("ORDER_STATUS_", "TRADE_STATUS_")
 _TAKER_SIDE = {"BUY": TakerSide.BUY, "SELL": TakerSide.SELL}
@@ -41,6 +43,14 @@ def plain_status(item: JsonObject) -> str:
     for prefix in _STATUS_PREFIXES:
         status = status.removeprefix(prefix)
     return status
+
+
+def event_type_of(item: JsonObject) -> str:
+    """The kind of an event; a book from REST has none of its own, so `book`; else ""."""
+    kind = item.get("event_type")
+    if kind is None and "bids" in item and "asks" in item:
+        return "book"
+    return str(kind)[:40] if kind is not None else ""
 
 
 def origin_of(item: JsonObject) -> SnapshotOrigin:
@@ -97,7 +107,7 @@ def whole_book_of(
     """A whole book, from the socket or from REST; one bad level makes all of it unusable."""
     told = item.get("tick_size")
     told_e4 = None if is_absent(told) else tick_e4_of(told)
-    grid_e4 = min(tick_e4, told_e4 or tick_e4, SILENT_TICK_E4)
+    grid_e4 = gcd(tick_e4, told_e4 or tick_e4, SILENT_TICK_E4)
     return BookSnapshot(
         slug=window.slug,
         outcome=outcome,

@@ -1,0 +1,310 @@
+"""The CLOB as a venue: the real one and the simulator, which differ in their address only.
+
+A POST is sent once. An answer that leaves open whether the order got in is `PostUnknown`; the
+engine then asks. Every body is exactly what the official client sends (venue.md 1.2, 4.2).
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import msgspec
+
+from pmcore.engine.execution_io import (
+    CancelAnswered,
+    CancelsFailed,
+    Finding,
+    OpenOrdersAnswered,
+    OpenOrdersFailed,
+    OrderLookedUp,
+    Posted,
+    PostRejected,
+    PostUnknown,
+)
+from pmcore.messages.orders import SubmitOrder
+from pmcore.model.check import invariant
+from pmcore.model.errors import MalformedInputError, Reason, Sent, TransportError
+from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_MS
+from pmcore.venue.fields import qty_u6_of
+from pmcore.venue.rest_models import (
+    FIRST_CURSOR,
+    OpenOrder,
+    VenueRefusal,
+    classify_error,
+    error_text,
+    heartbeat_id_of,
+    parse_cancel_response,
+    parse_open_orders_page,
+    parse_order,
+    parse_post_order_response,
+    parse_trades_page,
+)
+from pmexecutor.authentication import ApiCredentials
+from pmexecutor.clob_http import ClobAnswer, ClobHttp
+from pmexecutor.ports import BeatAnswer, CancelAnswer, ListAnswer, PostAnswer, Ticket
+from pmexecutor.signer import MAX_SALT, OrderSigner, exchange_domain
+
+MAX_PAGES = 50
+MAX_TRADE_PAGES = 10
+BEAT_TIMEOUT_S = 2.0
+_BAD_REQUEST = 400
+_NOT_FOUND = 404
+_CERTAIN_TEXTS = frozenset(
+    {Reason.POST_ONLY_MODE, Reason.CANCEL_ONLY, Reason.TRADING_DISABLED, Reason.CLOSED_ONLY}
+)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Real seconds."""
+
+    post_s: float
+    read_s: float
+
+
+class ClobVenue:
+    """`Venue` over HTTP."""
+
+    def __init__(
+        self,
+        http: ClobHttp,
+        signer: OrderSigner,
+        credentials: ApiCredentials,
+        *,
+        chain_id: int,
+        timeouts: Timeouts,
+    ) -> None:
+        self._http = http
+        self._signer = signer
+        self._credentials = credentials
+        self._chain_id = chain_id
+        self._timeouts = timeouts
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Orders die there without beats."""
+        return True
+
+    def sign(self, command: SubmitOrder, window: Window) -> Ticket:
+        """Build and sign with a fresh salt."""
+        signed = self._signer.buy(
+            token_id=int(window.token_id(command.outcome)),
+            price_e4=command.price_e4,
+            size_u6=command.size_u6,
+            domain=exchange_domain(self._chain_id, window.protocol, neg_risk=window.neg_risk),
+            salt=secrets.randbelow(MAX_SALT),
+            timestamp_ms=self._http.now_ns() // NS_PER_MS,
+        )
+        return Ticket(command, signed.order_hash, signed.body(self._credentials.api_key))
+
+    async def post(self, ticket: Ticket) -> PostAnswer:
+        """POST /order, once."""
+        client_order_id = ticket.command.client_order_id
+        try:
+            answer = await self._signed(
+                "POST", "/order", body=ticket.body, timeout_s=self._timeouts.post_s
+            )
+        except TransportError as error:
+            if error.sent is Sent.NO:
+                return PostRejected(client_order_id, Reason.TRANSPORT, str(error))
+            return PostUnknown(client_order_id, Reason.TIMEOUT, str(error))
+        if answer.ok:
+            return _judge_accepted(ticket, answer)
+        return _judge_refused(client_order_id, answer)
+
+    async def delete(self, order_hashes: tuple[str, ...]) -> CancelAnswer:
+        """DELETE /orders."""
+        body = msgspec.json.encode(order_hashes)
+        try:
+            answer = await self._signed("DELETE", "/orders", body=body)
+            if answer.ok:
+                result = parse_cancel_response(answer.body)
+                refused = {key: text for key, (_, text) in result.not_cancelled.items()}
+                return CancelAnswered(order_hashes, result.cancelled, refused, answer.rate)
+        except TransportError as error:
+            return CancelsFailed(order_hashes, Reason.TRANSPORT, str(error))
+        except MalformedInputError as error:
+            return CancelsFailed(order_hashes, Reason.VENUE_ERROR, str(error))
+        refusal = _refusal(answer)
+        return CancelsFailed(
+            order_hashes,
+            refusal.reason,
+            error_text(answer.body),
+            refusal.mode,
+            refusal.retry_after_ms,
+        )
+
+    async def delete_all(self) -> None:
+        """DELETE /cancel-all."""
+        _require_ok("DELETE /cancel-all", await self._signed("DELETE", "/cancel-all"))
+
+    async def open_orders(self, window: Window) -> ListAnswer:
+        """GET /data/orders of a market, every page."""
+        try:
+            orders = await self._orders({"market": window.condition_id})
+        except (TransportError, MalformedInputError) as error:
+            reason = Reason.TRANSPORT if isinstance(error, TransportError) else Reason.VENUE_ERROR
+            return OpenOrdersFailed(window.slug, reason, str(error))
+        return OpenOrdersAnswered(window.slug, tuple(order.order_hash for order in orders))
+
+    async def all_open_orders(self) -> tuple[str, ...]:
+        """GET /data/orders without a market."""
+        try:
+            return tuple(order.order_hash for order in await self._orders({}))
+        except MalformedInputError as error:
+            text = f"GET /data/orders: {error}"
+            raise TransportError(text, retryable=True, sent=Sent.YES) from error
+
+    async def look_up(self, window: Window, order_hash: str) -> OrderLookedUp:
+        """By id; if that knows nothing, among the open ones; if there neither, in the trades.
+
+        Whether finished orders are still shown by id is not established (venue.md 1.4).
+        """
+        try:
+            answer = await self._signed("GET", f"/data/order/{order_hash}")
+            if answer.ok and answer.body:
+                return _found(parse_order(answer.body))
+            if not answer.ok and answer.status != _NOT_FOUND:
+                return OrderLookedUp(order_hash, Finding.UNANSWERED)
+            for order in await self._orders({"market": window.condition_id}):
+                if order.order_hash == order_hash:
+                    return _found(order)
+            filled_u6 = await self._filled_u6(window, order_hash)
+        except (TransportError, MalformedInputError):
+            return OrderLookedUp(order_hash, Finding.UNANSWERED)
+        finding = Finding.ABSENT if filled_u6 is None else Finding.MATCHED
+        return OrderLookedUp(order_hash, finding, filled_u6)
+
+    async def beat(self, heartbeat_id: str) -> BeatAnswer:
+        """POST /v1/heartbeats; a 400 names the id that was expected (venue.md 8)."""
+        body = msgspec.json.encode({"heartbeat_id": heartbeat_id})
+        answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
+        if answer.ok or answer.status == _BAD_REQUEST:
+            try:
+                return BeatAnswer(answer.ok, heartbeat_id_of(answer.body))
+            except MalformedInputError:
+                pass
+        text = f"POST /v1/heartbeats: {answer.status} {error_text(answer.body)}"
+        raise TransportError(text, retryable=True, sent=Sent.YES)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def _signed(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        timeout_s: float | None = None,
+        params: dict[str, str] | None = None,
+    ) -> ClobAnswer:
+        return await self._http.signed(
+            self._credentials,
+            method,
+            path,
+            body=body,
+            params=params,
+            timeout_s=timeout_s or self._timeouts.read_s,
+        )
+
+    async def _orders(self, wanted: dict[str, str]) -> list[OpenOrder]:
+        orders: list[OpenOrder] = []
+        cursor = FIRST_CURSOR
+        for _ in range(MAX_PAGES):
+            answer = await self._signed(
+                "GET", "/data/orders", params={**wanted, "next_cursor": cursor}
+            )
+            _require_ok("GET /data/orders", answer)
+            page = parse_open_orders_page(answer.body)
+            orders += page.orders
+            if page.next_cursor is None:
+                return orders
+            cursor = page.next_cursor
+        raise MalformedInputError("too_many_pages", f"GET /data/orders: over {MAX_PAGES}")
+
+    async def _filled_u6(self, window: Window, order_hash: str) -> int | None:
+        filled_u6: int | None = None
+        cursor = FIRST_CURSOR
+        for _ in range(MAX_TRADE_PAGES):
+            params = {"market": window.condition_id, "next_cursor": cursor}
+            answer = await self._signed("GET", "/data/trades", params=params)
+            _require_ok("GET /data/trades", answer)
+            page = parse_trades_page(answer.body)
+            for trade in page.trades:
+                for part in _list(trade.get("maker_orders")):
+                    if isinstance(part, dict) and part.get("order_id") == order_hash:
+                        filled_u6 = (filled_u6 or 0) + qty_u6_of(part.get("matched_amount"))
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+        return filled_u6
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
+    """A 200 may still be a refusal (venue.md 1.5)."""
+    client_order_id = ticket.command.client_order_id
+    try:
+        result = parse_post_order_response(answer.body)
+    except MalformedInputError as error:
+        return PostUnknown(client_order_id, Reason.VENUE_ERROR, str(error))
+    if result.reason is None:
+        invariant(
+            result.order_hash.lower() == ticket.order_hash,
+            f"the venue calls order {ticket.order_hash} {result.order_hash}",
+        )
+        return Posted(client_order_id, answer.rate)
+    if result.reason is Reason.UNKNOWN:
+        return PostUnknown(client_order_id, Reason.VENUE_ERROR, result.text)
+    return PostRejected(client_order_id, result.reason, result.text, rate=answer.rate)
+
+
+def _judge_refused(client_order_id: str, answer: ClobAnswer) -> PostAnswer:
+    """Below 500 the order is not there; above, only a mode's own words say so."""
+    refusal = _refusal(answer)
+    text = error_text(answer.body) or f"HTTP {answer.status}"
+    if answer.status >= 500 and refusal.reason not in _CERTAIN_TEXTS:
+        return PostUnknown(client_order_id, refusal.reason, text)
+    return PostRejected(
+        client_order_id,
+        refusal.reason,
+        text,
+        refusal.mode,
+        refusal.retry_after_ms,
+        answer.rate,
+    )
+
+
+def _refusal(answer: ClobAnswer) -> VenueRefusal:
+    return classify_error(answer.status, answer.body, retry_after=answer.retry_after)
+
+
+def _found(order: OpenOrder) -> OrderLookedUp:
+    status = order.status
+    if status.startswith("cancel"):
+        finding = Finding.CANCELED
+    elif status in {"live", "delayed"}:
+        finding = Finding.LIVE
+    elif status == "matched":
+        finding = Finding.MATCHED
+    elif status.startswith(("invalid", "unmatched")):
+        finding = Finding.INVALID
+    else:
+        finding = Finding.ABSENT
+    return OrderLookedUp(order.order_hash, finding, order.matched_u6)
+
+
+def _require_ok(what: str, answer: ClobAnswer) -> None:
+    if not answer.ok:
+        refusal = _refusal(answer)
+        text = f"{what}: {answer.status} {error_text(answer.body)}".rstrip()
+        raise TransportError(
+            text, retryable=True, sent=Sent.YES, retry_after_ms=refusal.retry_after_ms
+        )

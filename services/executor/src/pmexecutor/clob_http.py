@@ -1,0 +1,139 @@
+"""Requests to the CLOB: signed, on kept-alive connections, each with a deadline, none repeated.
+
+What failed says whether it may have reached the venue: only a connection that was never made is
+a certain no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+
+from pmcore.engine.execution_io import RateHeaders
+from pmcore.model.errors import Sent, TransportError
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.net import is_loopback
+from pmexecutor.authentication import ApiCredentials, l2_headers
+
+MAX_CONNECTIONS = 64
+KEEP_ALIVE_S = 30.0
+HTTP_OK = 200
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class ClobAnswer:
+    """A status and a body: JSON, or the text where it was none."""
+
+    status: int
+    body: object
+    retry_after: str | None
+    rate: RateHeaders | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 200; the venue uses no other for success."""
+        return self.status == HTTP_OK
+
+
+class ClobHttp:
+    """One pool of connections to one host. `wall_ns` is real time: the venue checks it."""
+
+    def __init__(self, base_url: str, wall_ns: Callable[[], int]) -> None:
+        self._wall_ns = wall_ns
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            trust_env=not is_loopback(base_url),
+            headers={"Accept": "application/json", "Content-Type": "application/json"},
+            limits=httpx.Limits(
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_CONNECTIONS,
+                keepalive_expiry=KEEP_ALIVE_S,
+            ),
+        )
+
+    def now_ns(self) -> int:
+        """The time that goes into orders and signed headers."""
+        return self._wall_ns()
+
+    async def signed(
+        self,
+        credentials: ApiCredentials,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        body: bytes = b"",
+        params: Mapping[str, str] | None = None,
+    ) -> ClobAnswer:
+        """An L2 request. The query is never part of what is signed (venue.md 1.2)."""
+        headers = l2_headers(credentials, self.now_ns() // NS_PER_S, method, path, body)
+        return await self.request(
+            method, path, headers=headers, timeout_s=timeout_s, body=body, params=params
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        body: bytes = b"",
+        params: Mapping[str, str] | None = None,
+    ) -> ClobAnswer:
+        """Any answer at all; raise `TransportError` where there was none."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._client.request(
+                    method,
+                    path,
+                    content=body or None,
+                    params=params,
+                    headers=dict(headers),
+                    timeout=timeout_s,
+                )
+        except TimeoutError:
+            raise _failure(method, path, f"no answer in {timeout_s:g} s", Sent.UNKNOWN) from None
+        except _NEVER_LEFT as error:
+            raise _failure(method, path, _text(error), Sent.NO) from None
+        except httpx.HTTPError as error:
+            raise _failure(method, path, _text(error), Sent.UNKNOWN) from None
+        return ClobAnswer(
+            response.status_code,
+            _body(response.content),
+            response.headers.get("retry-after"),
+            _rate(response.headers),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _failure(method: str, path: str, text: str, sent: Sent) -> TransportError:
+    return TransportError(f"{method} {path}: {text}", retryable=True, sent=sent)
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__} {error}".rstrip()
+
+
+def _body(content: bytes) -> object:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return content[:200].decode(errors="replace")
+
+
+def _rate(headers: httpx.Headers) -> RateHeaders | None:
+    try:
+        remaining = int(headers["poly-ratelimit-remaining"])
+    except (KeyError, ValueError):
+        return None
+    reset = headers.get("poly-ratelimit-reset", "")
+    return RateHeaders(remaining, int(reset) * NS_PER_S if reset.isdigit() else None)

@@ -1,0 +1,201 @@
+"""Feeds the execution engine and does what it asks for: sign, record, send, publish.
+
+Everything an event leads to in Redis goes out as one item, with the acknowledgements of the
+commands that it answers (design.md 2.6). A POST goes out only after its id stands in `exe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from pmcore.engine.execution import ExecutionEngine
+from pmcore.engine.execution_io import (
+    DeleteAll,
+    DeleteOrders,
+    ExecutionEvent,
+    ExecutionOutput,
+    Finished,
+    ListOpenOrders,
+    LookUpOrder,
+    PostOrder,
+    PostRejected,
+    Recorded,
+    Signed,
+    SignOrder,
+    VenueRequest,
+)
+from pmcore.messages.execution import ExecutionMessage, OrderSubmitting
+from pmcore.messages.notices import Notice
+from pmcore.model.check import invariant
+from pmcore.model.errors import Reason, TransportError
+from pmcore.model.market import Window
+from pmcore.shell.clock import Clock
+from pmcore.shell.logs import Log
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack, Outgoing
+from pmexecutor.meters import Meters
+from pmexecutor.ports import Ticket, Venue
+from pmexecutor.publisher import Publisher
+
+_REQUESTS = (SignOrder, PostOrder, DeleteOrders, DeleteAll, LookUpOrder, ListOpenOrders)
+
+
+class Driver:
+    """The engine's hands. Synchronous inwards; requests become tasks of the service's group."""
+
+    def __init__(
+        self,
+        engine: ExecutionEngine,
+        venue: Venue,
+        publisher: Publisher,
+        *,
+        clock: Clock,
+        log: Log,
+        meters: Meters,
+        post_concurrency: int,
+    ) -> None:
+        self.engine = engine
+        self.windows: dict[str, Window] = {}
+        self._venue = venue
+        self._publisher = publisher
+        self._clock = clock
+        self._log = log
+        self._meters = meters
+        self._posts = asyncio.Semaphore(post_concurrency)
+        self._tickets: dict[str, Ticket] = {}
+        self._acks: dict[str, Ack] = {}
+        self._events: deque[ExecutionEvent] = deque()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._flat = asyncio.Event()
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """From now on requests go to the venue; those of before were answered by the start-up."""
+        self._tasks = tasks
+
+    def stop(self) -> None:
+        """No request goes out any more."""
+        self._tasks = None
+
+    @property
+    def running(self) -> bool:
+        """Whether requests go to the venue."""
+        return self._tasks is not None
+
+    def owe(self, token: str, ack: Ack) -> None:
+        """The entry to acknowledge when the engine finishes a command."""
+        self._acks[token] = ack
+
+    def forgive(self, token: str) -> Ack | None:
+        """The entry of a command that had its answer in an earlier run."""
+        return self._acks.pop(token, None)
+
+    async def until_flat(self) -> None:
+        """Wait until nothing rests, is on its way or is being asked."""
+        await self._flat.wait()
+
+    def feed(self, event: ExecutionEvent) -> None:
+        """Step the engine, and with whatever follows at once."""
+        self._events.append(event)
+        if len(self._events) > 1:
+            return  # the loop below is at it
+        while self._events:
+            self._handle(self.engine.step(self._clock.now_ns(), self._events[0]))
+            self._events.popleft()
+        if self.engine.flat:
+            self._flat.set()
+        else:
+            self._flat.clear()
+
+    def _handle(self, outputs: Sequence[ExecutionOutput]) -> None:
+        outgoing: list[Outgoing] = []
+        acks: list[Ack] = []
+        recorded: list[str] = []
+        requests: list[VenueRequest] = []
+        for output in outputs:
+            match output:
+                case Finished(token=token):
+                    ack = self._acks.pop(token, None)
+                    acks += [] if ack is None else [ack]
+                case Notice():
+                    self._meters.notice(output)
+                    self._log.warning(
+                        output.kind.value,
+                        slug=output.slug,
+                        reason=output.reason,
+                        detail=output.detail,
+                    )
+                case _ if isinstance(output, _REQUESTS):
+                    requests.append(output)
+                case _:
+                    self._say(output, outgoing)
+                    if isinstance(output, OrderSubmitting):
+                        recorded.append(output.client_order_id)
+        if outgoing or acks:
+            done = self._publisher.put(outgoing, acks)
+            if recorded:
+                done.add_done_callback(self._after_record(recorded))
+        for request in requests:
+            self._request(request)
+
+    def _say(self, message: ExecutionMessage, outgoing: list[Outgoing]) -> None:
+        window = self.windows.get(message.slug)
+        self._meters.message(message)
+        if window is not None:
+            outgoing.append(Outgoing(keys.exe(window.series), message))
+        else:
+            self._log.warning("message_without_window", slug=message.slug, message=repr(message))
+
+    def _after_record(self, recorded: list[str]) -> Callable[[asyncio.Future[None]], None]:
+        def on_done(done: asyncio.Future[None]) -> None:
+            if done.cancelled() or not self.running:
+                return
+            for client_order_id in recorded:
+                self.feed(Recorded(client_order_id))
+
+        return on_done
+
+    def _request(self, request: VenueRequest) -> None:
+        if isinstance(request, SignOrder):
+            command = request.command
+            ticket = self._venue.sign(command, self.windows[command.slug])
+            self._tickets[command.client_order_id] = ticket
+            self._events.append(Signed(command.client_order_id, ticket.order_hash))
+        elif self._tasks is not None:
+            self._tasks.create_task(self._carry_out(request))
+
+    async def _carry_out(self, request: VenueRequest) -> None:
+        match request:
+            case PostOrder():
+                await self._post(request)
+            case DeleteOrders():
+                self.feed(await self._venue.delete(request.order_hashes))
+            case LookUpOrder():
+                window = self.windows[request.slug]
+                self.feed(await self._venue.look_up(window, request.order_hash))
+            case ListOpenOrders():
+                self.feed(await self._venue.open_orders(self.windows[request.slug]))
+            case DeleteAll():
+                try:
+                    await self._venue.delete_all()
+                except TransportError as error:  # the lists and cancels by id are the first net
+                    self._log.warning("cancel_all_failed", detail=str(error))
+            case SignOrder():
+                invariant(condition=False, text="signing is done at once")
+            case _:
+                assert_never(request)
+
+    async def _post(self, request: PostOrder) -> None:
+        ticket = self._tickets.pop(request.client_order_id)
+        async with self._posts:
+            sent_ns = self._clock.now_ns()
+            if sent_ns >= ticket.command.expires_at_ns:
+                text = "too late after waiting for a connection"
+                self.feed(PostRejected(request.client_order_id, Reason.EXPIRED, text))
+                return
+            self._meters.sending(ticket.command, sent_ns)
+            answer = await self._venue.post(ticket)
+        self._meters.answered(ticket.command.client_order_id, self._clock.now_ns())
+        self.feed(answer)

@@ -1,0 +1,85 @@
+"""The promise of a venue behind the executor: the real one, the simulated one, and paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pmcore.engine.execution_io import (
+    CancelAnswered,
+    CancelsFailed,
+    OpenOrdersAnswered,
+    OpenOrdersFailed,
+    OrderLookedUp,
+    Posted,
+    PostRejected,
+    PostUnknown,
+)
+from pmcore.messages.orders import SubmitOrder
+from pmcore.model.market import Window
+
+PostAnswer = Posted | PostRejected | PostUnknown
+CancelAnswer = CancelAnswered | CancelsFailed
+ListAnswer = OpenOrdersAnswered | OpenOrdersFailed
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A signed order: its id, known before it is sent, and the bytes that are sent once."""
+
+    command: SubmitOrder
+    order_hash: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class BeatAnswer:
+    """The next heartbeat id; not accepted means that it was expected now."""
+
+    accepted: bool
+    heartbeat_id: str
+
+
+class Venue(Protocol):
+    """Requests of the execution engine. Only `TransportError` is raised, and only where named."""
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Whether orders die there when nobody beats."""
+        ...
+
+    def sign(self, command: SubmitOrder, window: Window) -> Ticket:
+        """Build and sign; fast enough for the event loop."""
+        ...
+
+    async def post(self, ticket: Ticket) -> PostAnswer:
+        """Send once. Never repeats."""
+        ...
+
+    async def delete(self, order_hashes: tuple[str, ...]) -> CancelAnswer:
+        """Cancel by ids, in one request."""
+        ...
+
+    async def delete_all(self) -> None:
+        """Cancel everything of this account; raise `TransportError` unless answered."""
+        ...
+
+    async def open_orders(self, window: Window) -> ListAnswer:
+        """Every open order of a window."""
+        ...
+
+    async def all_open_orders(self) -> tuple[str, ...]:
+        """Every open order of the account; raise `TransportError` unless answered."""
+        ...
+
+    async def look_up(self, window: Window, order_hash: str) -> OrderLookedUp:
+        """What became of an order: by id, in the list of open ones, in the trades."""
+        ...
+
+    async def beat(self, heartbeat_id: str) -> BeatAnswer:
+        """One heartbeat; raise `TransportError` unless answered."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...

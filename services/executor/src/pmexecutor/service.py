@@ -1,0 +1,249 @@
+"""The executor: order commands to requests at a venue, and the venue's answers to events.
+
+It never changes inventory and never publishes it, except that in dry mode the paper exchange
+speaks on the user stream. It starts by cancelling everything and asking what is left, and ends
+the same way; it does not start when it cannot cancel (docs/ARCHITECTURE.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from pmcore.engine.execution import ExecutionEngine
+from pmcore.engine.execution_io import Stop
+from pmcore.messages.control import Halt, Resume
+from pmcore.messages.timers import Tick
+from pmcore.messages.user import UserMessage
+from pmcore.model.errors import TransportError
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
+from pmcore.shell.errors import StartupError
+from pmcore.shell.service import ServiceContext
+from pmcore.shell.settings import Mode
+from pmcore.shell.tasks import Backoff
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
+from pmexecutor import credentials as api_credentials
+from pmexecutor.beats import HeartbeatKeeper
+from pmexecutor.clob import ClobVenue, Timeouts
+from pmexecutor.clob_http import ClobHttp
+from pmexecutor.driver import Driver
+from pmexecutor.meters import Meters
+from pmexecutor.paper import PaperClob
+from pmexecutor.ports import Venue
+from pmexecutor.publisher import Publisher
+from pmexecutor.rooms import House, SeriesRooms
+from pmexecutor.settings import ExecutorSettings
+from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve
+
+TICK_MS = 50.0
+LEAST_TICK_S = 0.01
+CANCEL_ATTEMPTS = 6
+STOP_FLAT_S = 6.0
+STOP_DRAIN_S = 1.0
+STOP_VERIFY_S = 2.0
+_PEERS = ("feed", "strategy", "userws")
+
+
+class ExecutorService:
+    """`Service` of the executor."""
+
+    name = "executor"
+
+    def __init__(self, context: ServiceContext[ExecutorSettings]) -> None:
+        assert_fast_curve()
+        settings = context.settings
+        self._context = context
+        self._settings = settings
+        self._log = context.log
+        self._clock = context.clock
+        self._meters = Meters(context.metrics)
+        self._publisher = Publisher(context.bus, context.log)
+        self._engine = ExecutionEngine(
+            tier=settings.rate_tier, cancel_reserve=settings.cancel_reserve
+        )
+        self._halted: str | None = None
+        self._starting = "starting"
+        self._venue: Venue | None = None
+        self._driver: Driver | None = None
+        self._beats: HeartbeatKeeper | None = None
+
+    async def run(self) -> None:
+        """Make the venue empty, then obey commands until cancelled."""
+        paper = self._paper() if self._settings.mode is Mode.DRY else None
+        venue = self._venue = paper or await self._open_clob()
+        driver = self._driver = Driver(
+            self._engine,
+            venue,
+            self._publisher,
+            clock=self._clock,
+            log=self._log,
+            meters=self._meters,
+            post_concurrency=self._settings.post_concurrency,
+        )
+        if self._halted is not None:
+            driver.feed(self._halt())
+        self._starting = "cancelling what an earlier run left"
+        await cancel_everything(venue)
+        self._log.info("venue_empty", mode=self._settings.mode)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                driver.start(tasks)
+                self._start_tasks(tasks, driver, venue, paper)
+                self._starting = ""
+        finally:
+            driver.stop()
+
+    def _start_tasks(
+        self, tasks: asyncio.TaskGroup, driver: Driver, venue: Venue, paper: PaperClob | None
+    ) -> None:
+        if venue.has_heartbeat:
+            self._beats = HeartbeatKeeper(
+                venue,
+                driver,
+                self._context.bus,
+                account=self._settings.account,
+                peers=_PEERS,
+                clock=self._clock,
+                log=self._log,
+                halted=lambda: self._halted is not None,
+            )
+            self._beats.close_gate()
+            tasks.create_task(self._beats.run())
+        if paper is not None:
+            tasks.create_task(paper.run())
+        tasks.create_task(self._publisher.run())
+        tasks.create_task(self._tick(driver))
+        house = House(
+            bus=self._context.bus,
+            driver=driver,
+            consumer=self._settings.consumer,
+            clock=self._clock,
+            log=self._log,
+            meters=self._meters,
+            linger_ns=self._settings.window_linger_s * NS_PER_S,
+            paper=paper,
+        )
+        for spec in self._settings.series:
+            tasks.create_task(SeriesRooms(spec.series, house).run())
+
+    async def stop(self) -> None:
+        """Place nothing more, cancel all, ask what is left, close."""
+        venue, driver = self._venue, self._driver
+        if venue is None:
+            return
+        if driver is not None and driver.running:
+            driver.feed(Stop())
+            await self._quietly("orders_still_open", STOP_FLAT_S, driver.until_flat())
+            await self._quietly("messages_unpublished", STOP_DRAIN_S, self._publisher.drain())
+        try:
+            async with asyncio.timeout(STOP_VERIFY_S):
+                await cancel_everything(venue)
+            self._log.info("venue_empty")
+        except (StartupError, TimeoutError) as error:
+            self._log.error("orders_left", detail=str(error) or "no answer in time")
+        await venue.close()
+
+    def readiness(self) -> list[str]:
+        """Not whether orders may be placed: that is in /state, under `engine.gate`."""
+        reasons = [self._starting] if self._starting else []
+        if self._publisher.away:
+            reasons.append(f"{self._publisher.queued} messages wait for Redis")
+        return reasons
+
+    def state(self) -> dict[str, object]:
+        """See docs/ARCHITECTURE.md."""
+        return {
+            "mode": self._settings.mode.value,
+            "open_orders": self._engine.open_orders,
+            "venue_mode": self._engine.venue_mode.value,
+            "refuses": self._engine.refuses,
+            "heartbeat": self._beats.view() if self._beats else {"paper": True},
+            "hop_ms": self._context.metrics.hop_ms(),
+            "rejections": dict(self._meters.rejections),
+            "unpublished": self._publisher.queued,
+            "engine": self._engine.view(),
+        }
+
+    async def on_halt(self, reason: str) -> None:
+        """Cancel all at once; needs no Redis."""
+        self._halted = reason
+        if self._driver is not None:
+            self._driver.feed(self._halt())
+
+    async def on_resume(self) -> None:
+        """Obey commands again."""
+        self._halted = None
+        if self._driver is not None:
+            self._driver.feed(Resume(by="operator", ts_recv_ns=self._clock.now_ns()))
+
+    def _halt(self) -> Halt:
+        return Halt(reason=self._halted or "", by="operator", ts_recv_ns=self._clock.now_ns())
+
+    def _paper(self) -> PaperClob:
+        return PaperClob(self._settings.paper_latency_ms, self._clock, self._publish_user)
+
+    def _publish_user(self, messages: Sequence[UserMessage]) -> None:
+        stream = keys.user(self._settings.account)
+        self._publisher.put([Outgoing(stream, message) for message in messages])
+
+    async def _open_clob(self) -> ClobVenue:
+        settings = self._settings
+        key = settings.key_bytes()
+        signer = OrderSigner(
+            key,
+            chain_id=settings.chain_id,
+            signature_type=SignatureType(settings.signature_type),
+            funder=settings.funder_address,
+        )
+        self._starting = "deriving API credentials"
+        http = ClobHttp(settings.rest_url, real_now_ns)
+        credentials = settings.given_credentials(signer.address) or await api_credentials.derive(
+            http, key, signer.address, settings.chain_id
+        )
+        api_credentials.write(settings.credentials_target(), credentials)
+        self._log.info("account", address=signer.address, maker=signer.maker)
+        return ClobVenue(
+            http,
+            signer,
+            credentials,
+            chain_id=settings.chain_id,
+            timeouts=Timeouts(settings.post_timeout_ms / 1000, settings.read_timeout_ms / 1000),
+        )
+
+    async def _tick(self, driver: Driver) -> None:
+        while True:
+            await asyncio.sleep(max(self._clock.real_s(TICK_MS), LEAST_TICK_S))
+            driver.feed(Tick())
+            self._meters.show(
+                self._engine,
+                self._clock.now_ns(),
+                beat_age_s=self._beats.age_s() if self._beats else None,
+                queued=self._publisher.queued,
+            )
+
+    async def _quietly(self, problem: str, timeout_s: float, wait: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await wait
+        except TimeoutError:
+            self._log.warning(problem, seconds=timeout_s)
+
+
+async def cancel_everything(venue: Venue) -> None:
+    """Cancel-all, then ask until the venue lists nothing; raise `StartupError` when it will not."""
+    backoff = Backoff(first_s=0.1, most_s=1.0)
+    problem = ""
+    for _ in range(CANCEL_ATTEMPTS):
+        try:
+            await venue.delete_all()
+            left = await venue.all_open_orders()
+            if not left:
+                return
+            problem = f"{len(left)} orders are still open"
+            await venue.delete(left[:100])
+        except TransportError as error:
+            problem = str(error)
+        await asyncio.sleep(backoff.next_s())
+    raise StartupError(f"cannot cancel what rests at the venue: {problem}")
