@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from pmcore.shell.journal import JournalWriter
 
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.engine.strategy import Output, WindowEngine
@@ -23,6 +22,7 @@ from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.errors import TransportError
+from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.shell.tasks import Backoff
