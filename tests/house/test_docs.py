@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from support.tree import ROOT, name_of, tracked
+from support.tree import FENCE, HEADING, ROOT, anchors, name_of, tracked
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 MAKE = re.compile(r"\bmake ([a-z][a-z-]+)\b")
-
-
-def anchors(text: str) -> set[str]:
-    titles = [title for _, title in HEADING.findall(FENCE.sub("", text))]
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

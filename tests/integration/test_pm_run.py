@@ -200,12 +200,22 @@ def test_one_window_may_end_by_itself(stage: Stage) -> None:
 
 
 def test_only_the_executor_sees_a_key(stage: Stage) -> None:
-    secrets = {"POLYMARKET_PRIVATE_KEY": "0xmine", "POLYMARKET_API_SECRET": "mine"}
-    assert stage.pm("run", "--seconds", "1", **secrets).returncode == 0
-    for name in ("feed", "strategy", "userws", "simulator"):
+    account = {
+        "POLYMARKET_PRIVATE_KEY": "mine",
+        "POLYMARKET_API_SECRET": "mine too",
+        "POLYMARKET_FUNDER_ADDRESS": "my address",
+    }
+    assert stage.pm("run", "--seconds", "1", "--venue", "polymarket", **account).returncode == 0
+    for name in ("feed", "strategy", "userws"):
         assert "POLYMARKET_PRIVATE_KEY" not in stage.environ_of(name)
-    assert stage.environ_of("executor")["POLYMARKET_PRIVATE_KEY"] != "0xmine"
-    assert all("mine" not in stage.environ_of(name).values() for name in _STOPS)
+    for name in ("feed", "strategy"):
+        assert "POLYMARKET_API_SECRET" not in stage.environ_of(name)
+    assert stage.environ_of("executor")["POLYMARKET_PRIVATE_KEY"] == "mine"
+    assert stage.environ_of("userws")["POLYMARKET_API_SECRET"] == "mine too"
+
+    assert stage.pm("run", "--seconds", "1", **account).returncode == 0
+    for name in _STOPS:
+        assert not set(account) & set(stage.environ_of(name))
 
 
 def test_the_real_venue_is_dry_without_a_simulator(stage: Stage) -> None:

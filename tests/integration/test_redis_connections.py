@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from pmcore.model.errors import InvariantError, Sent, TransportError
+from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.local_redis import LocalRedis, free_port
 from pmcore.shell.redis_bus import RedisBus
 from pmcore.wire import keys
@@ -90,6 +92,12 @@ async def test_the_connection_of_a_broken_read_is_ended_lest_it_is_handed_more(
 
 
 @every_server
+async def test_a_cancellation_is_never_swallowed(bus: RedisBus, raw: Any) -> None:
+    for _ in range(40):
+        await break_off_a_read(bus, raw)
+
+
+@every_server
 async def test_a_cancelled_publish_leaves_the_connection_usable(bus: RedisBus, raw: Any) -> None:
     for _ in range(20):
         task = asyncio.create_task(bus.publish([Outgoing(CMD, command(0))]))
@@ -101,15 +109,15 @@ async def test_a_cancelled_publish_leaves_the_connection_usable(bus: RedisBus, r
 
 
 @every_server
-async def test_two_reads_at_a_time_on_one_connection_are_our_mistake(
+async def test_what_recovery_gave_out_does_not_come_again_after_a_broken_read(
     bus: RedisBus, raw: Any
 ) -> None:
-    waiting = asyncio.create_task(bus.read("g", "c", [CMD], block_ms=LONG_MS))
-    await blocked(raw, 1)
-    with pytest.raises(InvariantError):
-        await bus.read("g", "c", [CMD], block_ms=0)
     await bus.publish([Outgoing(CMD, command(1))])
-    assert len(await waiting) == 1
+    raw.xreadgroup("g", "c", {CMD: ">"})  # the run before this one
+    (own,) = await bus.recover("g", "c", [CMD])
+    assert own.message == command(1)
+    await break_off_a_read(bus, raw)
+    assert list(await bus.read("g", "c", [CMD], block_ms=0)) == []
 
 
 @every_server
@@ -146,6 +154,28 @@ async def test_a_key_of_another_kind_is_a_final_error(bus: RedisBus, raw: Any) -
     with pytest.raises(TransportError) as caught:
         await bus.tail_id(keys.exe(SERIES))
     assert not caught.value.retryable
+
+
+@pytest.mark.connected
+async def test_a_server_that_hangs_is_a_timeout_and_the_write_may_have_arrived() -> None:
+    with LocalRedis() as server:
+        bus = connect(server.url)
+        await bus.create_group("g", [CMD], announce=None)
+        await bus.read("g", "c", [CMD], block_ms=0)
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            publishing = bus.publish([Outgoing(CMD, command(1))])
+            reading = bus.read("g", "c", [CMD], block_ms=0)
+            results = await asyncio.gather(publishing, reading, return_exceptions=True)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        for result, sent in zip(results, (Sent.UNKNOWN, Sent.NO), strict=True):
+            assert isinstance(result, TransportError)
+            assert (result.retryable, result.sent) == (True, sent)
+        (entry,) = await bus.read("g", "c", [CMD], block_ms=LONG_MS)
+        assert entry.message == command(1)  # it had arrived
+        await bus.close()
 
 
 @pytest.mark.connected

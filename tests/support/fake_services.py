@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         answers = DIRECTORY / f"{{NAME}}{{self.path.replace('/', '.')}}.json"
-        if self.path in ("/state", "/audit") and TOKEN not in self.headers.get("Authorization", ""):
+        if self.path == "/state" and TOKEN not in self.headers.get("Authorization", ""):
             return self.answer(401, {{}})
         if answers.exists():
             status, body = json.loads(answers.read_text())
@@ -56,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def stop(*_):
     note("stopped")
+    print('{{"event": "venue_empty"}}', flush=True)
     os._exit(0)
 
 
@@ -68,6 +69,9 @@ if f"{{NAME}}:later" in plan:
     threading.Timer(1.0, lambda: (print("out of ideas", flush=True), os._exit(4))).start()
 if f"{{NAME}}:finished" in plan:
     threading.Timer(1.0, lambda: os._exit(0)).start()
+if NAME == "simulator":
+    venue = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PM_SIM_PORT"])), Handler)
+    threading.Thread(target=venue.serve_forever, daemon=True).start()
 note("started")
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PM_HTTP_PORT"])), Handler).serve_forever()
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "libs/pmcore/src/pmcore"
 PURE = ("model", "messages", "machines", "engine", "venue", "wire")
 SERVICES = ("feed", "strategy", "executor", "userws", "simulator")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 
 
 @cache
@@ -59,3 +62,9 @@ def own_test_of(path: Path) -> Path:
     inner = source.parts[source.parts.index("src") + 2 : -1]
     top = () if package == "pmcore" else (package.removeprefix("pm"),)
     return ROOT.joinpath("tests", "unit", *top, *inner, f"test_{path.stem}.py")
+
+
+def anchors(markdown: str) -> set[str]:
+    """The targets of links into a document, as the hosts of repositories make them."""
+    titles = [title for _, title in HEADING.findall(FENCE.sub("", markdown))]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

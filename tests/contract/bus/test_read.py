@@ -158,6 +158,18 @@ async def test_a_group_destroyed_under_a_waiting_reader_is_a_final_error(world: 
     assert not (await final_error(waiting, reader)).retryable
 
 
+async def test_two_reads_at_a_time_on_one_connection_are_our_mistake(world: BusWorld) -> None:
+    bus = world.bus()
+    await bus.create_group("g", [CMD, EXE], announce=None)
+    waiting = asyncio.create_task(bus.read("g", "c", [CMD], block_ms=LONG_MS))
+    await world.reader_waits()
+    with pytest.raises(InvariantError):
+        await bus.read("g", "c", [CMD], block_ms=0)
+    assert list(await bus.read("g", "c", [EXE], block_ms=0)) == []
+    await bus.publish([Outgoing(CMD, command(1))])
+    assert len(await waiting) == 1
+
+
 async def test_streams_of_two_hash_tags_are_our_mistake(world: BusWorld) -> None:
     with pytest.raises(InvariantError):
         await world.bus().read("g", "c", [CMD, USER], block_ms=0)

@@ -48,3 +48,12 @@ def test_an_unknown_lag_is_absent_and_not_zero() -> None:
     text = metrics.render()
     assert b'pm_bus_lag_entries{stream="cmd"} 3.0' in text
     assert b'stream="md"' not in text
+
+
+def test_an_unknown_pending_age_is_absent_and_not_zero() -> None:
+    metrics = _metrics()
+    metrics.bus_pending_age({"cmd": 2.5, "exe": 0.0, "user": None})
+    text = metrics.render()
+    assert b'pm_bus_pending_age_seconds{stream="cmd"} 2.5' in text
+    assert b'pm_bus_pending_age_seconds{stream="exe"} 0.0' in text
+    assert b'stream="user"' not in text

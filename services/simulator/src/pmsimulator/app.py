@@ -10,7 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pmcore.model.errors import InvariantError
 from pmsimulator.account_routes import account_routes, key_routes
 from pmsimulator.answers import (
     VenueError,
@@ -42,6 +44,7 @@ def create_app(world: World, tier: Tier) -> FastAPI:
     app.include_router(trading_routes(world, door, Trading(world, RateLimits(tier))))
     app.include_router(channel_routes(world, keys))
     app.include_router(audit_routes(world))
+    app.add_middleware(_EndOfTheWorld, world=world)
     app.add_exception_handler(VenueError, answer_error)
     app.add_exception_handler(HTTPException, answer_framework_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
@@ -84,3 +87,18 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _EndOfTheWorld:
+    """A broken promise inside a request ends the process, not just the request."""
+
+    def __init__(self, app: ASGIApp, world: World) -> None:
+        self._app = app
+        self._world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except InvariantError as error:
+            self._world.die(error)
+            raise

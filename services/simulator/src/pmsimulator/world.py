@@ -45,6 +45,7 @@ class World:
         self._slug_of: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._next_check_ns = 0
+        self._broken: InvariantError | None = None
 
     @property
     def accounts(self) -> Sequence[Account]:
@@ -66,6 +67,11 @@ class World:
 
     def wake(self) -> None:
         """Something happened in the venue: deliver it soon."""
+        self._wake.set()
+
+    def die(self, error: InvariantError) -> None:
+        """A broken promise met outside `run` ends `run`, and with it the process."""
+        self._broken = error
         self._wake.set()
 
     def drain(self) -> None:
@@ -109,6 +115,8 @@ class World:
         """Drive the world until cancelled."""
         while True:
             self._wake.clear()
+            if self._broken is not None:
+                raise self._broken
             self.drain()
             self._enforce_heartbeats()
             await asyncio.sleep(0)

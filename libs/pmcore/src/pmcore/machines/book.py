@@ -123,17 +123,15 @@ class WindowBooks:
 
     def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
         """Take one event of this window, in order of arrival."""
-        match event:
-            case BookDelta():
-                return self._apply_delta(event)
-            case BookSnapshot():
-                return self._apply_snapshot(event)
-            case TradePrinted():
-                self._last_trade.printed(event.price_e4)
-            case TickSizeChanged():
-                if event.new_tick_e4 < self.tick_e4:
-                    self.tick_e4 = event.new_tick_e4
-                    self.reset()
+        if isinstance(event, BookDelta):
+            return self._apply_delta(event)
+        if isinstance(event, BookSnapshot):
+            return self._apply_snapshot(event)
+        if isinstance(event, TradePrinted):
+            self._last_trade.printed(event.price_e4)
+        elif event.new_tick_e4 < self.tick_e4:
+            self.tick_e4 = event.new_tick_e4
+            self.reset()
         return _NOTHING
 
     def reset(self) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from pmcore.model.errors import TransportError
+from pmcore.shell.clock import real_now_ns
 from pmcore.shell.halts import HaltLever
 from pmcore.shell.logs import Log
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.wire import keys
-from pmcore.wire.ports import Bus
+from pmcore.wire.ports import Bus, GroupInfo
 
 BEAT_S = 1.0
 ALIVE_TTL_MS = 3000
@@ -46,6 +47,7 @@ class Heartbeat:
             **{f"{key.__name__}": [key(one) for one in series] for key in _SERIES_STREAMS},
             **{f"{key.__name__}": [key(account)] for key in _ACCOUNT_STREAMS},
         }
+        self._dead_letters = [keys.dlq(one) for one in series]
 
     def reasons(self) -> list[str]:
         """Why the service is not ready, Redis included."""
@@ -62,6 +64,7 @@ class Heartbeat:
             except TransportError as error:
                 self._set_away(str(error) or "no answer")
                 self._metrics.bus_lag({})
+                self._metrics.bus_pending_age({})
             beats += 1
             await asyncio.sleep(BEAT_S)
 
@@ -73,20 +76,22 @@ class Heartbeat:
         alive = msgspec.json.encode({"ready": not reasons, "reasons": reasons})
         await self._bus.put(self._key, alive, ttl_ms=ALIVE_TTL_MS)
         if with_lag:
-            self._metrics.bus_lag(
-                {name: await self._lag_of(streams) for name, streams in self._streams.items()}
+            groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
+            now_ms = real_now_ns() // 1_000_000
+            self._metrics.bus_lag({name: _worst_lag(own) for name, own in groups.items()})
+            self._metrics.bus_pending_age(
+                {name: _oldest_s(own, now_ms) for name, own in groups.items()}
             )
+            tails = [await self._bus.tail_id(stream) for stream in self._dead_letters]
+            self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
 
-    async def _lag_of(self, streams: Sequence[str]) -> int | None:
-        """Return the worst lag of this service's groups; None without groups or when unknown."""
-        lags = [
-            group.lag
+    async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
+        return [
+            group
             for stream in streams
             for group in await self._bus.groups(stream)
             if _owner_of(group.name) == self._name
         ]
-        known = [lag for lag in lags if lag is not None]
-        return max(known) if known and len(known) == len(lags) else None
 
     def _set_away(self, text: str) -> None:
         if bool(text) != bool(self._redis_away):
@@ -101,6 +106,28 @@ class Heartbeat:
 _SERIES_STREAMS = (keys.md, keys.rot, keys.cmd, keys.exe)
 _ACCOUNT_STREAMS = (keys.user, keys.ctl)
 _FIXED_GROUPS = frozenset({"feed", "strategy", "executor", "userws", "simulator"})
+_EMPTY = "0-0"
+
+
+def _worst_lag(groups: Sequence[GroupInfo]) -> int | None:
+    """Return the worst lag; None without groups or when one is unknown."""
+    known = [group.lag for group in groups if group.lag is not None]
+    return max(known) if known and len(known) == len(groups) else None
+
+
+def _oldest_s(groups: Sequence[GroupInfo], now_ms: int) -> float | None:
+    """Return the age of the oldest pending entry, 0 with nothing pending, None without groups.
+
+    An entry's id begins with the milliseconds of Redis's clock at its adding.
+    """
+    if not groups:
+        return None
+    born_ms = [
+        int(group.oldest_pending_id.partition("-")[0])
+        for group in groups
+        if group.oldest_pending_id
+    ]
+    return max(0.0, (now_ms - min(born_ms)) / 1000) if born_ms else 0.0
 
 
 def _owner_of(group: str) -> str:

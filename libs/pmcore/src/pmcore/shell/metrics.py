@@ -24,18 +24,18 @@ _HOP_BUCKETS_S = (
 )
 
 
-class _BusLag(Collector):
-    """`pm_bus_lag_entries{stream}`: absent, never zero, while the lag is not known."""
+class _ByStream(Collector):
+    """A gauge by stream whose value is absent, never zero, while it is not known."""
 
-    def __init__(self) -> None:
-        self.by_stream: dict[str, int] = {}
+    def __init__(self, name: str, text: str) -> None:
+        self.values: dict[str, float] = {}
+        self._name = name
+        self._text = text
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "pm_bus_lag_entries", "Entries not yet delivered to this service", labels=["stream"]
-        )
-        for stream, lag in self.by_stream.items():
-            family.add_metric([stream], lag)
+        family = GaugeMetricFamily(self._name, self._text, labels=["stream"])
+        for stream, value in self.values.items():
+            family.add_metric([stream], value)
         yield family
 
 
@@ -47,8 +47,17 @@ class ServiceMetrics:
         self.registry = CollectorRegistry()
         self._speed = speed
         self._samples: dict[str, deque[int]] = {}
-        self._lag = _BusLag()
+        self._lag = _ByStream("pm_bus_lag_entries", "Entries not yet delivered to this service")
+        self._pending = _ByStream(
+            "pm_bus_pending_age_seconds", "Age of the oldest entry delivered and not acknowledged"
+        )
         self.registry.register(self._lag)
+        self.registry.register(self._pending)
+        self.dead_letters = Gauge(
+            "pm_bus_dead_letters_state",
+            "1 while an entry that nobody could handle waits for a person",
+            registry=self.registry,
+        )
         self._hops = Histogram(
             "pm_hop_latency_seconds",
             "Real time between two points on the way from book to order",
@@ -106,7 +115,11 @@ class ServiceMetrics:
 
     def bus_lag(self, lags: Mapping[str, int | None]) -> None:
         """Set the lag of each stream; unknown ones disappear."""
-        self._lag.by_stream = {key: lag for key, lag in lags.items() if lag is not None}
+        self._lag.values = {key: lag for key, lag in lags.items() if lag is not None}
+
+    def bus_pending_age(self, ages_s: Mapping[str, float | None]) -> None:
+        """Set the age of the oldest unacknowledged entry of each stream; unknown ones disappear."""
+        self._pending.values = {key: age for key, age in ages_s.items() if age is not None}
 
     def render(self) -> bytes:
         """Return the text for Prometheus."""

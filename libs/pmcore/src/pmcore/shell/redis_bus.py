@@ -14,14 +14,16 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.redis_client import MAX_BLOCK_MS, Address, Client, Nodes
-from pmcore.shell.redis_reader import Reader, recover_stream
+from pmcore.shell.redis_client import REQUEST_TIMEOUT_S, Address, Client, Nodes
+from pmcore.shell.redis_reader import Reader, Seen, recover_stream
 from pmcore.wire.codec import Stamper
 from pmcore.wire.keys import hash_tag, one_hash_tag
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
 from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
 
+_RECOVERY_TIMEOUT_S = 30.0
+_NO_GROUP = "NOGROUP"
 _NO_KEY = "requires the key to exist"
 _ReaderKey = tuple[str, str, tuple[str, ...]]
 
@@ -35,6 +37,7 @@ class RedisBus:
         self._clock_ns = clock_ns
         self._readers: dict[_ReaderKey, Reader] = {}
         self._readers_made = 0
+        self._seen: dict[tuple[str, str], Seen] = {}
         self._publishing: dict[str, asyncio.Lock] = {}
 
     @classmethod
@@ -58,7 +61,7 @@ class RedisBus:
         return entry_ids
 
     async def _execute(self, transaction: Transaction) -> Sequence[Any]:
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             client = await self._nodes.writer(transaction.tag)
             pipeline = client.pipeline(transaction=True)
             for item in transaction.outgoing:
@@ -78,21 +81,23 @@ class RedisBus:
         """See `Bus.create_group`."""
         keys = [*streams, *([announce.stream] if announce else [])]
         tag = one_hash_tag(keys)
-        async with self._publishing.setdefault(tag, asyncio.Lock()):
-            with self._nodes.translate(writes=True):
-                pipeline = (await self._nodes.writer(tag)).pipeline(transaction=True)
-                for stream in streams:
-                    pipeline.xgroup_create(stream, group, id=start, mkstream=True)
-                if announce is not None:
-                    self._add(pipeline, announce)
-                _checked(await pipeline.execute(raise_on_error=False), tolerated="BUSYGROUP")
+        publishing = self._publishing.setdefault(tag, asyncio.Lock())
+        async with publishing, self._nodes.request(writes=True):
+            pipeline = (await self._nodes.writer(tag)).pipeline(transaction=True)
+            for stream in streams:
+                pipeline.xgroup_create(stream, group, id=start, mkstream=True)
+            if announce is not None:
+                self._add(pipeline, announce)
+            _checked(await pipeline.execute(raise_on_error=False), tolerated="BUSYGROUP")
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
         """See `Bus.destroy_group`. Connections that read as this group are closed."""
         for key in [key for key in self._readers if key[0] == group]:
             await self._readers.pop(key).close()
+        for consumer in [key for key in self._seen if key[0] == group]:
+            del self._seen[consumer]
         for stream in streams:
-            with self._nodes.translate(writes=True):
+            async with self._nodes.request(writes=True):
                 client = await self._nodes.writer(hash_tag(stream))
                 try:
                     await client.xgroup_destroy(stream, group)
@@ -102,7 +107,7 @@ class RedisBus:
 
     async def groups(self, stream: str) -> Sequence[GroupInfo]:
         """See `Bus.groups`."""
-        with self._nodes.translate(writes=False):
+        async with self._nodes.request(writes=False):
             client = await self._nodes.writer(hash_tag(stream))
             try:
                 rows = await client.xinfo_groups(stream)
@@ -110,20 +115,8 @@ class RedisBus:
                 if "no such key" not in str(error):
                     raise
                 return []
-            return [await self._group_info(client, stream, row) for row in rows]
-
-    async def _group_info(self, client: Client, stream: str, row: Mapping[str, Any]) -> GroupInfo:
-        oldest = b""
-        if row["pending"]:
-            oldest = (await client.xpending(stream, row["name"]))["min"] or b""
-        return GroupInfo(
-            name=row["name"].decode(),
-            consumers=row["consumers"],
-            pending=row["pending"],
-            last_delivered_id=row["last-delivered-id"].decode(),
-            lag=row.get("lag"),
-            oldest_pending_id=oldest.decode(),
-        )
+            infos = [await _group_info(client, stream, row) for row in rows]
+            return [info for info in infos if info is not None]
 
     async def read(
         self,
@@ -135,9 +128,10 @@ class RedisBus:
         count: int = 500,
         noack: bool = False,
     ) -> Sequence[Incoming]:
-        """See `Bus.read`. Waits at most `MAX_BLOCK_MS`, whatever is asked."""
+        """See `Bus.read`."""
         tag = one_hash_tag(streams)
-        with self._nodes.translate(writes=False):
+        timeout_s = block_ms / 1000 + REQUEST_TIMEOUT_S
+        async with self._nodes.request(writes=False, timeout_s=timeout_s):
             address = await self._nodes.address(tag)
             key = (group, consumer, tuple(streams))
             reader = self._readers.get(key)
@@ -145,7 +139,7 @@ class RedisBus:
                 if reader is not None:
                     await reader.close()
                 reader = self._new_reader(address, key)
-            return await reader.read(min(block_ms, MAX_BLOCK_MS), count, noack=noack)
+            return await reader.read(block_ms, count, noack=noack)
 
     def _new_reader(self, address: Address, key: _ReaderKey) -> Reader:
         group, consumer, streams = key
@@ -158,6 +152,7 @@ class RedisBus:
             group=group,
             consumer=consumer,
             streams=streams,
+            seen=self._seen.setdefault((group, consumer), Seen()),
         )
         self._readers[key] = reader
         return reader
@@ -168,17 +163,15 @@ class RedisBus:
         """See `Bus.recover`."""
         found: list[Incoming] = []
         for stream in streams:
-            with self._nodes.translate(writes=False):
+            async with self._nodes.request(writes=False, timeout_s=_RECOVERY_TIMEOUT_S):
                 client = await self._nodes.writer(hash_tag(stream))
                 found += await recover_stream(client, group, consumer, stream, min_idle_ms)
-        for reader in self._readers.values():
-            if (reader.group, reader.consumer) == (group, consumer):
-                reader.seen(found)
+        self._seen.setdefault((group, consumer), Seen()).note(found)
         return found
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
         """See `Bus.set_group_id`."""
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(stream))
             await client.xgroup_setid(stream, group, entry_id)
 
@@ -188,36 +181,36 @@ class RedisBus:
 
     async def tail_id(self, stream: str) -> str:
         """See `Bus.tail_id`."""
-        with self._nodes.translate(writes=False):
+        async with self._nodes.request(writes=False):
             client = await self._nodes.writer(hash_tag(stream))
             last: list[tuple[bytes, Any]] = await client.xrevrange(stream, count=1)
             return last[0][0].decode() if last else "0-0"
 
     async def trim(self, stream: str, min_id: str) -> int:
         """XTRIM MINID ~: drop entries before `min_id`, in whole blocks; how many went."""
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(stream))
             return int(await client.xtrim(stream, minid=min_id, approximate=True))
 
     async def put(self, key: str, value: bytes, *, ttl_ms: int | None = None) -> None:
         """See `Bus.put`."""
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             await (await self._nodes.writer(hash_tag(key))).set(key, value, px=ttl_ms)
 
     async def get(self, key: str) -> bytes | None:
         """See `Bus.get`."""
-        with self._nodes.translate(writes=False):
+        async with self._nodes.request(writes=False):
             value: bytes | None = await (await self._nodes.writer(hash_tag(key))).get(key)
             return value
 
     async def delete(self, key: str) -> None:
         """See `Bus.delete`."""
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             await (await self._nodes.writer(hash_tag(key))).delete(key)
 
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """See `Bus.put_field`."""
-        with self._nodes.translate(writes=True):
+        async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(key))
             if value is None:
                 await client.hdel(key, field)
@@ -226,14 +219,14 @@ class RedisBus:
 
     async def get_fields(self, key: str) -> Mapping[str, bytes]:
         """See `Bus.get_fields`."""
-        with self._nodes.translate(writes=False):
+        async with self._nodes.request(writes=False):
             client = await self._nodes.writer(hash_tag(key))
             fields: Mapping[bytes, bytes] = await client.hgetall(key)
             return {field.decode(): value for field, value in fields.items()}
 
     async def ping(self) -> None:
         """See `Bus.ping`."""
-        with self._nodes.translate(writes=False):
+        async with self._nodes.request(writes=False):
             await self._nodes.node(None).ping()
 
     async def close(self) -> None:
@@ -242,6 +235,25 @@ class RedisBus:
             await reader.close()
         self._readers.clear()
         await self._nodes.close()
+
+
+async def _group_info(client: Client, stream: str, row: Mapping[str, Any]) -> GroupInfo | None:
+    oldest = b""
+    if row["pending"]:
+        try:
+            oldest = (await client.xpending(stream, row["name"]))["min"] or b""
+        except ResponseError as error:
+            if _NO_GROUP not in str(error):
+                raise
+            return None  # destroyed meanwhile, by the service whose window has ended
+    return GroupInfo(
+        name=row["name"].decode(),
+        consumers=row["consumers"],
+        pending=row["pending"],
+        last_delivered_id=row["last-delivered-id"].decode(),
+        lag=row.get("lag"),
+        oldest_pending_id=oldest.decode(),
+    )
 
 
 def _checked(results: Sequence[Any], *, tolerated: str = "") -> Sequence[Any]:

@@ -2,12 +2,15 @@
 
 redis-py retries by default and so may publish twice; here nothing is retried. RESP2 and the
 `legacy_responses=False` shapes are what `redis_bus` parses; both are set here and nowhere else.
+Time limits are `request`'s, on the whole call: with a `socket_timeout`, redis-py sends under
+`asyncio.wait_for`, which on Python 3.11 may swallow a cancellation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis import exceptions as redis_errors
@@ -19,9 +22,8 @@ from redis.crc import key_slot
 
 from pmcore.model.errors import Sent, TransportError
 
-WRITER_TIMEOUT_S = 2.0
-MAX_BLOCK_MS = 5_000
-READER_TIMEOUT_S = MAX_BLOCK_MS / 1000 + WRITER_TIMEOUT_S
+REQUEST_TIMEOUT_S = 2.0
+"""For one call and its connection; a blocked read has this on top of its waiting time."""
 
 _MENDING = (
     redis_errors.AskError,
@@ -40,13 +42,11 @@ Address = tuple[str, int] | None
 """A node of a Cluster; None for the server that the URL names."""
 
 
-def make_client(
-    url: str, *, address: Address, name: str, timeout_s: float, max_connections: int | None
-) -> Client:
+def make_client(url: str, *, address: Address, name: str, max_connections: int | None) -> Client:
     """A client with its own connections. Nothing is sent before the first command."""
     options: dict[str, Any] = {
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": WRITER_TIMEOUT_S,
+        "socket_timeout": None,
+        "socket_connect_timeout": REQUEST_TIMEOUT_S,
         "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
         "health_check_interval": 0,
@@ -110,16 +110,13 @@ class Nodes:
                 self._url,
                 address=address,
                 name=self.name,
-                timeout_s=WRITER_TIMEOUT_S,
                 max_connections=None,
             )
         return self._writers[address]
 
     def reader(self, address: Address, name: str) -> Client:
         """A new client with one connection, for one blocking reader."""
-        return make_client(
-            self._url, address=address, name=name, timeout_s=READER_TIMEOUT_S, max_connections=1
-        )
+        return make_client(self._url, address=address, name=name, max_connections=1)
 
     def forget(self) -> None:
         """Ask again who serves what."""
@@ -138,13 +135,23 @@ class Nodes:
             if "cluster support disabled" not in str(error):
                 raise
             return [(0, 16_383, None)]
-        return [(int(row[0]), int(row[1]), (row[2][0].decode(), int(row[2][1]))) for row in rows]
+        own_host = parse_url(self._url).get("host", "localhost")
+        return [
+            (first, last, (host.decode() if host else own_host, port))
+            for first, last, (host, port, *_), *_ in rows
+        ]
 
-    @contextmanager
-    def translate(self, *, writes: bool) -> Iterator[None]:
-        """Turn what redis-py raises into `TransportError`; after MOVED, learn the nodes anew."""
+    @asynccontextmanager
+    async def request(
+        self, *, writes: bool, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> AsyncIterator[None]:
+        """Bound a call, and turn what redis-py raises into `TransportError`.
+
+        After MOVED the nodes are learnt anew; the caller tries again.
+        """
         try:
-            yield
+            async with asyncio.timeout(timeout_s):
+                yield
         except (redis_errors.RedisError, OSError) as error:
             if isinstance(error, redis_errors.AskError | redis_errors.ClusterDownError):
                 self.forget()

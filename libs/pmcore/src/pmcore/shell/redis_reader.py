@@ -12,11 +12,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pmcore.model.check import invariant
 from pmcore.shell.redis_client import Address, Client, close_client
 from pmcore.wire.codec import decode_entry
+from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Incoming
 
 _PAGE = 500
 _START = "0-0"
 _Fields = Mapping[bytes, bytes]
+
+
+class Seen:
+    """The last entry of each stream that a consumer of a group has been given."""
+
+    def __init__(self) -> None:
+        self._last_ids: dict[str, str] = {}
+
+    def note(self, entries: Iterable[Incoming]) -> None:
+        """These have been given out."""
+        for entry in entries:
+            if parse_id(entry.entry_id) > parse_id(self.last_id(entry.stream)):
+                self._last_ids[entry.stream] = entry.entry_id
+
+    def last_id(self, stream: str) -> str:
+        """The last one's id; `0-0` before the first."""
+        return self._last_ids.get(stream, _START)
 
 
 class Reader:
@@ -31,13 +49,15 @@ class Reader:
         group: str,
         consumer: str,
         streams: Sequence[str],
+        seen: Seen,
     ) -> None:
         self.address = address
-        self.group = group
-        self.consumer = consumer
         self._client = client
         self._name = name
-        self._last_ids = dict.fromkeys(streams, _START)
+        self._group = group
+        self._consumer = consumer
+        self._streams = streams
+        self._seen = seen
         self._busy = False
         self._broke_off = False
 
@@ -48,23 +68,17 @@ class Reader:
         try:
             if self._broke_off and not noack:
                 await self._end_old_connections()
-                entries = await self._read_group(self._last_ids, None, count, noack=False)
+                missed = {stream: self._seen.last_id(stream) for stream in self._streams}
+                entries = await self._read_group(missed, None, count, noack=False)
                 if entries:
                     return entries
             self._broke_off = True
-            new = dict.fromkeys(self._last_ids, ">")
+            new = dict.fromkeys(self._streams, ">")
             entries = await self._read_group(new, block_ms or None, count, noack=noack)
             self._broke_off = False
         finally:
             self._busy = False
         return entries
-
-    def seen(self, entries: Iterable[Incoming]) -> None:
-        """Note what the caller has been given."""
-        for entry in entries:
-            last_id = self._last_ids.get(entry.stream)
-            if last_id is not None and id_key(entry.entry_id) > id_key(last_id):
-                self._last_ids[entry.stream] = entry.entry_id
 
     async def close(self) -> None:
         """Close the connection; a read that waits on it fails."""
@@ -74,14 +88,14 @@ class Reader:
         self, start_ids: Mapping[str, str], block_ms: int | None, count: int, *, noack: bool
     ) -> Sequence[Incoming]:
         reply: Mapping[bytes, Sequence[tuple[bytes, _Fields]]] = await self._client.xreadgroup(
-            self.group, self.consumer, dict(start_ids), count=count, block=block_ms, noack=noack
+            self._group, self._consumer, dict(start_ids), count=count, block=block_ms, noack=noack
         )
         entries = [
             decode_entry(stream.decode(), entry_id.decode(), fields)
             for stream, page in reply.items()
             for entry_id, fields in page
         ]
-        self.seen(entries)
+        self._seen.note(entries)
         return entries
 
     async def _end_old_connections(self) -> None:
@@ -89,12 +103,6 @@ class Reader:
         for row in await self._client.client_list(_type="normal"):
             if row["name"] == self._name and int(row["id"]) != own_id:
                 await self._client.client_kill_filter(_id=row["id"])
-
-
-def id_key(entry_id: str) -> tuple[int, int]:
-    """An entry id as a value that sorts."""
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)
 
 
 async def recover_stream(
@@ -109,7 +117,7 @@ async def recover_stream(
         found.update({entry_id: {} for entry_id, fields in own.items() if not fields})
     return [
         decode_entry(stream, entry_id, found[entry_id], deliveries=deliveries.get(entry_id, 1))
-        for entry_id in sorted(found, key=id_key)
+        for entry_id in sorted(found, key=parse_id)
     ]
 
 

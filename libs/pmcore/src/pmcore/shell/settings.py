@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -202,13 +203,18 @@ def load_settings(cls: type[SettingsT]) -> SettingsT:
     return settings
 
 
-def try_settings(cls: type[SettingsT]) -> tuple[SettingsT | None, list[str]]:
-    """Read settings; return them, if they could be made, and every problem, one line each."""
+def try_settings(
+    cls: type[SettingsT], given: Mapping[str, str] | None = None
+) -> tuple[SettingsT | None, list[str]]:
+    """Read settings; return them, if they could be made, and every problem, one line each.
+
+    `given` maps variables to values that win over the environment.
+    """
     problems: list[str] = []
     from_files = _read_secret_files(cls, problems)
     settings = None
     try:
-        settings = cls(**from_files)
+        settings = cls(**{**from_files, **(given or {})})
     except ValidationError as error:
         problems.extend(_describe(cls, error))
     return settings, problems

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from pmcore.model.check import invariant
 from pmcore.model.errors import Sent, TransportError
 from pmcore.model.units import NS_PER_MS
-from pmcore.sim.streams import Stream, format_id, parse_id
+from pmcore.sim.streams import Stream
 from pmcore.wire.codec import Stamper, decode_entry
+from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.keys import one_hash_tag
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
@@ -56,6 +58,7 @@ class MemoryBus:
     def __init__(self, store: MemoryStore, *, source: str, run_id: str) -> None:
         self._store = store
         self._stamper = Stamper(source, run_id)
+        self._reading: set[tuple[str, str, tuple[str, ...]]] = set()
 
     async def publish(
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
@@ -132,6 +135,24 @@ class MemoryBus:
     ) -> Sequence[Incoming]:
         """See `Bus.read`."""
         one_hash_tag(streams)
+        reader = (group, consumer, tuple(streams))
+        invariant(reader not in self._reading, f"{group} {consumer}: two reads at a time")
+        self._reading.add(reader)
+        try:
+            return await self._read(group, consumer, streams, block_ms, count, noack=noack)
+        finally:
+            self._reading.discard(reader)
+
+    async def _read(
+        self,
+        group: str,
+        consumer: str,
+        streams: Sequence[str],
+        block_ms: int,
+        count: int,
+        *,
+        noack: bool,
+    ) -> Sequence[Incoming]:
         await self._turn()
         entries = self._take(group, consumer, streams, count, noack=noack)
         if entries or block_ms <= 0:

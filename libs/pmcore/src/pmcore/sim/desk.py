@@ -25,6 +25,7 @@ from pmcore.model.units import (
     is_on_grid,
     value_u6,
 )
+from pmcore.sim.answers import MATCHED_TEXT, NOT_OPEN_TEXT, refused
 from pmcore.sim.ledger import Ledger, moves_of, taker_price_e4
 from pmcore.sim.ports import (
     Account,
@@ -42,8 +43,6 @@ from pmcore.sim.ports import (
 from pmcore.sim.rows import order_frame, trade_frame
 
 CROWD = Account(owner="crowd", maker_address="0x" + "c0" * 20)
-NOT_OPEN = "Order not found or already canceled"
-POST_ONLY_TEXT = "invalid post-only order: order crosses book"
 
 
 class DeskParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +70,11 @@ class Desk:
         self._scheduled = 0
 
     def add_account(self, account: Account) -> None:
-        """Register and fund an account once."""
+        """Register and fund an account once; a new wallet is that of later orders."""
         if account.owner not in self._accounts:
-            self._accounts[account.owner] = account
             self._open[account.owner] = {}
             self.ledger.fund(account.owner, self._params.cash_u6)
+        self._accounts[account.owner] = account
 
     def account(self, owner: str) -> Account:
         """A registered account."""
@@ -153,13 +152,38 @@ class Desk:
                 known = self.orders.get(order_hash)
                 matched = known is not None and known.status is OrderStatus.MATCHED
                 mine = known is not None and known.account.owner == owner
-                text = "Order already matched" if matched and mine else NOT_OPEN
+                text = MATCHED_TEXT if matched and mine else NOT_OPEN_TEXT
                 refused_.append((order_hash, text))
                 continue
             pull(record)
             self.close(record, OrderStatus.CANCELED, at_ns)
             canceled.append(order_hash)
         return CancelResult(tuple(canceled), tuple(refused_))
+
+    def select(self, owner: str, condition_id: str, token_id: str) -> list[str]:
+        """Ids of an account's open orders of a market and/or a token; "" is any."""
+        return [
+            record.order_hash
+            for record in self.open_orders(owner)
+            if condition_id in ("", record.condition_id) and token_id in ("", record.token_id)
+        ]
+
+    def resolve(self, window: Window, at_ns: int, pull: Callable[[OrderRecord], None]) -> None:
+        """End a market: what rests in it is cancelled by the venue."""
+        for record in self.all_open():
+            if record.condition_id == window.condition_id:
+                pull(record)
+                self.close(record, OrderStatus.CANCELED_MARKET_RESOLVED, at_ns)
+
+    def trades_of(self, owner: str) -> list[TradeRecord]:
+        """Trades in which an account took part, newest first."""
+        return [trade for trade in reversed(self.trades) if trade.concerns(owner)]
+
+    def balance_u6(self, owner: str, token_id: str) -> int:
+        """Shares of a token, or cash for ""."""
+        if token_id:
+            return self.ledger.shares_u6(owner, token_id)
+        return self.ledger.cash_u6(owner)
 
     def close(self, record: OrderRecord, status: OrderStatus, at_ns: int) -> None:
         """End an order unfilled."""
@@ -275,25 +299,3 @@ class Desk:
     def _schedule(self, at_ns: int, trade: TradeRecord, window: Window, status: str) -> None:
         self._scheduled += 1
         heapq.heappush(self._due, (at_ns, self._scheduled, trade, window, status))
-
-
-def refused(order: NewOrder, text: str, http_status: int = 400) -> PlaceResult:
-    """An answer that says no."""
-    return PlaceResult(order_hash=order.order_hash, http_status=http_status, error=text)
-
-
-def accepted(order: NewOrder, trade: TradeRecord | None) -> PlaceResult:
-    """An answer that says yes: it rests, or `trade` is what it matched at entry."""
-    if trade is None:
-        return PlaceResult(order_hash=order.order_hash, status="live")
-    paid_u6 = sum(
-        value_u6(taker_price_e4(trade.taker_fill, maker), maker.size_u6) for maker in trade.makers
-    )
-    buys = trade.side is OrderSide.BUY
-    return PlaceResult(
-        order_hash=order.order_hash,
-        status="matched",
-        making_u6=paid_u6 if buys else trade.size_u6,
-        taking_u6=trade.size_u6 if buys else paid_u6,
-        trade_ids=(trade.trade_id,),
-    )

@@ -18,7 +18,7 @@ from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
 from pmcore.sim.listed_market import ListedMarket
 from pmcore.sim.matching import BookOrder, Placement, UpLevel
-from pmcore.sim.ports import Listing, MakerFill, MarketFrame, OrderStatus, TradeRecord
+from pmcore.sim.ports import Listing, MakerFill, MarketFrame, OrderRecord, TradeRecord
 from pmcore.sim.scheduler import Scheduler
 from pmcore.sim.underlying import STEP_NS, Underlying, fair_up_e4
 
@@ -200,7 +200,7 @@ class Lane:
 
     def _resolve(self, at_ns: int) -> None:
         self.market.resolved = True
-        for record in self._desk.all_open():
-            if record.condition_id == self.window.condition_id:
-                self.market.book.cancel(record.order_hash)
-                self._desk.close(record, OrderStatus.CANCELED_MARKET_RESOLVED, at_ns)
+        self._desk.resolve(self.window, at_ns, self._pull)
+
+    def _pull(self, record: OrderRecord) -> None:
+        self.market.book.cancel(record.order_hash)

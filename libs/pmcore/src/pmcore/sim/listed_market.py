@@ -1,8 +1,9 @@
 """One market of a simulated venue: its merged book, and the public frames about it.
 
 Every engine event is published whole: one `price_change` frame per level, all with the same
-timestamp and the hashes of both books after the event; or, when something traded, one short book
-frame per token and the prints a little later (venue.md 5.2, 5.4).
+timestamp and the hashes of both books after the event, each with the touch as of its level; or,
+when something traded, one short book frame per token and the prints a little later (venue.md 5.2,
+5.4).
 """
 
 from __future__ import annotations
@@ -11,17 +12,9 @@ from collections.abc import Sequence
 
 from pmcore.machines.book_hash import BookHasher, last_trade_text
 from pmcore.machines.book_levels import Ladder
+from pmcore.messages.market_data import Level, LevelChange
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
-from pmcore.model.units import NS_PER_MS, complement_e4
-from pmcore.sim.frames import (
-    Change,
-    WholeBook,
-    book_text,
-    change_text,
-    dump_text,
-    rest_book,
-    trade_text,
-)
+from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, complement_e4
 from pmcore.sim.matching import (
     BookOrder,
     Match,
@@ -31,6 +24,15 @@ from pmcore.sim.matching import (
     mirrored,
 )
 from pmcore.sim.ports import MarketFrame, OrderSide
+from pmcore.venue.encode import (
+    book_frame,
+    price_change_frame,
+    rest_book,
+    to_text,
+    trade_book_frame,
+    trade_frame,
+)
+from pmcore.venue.fields import JsonObject
 
 PRINT_DELAY_NS = 35 * NS_PER_MS
 
@@ -43,7 +45,6 @@ class ListedMarket:
         self.book = MergedBook()
         self.tick_e4 = window.tick_e4
         self.resolved = False
-        self.winner: Outcome | None = None
         self._last_trade = ""
         self._event_ns = 0
         self._hashers = {outcome: BookHasher(window, outcome) for outcome in Outcome}
@@ -58,26 +59,17 @@ class ListedMarket:
         self, levels: Sequence[UpLevel], at_ns: int, *, placed_on: Outcome
     ) -> list[MarketFrame]:
         """Frames of an event without a trade; the entry of the token it was placed on first."""
-        changed = self._apply(levels, at_ns)
+        changed = merge_levels(levels)
+        touches = [self._apply([level], at_ns) for level in changed]
         hashes = {outcome: self._hash(outcome) for outcome in Outcome}
         frames = []
-        for level in changed:
-            entries = []
-            for outcome in (placed_on, placed_on.complement):
-                side, price_e4, size_u6 = mirrored(level, outcome)
-                bid_e4, ask_e4 = self.touch_e4(outcome)
-                entries.append(
-                    Change(
-                        outcome=outcome,
-                        side=side,
-                        price_e4=price_e4,
-                        size_u6=size_u6,
-                        hash=hashes[outcome],
-                        bid_e4=bid_e4,
-                        ask_e4=ask_e4,
-                    )
-                )
-            frames.append(self._frame(at_ns, change_text(self.window, entries, at_ns)))
+        for level, touch_e4 in zip(changed, touches, strict=True):
+            entries = [
+                LevelChange(outcome, *mirrored(level, outcome), hashes[outcome], *touch_e4[outcome])
+                for outcome in (placed_on, placed_on.complement)
+            ]
+            frame = price_change_frame(self.window, entries, ts_event_ns=at_ns)
+            frames.append(self._frame(at_ns, frame))
         return frames
 
     def publish_trade(
@@ -95,57 +87,88 @@ class ListedMarket:
         """
         self._last_trade = last_trade_text(matches[-1].price_e4)
         self._apply(levels, at_ns)
-        frames = [
-            self._frame(at_ns, book_text(self.window, self.whole(outcome)))
-            for outcome in (taker.outcome, taker.outcome.complement)
-        ]
+        frames = []
+        for outcome in (taker.outcome, taker.outcome.complement):
+            bids, asks = self._levels(outcome)
+            frame = trade_book_frame(
+                self.window,
+                outcome,
+                bids=bids,
+                asks=asks,
+                ts_event_ns=at_ns,
+                tick_e4=self.tick_e4,
+                last_trade=self._last_trade,
+            )
+            frames.append(self._frame(at_ns, frame))
+        return frames + self._prints(
+            taker, matches, at_ns + PRINT_DELAY_NS, transaction_hash=transaction_hash
+        )
+
+    def rest_book(self, outcome: Outcome) -> JsonObject:
+        """`GET /book`."""
+        bids, asks = self._levels(outcome)
+        return rest_book(
+            self.window,
+            outcome,
+            bids=bids,
+            asks=asks,
+            ts_event_ns=self._event_ns,
+            tick_e4=self.tick_e4,
+            last_trade=self._last_trade,
+        )
+
+    def dump_frame(self, outcome: Outcome) -> JsonObject:
+        """A token's entry of the frame after a subscription."""
+        bids, asks = self._levels(outcome)
+        return book_frame(
+            self.window,
+            outcome,
+            bids=bids,
+            asks=asks,
+            ts_event_ns=self._event_ns,
+            tick_e4=self.tick_e4,
+            last_trade=self._last_trade,
+        )
+
+    def _prints(
+        self, taker: BookOrder, matches: Sequence[Match], print_ns: int, *, transaction_hash: str
+    ) -> list[MarketFrame]:
         sizes: dict[int, int] = {}
         for match in matches:
             same = match.maker.outcome is taker.outcome
             price_e4 = match.price_e4 if same else complement_e4(match.price_e4)
             sizes[price_e4] = sizes.get(price_e4, 0) + match.qty_u6
         side = TakerSide.BUY if taker.side is OrderSide.BUY else TakerSide.SELL
-        print_ns = at_ns + PRINT_DELAY_NS
+        frames = []
         for price_e4, size_u6 in sizes.items():
-            text = trade_text(
+            frame = trade_frame(
                 self.window,
-                outcome=taker.outcome,
-                side=side,
+                taker.outcome,
+                taker_side=side,
                 price_e4=price_e4,
                 size_u6=size_u6,
-                at_ns=print_ns,
+                ts_event_ns=print_ns,
                 transaction_hash=transaction_hash,
             )
-            frames.append(self._frame(print_ns, text))
+            frames.append(self._frame(print_ns, frame))
         return frames
 
-    def whole(self, outcome: Outcome) -> WholeBook:
-        """A token's book as of the last event."""
-        return WholeBook(
-            outcome=outcome,
-            bids=self._ladders[outcome, BookSide.BID].levels(),
-            asks=self._ladders[outcome, BookSide.ASK].levels(),
-            hash=self._hash(outcome),
-            at_ns=self._event_ns,
-        )
+    def _levels(self, outcome: Outcome) -> tuple[list[Level], list[Level]]:
+        bids, asks = (self._ladders[outcome, side].levels() for side in BookSide)
+        return bids, asks
 
-    def rest_book(self, outcome: Outcome) -> dict[str, object]:
-        """`GET /book`."""
-        return rest_book(self.window, self.whole(outcome), self.tick_e4, self._last_trade)
-
-    def dump(self, outcomes: Sequence[Outcome]) -> str:
-        """The frame after a subscription to these tokens."""
-        books = [self.whole(outcome) for outcome in outcomes]
-        return dump_text(self.window, books, self.tick_e4, self._last_trade)
-
-    def _apply(self, levels: Sequence[UpLevel], at_ns: int) -> list[UpLevel]:
-        merged = merge_levels(levels)
-        for level in merged:
+    def _apply(self, levels: Sequence[UpLevel], at_ns: int) -> dict[Outcome, tuple[int, int]]:
+        """Change levels; return each token's touch as frames give it, 0 and 1 for empty sides."""
+        for level in levels:
             for outcome in Outcome:
                 side, price_e4, size_u6 = mirrored(level, outcome)
                 self._ladders[outcome, side].put(price_e4, size_u6)
         self._event_ns = at_ns
-        return merged
+        touches = {}
+        for outcome in Outcome:
+            bid_e4, ask_e4 = self.touch_e4(outcome)
+            touches[outcome] = (bid_e4 or 0, ask_e4 or PRICE_ONE_E4)
+        return touches
 
     def _hash(self, outcome: Outcome) -> str:
         hasher = self._hashers[outcome]
@@ -153,11 +176,19 @@ class ListedMarket:
         started = hasher.start(self._event_ns, bids, asks)
         return hasher.finish(started, self.tick_e4, self._last_trade)
 
-    def _frame(self, at_ns: int, text: str) -> MarketFrame:
+    def _frame(self, at_ns: int, frame: JsonObject) -> MarketFrame:
         window = self.window
         return MarketFrame(
             at_ns=at_ns,
             condition_id=window.condition_id,
             token_ids=(window.up_token_id, window.down_token_id),
-            text=text,
+            text=spaced_text(frame),
         )
+
+
+def spaced_text(frame: JsonObject) -> str:
+    """A frame as the venue spaces all but the first one: `", "` between members.
+
+    No text of these frames holds a comma or a quote, so compact JSON needs only the spaces.
+    """
+    return to_text(frame).replace(",", ", ")

@@ -211,7 +211,7 @@ class SimulatedVenue(Protocol):
         ...
 
     def add_account(self, account: Account) -> None:
-        """Register an API key; the same one again is fine. It starts with generous cash."""
+        """Register an API key, with generous cash; again: its later orders name the new wallet."""
         ...
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:

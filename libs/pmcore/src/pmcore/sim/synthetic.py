@@ -13,8 +13,16 @@ import msgspec
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
+from pmcore.sim.answers import (
+    NO_BOOK_TEXT,
+    NO_MATCH_TEXT,
+    NOT_FILLABLE_TEXT,
+    POST_ONLY_TEXT,
+    accepted,
+    refused,
+)
 from pmcore.sim.crowd import CrowdParams
-from pmcore.sim.desk import CROWD, POST_ONLY_TEXT, Desk, DeskParams, accepted, refused
+from pmcore.sim.desk import CROWD, Desk, DeskParams
 from pmcore.sim.identity import window_at
 from pmcore.sim.lane import Lane, LaneParams
 from pmcore.sim.matching import BookOrder, Refusal, UpLevel
@@ -32,14 +40,14 @@ from pmcore.sim.ports import (
     VenueEvent,
 )
 from pmcore.sim.scheduler import Scheduler
+from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
-NO_BOOK = "No orderbook exists for the requested token id"
+KEPT_WINDOWS = 64
 _REFUSALS = {
     Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
-    Refusal.NOT_FILLABLE: "order couldn't be fully filled. FOK orders are fully filled or killed.",
-    Refusal.NO_MATCH: "no orders found to match with FAK order. FAK orders are partially filled or "
-    "killed if no match is found.",
+    Refusal.NOT_FILLABLE: NOT_FILLABLE_TEXT,
+    Refusal.NO_MATCH: NO_MATCH_TEXT,
 }
 
 
@@ -95,7 +103,7 @@ class SyntheticVenue:
         lane = self._lane_of(order.token_id)
         outcome = lane.window.outcome_of(order.token_id) if lane else None
         if lane is None or outcome is None:
-            return refused(order, NO_BOOK, 404)
+            return refused(order, NO_BOOK_TEXT, 404)
         answer = self.desk.refusal(owner, order, lane.window, lane.market.tick_e4)
         if answer is not None:
             return answer
@@ -148,12 +156,7 @@ class SyntheticVenue:
     ) -> CancelResult:
         """Cancel an account's orders of a market and/or a token."""
         self._run(at_ns)
-        wanted = [
-            record.order_hash
-            for record in self.desk.open_orders(owner)
-            if condition_id in ("", record.condition_id) and token_id in ("", record.token_id)
-        ]
-        return self.cancel(owner, wanted, at_ns)
+        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
 
     def open_orders(self, owner: str) -> Sequence[OrderRecord]:
         """Live orders, oldest first."""
@@ -165,12 +168,11 @@ class SyntheticVenue:
 
     def trades(self, owner: str) -> Sequence[TradeRecord]:
         """Trades of an account, newest first."""
-        return [trade for trade in reversed(self.desk.trades) if trade.concerns(owner)]
+        return self.desk.trades_of(owner)
 
     def balance_u6(self, owner: str, token_id: str = "") -> int:
         """Shares of a token, or cash."""
-        ledger = self.desk.ledger
-        return ledger.shares_u6(owner, token_id) if token_id else ledger.cash_u6(owner)
+        return self.desk.balance_u6(owner, token_id)
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
@@ -180,13 +182,13 @@ class SyntheticVenue:
 
     def initial_dump(self, token_ids: Sequence[str]) -> str | None:
         """The frame after a subscription; tokens without a book are left out."""
-        texts = []
-        for slug in dict.fromkeys(self._slug_of.get(token_id, "") for token_id in token_ids):
-            lane = self._lanes.get(slug)
-            if lane is not None and not lane.market.resolved:
-                wanted = [o for o in Outcome if lane.window.token_id(o) in token_ids]
-                texts.append(lane.market.dump(wanted).strip()[1:-1])
-        return f"[{','.join(texts)}]\n" if texts else None
+        frames = []
+        for token_id in token_ids:
+            lane = self._lane_of(token_id)
+            outcome = lane.window.outcome_of(token_id) if lane else None
+            if lane is not None and outcome is not None:
+                frames.append(lane.market.dump_frame(outcome))
+        return to_text(frames) + "\n" if frames else None
 
     def listings(self) -> Sequence[Listing]:
         """All windows that exist so far, oldest first."""
@@ -241,6 +243,7 @@ class SyntheticVenue:
             spec, at_ns, seed=params.seed, tick_e4=params.tick_e4, min_size_u6=params.min_size_u6
         )
         if window.slug not in self._lanes:
+            self._forget_oldest()
             lane_params = LaneParams(
                 seed=params.seed, resolve_delay_ms=params.resolve_delay_ms, crowd=params.crowd
             )
@@ -250,6 +253,14 @@ class SyntheticVenue:
             for outcome in Outcome:
                 self._slug_of[window.token_id(outcome)] = window.slug
         return self._lanes[window.slug]
+
+    def _forget_oldest(self) -> None:
+        """Keep the number of resolved windows bounded."""
+        resolved = [slug for slug, lane in self._lanes.items() if lane.market.resolved]
+        for slug in resolved[: max(0, len(self._lanes) + 1 - KEPT_WINDOWS)]:
+            window = self._lanes.pop(slug).window
+            for outcome in Outcome:
+                del self._slug_of[window.token_id(outcome)]
 
     def _lane_of(self, token_id: str) -> Lane | None:
         lane = self._lanes.get(self._slug_of.get(token_id, ""))

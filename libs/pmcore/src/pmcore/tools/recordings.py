@@ -8,7 +8,7 @@ Bad lines are counted by reason. A file of which nothing can be used is one `Mal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from pmcore.venue.fields import (
     text_of,
     time_ns_of,
 )
+from pmcore.venue.market_values import event_type_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample
 
 __all__ = ["RawFrame", "Recording", "RecordingFormat", "load_market_file"]
@@ -46,7 +47,7 @@ _MAX_WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _FRAMES_SCANNED = 5_000
 _LONGEST_NS = 7 * 86_400 * NS_PER_S
 _CAIO_NAME = re.compile(r"_(?P<kind>orderbooks|trades)_(?P<side>up|down)(?=\.json)")
-_EVENTS = frozenset({None, "book", "price_change", "last_trade_price", "tick_size_change"})
+_EVENTS = frozenset({"book", "price_change", "last_trade_price", "tick_size_change"})
 
 
 class RecordingFormat(StrEnum):
@@ -179,32 +180,50 @@ class Recording:
             if scanned < _FRAMES_SCANNED:
                 scanned += 1
                 _see(guesses, frame)
-        slug = slug_in(self.path.name)
         given = {window.condition_id: window for window in self._metadata()}
         windows = []
-        for guess in guesses.values():
-            if not guess.books:
-                continue
+        for guess in _one_market_per_slug(guesses, slug_in(self.path.name), given):
             if scanned == _FRAMES_SCANNED:
                 guess.last_ns = last_ns
-            if len(guesses) == 1:
-                guess.slug = guess.slug or slug
             windows.append(given.get(guess.condition_id) or guess.window())
         if not windows:
             raise MalformedInputError("no_frames", f"{self.path}: no book of any market in it")
         return tuple(windows)
 
     def _metadata(self) -> list[Window]:
-        """Windows that the caller gave, or that stand in the first line."""
+        """Windows that the caller gave, or that lie beside the file, or stand in its first line."""
         if self._given:
             return list(self._given)
+        beside = self.path.with_name(f"{self.path.name.partition('.')[0]}.market.json")
         try:
-            row = decode_json(self._first.partition(b"\n")[0])
+            if beside.exists():
+                return load_market_file(beside)
+            row = decode_json(self._first.lstrip().partition(b"\n")[0])
             if isinstance(row, dict) and isinstance(row.get("market"), dict):
                 return windows_of_market_file(row["market"])
-        except MalformedInputError:
-            pass
+        except MalformedInputError as error:
+            self._log.add(error.reason, beside.name, 0, error.detail)
         return []
+
+
+def _one_market_per_slug(
+    guesses: Mapping[str, MarketGuess], file_slug: str, given: Mapping[str, Window]
+) -> list[MarketGuess]:
+    """The markets with books. Of those that claim one slug only the given or busiest is real."""
+    best: dict[str, MarketGuess] = {}
+    for guess in guesses.values():
+        guess.slug = guess.slug or file_slug
+        if not guess.books:
+            continue
+        claim = guess.slug or guess.condition_id
+        rival = best.get(claim)
+        if rival is None or _weight(guess, given) > _weight(rival, given):
+            best[claim] = guess
+    return [guess for guess in guesses.values() if guess in best.values()]
+
+
+def _weight(guess: MarketGuess, given: Mapping[str, Window]) -> tuple[bool, int]:
+    return guess.condition_id in given, guess.events
 
 
 def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
@@ -213,7 +232,7 @@ def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
     except MalformedInputError:
         return
     for item in decoded if isinstance(decoded, list) else [decoded]:
-        if not isinstance(item, dict) or item.get("event_type") not in _EVENTS:
+        if not isinstance(item, dict) or event_type_of(item) not in _EVENTS:
             continue
         condition_id = optional_text(item, "market")
         if not condition_id:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,6 +36,7 @@ from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.sim.paper import PaperParams, PaperVenue
 from pmcore.tools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
+from pmcore.tools.paper_defaults import as_sentence, paper_defaults
 from pmcore.tools.recordings import Recording
 from pmcore.tools.replay_conduit import BusConduit, Conduit, DirectConduit
 from pmcore.tools.replay_inputs import JournalParts, find_inputs, header_of, journal_lines
@@ -77,7 +79,10 @@ def command(arguments: argparse.Namespace) -> int:
 
 def read_params() -> StrategyParams:
     """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
-    settings, problems = try_settings(StrategySettings)
+    defaults = paper_defaults(os.environ)
+    if defaults:
+        print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
+    settings, problems = try_settings(StrategySettings, defaults)
     if settings is None or problems:
         raise UsageError("; ".join(problems))
     return settings.as_params()

@@ -25,7 +25,8 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
 from pmcore.tools.control_client import ControlClient, open_http
-from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
+from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
+from pmcore.tools.paper_defaults import as_sentence
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
     RunRecord,
@@ -35,23 +36,32 @@ from pmcore.tools.run_files import (
     runs_root,
     write_record,
 )
+from pmcore.tools.run_options import read_options
 from pmcore.tools.run_plan import (
     SERVICES,
     STOP_ORDER,
     RunOptions,
     RunPlan,
     Surroundings,
-    default_market,
     plan_run,
-    with_window,
 )
 from pmcore.tools.run_view import RunView
-from pmcore.tools.summary import RunSummary, as_count, as_json_line, print_summary, summarise_run
+from pmcore.tools.summary import (
+    RunSummary,
+    as_count,
+    as_json_line,
+    as_mapping,
+    inventory_of,
+    print_summary,
+    summarise_run,
+)
 
 START_TIMEOUT_S = 60.0
 _POLL_S = 1.0
 _RECORDING_LEAD_S = 2.0  # virtual
-_START_LEAD_S = 4.0  # real
+_START_LEAD_S = 10.0  # real
+_VENUE_EMPTY = '"venue_empty"'
+_LAST_WORDS = 5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -87,35 +97,6 @@ def command(arguments: argparse.Namespace) -> int:
     return end.exit_code
 
 
-def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> RunOptions:
-    """Check the arguments against each other. Raise `UsageError` for what does not go together."""
-    venue: str = arguments.venue
-    if venue == "polymarket":
-        for name in ("recording", "window", "seed"):
-            if getattr(arguments, name) is not None:
-                raise UsageError(f"--{name} is for the simulator, not for --venue polymarket")
-    if arguments.recording is None and arguments.speed is not None:
-        raise UsageError("--speed needs --recording")
-    if arguments.recording is not None:
-        for name in ("window", "seed", "market"):
-            if getattr(arguments, name) is not None:
-                raise UsageError(f"--{name} does not go with --recording, which brings its own")
-    market = arguments.market or default_market(venue, environ, arguments.window)
-    if arguments.market and arguments.window is not None:
-        market = with_window(arguments.market, arguments.window)
-    return RunOptions(
-        seconds=arguments.seconds,
-        venue=venue,
-        dry_run=venue == "polymarket" and environ.get("PM_DRY_RUN", "true").lower() != "false",
-        market=market,
-        seed=arguments.seed,
-        recording=arguments.recording,
-        speed=arguments.speed or 1.0,
-        keep=arguments.keep,
-        as_json=arguments.json,
-    )
-
-
 class LocalRun:
     """One run, from the first process to the last."""
 
@@ -126,6 +107,7 @@ class LocalRun:
         self._children: dict[str, Child] = {}
         self._clients: dict[str, ControlClient] = {}
         self._states: dict[str, dict[str, Any]] = {}
+        self._windows: dict[str, Any] = {}
         self._waiting: dict[str, str] = {}
         self._interrupted = asyncio.Event()
         self._orders_left: int | None = None
@@ -144,6 +126,7 @@ class LocalRun:
             remove_record(self._directory)
         summary = summarise_run(self._states)
         summary.mode = self._options.mode
+        summary.inventory = inventory_of(self._windows)
         summary.exit_reason = end.reason
         summary.seconds = round(monotonic_s() - started_s, 1)
         summary.orders_left_at_venue = self._orders_left
@@ -159,20 +142,21 @@ class LocalRun:
     async def _with_processes(self, redis_url: str) -> End:
         plan = self._plan(redis_url)
         if plan.defaulted:
-            values = ", ".join(f"{name}={value}" for name, value in plan.defaulted.items())
-            self._view.say(f"unset, so for this run: {values}")
+            self._view.say(as_sentence(plan.defaulted))
         async with open_http() as http:
             try:
                 end = await self._start(plan, http) or await self._watch()
             finally:
                 await self._stop()
-        if end.exit_code == EXIT_OK and self._orders_left:
-            return End(
-                reason="orders_left",
-                exit_code=EXIT_FAILED,
-                problem=f"{self._orders_left} orders still rest at the venue",
-            )
-        return end
+        return self._judge_orders_left(end)
+
+    def _judge_orders_left(self, end: End) -> End:
+        """A run that ends with orders at the venue, or does not know, has failed."""
+        left = self._orders_left
+        if end.exit_code != EXIT_OK or left == 0:
+            return end
+        said = "nobody could say what rests" if left is None else f"{left} orders still rest"
+        return End(reason="orders_left", exit_code=EXIT_FAILED, problem=f"{said} at the venue")
 
     def _clock_spec(self) -> str:
         """A recording's time begins shortly before its first frame, once all services are up."""
@@ -253,6 +237,8 @@ class LocalRun:
         for name, ready, state in zip(names, readiness, states, strict=True):
             if state.ok:
                 self._states[name] = state.body
+                if name == "strategy":
+                    self._windows |= as_mapping(state.body.get("windows"))
             if not ready.ok:
                 reasons = ready.body.get("reasons") or [ready.problem]
                 self._waiting[name] = "; ".join(map(str, reasons))
@@ -300,6 +286,14 @@ class LocalRun:
             if name == "simulator":
                 self._orders_left = await self._orders_at_simulator()
             await self._children[name].stop()
+            if name == "executor":
+                self._orders_left = self._orders_left_by_executor()
+
+    def _orders_left_by_executor(self) -> int | None:
+        """Its last words: it asks the venue before it ends, and says so when nothing rests."""
+        executor = self._children["executor"]
+        said = any(_VENUE_EMPTY in line for line in executor.tail(_LAST_WORDS))
+        return 0 if executor.exit_code == 0 and said else None
 
     async def _orders_at_simulator(self) -> int | None:
         answer = await self._venue.get("/audit")

@@ -1,12 +1,11 @@
 """What a local run starts: each process with exactly the environment that it needs.
 
 Only the executor is given a private key, only the executor and userws API credentials. In sim mode
-the operator's own credentials are never passed on; a throw-away key is made instead.
+nothing of the operator's account is passed on: the executor then signs with a throw-away key.
 """
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from pmcore.model.market import parse_series
 from pmcore.tools.errors import UsageError
+from pmcore.tools.paper_defaults import paper_defaults
 from pmcore.tools.processes import ChildSpec
 
 SERVICES = ("feed", "strategy", "executor", "userws")
@@ -23,13 +23,24 @@ _STOP_TIMEOUT_S = {"executor": 20.0}
 _HOST = "127.0.0.1"
 
 _KEY_VARIABLES = ("POLYMARKET_PRIVATE_KEY",)
-_API_VARIABLES = ("POLYMARKET_API_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
-_SECRETS_OF: Mapping[str, tuple[str, ...]] = {
-    "executor": _KEY_VARIABLES + _API_VARIABLES,
-    "userws": _API_VARIABLES,
+_API_VARIABLES = (
+    "POLYMARKET_API_KEY",
+    "POLYMARKET_API_SECRET",
+    "POLYMARKET_API_PASSPHRASE",
+    "POLYMARKET_SECRET",
+    "POLYMARKET_PASSPHRASE",
+)
+_WALLET_VARIABLES = (
+    "POLYMARKET_ADDRESS",
+    "POLYMARKET_FUNDER_ADDRESS",
+    "POLYMARKET_SIGNATURE_TYPE",
+)
+_CREDENTIALS_FILE = "POLYMARKET_API_CREDENTIALS_FILE"
+_ACCOUNT_OF: Mapping[str, tuple[str, ...]] = {
+    "executor": (*_KEY_VARIABLES, *_API_VARIABLES, *_WALLET_VARIABLES),
+    "userws": (*_API_VARIABLES, *_WALLET_VARIABLES),
 }
-_ALL_SECRETS = _KEY_VARIABLES + _API_VARIABLES
-_RUN_DEFAULTS = {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
+_SIM_DEFAULTS = {"PM_SETTLE_GRACE_S": "30"}
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,12 +109,8 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
     venue_port, *control_ports = ports
     names = (("simulator",) if options.venue == "sim" else ()) + SERVICES
     shared = _shared_variables(options, around, venue_port)
-    defaulted = {
-        name: value
-        for name, value in _RUN_DEFAULTS.items()
-        if options.mode != "live" and not around.environ.get(name)
-    }
-    own_secrets = _throw_away_secrets() if options.venue == "sim" else around.environ
+    defaulted = _defaults(options, around.environ)
+    account = {} if options.venue == "sim" else around.environ
     children = tuple(
         ChildSpec(
             name=name,
@@ -112,7 +119,7 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
                 **_inherited(around.environ),
                 **defaulted,
                 **shared,
-                **_secrets_for(name, own_secrets),
+                **_account_variables(name, account, around.directory),
                 **(_simulator_variables(options, venue_port) if name == "simulator" else {}),
                 "PM_HTTP_HOST": _HOST,
                 "PM_HTTP_PORT": str(port),
@@ -124,6 +131,17 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
         for name, port in zip(names, control_ports, strict=False)
     )
     return RunPlan(children=children, defaulted=defaulted)
+
+
+def _defaults(options: RunOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """Simulated trades settle in seconds, so a simulated window need not wait for minutes."""
+    if options.mode == "live":
+        return {}
+    settling = {} if options.mode == "dry" else _SIM_DEFAULTS
+    return {
+        **paper_defaults(environ),
+        **{name: value for name, value in settling.items() if not environ.get(name)},
+    }
 
 
 def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int) -> dict[str, str]:
@@ -155,17 +173,22 @@ def _simulator_variables(options: RunOptions, venue_port: int) -> dict[str, str]
     return variables
 
 
-def _throw_away_secrets() -> dict[str, str]:
-    return {"POLYMARKET_PRIVATE_KEY": f"0x{secrets.token_hex(32)}"}
-
-
-def _secrets_for(name: str, source: Mapping[str, str]) -> dict[str, str]:
-    wanted = _SECRETS_OF.get(name, ())
+def _account_variables(name: str, account: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """What a service may know of the account; derived API credentials go by a file between two."""
+    wanted = _ACCOUNT_OF.get(name)
+    if wanted is None:
+        return {}
+    handed_over = account.get(_CREDENTIALS_FILE) or str(directory / "api_credentials.json")
     return {
-        key: source[key] for base in wanted for key in (base, f"{base}_FILE") if source.get(key)
+        _CREDENTIALS_FILE: handed_over,
+        **{key: account[key] for key in _with_files(wanted) if account.get(key)},
     }
 
 
 def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    hidden = {key for base in _ALL_SECRETS for key in (base, f"{base}_FILE")}
+    hidden = {*_with_files(_ACCOUNT_OF["executor"]), _CREDENTIALS_FILE}
     return {key: value for key, value in environ.items() if key not in hidden}
+
+
+def _with_files(names: Sequence[str]) -> list[str]:
+    return [key for name in names for key in (name, f"{name}_FILE")]

@@ -12,9 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pmcore.tools.summary import summarise_run
+from pmcore.tools.summary import as_mapping, summarise_run
 
 _PLAIN_EVERY_S = 5.0
+_OVER = ("awaiting_resolution", "settled")
+_SIDE_COLUMNS = ("up", "our bid", "held", "down", "our bid", "held")
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -69,17 +71,25 @@ def _plain_line(elapsed_s: float, states: States, waiting: Mapping[str, str]) ->
     if waiting:
         parts.append("; ".join(f"{name}: {why}" for name, why in waiting.items()))
     parts.append(_totals(states))
-    parts += [f"{slug} {_as_line(view)}" for slug, view in _windows(states).items()]
+    parts += [
+        _as_line(slug, view)
+        for slug, view in _windows(states).items()
+        if view.get("state") not in _OVER
+    ]
     return " | ".join(part for part in parts if part)
 
 
 def _totals(states: States) -> str:
     totals = summarise_run(states)
-    open_orders = states.get("executor", {}).get("open_orders", 0)
+    resting = sum(
+        as_mapping(side).get("quote") is not None
+        for view in _windows(states).values()
+        for side in as_mapping(view.get("outcomes")).values()
+    )
     return (
         f"frames {totals.frames}, books ok {totals.books_verified}, "
         f"placed {totals.orders_placed}, cancelled {totals.orders_cancelled}, "
-        f"open {open_orders}, fills {totals.fills}, windows {totals.windows}"
+        f"resting {resting}, fills {totals.fills}, windows {totals.windows}"
     )
 
 
@@ -93,31 +103,42 @@ def _service_table(states: States, waiting: Mapping[str, str]) -> Table:
 
 
 def _window_table(states: States) -> Table:
-    windows = _windows(states)
-    columns = list(dict.fromkeys(key for view in windows.values() for key in _flat(view)))
-    table = Table("window", *columns, box=None, pad_edge=False)
-    for slug, view in windows.items():
-        flat = _flat(view)
-        table.add_row(slug, *(flat.get(column, "") for column in columns))
+    table = Table("window", "state", *_SIDE_COLUMNS, "net", "pair", "why", box=None, pad_edge=False)
+    for slug, view in _windows(states).items():
+        sides = [_side(view, name) for name in ("up", "down")]
+        net, cost = view.get("net_diff", 0), view.get("portfolio_cost", 0)
+        table.add_row(
+            slug,
+            str(view.get("state", "")),
+            *(cell for side in sides for cell in side),
+            f"{net:+g}",
+            f"{cost:g}" if cost else "",
+            str(view.get("hold") or view.get("mode", ""))[:60],
+        )
     return table
 
 
+def _side(view: Mapping[str, Any], name: str) -> tuple[str, str, str]:
+    side = as_mapping(as_mapping(view.get("outcomes")).get(name))
+    touch = f"{_price(side.get('bid'))}/{_price(side.get('ask'))}"
+    return touch, _price(side.get("quote")), f"{side.get('qty', 0):g}"
+
+
+def _price(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "-"
+
+
 def _windows(states: States) -> dict[str, Mapping[str, Any]]:
-    windows = states.get("strategy", {}).get("windows")
-    if not isinstance(windows, Mapping):
-        return {}
+    windows = as_mapping(states.get("strategy", {}).get("windows"))
     return {slug: view for slug, view in windows.items() if isinstance(view, Mapping)}
 
 
-def _flat(view: Mapping[str, Any]) -> dict[str, str]:
-    shown: dict[str, str] = {}
-    for key, value in view.items():
-        if isinstance(value, Mapping):
-            shown |= {f"{key} {inner}": str(item) for inner, item in value.items()}
-        elif not isinstance(value, list):
-            shown[key] = str(value)
-    return dict(list(shown.items())[:10])
-
-
-def _as_line(view: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in list(_flat(view).items())[:6])
+def _as_line(slug: str, view: Mapping[str, Any]) -> str:
+    (up_touch, up_quote, up_qty), (down_touch, down_quote, down_qty) = (
+        _side(view, name) for name in ("up", "down")
+    )
+    return (
+        f"{slug} {view.get('state', '')}: up {up_touch} bid {up_quote} has {up_qty}, "
+        f"down {down_touch} bid {down_quote} has {down_qty} "
+        f"({view.get('hold') or view.get('mode', '')})"
+    )

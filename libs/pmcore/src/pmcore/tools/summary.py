@@ -20,7 +20,15 @@ _BOOK_COUNTS = (
     "touch_agreements",
     "touch_disagreements",
 )
-_ENGINE_COUNTS = ("trades", "orders_placed", "orders_cancelled", "fills", "limit_violations")
+_ENGINE_COUNTS = (
+    "trades",
+    "orders_placed",
+    "orders_cancelled",
+    "requotes",
+    "fills",
+    "limit_violations",
+)
+_INVENTORY = ("net_diff", "portfolio_cost", "worst_loss", "profit")
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -42,6 +50,7 @@ class Summary(msgspec.Struct, kw_only=True):
     trades: int = 0
     orders_placed: int = 0
     orders_cancelled: int = 0
+    requotes: int = 0
     orders_rejected: dict[str, int] = msgspec.field(default_factory=dict)
     fills: int = 0
     windows: int = 0
@@ -84,8 +93,8 @@ def summarise_run(states: Mapping[str, Mapping[str, Any]]) -> RunSummary:
     feed, strategy = states.get("feed", {}), states.get("strategy", {})
     summary.frames = as_count(feed.get("frames"))
     summary.events = as_count(feed.get("events"))
-    summary.add_books(_as_mapping(feed.get("books")))
-    summary.add_engine(_as_mapping(strategy.get("totals")))
+    summary.add_books(as_mapping(feed.get("books")))
+    summary.add_engine(as_mapping(strategy.get("totals")))
     for name in ("feed", "userws"):
         add_reasons(summary.unusable, states.get(name, {}).get("unusable"))
     if not summary.orders_rejected:
@@ -93,12 +102,23 @@ def summarise_run(states: Mapping[str, Mapping[str, Any]]) -> RunSummary:
     summary.windows = as_count(strategy.get("windows_seen"))
     summary.fingerprint = str(strategy.get("fingerprint", ""))
     summary.mode = str(states.get("executor", {}).get("mode", ""))
-    summary.inventory = _inventory(_as_mapping(strategy.get("windows")))
+    summary.inventory = inventory_of(as_mapping(strategy.get("windows")))
     for state in states.values():
-        for hop, figures in _as_mapping(state.get("hop_ms")).items():
+        for hop, figures in as_mapping(state.get("hop_ms")).items():
             if isinstance(figures, Mapping):
                 summary.hop_ms[hop] = {key: round(value, 3) for key, value in figures.items()}
     return summary
+
+
+def inventory_of(windows: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each window holds, or held when it was last seen."""
+    inventory: dict[str, dict[str, Any]] = {}
+    for slug, view in windows.items():
+        outcomes = as_mapping(as_mapping(view).get("outcomes"))
+        shares = {name: as_mapping(side).get("qty", 0) for name, side in outcomes.items()}
+        figures = {name: view.get(name) for name in _INVENTORY if view.get(name) is not None}
+        inventory[slug] = {**shares, **figures}
+    return inventory
 
 
 def as_count(value: object) -> int:
@@ -108,7 +128,7 @@ def as_count(value: object) -> int:
 
 def add_reasons(into: dict[str, int], reasons: object) -> None:
     """Add counts by reason."""
-    for reason, count in _as_mapping(reasons).items():
+    for reason, count in as_mapping(reasons).items():
         into[reason] = into.get(reason, 0) + as_count(count)
 
 
@@ -118,8 +138,12 @@ def print_summary(summary: Summary, console: Console, title: str) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in msgspec.to_builtins(summary).items():
-        if value not in ("", None, {}):
-            table.add_row(name.replace("_", " "), _as_text(value))
+        title_of_row = name.replace("_", " ")
+        if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
+            for key, inner in value.items():
+                table.add_row(f"{title_of_row} {key}", _as_text(inner))
+        elif value not in ("", None, {}):
+            table.add_row(title_of_row, _as_text(value))
     console.print(table)
 
 
@@ -128,15 +152,8 @@ def as_json_line(summary: Summary, extra: Mapping[str, Any] | None = None) -> st
     return msgspec.json.encode({**msgspec.to_builtins(summary), **(extra or {})}).decode()
 
 
-def _inventory(windows: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        slug: view["inventory"]
-        for slug, view in windows.items()
-        if isinstance(view, Mapping) and view.get("inventory")
-    }
-
-
-def _as_mapping(value: object) -> Mapping[str, Any]:
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """An object out of someone's JSON; empty for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import gcd
 
 from pmcore.messages.market_data import (
     BookDelta,
@@ -40,6 +41,7 @@ from pmcore.venue.fields import (
 from pmcore.venue.market_values import (
     SILENT_TICK_E4,
     change_of,
+    event_type_of,
     origin_of,
     taker_side_of,
     whole_book_of,
@@ -48,6 +50,7 @@ from pmcore.venue.unusable import UnusableLog, UnusableSample
 
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _TRADES_REMEMBERED = 1_024
+_KNOWN = frozenset({"book", "price_change", "last_trade_price", "tick_size_change"})
 _IGNORED = frozenset({"new_market", "best_bid_ask", "market_resolved"})
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
 
@@ -127,16 +130,12 @@ class MarketFrameParser:
     def _parse_item(
         self, item: JsonObject, raw: str | bytes, ts_recv_ns: int
     ) -> MarketDataMessage | None:
-        kind = item.get("event_type")
+        kind = event_type_of(item)
         if kind in _IGNORED:
             self.ignored += 1
             return None
-        if kind is None and "bids" in item and "asks" in item:
-            kind = "book"
-        elif kind is None:
-            raise MalformedInputError("other_channel" if "topic" in item else "unknown_event")
-        if kind not in ("book", "price_change", "last_trade_price", "tick_size_change"):
-            raise MalformedInputError("unknown_event", str(kind)[:40])
+        if kind not in _KNOWN:
+            raise MalformedInputError("other_channel" if "topic" in item else "unknown_event", kind)
         market = self._markets.get(text_of(item, "market"))
         if market is None:
             raise MalformedInputError("foreign_market", text_of(item, "market")[:80])
@@ -192,7 +191,7 @@ class MarketFrameParser:
         self._note_time(market, snapshot.ts_event_ns)
         market.tick_e4 = min(market.tick_e4, snapshot.tick_e4 or market.tick_e4)
         if any(price_e4 % market.tick_e4 for price_e4, _ in (*snapshot.bids, *snapshot.asks)):
-            market.tick_e4 = min(market.tick_e4, SILENT_TICK_E4)
+            market.tick_e4 = gcd(market.tick_e4, SILENT_TICK_E4)
         return snapshot
 
     def _price_change(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
 from pmcore.model.errors import MalformedInputError
@@ -21,7 +23,7 @@ from pmcore.venue.fields import (
 )
 
 SILENT_TICK_E4 = 10
-"""The finest tick that a whole book may show without an announcement."""
+"""The tick that a whole book may show without an announcement."""
 
 _STATUS_PREFIXES = ("ORDER_STATUS_", "TRADE_STATUS_")
 _TAKER_SIDE = {"BUY": TakerSide.BUY, "SELL": TakerSide.SELL}
@@ -43,6 +45,14 @@ def plain_status(item: JsonObject) -> str:
     return status
 
 
+def event_type_of(item: JsonObject) -> str:
+    """The kind of an event; a book from REST has none of its own, so `book`; else ""."""
+    kind = item.get("event_type")
+    if kind is None and "bids" in item and "asks" in item:
+        return "book"
+    return str(kind)[:40] if kind is not None else ""
+
+
 def origin_of(item: JsonObject) -> SnapshotOrigin:
     """REST books have no event type; books after a trade have no last trade (venue.md 5.2)."""
     if "event_type" not in item:
@@ -59,18 +69,15 @@ def last_trade_of(item: JsonObject) -> str | None:
     return value if isinstance(value, str) else last_trade_text(price_e4)
 
 
-def _check_grid(price_e4: int, grid_e4: int, value: object) -> int:
-    if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
-        raise MalformedInputError("off_grid", str(value)[:40])
-    return price_e4
-
-
 def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     """Levels by rising price, whatever order the venue chose."""
     levels = []
     for value in as_list(item.get(key)):
         level = as_object(value)
-        price_e4 = _check_grid(price_e4_of(level.get("price")), grid_e4, level.get("price"))
+        price = level.get("price")
+        price_e4 = price_e4_of(price)
+        if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
+            raise MalformedInputError("off_grid", str(price)[:40])
         levels.append((price_e4, qty_u6_of(level.get("size"))))
     levels.sort()
     return tuple(levels)
@@ -78,7 +85,9 @@ def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
 
 def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
     """One entry of `price_changes`."""
-    price_e4 = _check_grid(price_e4_of(entry.get("price")), grid_e4, entry.get("price"))
+    price_e4 = price_e4_of(entry.get("price"))
+    if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
+        raise MalformedInputError("off_grid", str(entry.get("price"))[:40])
     side = BookSide.BID if taker_side_of(entry) is TakerSide.BUY else BookSide.ASK
     return LevelChange(
         outcome,
@@ -97,7 +106,7 @@ def whole_book_of(
     """A whole book, from the socket or from REST; one bad level makes all of it unusable."""
     told = item.get("tick_size")
     told_e4 = None if is_absent(told) else tick_e4_of(told)
-    grid_e4 = min(tick_e4, told_e4 or tick_e4, SILENT_TICK_E4)
+    grid_e4 = gcd(tick_e4, told_e4 or tick_e4, SILENT_TICK_E4)
     return BookSnapshot(
         slug=window.slug,
         outcome=outcome,

@@ -1,0 +1,91 @@
+"""What REST says of our orders and trades, for whatever the channel did not tell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind
+from pmcore.model.errors import MalformedInputError, Sent, TransportError
+from pmcore.model.market import TakerSide
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
+from pmcore.shell.http import JsonReader
+from pmcore.venue.l2_auth import ApiCredentials, l2_headers
+from pmcore.venue.rest_models import (
+    FIRST_CURSOR,
+    classify_error,
+    parse_open_orders_page,
+    parse_trades_page,
+)
+from pmcore.venue.user_frames import UserFrameParser
+
+MAX_PAGES = 200
+
+
+class AccountReader:
+    """Reads `/data/orders` and `/data/trades` with the API credentials.
+
+    Every failure is a `TransportError`; a page that cannot be understood is one too, because a
+    reconciliation that overlooks something is none.
+    """
+
+    def __init__(
+        self, rest: JsonReader, credentials: ApiCredentials, parser: UserFrameParser
+    ) -> None:
+        self._rest = rest
+        self._credentials = credentials
+        self._parser = parser
+
+    async def fills(self, after_s: int, ts_recv_ns: int) -> list[FillReported]:
+        """Return our parts of all trades since `after_s`, oldest first."""
+        trades = []
+        async for body in self._pages("/data/trades", {"after": str(after_s)}):
+            trades += list(parse_trades_page(body).trades)
+        fills = [
+            fill for trade in trades for fill in self._parser.fills(trade, ts_recv_ns=ts_recv_ns)
+        ]
+        return sorted(fills, key=lambda fill: fill.ts_event_ns)
+
+    async def open_orders(self, ts_recv_ns: int) -> list[OrderUpdated]:
+        """Return the orders that rest now, as updates."""
+        orders = []
+        async for body in self._pages("/data/orders", {}):
+            orders += list(parse_open_orders_page(body).orders)
+        return [
+            OrderUpdated(
+                kind=OrderUpdateKind.UPDATE,
+                order_hash=order.order_hash,
+                condition_id=order.condition_id,
+                token_id=order.token_id,
+                price_e4=order.price_e4,
+                original_u6=order.original_u6,
+                matched_u6=order.matched_u6,
+                status=order.status,
+                ts_event_ns=ts_recv_ns,
+                ts_recv_ns=ts_recv_ns,
+            )
+            for order in orders
+            if order.side is TakerSide.BUY
+        ]
+
+    async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[object]:
+        cursor = FIRST_CURSOR
+        for _ in range(MAX_PAGES):
+            headers = l2_headers(self._credentials, real_now_ns() // NS_PER_S, "GET", path)
+            answer = await self._rest.get(path, {**params, "next_cursor": cursor}, headers)
+            if not answer.ok:
+                refusal = classify_error(answer.status, answer.body)
+                raise _failure(f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200])
+            try:
+                page = parse_trades_page(answer.body)
+            except MalformedInputError as error:
+                raise _failure(f"GET {path}: {error}") from None
+            yield answer.body
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+        raise _failure(f"GET {path}: more than {MAX_PAGES} pages")
+
+
+def _failure(text: str) -> TransportError:
+    return TransportError(text, retryable=True, sent=Sent.YES)

@@ -1,0 +1,68 @@
+"""Untidy values, read strictly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.venue.fields import decimal_text, optional_price_e4, text_of, tick_e4_of, time_ns_of
+
+
+@pytest.mark.parametrize(
+    ("value", "ns"),
+    [
+        ("1725842520990", 1_725_842_520_990_000_000),
+        (1_725_842_520_990, 1_725_842_520_990_000_000),
+        ("1725842520", 1_725_842_520_000_000_000),
+        (1_725_842_520, 1_725_842_520_000_000_000),
+        ("1725842520990123456", 1_725_842_520_990_123_456),
+        ("2026-03-12T09:25:00Z", 1_773_307_500_000_000_000),
+        ("2026-03-12 09:25:00+00", 1_773_307_500_000_000_000),
+        ("2026-03-12T09:25:00.000001", 1_773_307_500_000_001_000),
+    ],
+)
+def test_times(value: Any, ns: int) -> None:
+    assert time_ns_of(value) == ns
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", "0", 0, -5, 1.5, None, True, [], "9" * 30, "٣٣٣٣٣٣٣٣٣٣", "-0001-01-01"]
+)
+def test_bad_times(value: Any) -> None:
+    with pytest.raises(MalformedInputError, match="bad_timestamp"):
+        time_ns_of(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("0.5", "0.5"), (5, "5"), (0.001, "0.001"), (1e-05, "0.00001")]
+)
+def test_decimals(value: Any, text: str) -> None:
+    assert decimal_text(value, "bad") == text
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}])
+def test_bad_decimals(value: Any) -> None:
+    with pytest.raises(MalformedInputError, match="bad"):
+        decimal_text(value, "bad")
+
+
+@pytest.mark.parametrize("value", ["0", "0.5", "0.03", "x", None, float("nan")])
+def test_bad_ticks(value: Any) -> None:
+    with pytest.raises(MalformedInputError, match="bad_tick"):
+        tick_e4_of(value)
+
+
+def test_missing_text() -> None:
+    with pytest.raises(MalformedInputError, match="name missing"):
+        text_of({"name": ""}, "name")
+
+
+def test_optional_prices() -> None:
+    assert [optional_price_e4(value) for value in ("0.5", "", None, "x")] == [
+        5000,
+        None,
+        None,
+        None,
+    ]
