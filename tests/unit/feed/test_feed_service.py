@@ -22,6 +22,7 @@ from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import journal_parts, read_journal
 from pmcore.wire import keys
+from pmfeed.window_feed import silent_ns
 from support.fake_market import FakeMarket
 from support.feed_world import ACCOUNT, SERIES, SLUG, FeedWorld
 from support.venue_peer import VenuePeer, eventually
@@ -148,6 +149,13 @@ async def test_a_mute_socket_is_replaced(world: FeedWorld) -> None:
         world.market.change(4800, 7_000_000)
         await world.connected()
         await world.state(FeedState.SILENT, FeedState.DOWN, FeedState.RESYNCING, FeedState.LIVE)
+
+
+def test_in_a_fast_run_silence_is_at_least_half_a_real_second() -> None:
+    assert silent_ns(3000, 1.0) == 3 * NS_PER_S
+    assert silent_ns(200, 1.0) == NS_PER_S // 5
+    assert silent_ns(3000, 5.0) == 3 * NS_PER_S
+    assert silent_ns(3000, 100.0) == 50 * NS_PER_S
 
 
 async def test_a_late_reader_finds_a_checkpoint(world: FeedWorld) -> None:
