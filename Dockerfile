@@ -10,7 +10,7 @@ ENV PYTHONUNBUFFERED=1 \
     PM_DATA_DIR=/data
 RUN groupadd --gid 10001 pm \
     && useradd --uid 10001 --gid pm --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pm \
-    && install -d -o pm -g pm /data /run/pm /run/pm-control
+    && install -d -o pm -g pm /data /run/pm /run/pm-control /run/pm-credentials
 WORKDIR /data
 HEALTHCHECK --interval=3s --timeout=3s --start-period=60s --retries=5 \
     CMD ["python", "-m", "pmcore.shell.container", "check"]

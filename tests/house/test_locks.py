@@ -12,6 +12,7 @@ from support.tree import ROOT, SERVICES
 
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ \\;]+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+EXTRAS = re.compile(r"[a-z]+(?=[,\]])")
 OURS = {"pmcore", *(f"pm{service}" for service in SERVICES)}
 
 
@@ -20,11 +21,15 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def asked_for(pyproject: Path) -> set[str]:
+    """The packages that a member names, through the extras of pmcore that it names."""
     tables = tomllib.loads(pyproject.read_text())
     wanted = [
         *tables["project"]["dependencies"],
         *(name for group in tables.get("dependency-groups", {}).values() for name in group),
     ]
+    core = tomllib.loads((ROOT / "libs/pmcore/pyproject.toml").read_text())["project"]
+    for extra in EXTRAS.findall(" ".join(text for text in wanted if text.startswith("pmcore"))):
+        wanted += core["optional-dependencies"][extra]
     names = {match[0].lower().replace("_", "-") for text in wanted if (match := NAME.match(text))}
     return names - OURS
 

@@ -11,9 +11,11 @@ from support.tree import ROOT, anchors
 
 UNITS = (
     *("_total", "_seconds", "_shares", "_dollars", "_entries", "_bytes", "_ratio", "_info"),
-    *("_state", "_orders", "_windows"),
+    *("_state", "_orders", "_windows", "_tokens"),
 )
-ON_OFF = re.compile(r"pm_(service_(ready|halted|bus_connected)|feed_market_live)$")
+ON_OFF = re.compile(
+    r"pm_(service_(ready|halted|bus_connected)|feed_market_live|userws_channel_up)$"
+)
 USED = re.compile(r"\bpm_[a-z0-9_]+")
 
 

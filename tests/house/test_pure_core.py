@@ -16,7 +16,18 @@ from support.tree import name_of, own_test_of, parsed, pure_files
 MAY_IMPORT = {
     *("__future__", "abc", "bisect", "collections", "copy", "dataclasses", "decimal", "enum"),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re"),
-    *("typing", "types", "msgspec", "pmcore", "datetime", "statistics", "zlib", "binascii"),
+    *(
+        "typing",
+        "types",
+        "msgspec",
+        "pmcore",
+        "datetime",
+        "statistics",
+        "zlib",
+        "binascii",
+        "base64",
+        "hmac",
+    ),
 }
 CLOCK_CALLS = {"now", "utcnow", "today"}
 EXACT_SUFFIXES = ("_e4", "_u6", "_ns", "_ms")

@@ -76,6 +76,18 @@ def test_the_simulated_world_has_its_own_database_and_windows(tmp_path: Path) ->
     assert settled["POLYMARKET_MARKET_SLUG"] == "eth-updown-30s"
 
 
+def test_the_simulated_world_never_sees_a_real_account(tmp_path: Path) -> None:
+    environment = {
+        "PM_VENUE": "sim",
+        "POLYMARKET_PRIVATE_KEY": "0x1",
+        "POLYMARKET_API_SECRET_FILE": "/run/secrets/api_secret",
+        "POLYMARKET_FUNDER_ADDRESS": "0x2",
+        "POLYMARKET_API_CREDENTIALS_FILE": "/run/pm-credentials/api.json",
+    }
+    settled = settle_venue(environment, tmp_path / "venue", must_not_be_asked)
+    assert environment.keys() & settled.keys() == {"PM_VENUE", "POLYMARKET_API_CREDENTIALS_FILE"}
+
+
 def test_containers_without_a_token_share_the_first_ones(tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     files = {share_token({}, token_file)["PM_CONTROL_TOKEN_FILE"] for _ in range(3)}

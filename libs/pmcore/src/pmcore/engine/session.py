@@ -98,7 +98,7 @@ class MarketSession:
         self.started_flat = False
         self.cancel_window_asked_ns: int | None = None
         self.winner: Outcome | None = None
-        self.cause_ns = 0
+        self.cause_ns = 0  # receive time of the newest market data of this batch
         self.unseen_trade_e4: int | None = None
         self.mode = QuoteMode.HOLD
         self.hold_reason = "starting"

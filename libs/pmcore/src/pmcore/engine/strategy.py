@@ -235,6 +235,7 @@ class WindowEngine:
             if session.refused and session.clock.may_quote:
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", session.refused))
         outputs += decide_commands(session, at_ns, self._next_order_id)
+        session.cause_ns = 0
         elapsed_ns = at_ns - session.window.open_ns
         for outcome in OUTCOMES:
             flow = session.flows[outcome]

@@ -9,8 +9,9 @@ from pmcore.model.market import Outcome
 class SubmitOrder(Message, frozen=True, kw_only=True):
     """Place one post-only GTC BUY. There is no other kind of order in this system.
 
-    `ts_cause_ns` is the receive time of the newest input behind the decision, `ts_step_ns` the
-    strategy's clock when it decided. Denied once `expires_at_ns` has passed (design.md 2.5).
+    `ts_cause_ns` is the receive time of the newest market data in the batch that led to the
+    decision (0: something else did), `ts_step_ns` the strategy's clock when it decided.
+    Denied once `expires_at_ns` has passed (design.md 2.5).
     """
 
     client_order_id: str

@@ -3,9 +3,9 @@
 Compose adds services by profile but cannot change those that are always there, so
 docker-compose.yml says PM_VENUE=auto: a container trades in the simulator when one is up as it
 starts for the first time, else on the real venue's market data with paper fills. It keeps to that
-for life (a file in a volume of its own), and the simulated world has its own Redis database, so
-that two worlds never mix. `auto` never leads to live trading: that needs PM_VENUE=polymarket and
-PM_DRY_RUN=false.
+for life (a file in a volume of its own). The simulated world has a Redis database of its own, so
+that two worlds never mix, and is given no credentials of a real account. `auto` never leads to live
+trading: that needs PM_VENUE=polymarket and PM_DRY_RUN=false.
 
 All containers share one control token, made by the first of them when none is given.
 """
@@ -34,6 +34,15 @@ HEALTH_TIMEOUT_S = 2.0
 EXIT_USAGE = 2
 
 _SIMULATOR = f"{SIMULATOR_HOST}:{SIMULATOR_PORT}"
+_OF_A_REAL_ACCOUNT = {
+    "POLYMARKET_PRIVATE_KEY",
+    "POLYMARKET_FUNDER_ADDRESS",
+    "POLYMARKET_SIGNATURE_TYPE",
+    "POLYMARKET_ADDRESS",
+    "POLYMARKET_API_KEY",
+    "POLYMARKET_API_SECRET",
+    "POLYMARKET_API_PASSPHRASE",
+}
 _TRUE = ("", "true", "t", "yes", "y", "on", "1")
 
 
@@ -57,7 +66,14 @@ def settle_venue(
             )
         asked = _choice_for_life(choice_file, simulator_is_up)
     settled = {**environment, "PM_VENUE": asked}
-    return {**settled, **_simulated_world(environment)} if asked == "sim" else settled
+    if asked != "sim":
+        return settled
+    harmless = {name: value for name, value in settled.items() if not _is_real_account(name)}
+    return {**harmless, **_simulated_world(environment)}
+
+
+def _is_real_account(name: str) -> bool:
+    return name.removesuffix("_FILE") in _OF_A_REAL_ACCOUNT
 
 
 def _choice_for_life(choice_file: Path, simulator_is_up: Callable[[], bool]) -> str:

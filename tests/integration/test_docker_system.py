@@ -1,0 +1,166 @@
+"""`docker compose --profile sim up`, as a user types it: the whole system in containers.
+
+The tests run in the order of the file, on one system: it comes up, it is looked at, it is stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from support.compose import NotReachedError, System, fetch, wait_for
+from support.tree import SERVICES
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+STARTED = ("redis", *SERVICES, "prometheus")
+QUOTING_WITHIN_S = 60.0
+OTHERS = {
+    "feed": {"eth_account", "coincurve", "py_clob_client_v2", "pmstrategy", "pmexecutor"},
+    "strategy": {"eth_account", "coincurve", "httpx", "websockets", "pmfeed", "pmexecutor"},
+    "userws": {"eth_account", "coincurve", "py_clob_client_v2", "pmexecutor", "pmstrategy"},
+    "executor": {"pmfeed", "pmstrategy", "pmuserws", "pmsimulator"},
+    "simulator": {"py_clob_client_v2", "pmexecutor", "pmstrategy", "pmfeed"},
+}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(f"pm-test-{os.getpid()}", tmp_path_factory.mktemp("compose"))
+    system.compose("build", *SERVICES)
+    try:
+        yield system
+    finally:
+        system.remove()
+
+
+@pytest.fixture(autouse=True)
+def logs_of_a_failure(system: System, request: pytest.FixtureRequest) -> Iterator[None]:
+    failures = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failures:
+        print(system.logs())
+
+
+def placed(system: System) -> int:
+    number: int = system.state("strategy")["totals"]["orders_placed"]
+    return number
+
+
+def values(system: System, query: str) -> list[float]:
+    answer = fetch(f"{system.url('prometheus')}/api/v1/query?query={quote(query)}")
+    return [float(row["value"][1]) for row in answer["data"]["result"]]
+
+
+def targets(system: System) -> dict[str, str]:
+    answer = fetch(f"{system.url('prometheus')}/api/v1/targets")
+    return {one["labels"]["job"]: one["health"] for one in answer["data"]["activeTargets"]}
+
+
+def test_it_quotes_within_a_minute(system: System) -> None:
+    begun = time.monotonic()
+    system.compose("up", "--detach", *STARTED)
+    wait_for(
+        "orders placed",
+        lambda: placed(system),
+        within_s=QUOTING_WITHIN_S - (time.monotonic() - begun),
+    )
+    assert system.state("executor")["mode"] == "sim"
+    assert system.audit()["accounts"]
+
+
+def test_every_container_is_healthy(system: System) -> None:
+    def all_healthy() -> bool:
+        states = {name: one["State"] for name, one in system.containers().items()}
+        return set(states) == set(STARTED) and all(
+            state["Health"]["Status"] == "healthy" for state in states.values()
+        )
+
+    wait_for("health", all_healthy, within_s=60)
+    assert all(one["RestartCount"] == 0 for one in system.containers().values())
+
+
+def test_prometheus_scrapes_every_service(system: System) -> None:
+    wait_for("targets", lambda: targets(system) == dict.fromkeys(SERVICES, "up"), within_s=60)
+    wait_for("quotes", lambda: sum(values(system, "pm_strategy_quotes_total")) > 0, within_s=60)
+
+
+def test_containers_run_without_privileges(system: System) -> None:
+    containers = system.containers()
+    for service in SERVICES:
+        config, host = containers[service]["Config"], containers[service]["HostConfig"]
+        assert config["User"] == "pm", service
+        assert host["CapDrop"] == ["ALL"], service
+        assert "no-new-privileges:true" in host["SecurityOpt"], service
+    for service in STARTED:
+        host = containers[service]["HostConfig"]
+        assert host["ReadonlyRootfs"], service
+        assert host["RestartPolicy"]["Name"] == "unless-stopped", service
+
+
+def test_redis_can_be_reached_by_the_services_only(system: System) -> None:
+    redis = system.containers()["redis"]
+    assert not any((redis["NetworkSettings"]["Ports"] or {}).values())
+    assert list(redis["NetworkSettings"]["Networks"]) == [f"{system.name}_bus"]
+
+
+def test_control_ports_are_published_on_this_machine_only(system: System) -> None:
+    for service, container in system.containers().items():
+        published = [
+            p for ports in container["NetworkSettings"]["Ports"].values() for p in ports or ()
+        ]
+        assert {one["HostIp"] for one in published} <= {"127.0.0.1"}, service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_holds_nothing_of_the_others(system: System, service: str) -> None:
+    script = (
+        "import importlib.util, shutil, sys; "
+        "print([n for n in sys.argv[1:] if importlib.util.find_spec(n) or shutil.which(n)])"
+    )
+    unwanted = [*sorted(OTHERS[service]), "gcc", "cc"]
+    found = system.compose("exec", "-T", service, "python", "-c", script, *unwanted)
+    assert found.strip() == "[]"
+
+
+def test_only_the_executor_is_given_a_key(system: System) -> None:
+    for service, container in system.containers().items():
+        names = {pair.partition("=")[0] for pair in container["Config"]["Env"]}
+        assert not any("PRIVATE_KEY" in name for name in names) or service == "executor"
+
+
+def test_a_kill_withdraws_every_order_and_a_resume_quotes_again(system: System) -> None:
+    system.tell("feed", "/kill", {"reason": "test"})
+    wait_for("nothing rests", lambda: system.audit()["orders_open"] == 0, within_s=20)
+    before = placed(system)
+    system.tell("feed", "/resume", {})
+    wait_for("orders placed", lambda: placed(system) > before, within_s=90)
+
+
+def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:
+    before = placed(system)
+    system.compose("kill", "--signal", "KILL", "executor")
+    system.compose("start", "executor")
+    wait_for("orders placed", lambda: placed(system) > before, within_s=120)
+
+
+def test_down_leaves_no_order(system: System) -> None:
+    wait_for("an order rests", lambda: system.audit()["orders_open"], within_s=90)
+    system.compose("stop", "strategy", "executor")
+    assert open_orders(system.audit()) == []
+    exited = {
+        name: system.containers()[name]["State"]["ExitCode"] for name in ("strategy", "executor")
+    }
+    assert exited == {"strategy": 0, "executor": 0}
+    system.compose("down")
+    with pytest.raises(NotReachedError):
+        system.url("strategy")
+
+
+def open_orders(audit: dict[str, Any]) -> list[Any]:
+    return [order for account in audit["accounts"] for order in account["open_orders"]]
