@@ -475,3 +475,20 @@ def test_a_frame_that_only_looks_like_an_event_makes_no_market(tmp_path: Path) -
     )
     (found,) = recording(tmp_path, rows).windows()
     assert found.condition_id == CONDITION
+
+
+def test_stray_tokens_and_markets_take_nobodys_place(tmp_path: Path) -> None:
+    stray = {"recv": T0_S, "slug": SLUG, "raw": text(book_frame(asset_id="77"))}
+    foreign = {"recv": T0_S, "slug": SLUG, "raw": text(book_frame(market="0x" + "cd" * 32))}
+    up = {"recv": T0_S, "slug": SLUG, "raw": BOOK}
+    down = {"recv": T0_S, "slug": SLUG, "raw": text(book_frame(asset_id=DOWN_TOKEN))}
+    (found,) = recording(tmp_path, lines(foreign, stray, up, down, up, down)).windows()
+    assert (found.condition_id, found.up_token_id, found.down_token_id) == (
+        CONDITION,
+        UP_TOKEN,
+        DOWN_TOKEN,
+    )
+    opened = Recording(
+        tmp_path / "some.jsonl", [msgspec.structs.replace(CENT, condition_id="0x" + "cd" * 32)]
+    )
+    assert [given.condition_id for given in opened.windows()] == ["0x" + "cd" * 32]
