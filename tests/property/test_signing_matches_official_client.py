@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from py_clob_client_v2.clob_types import ApiCreds, RequestArgs
+from py_clob_client_v2.headers.headers import create_level_2_headers
+from py_clob_client_v2.order_builder.builder import ROUNDING_CONFIG, OrderBuilder
+from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2, SignatureTypeV2
+from py_clob_client_v2.order_utils import Side as OfficialSide
+from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order_to_json_v2
+from py_clob_client_v2.signer import Signer
+
+from pmcore.model.market import Protocol
 from pmexecutor.authentication import ApiCredentials, l2_headers, l2_signature
 from pmexecutor.official import l1_headers
 from pmexecutor.signer import (
@@ -22,15 +31,6 @@ from pmexecutor.signer import (
     buy_amounts_u6,
     exchange_domain,
 )
-from py_clob_client_v2.clob_types import ApiCreds, RequestArgs
-from py_clob_client_v2.headers.headers import create_level_2_headers
-from py_clob_client_v2.order_builder.builder import ROUNDING_CONFIG, OrderBuilder
-from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2, SignatureTypeV2
-from py_clob_client_v2.order_utils import Side as OfficialSide
-from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order_to_json_v2
-from py_clob_client_v2.signer import Signer
-
-from pmcore.model.market import Protocol
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 RECORDINGS = Path(os.environ.get("PM_RECORDINGS", SHARED / "data"))

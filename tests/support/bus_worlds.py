@@ -12,7 +12,7 @@ import redis as redis_py
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.redis_bus import RedisBus
 from pmcore.sim.bus import MemoryBus, MemoryStore
-from pmcore.sim.streams import format_id, parse_id
+from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.ports import Bus
 
 _TWO_DAYS_MS = 2 * 86_400_000

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pmcore.messages.market_data import (
@@ -15,7 +16,7 @@ from pmcore.messages.market_data import (
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmcore.sim.queue_model import QueueModel, swept
+from pmcore.sim.queue_model import QueueModel
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 SHARE = 1_000_000
@@ -249,9 +250,11 @@ def test_crossing_is_judged_on_both_books() -> None:
     queue = queue_with_order()
     assert queue.crosses(UP, 5200)
     assert not queue.crosses(UP, 5100)
-    queue.on_market(book({50: 4}, {53: 1}, outcome=DOWN))
+    queue.on_market(book({50: 4}, {53: 1}, outcome=DOWN, ms=1))
     assert queue.crosses(UP, 5000)
     assert not queue.crosses(UP, 4900)
+    assert queue.crosses(DOWN, 5300)
+    assert not queue.crosses(DOWN, 5200)
 
 
 def test_levels_appear_and_vanish_by_delta() -> None:
@@ -276,9 +279,35 @@ def test_other_windows_and_double_orders() -> None:
         queue.add("a", UP, 4800, SHARE, 0)
 
 
-def test_sweep_stops_at_the_first_level_that_stands() -> None:
-    before = {48: 10, 47: 20, 46: 30}
-    assert swept(before, {47: 5, 46: 1}, bids=True) == [(48, 10), (47, 15)]
-    assert swept(before, {48: 12}, bids=True) == []
-    assert swept(before, {49: 1}, bids=True) == []
-    assert swept(before, {48: 10, 47: 20}, bids=False) == [(46, 30)]
+def test_the_complements_frame_of_the_same_moment_changes_nothing() -> None:
+    queue = queue_with_order()
+    queue.on_market(book({48: 10}, {52: 30}, ms=10, origin=SnapshotOrigin.TRADE))
+    queue.on_market(book({48: 70}, {52: 99}, outcome=DOWN, ms=10, origin=SnapshotOrigin.TRADE))
+    assert queue.ahead_u6("a") == 10 * SHARE
+    queue.on_market(book({48: 30}, {52: 4}, outcome=DOWN, ms=11, origin=SnapshotOrigin.TRADE))
+    assert queue.ahead_u6("a") == 4 * SHARE
+
+
+def test_one_tokens_recording_fills_the_other_tokens_bids() -> None:
+    queue = QueueModel(WINDOW)
+    queue.on_market(book({48: 100}, {52: 30}))
+    queue.add("down", DOWN, 4800, 5 * SHARE, NS_PER_MS)
+    assert queue.ahead_u6("down") == 30 * SHARE
+    assert queue.on_market(trade(52, 32, side=TakerSide.BUY)) == [("down", 2 * SHARE, 4800)]
+    assert queue.on_market(book({52: 1}, {55: 9}, ms=12)) == [("down", 1 * SHARE, 4800)]
+
+
+def test_a_damaged_book_is_no_book() -> None:
+    queue = queue_with_order()
+    queue.on_market(msgspec.structs.replace(book({}, {}), damaged="bad_price"))
+    assert not queue.crosses(UP, 9900)
+    queue.on_market(book({48: 60}, {52: 30}, ms=11))
+    assert queue.ahead_u6("a") == 60 * SHARE
+    queue.on_market(msgspec.structs.replace(level(48, 1), damaged=(DOWN,)))
+    assert queue.ahead_u6("a") == 60 * SHARE
+
+
+def test_fills_lie_on_the_venues_size_grid() -> None:
+    queue = queue_with_order(price=49)
+    odd = msgspec.structs.replace(trade(49, 1), size_u6=1_234_567)
+    assert queue.on_market(odd) == [("a", 1_230_000, 4900)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from pmcore.sim.streams import ZERO, Stream, format_id, parse_id
+from pmcore.sim.streams import Stream
+from pmcore.wire.entry_ids import ZERO
 
 MS = 1_000_000
 
@@ -9,12 +10,6 @@ def test_ids_rise_whatever_the_clock_does() -> None:
     stream = Stream()
     ids = [stream.add({}, now_ns) for now_ns in (5 * MS, 5 * MS + 1, 3 * MS, 6 * MS)]
     assert ids == [(5, 0), (5, 1), (5, 2), (6, 0)]
-
-
-def test_ids_are_written_as_redis_does() -> None:
-    assert format_id((1700, 3)) == "1700-3"
-    assert parse_id("1700-3") == (1700, 3)
-    assert parse_id("0") == ZERO
 
 
 def test_the_end_of_a_stream_outlives_its_entries() -> None:

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-from pmcore.shell.clock import Clock
+from pathlib import Path
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.errors import StartupError
 from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
+from pmcore.sim.recorded import RecordedParams, RecordedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmcore.tools.recordings import Recording, load_market_file
 from pmsimulator.settings import SimulatorSettings
+
+_LATE_NS = 600 * NS_PER_S
 
 
 def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
-    """Build the venue at the clock's present; raise `StartupError` in words for the operator."""
-    desk = DeskParams(failed_ppm=settings.fail_trades_ppm)
+    """Build the venue in the clock's time; raise `StartupError` in words for the operator."""
+    desk = DeskParams(seed=settings.seed, failed_ppm=settings.fail_trades_ppm)
+    if settings.recording is not None:
+        return _recorded(settings.recording, settings.market, clock, desk)
     for spec in settings.series:
         if spec.fixed_slug is not None:
             raise StartupError(
                 f"POLYMARKET_MARKET_SLUG: {spec.fixed_slug} is one window; a synthetic market "
-                f"rotates: name a prefix such as btc-updown-60s"
+                "rotates: name a prefix such as btc-updown-60s"
             )
     return SyntheticVenue(
         SyntheticParams(
             series=settings.series, seed=settings.seed, start_ns=clock.now_ns(), desk=desk
         )
     )
+
+
+def _recorded(path: Path, market: Path | None, clock: Clock, desk: DeskParams) -> RecordedVenue:
+    try:
+        recording = Recording(path, load_market_file(market) if market is not None else ())
+        windows = recording.windows()
+        frames = ((frame.recv_ns, frame.raw) for frame in recording.frames())
+        venue = RecordedVenue(
+            windows, frames, RecordedParams(desk=desk), source=f"recording {path.name}"
+        )
+    except (MalformedInputError, OSError) as error:
+        raise StartupError(f"PM_SIM_RECORDING: {path}: {error}") from error
+    _check_clock(venue.now_ns, windows, clock)
+    return venue
+
+
+def _check_clock(first_ns: int, windows: tuple[Window, ...], clock: Clock) -> None:
+    """A recording lives in its own time; in another it would be over at once, or never begin."""
+    last_ns = max(window.close_ns for window in windows) + _LATE_NS
+    if not first_ns - _LATE_NS <= clock.now_ns() <= last_ns:
+        raise StartupError(
+            "PM_CLOCK: not the recording's time; for this run set it, for all services, to "
+            f"{first_ns},{real_now_ns()},1"
+        )

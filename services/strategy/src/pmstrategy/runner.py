@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from pmcore.shell.journal import JournalWriter
 
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.engine.strategy import Output, WindowEngine
@@ -22,8 +21,11 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
+from pmcore.model.errors import TransportError
+from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.tasks import Backoff
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.telemetry import StrategyTelemetry
@@ -144,10 +146,18 @@ class WindowRunner:
 
     async def _read(self, stream: str, *, noack: bool) -> None:
         consumer = self._context.settings.consumer
+        backoff = Backoff(first_s=0.05, most_s=1.0)
         while True:
-            batch = await self._bus.read(
-                self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
-            )
+            try:
+                batch = await self._bus.read(
+                    self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
+                )
+            except TransportError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(backoff.next_s())
+                continue
+            backoff.reset()
             if batch:
                 await self._queue.put(batch)
 

@@ -130,7 +130,6 @@ class _Channel:
 
     async def run(self) -> None:
         socket = asyncio.create_task(self._socket.run())
-        self._change(UserChannelState.DOWN, "starting")
         self._say()
         try:
             while not socket.done():
@@ -239,8 +238,9 @@ class _Channel:
             return
         if self._state is not UserChannelState.UP:
             self._log.info("reconciled", open_orders=len(orders), fills=len(fills), news=len(news))
+        if self._state is UserChannelState.UP:
+            self._say()
         self._change(UserChannelState.UP, "")
-        self._say()
 
     def _missed(self, fills: Sequence[FillReported]) -> int:
         """Count fills that the channel should have told some time ago."""
@@ -264,11 +264,11 @@ class _Channel:
 
     def _say(self) -> None:
         """Say the state, also again: readers that came late must find it before it is trimmed."""
-        said = UserChannelChanged(
-            state=self._state, reason=self._reason, ts_recv_ns=self._clock.now_ns()
+        self._unpublished.append(
+            UserChannelChanged(
+                state=self._state, reason=self._reason, ts_recv_ns=self._clock.now_ns()
+            )
         )
-        if not self._unpublished or self._unpublished[-1] != said:
-            self._unpublished.append(said)
 
     async def _publish(self) -> None:
         async with self._publishing:

@@ -58,11 +58,11 @@ class Desk:
 
     def find(self, client_order_id: str) -> OrderRecord:
         """The order that an answer of the shell is about."""
-        for window in self.windows.values():
-            if (record := window.orders.get(client_order_id)) is not None:
-                return record
-        invariant(condition=False, text=f"an answer for an order nobody made: {client_order_id}")
-        raise AssertionError
+        found = (window.orders.get(client_order_id) for window in self.windows.values())
+        record = next((record for record in found if record is not None), None)
+        invariant(record is not None, f"an answer for an order nobody made: {client_order_id}")
+        assert record is not None
+        return record
 
     def posting(self, client_order_id: str) -> OrderRecord:
         """The order that a POST's answer is about."""

@@ -127,13 +127,16 @@ def listed(desk: Desk, slug: str, order_hashes: tuple[str, ...]) -> None:
     why, window.listing = window.listing, None
     if why is Listing.RECONCILE:
         _reconcile(desk, window, order_hashes)
-    elif window.sweep is not None and not order_hashes:
-        desk.out.append(WindowFlat(slug=slug, ts_exec_ns=desk.at_ns))
-        _finish(desk, window, window.sweep)
-    elif window.sweep is not None:
+        return
+    sweep = window.sweep
+    assert sweep is not None  # it waits for its list
+    if order_hashes:
         for order_hash in order_hashes:
             _delete_stray(desk, window, order_hash)
-        _missed(desk, window, window.sweep, Reason.NOT_FLAT, f"{len(order_hashes)} still open")
+        _missed(desk, window, sweep, Reason.NOT_FLAT, f"{len(order_hashes)} still open")
+    else:
+        desk.out.append(WindowFlat(slug=slug, ts_exec_ns=desk.at_ns))
+        _finish(desk, window, sweep)
 
 
 def list_failed(desk: Desk, slug: str, reason: Reason, text: str) -> None:

@@ -83,11 +83,6 @@ class TokenBucket:
         """Whether a 429 still holds."""
         return at_ns < self._blocked_until_ns
 
-    @property
-    def blocked_until_ns(self) -> int:
-        """When the last 429 ends."""
-        return self._blocked_until_ns
-
 
 class RateBudget:
     """The two buckets of one signer."""

@@ -10,7 +10,8 @@ class SubmitOrder(Message, frozen=True, kw_only=True):
     """Place one post-only GTC BUY. There is no other kind of order in this system.
 
     `ts_cause_ns` is the receive time of the newest market data in the batch that led to the
-    decision (0: something else did), `ts_step_ns` the strategy's clock when it decided. Denied once `expires_at_ns` has passed (design.md 2.5).
+    decision (0: something else did), `ts_step_ns` the strategy's clock when it decided.
+    Denied once `expires_at_ns` has passed (design.md 2.5).
     """
 
     client_order_id: str

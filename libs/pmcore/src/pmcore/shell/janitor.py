@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.ports import GroupInfo
 from pmcore.wire.registry import spec_of
 
@@ -41,12 +42,6 @@ async def trim_streams(bus: TrimmableBus, streams: Sequence[str]) -> Mapping[str
 
 
 async def _min_id(bus: TrimmableBus, stream: str, keep_ms: int) -> str:
-    tail_ms, _ = _parts(await bus.tail_id(stream))
-    pending = [_parts(row.oldest_pending_id) for row in await bus.groups(stream) if row.pending]
-    ms, number = min([(max(tail_ms - keep_ms, 0), 0), *pending])
-    return f"{ms}-{number}"
-
-
-def _parts(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)
+    tail_ms, _ = parse_id(await bus.tail_id(stream))
+    pending = [parse_id(row.oldest_pending_id) for row in await bus.groups(stream) if row.pending]
+    return format_id(min([(max(tail_ms - keep_ms, 0), 0), *pending]))

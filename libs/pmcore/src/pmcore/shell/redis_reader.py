@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pmcore.model.check import invariant
 from pmcore.shell.redis_client import Address, Client, close_client
 from pmcore.wire.codec import decode_entry
+from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Incoming
 
 _PAGE = 500
@@ -28,7 +29,7 @@ class Seen:
     def note(self, entries: Iterable[Incoming]) -> None:
         """These have been given out."""
         for entry in entries:
-            if id_key(entry.entry_id) > id_key(self.last_id(entry.stream)):
+            if parse_id(entry.entry_id) > parse_id(self.last_id(entry.stream)):
                 self._last_ids[entry.stream] = entry.entry_id
 
     def last_id(self, stream: str) -> str:
@@ -104,12 +105,6 @@ class Reader:
                 await self._client.client_kill_filter(_id=row["id"])
 
 
-def id_key(entry_id: str) -> tuple[int, int]:
-    """An entry id as a value that sorts."""
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)
-
-
 async def recover_stream(
     client: Client, group: str, consumer: str, stream: str, min_idle_ms: int
 ) -> Sequence[Incoming]:
@@ -122,7 +117,7 @@ async def recover_stream(
         found.update({entry_id: {} for entry_id, fields in own.items() if not fields})
     return [
         decode_entry(stream, entry_id, found[entry_id], deliveries=deliveries.get(entry_id, 1))
-        for entry_id in sorted(found, key=id_key)
+        for entry_id in sorted(found, key=parse_id)
     ]
 
 

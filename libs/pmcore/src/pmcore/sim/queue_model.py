@@ -25,7 +25,8 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
-from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, complement_e4
+from pmcore.model.units import NS_PER_MS, QTY_GRID_U6
+from pmcore.sim.queue_depth import Key, MergedDepth, opposite, spans, swept, up_key
 
 QueueFill = tuple[str, int, int]
 """(order_id, qty_u6, price_e4)."""
@@ -38,8 +39,9 @@ INFER_AFTER_NS = 2_000 * NS_PER_MS
 
 class _Order(msgspec.Struct):
     order_id: str
-    outcome: Outcome
     price_e4: int
+    side: BookSide
+    key: Key
     leaves_u6: int
     ahead_u6: int | None  # None until a book is known
     added_ns: int
@@ -47,21 +49,11 @@ class _Order(msgspec.Struct):
     capped_ns: int = 0
 
 
-class _Depth(msgspec.Struct):
-    """One outcome's own book, and what the newest book-after-trade took from its bids."""
+class _Sweep(msgspec.Struct):
+    """What the newest book-after-trade took from one side of the book."""
 
-    known: bool = False
-    bids: dict[int, int] = msgspec.field(default_factory=dict)
-    asks: dict[int, int] = msgspec.field(default_factory=dict)
-    sweep: list[Level] = msgspec.field(default_factory=list)
-    sweep_ns: int = 0
-    crossed_taken_u6: int = 0
-
-    def best_bid_e4(self) -> int | None:
-        return max(self.bids, default=None)
-
-    def best_ask_e4(self) -> int | None:
-        return min(self.asks, default=None)
+    levels: list[Level] = msgspec.field(default_factory=list)
+    at_ns: int = 0
 
 
 class QueueModel:
@@ -69,7 +61,9 @@ class QueueModel:
 
     def __init__(self, window: Window) -> None:
         self._slug = window.slug
-        self._depth = {outcome: _Depth() for outcome in Outcome}
+        self.depth = MergedDepth()
+        self._sweeps = {side: _Sweep() for side in BookSide}
+        self._crossed_taken_u6 = dict.fromkeys(BookSide, 0)
         self._orders: dict[str, _Order] = {}
         self._prints_seen = False
         self._first_trade_book_ns: int | None = None
@@ -77,9 +71,9 @@ class QueueModel:
     def add(self, order_id: str, outcome: Outcome, price_e4: int, size_u6: int, at_ns: int) -> None:
         """Rest a bid behind all that is displayed at its price."""
         invariant(order_id not in self._orders, f"order {order_id} rests already")
-        depth = self._depth[outcome]
-        ahead_u6 = depth.bids.get(price_e4, 0) if depth.known else None
-        self._orders[order_id] = _Order(order_id, outcome, price_e4, size_u6, ahead_u6, at_ns)
+        side, key = up_key(outcome, BookSide.BID, price_e4)
+        ahead_u6 = self.depth.size_u6(side, key) if self.depth.known else None
+        self._orders[order_id] = _Order(order_id, price_e4, side, key, size_u6, ahead_u6, at_ns)
 
     def remove(self, order_id: str) -> int:
         """Take an order out; return what was left of it, 0 when it does not rest."""
@@ -91,12 +85,10 @@ class QueueModel:
         return self._orders[order_id].ahead_u6
 
     def crosses(self, outcome: Outcome, price_e4: int) -> bool:
-        """Whether a bid would take: an ask at or below it, or its mirror on the other book."""
-        ask_e4 = self._depth[outcome].best_ask_e4()
-        mirror_e4 = self._depth[outcome.complement].best_bid_e4()
-        return (ask_e4 is not None and ask_e4 <= price_e4) or (
-            mirror_e4 is not None and complement_e4(mirror_e4) <= price_e4
-        )
+        """Whether a bid would take from the merged book."""
+        side, key = up_key(outcome, BookSide.BID, price_e4)
+        best = self.depth.best(opposite(side))
+        return best is not None and key + best >= 0
 
     def on_market(
         self, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
@@ -111,84 +103,65 @@ class QueueModel:
             case BookSnapshot():
                 return self._on_snapshot(message, unseen_trade_e4)
             case BookDelta():
-                return self._on_delta(message)
+                self.depth.change(message)
+                return self._settle_with_book(message.ts_recv_ns)
             case TradePrinted():
                 return self._on_trade(message)
             case TickSizeChanged():
-                self._depth[message.outcome] = _Depth()
+                self.depth.forget()
             case FeedStatusChanged():
                 if message.state is FeedState.DOWN:
-                    self._depth = {outcome: _Depth() for outcome in Outcome}
+                    self.depth.forget()
         return []
 
     def _on_snapshot(self, book: BookSnapshot, unseen_trade_e4: int | None) -> list[QueueFill]:
+        depth = self.depth
         if book.damaged:
-            self._depth[book.outcome] = _Depth()
+            depth.forget()
             return []
-        depth = self._depth[book.outcome]
-        bids, asks = dict(book.bids), dict(book.asks)
+        before = depth.levels if depth.known else None
+        if not depth.replace(book):
+            return []
         fills: list[QueueFill] = []
         if book.origin is SnapshotOrigin.TRADE:
             if self._first_trade_book_ns is None:
                 self._first_trade_book_ns = book.ts_recv_ns
-            if depth.known:
-                depth.sweep = swept(depth.bids, bids, bids=True)
-                depth.sweep_ns = book.ts_recv_ns
-                if self._infers(book.ts_recv_ns) and _bids_were_hit(
-                    depth.sweep, swept(depth.asks, asks, bids=False), unseen_trade_e4
-                ):
-                    fills = self._fill_from_sweep(book.outcome, depth.sweep)
-        depth.known, depth.bids, depth.asks = True, bids, asks
-        return fills + self._settle_with_book(book.outcome, book.ts_recv_ns)
-
-    def _on_delta(self, delta: BookDelta) -> list[QueueFill]:
-        for change in delta.changes:
-            depth = self._depth[change.outcome]
-            levels = depth.bids if change.side is BookSide.BID else depth.asks
-            if not depth.known:
-                continue
-            if change.size_u6:
-                levels[change.price_e4] = change.size_u6
-            else:
-                levels.pop(change.price_e4, None)
-        for outcome in delta.damaged:
-            self._depth[outcome] = _Depth()
-        if not self._orders:
-            return []
-        return [
-            fill
-            for outcome in Outcome
-            for fill in self._settle_with_book(outcome, delta.ts_recv_ns)
-        ]
+            if before is not None:
+                for side in BookSide:
+                    levels = swept(before[side], depth.levels[side])
+                    self._sweeps[side] = _Sweep(levels, book.ts_recv_ns)
+                hit = self._side_hit(unseen_trade_e4)
+                if hit is not None and self._infers(book.ts_recv_ns):
+                    fills = self._fill_from_sweep(hit)
+        return fills + self._settle_with_book(book.ts_recv_ns)
 
     def _on_trade(self, trade: TradePrinted) -> list[QueueFill]:
         self._prints_seen = True
-        sold = trade.taker_side is TakerSide.SELL
-        outcome = trade.outcome if sold else trade.outcome.complement
-        price_e4 = trade.price_e4 if sold else complement_e4(trade.price_e4)
-        depth = self._depth[outcome]
-        recent = bool(depth.sweep) and trade.ts_recv_ns - depth.sweep_ns <= PRINT_LAG_NS
-        passed: Iterable[Level] = depth.sweep if recent else list(depth.bids.items())
-        depth.sweep = []
+        hit = BookSide.BID if trade.taker_side is TakerSide.SELL else BookSide.ASK
+        side, key = up_key(trade.outcome, hit, trade.price_e4)
+        sweep = self._sweeps[side]
+        recent = bool(sweep.levels) and trade.ts_recv_ns - sweep.at_ns <= PRINT_LAG_NS
+        passed: Iterable[Level] = sweep.levels if recent else self.depth.levels[side].items()
         fills: list[QueueFill] = []
         spent_u6 = 0
-        for order in self._by_priority(outcome):
-            if order.price_e4 < price_e4 or (recent and order.added_ns >= depth.sweep_ns):
+        for order in self._by_priority(side):
+            if order.key < key or (recent and order.added_ns >= sweep.at_ns):
                 continue  # out of its reach, or it happened before we rested
-            left_u6 = trade.size_u6 - _above(passed, order.price_e4) - spent_u6
+            left_u6 = trade.size_u6 - _above(passed, order.key) - spent_u6
             if trade.ts_recv_ns - order.capped_ns <= PRINT_LAG_NS:
                 already_u6 = max(0, min(left_u6, order.capped_u6))
                 order.capped_u6 -= already_u6
                 left_u6 -= already_u6
             spent_u6 += self._take(order, left_u6, fills)
+        self._sweeps[side] = _Sweep()
         return fills
 
-    def _fill_from_sweep(self, outcome: Outcome, sweep: list[Level]) -> list[QueueFill]:
+    def _fill_from_sweep(self, side: BookSide) -> list[QueueFill]:
         fills: list[QueueFill] = []
         spent_u6 = 0
-        for order in self._by_priority(outcome):
-            at_or_below_u6 = sum(size for price, size in sweep if price <= order.price_e4)
-            spent_u6 += self._take(order, at_or_below_u6 - spent_u6, fills)
+        for order in self._by_priority(side):
+            reached_u6 = sum(size for key, size in self._sweeps[side].levels if key <= order.key)
+            spent_u6 += self._take(order, reached_u6 - spent_u6, fills)
         return fills
 
     def _take(self, order: _Order, volume_u6: int, fills: list[QueueFill]) -> int:
@@ -200,7 +173,7 @@ class QueueModel:
         return self._fill(order, volume_u6 - eaten_u6, fills)
 
     def _fill(self, order: _Order, volume_u6: int, fills: list[QueueFill]) -> int:
-        qty_u6 = min(order.leaves_u6, volume_u6)
+        qty_u6 = min(order.leaves_u6, volume_u6) // QTY_GRID_U6 * QTY_GRID_U6
         if qty_u6 <= 0:
             return 0
         order.leaves_u6 -= qty_u6
@@ -209,74 +182,61 @@ class QueueModel:
         fills.append((order.order_id, qty_u6, order.price_e4))
         return qty_u6
 
-    def _settle_with_book(self, outcome: Outcome, at_ns: int) -> list[QueueFill]:
-        """Cap what is ahead of us by what is displayed, and fill what the asks ran through."""
-        depth = self._depth[outcome]
-        orders = self._by_priority(outcome)
-        if not depth.known or not orders:
+    def _settle_with_book(self, at_ns: int) -> list[QueueFill]:
+        """Cap what is ahead of us by what is displayed, and fill what asks ran through."""
+        if not self.depth.known or not self._orders:
             return []
-        for order in orders:
-            shown_u6 = depth.bids.get(order.price_e4, 0)
-            if order.ahead_u6 is None:
-                order.ahead_u6 = shown_u6
-            elif shown_u6 < order.ahead_u6:
-                if at_ns - order.capped_ns > PRINT_LAG_NS:
-                    order.capped_u6 = 0
-                order.capped_u6 += order.ahead_u6 - shown_u6
-                order.capped_ns = at_ns
-                order.ahead_u6 = shown_u6
-        return self._fill_crossed(depth, orders)
-
-    def _fill_crossed(self, depth: _Depth, orders: list[_Order]) -> list[QueueFill]:
-        ask_e4, bid_e4 = depth.best_ask_e4(), depth.best_bid_e4()
-        if ask_e4 is None or ask_e4 > orders[0].price_e4:
-            depth.crossed_taken_u6 = 0
-            return []
-        if bid_e4 is not None and bid_e4 >= ask_e4:
-            return []  # half an engine event: the book itself is crossed for a moment
         fills: list[QueueFill] = []
-        for order in orders:
-            offered_u6 = sum(size for price, size in depth.asks.items() if price <= order.price_e4)
-            depth.crossed_taken_u6 += self._fill(order, offered_u6 - depth.crossed_taken_u6, fills)
+        for side in BookSide:
+            orders = self._by_priority(side)
+            for order in orders:
+                self._cap(order, at_ns)
+            fills += self._fill_crossed(side, orders)
         return fills
 
-    def _by_priority(self, outcome: Outcome) -> list[_Order]:
-        orders = [order for order in self._orders.values() if order.outcome is outcome]
-        return sorted(orders, key=lambda order: -order.price_e4)
+    def _cap(self, order: _Order, at_ns: int) -> None:
+        shown_u6 = self.depth.size_u6(order.side, order.key)
+        if order.ahead_u6 is None:
+            order.ahead_u6 = shown_u6
+        elif shown_u6 < order.ahead_u6:
+            if at_ns - order.capped_ns > PRINT_LAG_NS:
+                order.capped_u6 = 0
+            order.capped_u6 += order.ahead_u6 - shown_u6
+            order.capped_ns = at_ns
+            order.ahead_u6 = shown_u6
+
+    def _fill_crossed(self, side: BookSide, orders: list[_Order]) -> list[QueueFill]:
+        facing = opposite(side)
+        best = self.depth.best(facing)
+        if best is None or not orders or best + orders[0].key < 0:
+            self._crossed_taken_u6[side] = 0
+            return []
+        if self.depth.crossed():
+            return []
+        fills: list[QueueFill] = []
+        for order in orders:
+            offered_u6 = sum(
+                size for key, size in self.depth.levels[facing].items() if key + order.key >= 0
+            )
+            left_u6 = offered_u6 - self._crossed_taken_u6[side]
+            self._crossed_taken_u6[side] += self._fill(order, left_u6, fills)
+        return fills
+
+    def _by_priority(self, side: BookSide) -> list[_Order]:
+        orders = [order for order in self._orders.values() if order.side is side]
+        return sorted(orders, key=lambda order: -order.key)
+
+    def _side_hit(self, unseen_trade_e4: int | None) -> BookSide | None:
+        """The side that the trade behind a book hit; None when it cannot be told."""
+        hit = [side for side in BookSide if self._sweeps[side].levels]
+        if unseen_trade_e4 is not None:
+            hit = [side for side in hit if spans(self._sweeps[side].levels, unseen_trade_e4)]
+        return hit[0] if len(hit) == 1 else None
 
     def _infers(self, at_ns: int) -> bool:
         first_ns = self._first_trade_book_ns
         return not self._prints_seen and first_ns is not None and at_ns - first_ns >= INFER_AFTER_NS
 
 
-def swept(before: dict[int, int], after: dict[int, int], *, bids: bool) -> list[Level]:
-    """What left one side from the touch inwards, up to the best level that stands now."""
-    touch_e4 = max(after, default=0) if bids else min(after, default=PRICE_ONE_E4)
-    sweep: list[Level] = []
-    for price_e4 in sorted(before, reverse=bids):
-        if price_e4 < touch_e4 if bids else price_e4 > touch_e4:
-            break
-        gone_u6 = before[price_e4] - after.get(price_e4, 0)
-        if gone_u6 > 0:
-            sweep.append((price_e4, gone_u6))
-    return sweep
-
-
-def _bids_were_hit(bids: list[Level], asks: list[Level], unseen_trade_e4: int | None) -> bool:
-    """Whether the trade behind a book hit its bids; when both sides could be meant: no."""
-    if unseen_trade_e4 is not None:
-        bids = bids if _spans(bids, unseen_trade_e4) else []
-        asks = asks if _spans(asks, unseen_trade_e4) else []
-    return bool(bids) and not asks
-
-
-def _spans(sweep: list[Level], trade_e4: int) -> bool:
-    """Whether a market-wide trade price (ours or the complement's) lies among swept levels."""
-    prices = [price_e4 for price_e4, _ in sweep]
-    return bool(prices) and any(
-        min(prices) <= price_e4 <= max(prices) for price_e4 in (trade_e4, complement_e4(trade_e4))
-    )
-
-
-def _above(levels: Iterable[Level], price_e4: int) -> int:
-    return sum(size_u6 for level_e4, size_u6 in levels if level_e4 > price_e4)
+def _above(levels: Iterable[Level], key: Key) -> int:
+    return sum(size_u6 for level_key, size_u6 in levels if level_key > key)

@@ -7,16 +7,31 @@ at 1 - p (venue.md 4.4), so it stands there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from pmcore.machines.book import WindowBooks
 from pmcore.machines.book_hash import last_trade_text
-from pmcore.messages.market_data import FeedStatusChanged, MarketDataMessage, TradePrinted
+from pmcore.messages.market_data import FeedStatusChanged, Level, MarketDataMessage, TradePrinted
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, complement_e4
 from pmcore.sim.ports import Listing, NewOrder, OrderRecord, OrderSide
 from pmcore.sim.queue_model import QueueFill, QueueModel
 from pmcore.venue.encode import book_frame, rest_book
 from pmcore.venue.fields import JsonObject
+
+
+class _WriteBook(Protocol):
+    def __call__(
+        self,
+        window: Window,
+        outcome: Outcome,
+        *,
+        bids: Sequence[Level],
+        asks: Sequence[Level],
+        ts_event_ns: int,
+        tick_e4: int,
+        last_trade: str,
+    ) -> JsonObject: ...
 
 
 class RecordedMarket:
@@ -28,7 +43,6 @@ class RecordedMarket:
         self._books = WindowBooks(window, search_last_trade=search_last_trade)
         self._queue = QueueModel(window)
         self._last_trade = ""
-        self._event_ns: dict[Outcome, int] = {}
 
     @property
     def tick_e4(self) -> int:
@@ -42,9 +56,6 @@ class RecordedMarket:
         effect = self._books.apply(message)
         if isinstance(message, TradePrinted):
             self._last_trade = last_trade_text(message.price_e4)
-        else:
-            for outcome in Outcome:
-                self._event_ns[outcome] = max(self._event_ns.get(outcome, 0), message.ts_event_ns)
         return self._queue.on_market(message, unseen_trade_e4=effect.unseen_trade_e4)
 
     def crosses(self, order: NewOrder, resting: Sequence[OrderRecord]) -> bool:
@@ -70,31 +81,24 @@ class RecordedMarket:
         self._queue.remove(order_hash)
 
     def rest_book(self, outcome: Outcome) -> JsonObject | None:
-        """`GET /book` with a hash of its own, None before the first book."""
-        if outcome not in self._event_ns:
-            return None
-        return rest_book(
-            self.window,
-            outcome,
-            bids=self._books.levels(outcome, BookSide.BID),
-            asks=self._books.levels(outcome, BookSide.ASK),
-            ts_event_ns=self._event_ns[outcome],
-            tick_e4=self.tick_e4,
-            last_trade=self._last_trade,
-        )
+        """`GET /book` as of now, with a hash of our own making; None while there is no book."""
+        return self._written(outcome, rest_book)
 
     def dump_frame(self, outcome: Outcome) -> JsonObject | None:
-        """The book frame of a subscription, None while there is no book."""
-        bids = self._books.levels(outcome, BookSide.BID)
-        asks = self._books.levels(outcome, BookSide.ASK)
-        if not bids and not asks:
+        """The book frame of a subscription, likewise."""
+        return self._written(outcome, book_frame)
+
+    def _written(self, outcome: Outcome, write: _WriteBook) -> JsonObject | None:
+        depth = self._queue.depth
+        if not depth.known:
             return None
-        return book_frame(
+        bids, asks = depth.own_book(outcome)
+        return write(
             self.window,
             outcome,
             bids=bids,
             asks=asks,
-            ts_event_ns=self._event_ns[outcome],
+            ts_event_ns=depth.leader_ts_ns,
             tick_e4=self.tick_e4,
             last_trade=self._last_trade,
         )
@@ -112,9 +116,8 @@ class RecordedMarket:
         )
 
     def _up_price_e4(self) -> int:
-        touch = self._books.merged_touch(Outcome.UP)
-        bid_e4 = touch.bid_e4 if touch.bid_e4 is not None else 0
-        ask_e4 = touch.ask_e4 if touch.ask_e4 is not None else PRICE_ONE_E4
+        bid_e4 = self._queue.depth.best(BookSide.BID) or 0
+        ask_e4 = -(self._queue.depth.best(BookSide.ASK) or -PRICE_ONE_E4)
         return (bid_e4 + ask_e4) // 2
 
 

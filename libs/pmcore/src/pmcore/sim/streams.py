@@ -12,24 +12,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pmcore.model.units import NS_PER_MS
+from pmcore.wire.entry_ids import ZERO, EntryId, parse_id
 
-EntryId = tuple[int, int]
 Fields = Mapping[bytes, bytes]
 
-ZERO: EntryId = (0, 0)
 BLOCK = 100
 """Entries of one radix tree node of Redis (`stream-node-max-entries`)."""
-
-
-def parse_id(text: str) -> EntryId:
-    """`1700000000000-3` -> (1700000000000, 3)."""
-    ms, _, number = text.partition("-")
-    return int(ms), int(number or 0)
-
-
-def format_id(entry_id: EntryId) -> str:
-    """(1700000000000, 3) -> `1700000000000-3`."""
-    return f"{entry_id[0]}-{entry_id[1]}"
 
 
 class Pending(msgspec.Struct):

@@ -86,6 +86,7 @@ def _other_keys() -> Mapping[str, str]:
     return {
         keys.checkpoints("<series>"): _said(keys.checkpoints),
         keys.halt("<account>"): _said(keys.halt),
+        keys.results("<account>"): _said(keys.results),
         keys.alive("<account>", "<service>"): _said(keys.alive),
     }
 

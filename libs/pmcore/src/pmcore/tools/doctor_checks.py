@@ -106,11 +106,7 @@ def _api_credentials(environ: Mapping[str, str]) -> Finding:
     if not missing:
         return ok("API credentials", "all three are given")
     if len(missing) == len(_API):
-        return warn(
-            "API credentials",
-            "none given: the executor derives them from the key; userws cannot",
-            "run the executor once, or set the three POLYMARKET_API_* variables for both",
-        )
+        return ok("API credentials", "none given: the executor derives them from the key")
     return fail(
         "API credentials",
         f"only some are given; missing: {', '.join(missing)}",

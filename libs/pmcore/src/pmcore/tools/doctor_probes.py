@@ -130,12 +130,11 @@ def _size(settings: StrategySettings, window: Window) -> Finding:
 
 
 async def _redis(settings: StrategySettings) -> list[Finding]:
-    client = make_client(
-        settings.redis_url, address=None, name="pm:doctor", timeout_s=_TIMEOUT_S, max_connections=1
-    )
+    client = make_client(settings.redis_url, address=None, name="pm:doctor", max_connections=1)
     try:
-        told = await client.info()
-        halted = await client.get(keys.halt(settings.account))
+        async with asyncio.timeout(_TIMEOUT_S):
+            told = await client.info()
+            halted = await client.get(keys.halt(settings.account))
     except (RedisError, OSError) as error:
         mend = "start it, or correct PM_REDIS_URL; `pm run` without it brings its own"
         return [fail("Redis", f"cannot be asked: {_said(error)}", mend)]

@@ -7,6 +7,7 @@ size and neg-risk, so then they are not guesses.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import product
 
 import msgspec
@@ -98,7 +99,8 @@ class MarketGuess:
         self.slug = ""
         self.first_ns = first_ns
         self.last_ns = first_ns
-        self.tokens: list[str] = []
+        self.events = 0
+        self._tokens: Counter[str] = Counter()
         self.books: list[JsonObject] = []
 
     def see(self, item: JsonObject, recv_ns: int) -> None:
@@ -106,15 +108,18 @@ class MarketGuess:
         self.last_ns = max(self.last_ns, recv_ns)
         changes = item.get("price_changes")
         entries = changes if isinstance(changes, list) else []
+        self.events += 1
         for entry in (item, *entries):
-            token = optional_text(entry, "asset_id") if isinstance(entry, dict) else ""
-            if token and token not in self.tokens and len(self.tokens) < len(Outcome):
-                self.tokens.append(token)
+            if isinstance(entry, dict) and (token := optional_text(entry, "asset_id")):
+                self._tokens[token] += 1
         if isinstance(item.get("bids"), list) and len(self.books) < _BOOKS_TRIED:
             self.books.append(item)
 
     def window(self) -> Window:
-        """The window, with all that was guessed named in `inferred`."""
+        """The window, with all that was guessed named in `inferred`.
+
+        Its tokens are the two seen most often, so that a stray one cannot take a place.
+        """
         inferred = ["up_token_id", "down_token_id"]
         times = window_times_ns(self.slug) if self.slug else None
         if times is None:
@@ -122,7 +127,9 @@ class MarketGuess:
             inferred += ["open_ns", "close_ns"]
         if not self.slug:
             inferred += ["slug", "series"]
-        up, down = [*self.tokens, *(stand_in_id(self.condition_id, n) for n in "ud")][:2]
+        seen = dict(self._tokens.most_common(len(Outcome)))
+        tokens = [token for token in self._tokens if token in seen]
+        up, down = [*tokens, *(stand_in_id(self.condition_id, name) for name in Outcome)][:2]
         base = Window(
             series=parse_series(self.slug).series if self.slug else "recorded",
             slug=self.slug or f"recorded-{self.condition_id[2:14].lower()}",

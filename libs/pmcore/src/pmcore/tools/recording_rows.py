@@ -113,8 +113,7 @@ def _unhashed_book(
             asks=asks,
             ts_event_ns=ts_event_ns,
             tick_e4=window.tick_e4,
-            last_trade="",
-            hashed=False,
+            last_trade=None,
         )
     )
 

@@ -8,7 +8,7 @@ Bad lines are counted by reason. A file of which nothing can be used is one `Mal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -180,16 +180,11 @@ class Recording:
             if scanned < _FRAMES_SCANNED:
                 scanned += 1
                 _see(guesses, frame)
-        slug = slug_in(self.path.name)
         given = {window.condition_id: window for window in self._metadata()}
         windows = []
-        for guess in guesses.values():
-            if not guess.books:
-                continue
+        for guess in _one_market_per_slug(guesses, slug_in(self.path.name), given):
             if scanned == _FRAMES_SCANNED:
                 guess.last_ns = last_ns
-            if len(guesses) == 1:
-                guess.slug = guess.slug or slug
             windows.append(given.get(guess.condition_id) or guess.window())
         if not windows:
             raise MalformedInputError("no_frames", f"{self.path}: no book of any market in it")
@@ -209,6 +204,26 @@ class Recording:
         except MalformedInputError as error:
             self._log.add(error.reason, beside.name, 0, error.detail)
         return []
+
+
+def _one_market_per_slug(
+    guesses: Mapping[str, MarketGuess], file_slug: str, given: Mapping[str, Window]
+) -> list[MarketGuess]:
+    """The markets with books. Of those that claim one slug only the given or busiest is real."""
+    best: dict[str, MarketGuess] = {}
+    for guess in guesses.values():
+        guess.slug = guess.slug or file_slug
+        if not guess.books:
+            continue
+        claim = guess.slug or guess.condition_id
+        rival = best.get(claim)
+        if rival is None or _weight(guess, given) > _weight(rival, given):
+            best[claim] = guess
+    return [guess for guess in guesses.values() if guess in best.values()]
+
+
+def _weight(guess: MarketGuess, given: Mapping[str, Window]) -> tuple[bool, int]:
+    return guess.condition_id in given, guess.events
 
 
 def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:

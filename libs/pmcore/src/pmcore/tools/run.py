@@ -59,7 +59,7 @@ from pmcore.tools.summary import (
 START_TIMEOUT_S = 60.0
 _POLL_S = 1.0
 _RECORDING_LEAD_S = 2.0  # virtual
-_START_LEAD_S = 6.0  # real
+_START_LEAD_S = 10.0  # real
 _VENUE_EMPTY = '"venue_empty"'
 _LAST_WORDS = 5
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

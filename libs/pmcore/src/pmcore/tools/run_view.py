@@ -15,6 +15,7 @@ from rich.text import Text
 from pmcore.tools.summary import as_mapping, summarise_run
 
 _PLAIN_EVERY_S = 5.0
+_OVER = ("awaiting_resolution", "settled")
 _SIDE_COLUMNS = ("up", "our bid", "held", "down", "our bid", "held")
 
 States = Mapping[str, Mapping[str, Any]]
@@ -70,17 +71,25 @@ def _plain_line(elapsed_s: float, states: States, waiting: Mapping[str, str]) ->
     if waiting:
         parts.append("; ".join(f"{name}: {why}" for name, why in waiting.items()))
     parts.append(_totals(states))
-    parts += [_as_line(slug, view) for slug, view in _windows(states).items()]
+    parts += [
+        _as_line(slug, view)
+        for slug, view in _windows(states).items()
+        if view.get("state") not in _OVER
+    ]
     return " | ".join(part for part in parts if part)
 
 
 def _totals(states: States) -> str:
     totals = summarise_run(states)
-    open_orders = states.get("executor", {}).get("open_orders", 0)
+    resting = sum(
+        as_mapping(side).get("quote") is not None
+        for view in _windows(states).values()
+        for side in as_mapping(view.get("outcomes")).values()
+    )
     return (
         f"frames {totals.frames}, books ok {totals.books_verified}, "
         f"placed {totals.orders_placed}, cancelled {totals.orders_cancelled}, "
-        f"open {open_orders}, fills {totals.fills}, windows {totals.windows}"
+        f"resting {resting}, fills {totals.fills}, windows {totals.windows}"
     )
 
 

@@ -138,8 +138,12 @@ def print_summary(summary: Summary, console: Console, title: str) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in msgspec.to_builtins(summary).items():
-        if value not in ("", None, {}):
-            table.add_row(name.replace("_", " "), _as_text(value))
+        title_of_row = name.replace("_", " ")
+        if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
+            for key, inner in value.items():
+                table.add_row(f"{title_of_row} {key}", _as_text(inner))
+        elif value not in ("", None, {}):
+            table.add_row(title_of_row, _as_text(value))
     console.print(table)
 
 

@@ -40,15 +40,13 @@ def _book(
     asks: Sequence[Level],
     ts_event_ns: int,
     tick_e4: int,
-    last_trade: str,
+    last_trade: str | None,
 ) -> JsonObject:
-    """The fields that every form of a book has, sorted and hashed."""
+    """The fields that every form of a book has, sorted; without a last trade there is no hash."""
     bids, asks = sorted(bids), sorted(asks, reverse=True)
-    return {
-        "market": window.condition_id,
-        "asset_id": window.token_id(outcome),
-        "timestamp": ms_text(ts_event_ns),
-        "hash": book_hash(
+    hash_ = ""
+    if last_trade is not None:
+        hash_ = book_hash(
             window,
             outcome,
             ts_event_ns=ts_event_ns,
@@ -56,7 +54,12 @@ def _book(
             asks=asks,
             tick_e4=tick_e4,
             last_trade=last_trade,
-        ),
+        )
+    return {
+        "market": window.condition_id,
+        "asset_id": window.token_id(outcome),
+        "timestamp": ms_text(ts_event_ns),
+        "hash": hash_,
         "bids": _level_objects(bids),
         "asks": _level_objects(asks),
     }
@@ -90,13 +93,13 @@ def trade_book_frame(
     asks: Sequence[Level],
     ts_event_ns: int,
     tick_e4: int,
-    last_trade: str,
-    hashed: bool = True,
+    last_trade: str | None,
 ) -> JsonObject:
-    """A `book` frame as sent after a trade: tick and last trade only inside the hash."""
+    """A `book` frame as sent after a trade: tick and last trade stand only inside the hash.
+
+    With None as the last trade the hash is empty: such a book cannot be verified.
+    """
     frame = _book(window, outcome, bids, asks, ts_event_ns, tick_e4, last_trade)
-    if not hashed:
-        frame["hash"] = ""
     return {**frame, "event_type": "book"}
 
 

@@ -62,24 +62,25 @@ def optional_text(item: JsonObject, key: str) -> str:
 
 
 def decimal_text(value: object, reason: str) -> str:
-    """The decimal notation of a text or number."""
+    """The decimal notation of a number; a text stays as it is."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
+        text = repr(value)
+        return text if "e" not in text else format(Decimal(text), "f")
     raise MalformedInputError(reason, str(value)[:40])
 
 
 def price_e4_of(value: object) -> int:
     """A price in [0, 1]; `bad_price`."""
-    return parse_price_e4(decimal_text(value, "bad_price"))
+    return parse_price_e4(value if isinstance(value, str) else decimal_text(value, "bad_price"))
 
 
 def qty_u6_of(value: object) -> int:
     """A size or amount, never negative; `bad_size`."""
-    return parse_qty_u6(decimal_text(value, "bad_size"))
+    return parse_qty_u6(value if isinstance(value, str) else decimal_text(value, "bad_size"))
 
 
 def tick_e4_of(value: object) -> int:

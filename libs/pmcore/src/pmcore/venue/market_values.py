@@ -69,18 +69,15 @@ def last_trade_of(item: JsonObject) -> str | None:
     return value if isinstance(value, str) else last_trade_text(price_e4)
 
 
-def _check_grid(price_e4: int, grid_e4: int, value: object) -> int:
-    if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
-        raise MalformedInputError("off_grid", str(value)[:40])
-    return price_e4
-
-
 def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     """Levels by rising price, whatever order the venue chose."""
     levels = []
     for value in as_list(item.get(key)):
         level = as_object(value)
-        price_e4 = _check_grid(price_e4_of(level.get("price")), grid_e4, level.get("price"))
+        price = level.get("price")
+        price_e4 = price_e4_of(price)
+        if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
+            raise MalformedInputError("off_grid", str(price)[:40])
         levels.append((price_e4, qty_u6_of(level.get("size"))))
     levels.sort()
     return tuple(levels)
@@ -88,7 +85,9 @@ def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
 
 def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
     """One entry of `price_changes`."""
-    price_e4 = _check_grid(price_e4_of(entry.get("price")), grid_e4, entry.get("price"))
+    price_e4 = price_e4_of(entry.get("price"))
+    if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
+        raise MalformedInputError("off_grid", str(entry.get("price"))[:40])
     side = BookSide.BID if taker_side_of(entry) is TakerSide.BUY else BookSide.ASK
     return LevelChange(
         outcome,

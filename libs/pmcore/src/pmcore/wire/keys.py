@@ -64,7 +64,7 @@ def halt(account: str) -> str:
 
 def results(account: str) -> str:
     """Hash of slug -> result of a settled window, for the daily loss limit."""
-    return f"{_VERSION}:{{{account}}}:results"
+    return stream_key(account, "results")
 
 
 def alive(account: str, service: str) -> str:

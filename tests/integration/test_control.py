@@ -1,0 +1,147 @@
+"""What the shell gives every service, shown on a real process and a real Redis."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pmcore.shell.local_redis import LocalRedis
+from pmcore.shell.redis_bus import RedisBus
+from pmcore.wire import keys
+from support.processes import ServiceProcess, free_port, service_process
+
+pytestmark = pytest.mark.connected
+
+_MODULE = "support.lever_service"
+
+
+def _bus(url: str) -> RedisBus:
+    return RedisBus.connect(url, source="test", run_id="r", clock_ns=lambda: 1)
+
+
+async def _heard(service: ServiceProcess) -> Any:
+    return (await service.state())["heard"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_it_cleanly(redis_url: str, tmp_path: Path, number: int) -> None:
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
+        await service.wait_for("/readyz")
+        assert await service.terminate(number) == 0
+        events = [json.loads(line)["event"] for line in service.log.splitlines()]
+    assert events == ["starting", "stopping", "stop_called", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "text"),
+    [
+        ({"LEVER_END": "return"}, 0, "stop_called"),
+        ({"LEVER_END": "die"}, 1, "boom"),
+        ({"LEVER_END": "return", "LEVER_STOP": "fail"}, 1, "orders left"),
+        ({"LEVER_END": "cannot"}, 2, "strategy: no key: set one"),
+        ({"PM_DRY_RUN": "perhaps"}, 2, "PM_DRY_RUN"),
+    ],
+)
+async def test_exit_codes_mean_something(
+    redis_url: str, tmp_path: Path, variables: dict[str, str], code: int, text: str
+) -> None:
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url, **variables) as service:
+        assert await service.ended() == code
+        assert text in service.log
+        assert all(line.startswith(("{", "strategy: ", "PM_")) for line in service.log.splitlines())
+
+
+async def test_a_port_in_use_is_named(redis_url: str, tmp_path: Path) -> None:
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as first:
+        await first.wait_for("/readyz")
+        port = str(first.http.base_url.port)
+        async with service_process(
+            _MODULE, tmp_path, PM_REDIS_URL=redis_url, PM_HTTP_PORT=port
+        ) as second:
+            assert await second.ended() == 2
+            assert "PM_HTTP_PORT" in second.log
+
+
+async def test_readiness_is_told_to_the_others(redis_url: str, tmp_path: Path) -> None:
+    bus = _bus(redis_url)
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
+        await service.wait_for("/readyz")
+        alive = await bus.get(keys.alive("main", "strategy"))
+        assert alive is not None
+        assert json.loads(alive) == {"ready": True, "reasons": []}
+    await bus.close()
+
+
+async def test_a_halt_outlives_restarts_until_it_is_resumed(redis_url: str, tmp_path: Path) -> None:
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
+        await service.wait_for("/readyz")
+        answer = await service.http.post("/kill", json={"reason": "enough"})
+        assert answer.json() == {"halted": "enough", "redis": "ok"}
+        assert await _heard(service) == ["run", "halt enough"]
+        await service.terminate(signal.SIGKILL)
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
+        await service.wait_for("/readyz")
+        assert await _heard(service) == ["halt enough", "run"]
+        assert (await service.http.post("/resume")).status_code == 200
+        assert await _heard(service) == ["halt enough", "run", "resume"]
+        await service.terminate()
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
+        await service.wait_for("/readyz")
+        assert await _heard(service) == ["run"]
+
+
+async def test_a_halt_reaches_another_service(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    async with (
+        service_process(_MODULE, tmp_path / "a", PM_REDIS_URL=redis_url) as lever,
+        service_process(
+            "pmuserws", tmp_path / "b", PM_REDIS_URL=redis_url, PM_DRY_RUN="true"
+        ) as other,
+    ):
+        await lever.wait_for("/readyz")
+        await other.wait_for("/readyz")
+        await other.http.post("/kill", json={"reason": "enough"})
+
+        async def heard() -> bool:
+            return bool(await _heard(lever) == ["run", "halt enough"])
+
+        await lever.until(heard, "the halt at the other service")
+        assert (await other.state())["halted"] == "enough"
+
+
+async def test_with_redis_away_kill_still_works_and_is_handed_on(tmp_path: Path) -> None:
+    port = free_port()
+    with LocalRedis(port=port) as redis:
+        async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
+            await service.wait_for("/readyz")
+            redis.stop()
+            await service.wait_for("/readyz", 503)
+            assert await service.status("/healthz") == 200
+            answer = await service.http.post("/kill", json={"reason": "enough"})
+            assert answer.json() == {"halted": "enough", "redis": "away"}
+            assert (tmp_path / "halt.json").exists()
+            await service.terminate(signal.SIGKILL)
+    with LocalRedis(port=port) as redis:
+        async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
+            await service.wait_for("/readyz")
+            assert await _heard(service) == ["halt enough", "run"]
+            assert not (tmp_path / "halt.json").exists()
+            bus = _bus(redis.url)
+            assert await bus.get(keys.halt("main")) is not None
+            await bus.close()
+
+
+async def test_redis_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    async with service_process(
+        _MODULE, tmp_path, PM_REDIS_URL=f"redis://127.0.0.1:{port}/0"
+    ) as service:
+        await service.until_logged("redis_away", times=2)
+        with LocalRedis(port=port):
+            await service.wait_for("/readyz")
+            assert await service.terminate() == 0

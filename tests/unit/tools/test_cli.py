@@ -1,0 +1,94 @@
+"""Arguments: help everywhere, one clear line and exit 2 for what is wrong, never a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pmcore.tools.cli import main
+
+COMMANDS = ("run", "replay", "status", "kill", "resume", "doctor")
+
+
+def exit_code(*arguments: str) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(command, "--help") == 0
+    assert f"usage: pm {command}" in capsys.readouterr().out
+
+
+def test_the_list_of_commands_names_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--help") == 0
+    said = capsys.readouterr().out
+    assert all(command in said for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "COMMAND"),
+        (("fly",), "'fly'"),
+        (("run", "--seconds", "soon"), "--seconds"),
+        (("run", "--seconds", "0"), "whole number from 1"),
+        (("run", "--seconds", "-5"), "--seconds"),
+        (("run", "--seconds", "٣"), "--seconds"),
+        (("run", "--window", "2"), "--window"),
+        (("run", "--window", "999999"), "--window"),
+        (("run", "--speed", "0.5"), "speed from 1 to 100"),
+        (("run", "--speed", "nan"), "speed from 1 to 100"),
+        (("run", "--speed", "2"), "--speed needs --recording"),
+        (("run", "--venue", "moon"), "moon"),
+        (("run", "--venue", "polymarket", "--seed", "3"), "--seed is for the simulator"),
+        (("run", "--venue", "polymarket", "--window", "30"), "--window is for the simulator"),
+        (("run", "--market", "BTC?"), "btc-updown-15m"),
+        (("run", "--market", "btc-updown-5m-1790000100", "--window", "30"), "single window"),
+        (("run", "--recording", "nowhere.jsonl"), "no such file: nowhere.jsonl"),
+        (("run", "--recording", __file__), "cannot be used"),
+        (("run", "--recording", __file__, "--market", "btc-updown-5m"), "brings its own"),
+        (("replay",), "FILE"),
+        (("replay", "nowhere.jsonl"), "no such file"),
+        (("replay", __file__, "--bus", "air"), "air"),
+        (("replay", __file__, "--market", __file__), "no market's metadata"),
+        (("kill", "--reason"), "--reason"),
+        (("status", "now"), "now"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("pm")
+    assert said in err
+
+
+def test_a_directory_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("replay", str(tmp_path)) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from pmcore.tools.cli import build_parser; build_parser(); "
+        "print([name for name in ('rich', 'httpx', 'redis', 'pydantic') if name in sys.modules])"
+    )
+    path = ":".join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,206 @@
+"""The user channel from socket and REST to the account's stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pmcore.messages.user import (
+    FillReported,
+    OrderUpdated,
+    OrderUpdateKind,
+    TradeStatus,
+    UserChannelState,
+)
+from pmcore.shell.errors import StartupError
+from pmuserws.settings import UserwsSettings
+from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
+from support.venue_peer import VenuePeer, eventually
+
+UP, DOWN, RECONCILING = UserChannelState.UP, UserChannelState.DOWN, UserChannelState.RECONCILING
+_NO_KEYS: dict[str, Any] = {
+    "api_key": None,
+    "api_secret": None,
+    "api_passphrase": None,
+    "address": None,
+}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[UserwsWorld]:
+    async with VenuePeer() as peer:
+        yield UserwsWorld(peer, tmp_path)
+
+
+async def test_it_subscribes_to_everything_of_the_key(world: UserwsWorld) -> None:
+    async with world.running():
+        socket = await world.peer.socket()
+        assert await socket.hello() == {
+            "type": "user",
+            "auth": {"apiKey": KEY, "secret": SECRET, "passphrase": PASSPHRASE},
+        }
+
+
+async def test_it_is_up_only_after_reconciliation(world: UserwsWorld) -> None:
+    trades = world.peer.routes.pop("/data/trades")
+    async with world.running() as service:
+        await (await world.peer.socket()).hello()
+        await eventually(lambda: "reconcile_failed" in world.logs.getvalue(), "a failure")
+        assert world.states() == [DOWN, RECONCILING]
+        assert service.readiness() == ["user channel reconciling: connected"]
+        world.peer.routes["/data/trades"] = trades
+        await world.state(RECONCILING, UP)
+        assert service.readiness() == []
+
+
+async def test_fills_are_our_part_of_a_trade_and_once_per_status(world: UserwsWorld) -> None:
+    async with world.running() as service:
+        socket = await world.connected()
+        frame = world.trade_frame("t1")
+        await socket.send(frame, frame, world.trade_frame("t1", TradeStatus.MINED), frame)
+        await eventually(lambda: service.state()["repeats"] == 2, "two repeats")
+    fills = world.messages(FillReported)
+    assert [fill.status for fill in fills] == [TradeStatus.MATCHED, TradeStatus.MINED]
+    assert (fills[0].order_hash, fills[0].token_id) == ("0xours", WINDOW.up_token_id)
+    assert (fills[0].price_e4, fills[0].size_u6) == (4700, 5_000_000)
+
+
+async def test_order_events_are_passed_on(world: UserwsWorld) -> None:
+    async with world.running():
+        socket = await world.connected()
+        await socket.send(
+            world.order_frame(OrderUpdateKind.PLACEMENT),
+            world.order_frame(OrderUpdateKind.UPDATE, 2_000_000),
+        )
+        await eventually(lambda: len(world.messages(OrderUpdated)) == 2, "two updates")
+    assert [update.matched_u6 for update in world.messages(OrderUpdated)] == [0, 2_000_000]
+
+
+async def test_what_was_missed_is_told_before_up(world: UserwsWorld) -> None:
+    world.trades = [world.trade_row(f"t{number}") for number in range(5)]
+    world.open_orders = [world.order_row(1_000_000)]
+    async with world.running():
+        await world.connected()
+        fills = world.messages(FillReported)
+        assert [fill.trade_id for fill in fills] == [f"t{number}" for number in range(5)]
+        (update,) = world.messages(OrderUpdated)
+        assert (update.matched_u6, update.status) == (1_000_000, "live")
+    assert world.peer.count("/data/trades") == 3
+
+
+async def test_rest_that_lags_behind_the_channel_is_not_believed(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=1.0):
+        socket = await world.connected()
+        await socket.send(world.trade_frame("t1"), world.trade_frame("t1", TradeStatus.CONFIRMED))
+        await eventually(lambda: len(world.messages(FillReported)) == 2, "two fills")
+        world.trades = [world.trade_row("t1", TradeStatus.MINED)]
+        await eventually(lambda: world.peer.count("/data/trades") >= 3, "reconciliations")
+        assert len(world.messages(FillReported)) == 2
+
+
+async def test_a_failure_that_only_rest_tells_is_passed_on(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=1.0):
+        socket = await world.connected()
+        await socket.send(world.trade_frame("t1"))
+        await eventually(lambda: world.messages(FillReported), "the fill")
+        world.trades = [world.trade_row("t1", TradeStatus.FAILED)]
+        await eventually(lambda: len(world.messages(FillReported)) == 2, "the failure")
+    assert world.messages(FillReported)[-1].status is TradeStatus.FAILED
+
+
+async def test_every_reconnect_reconciles(world: UserwsWorld) -> None:
+    async with world.running():
+        socket = await world.connected()
+        socket.drop()
+        world.trades = [world.trade_row("while away")]
+        await world.state(RECONCILING, UP, DOWN, RECONCILING, UP)
+        assert [fill.trade_id for fill in world.messages(FillReported)] == ["while away"]
+
+
+async def test_a_channel_that_misses_fills_is_replaced(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=1.0):
+        await world.connected()
+        world.trades = [world.trade_row("missed", age_ms=20_000)]
+        await world.peer.socket()
+        await world.state(UP, DOWN, RECONCILING, UP)
+    assert "fills_missed_by_channel" in world.logs.getvalue()
+    assert [fill.trade_id for fill in world.messages(FillReported)] == ["missed"]
+
+
+async def test_a_frame_that_cannot_be_read_sends_it_to_rest(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=600.0) as service:
+        socket = await world.connected()
+        world.trades = [world.trade_row("t1")]
+        bare = world.trade_frame("t1")
+        del bare["maker_orders"]
+        await socket.send(bare, "{", "[]")
+        await eventually(lambda: world.messages(FillReported), "the fill from REST")
+        unusable: Any = service.state()["unusable"]
+        assert unusable["no_maker_orders"] == 1
+        assert sum(unusable.values()) == 2
+
+
+async def test_while_redis_is_away_facts_wait_in_order(world: UserwsWorld) -> None:
+    async with world.running() as service:
+        socket = await world.connected()
+        world.store.available = False
+        await socket.send(*(world.trade_frame(f"t{number}") for number in range(3)))
+        await eventually(lambda: service.state()["unpublished"] == 3, "three waiting")
+        world.store.available = True
+        await eventually(lambda: len(world.messages(FillReported)) == 3, "three fills")
+    assert [fill.trade_id for fill in world.messages(FillReported)] == ["t0", "t1", "t2"]
+
+
+async def test_a_stopped_channel_says_so(world: UserwsWorld) -> None:
+    async with world.running() as service:
+        await world.connected()
+        await service.stop()
+        assert world.states()[-1] is DOWN
+
+
+async def test_dry_mode_is_idle_ready_and_silent(world: UserwsWorld) -> None:
+    async with world.running(dry_run=True, **_NO_KEYS) as service:
+        await eventually(lambda: "idle" in world.logs.getvalue(), "the log line")
+        assert service.readiness() == []
+        assert service.state()["channel"] == "idle (dry mode)"
+    assert world.states() == []
+    assert world.peer.requests == []
+
+
+async def test_credentials_left_by_the_executor_are_waited_for(world: UserwsWorld) -> None:
+    async with world.running(**_NO_KEYS) as service:
+        await eventually(lambda: "waiting_for_credentials" in world.logs.getvalue(), "the line")
+        assert service.readiness() == ["waiting for API credentials"]
+        file = {"api_key": KEY, "secret": SECRET, "passphrase": PASSPHRASE, "address": ADDRESS}
+        (world.data_dir / "api_credentials.json").write_text(json.dumps(file))
+        await world.connected()
+    assert SECRET not in world.logs.getvalue()
+
+
+async def test_without_credentials_it_does_not_start(world: UserwsWorld) -> None:
+    with pytest.raises(StartupError, match="no API credentials"):
+        async with world.running(**_NO_KEYS, credentials_wait_s=0.0):
+            await eventually(world.task.done, "the end")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"api_key":1}'])
+async def test_a_credentials_file_that_is_none_is_named(world: UserwsWorld, content: str) -> None:
+    (world.data_dir / "api_credentials.json").write_text(content)
+    with pytest.raises(StartupError, match=r"api_credentials.json is not"):
+        async with world.running(**_NO_KEYS):
+            await eventually(world.task.done, "the end")
+
+
+def test_half_of_the_credentials_is_a_bad_setting() -> None:
+    with pytest.raises(ValidationError, match="POLYMARKET_API_SECRET"):
+        UserwsSettings.model_validate({"api_key": "k", "api_passphrase": "p"})
+
+
+def test_a_key_needs_its_address() -> None:
+    with pytest.raises(ValidationError, match="POLYMARKET_ADDRESS"):
+        UserwsSettings.model_validate({"api_key": "k", "api_secret": "s", "api_passphrase": "p"})

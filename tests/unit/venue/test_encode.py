@@ -1,0 +1,236 @@
+"""What the simulator writes is what the parsers read, in the venue's own shape."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from pmcore.machines.book import WindowBooks
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    LevelChange,
+    SnapshotOrigin,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
+from pmcore.model.market import BookSide, Outcome, Protocol, TakerSide
+from pmcore.venue import encode, encode_user
+from pmcore.venue.encode_user import MakerPart, VenueOrder, VenueTrade
+from pmcore.venue.fields import JsonObject
+from pmcore.venue.market_frames import MarketFrameParser
+from pmcore.venue.rest_models import parse_order
+from pmcore.venue.user_frames import UserFrameParser
+from support.builders import CONDITION, DOWN_TOKEN, T0_NS, UP_TOKEN, window
+from support.venue_books import ASKS, BIDS, bid
+
+WINDOW = window(tick="0.01")
+V2_WINDOW = msgspec.structs.replace(WINDOW, protocol=Protocol.V2)
+
+
+def read(frame: JsonObject) -> object:
+    parser = MarketFrameParser(WINDOW)
+    (message,) = parser.parse(encode.to_text(frame), ts_recv_ns=T0_NS)
+    assert parser.unusable == {}
+    return message
+
+
+@pytest.mark.parametrize("target", [WINDOW, V2_WINDOW])
+@pytest.mark.parametrize("last_trade", ["", "0.490"])
+def test_a_subscribe_book_verifies(target: object, last_trade: str) -> None:
+    assert target in (WINDOW, V2_WINDOW)
+    window_ = WINDOW if target == WINDOW else V2_WINDOW
+    frame = encode.book_frame(
+        window_,
+        Outcome.UP,
+        bids=BIDS[::-1],
+        asks=ASKS[::-1],
+        ts_event_ns=T0_NS,
+        tick_e4=100,
+        last_trade=last_trade,
+    )
+    assert frame.get("version") == ("v2" if window_ is V2_WINDOW else None)
+    message = read(frame)
+    assert isinstance(message, BookSnapshot)
+    assert (message.bids, message.asks) == (BIDS, ASKS)
+    books = WindowBooks(window_)
+    books.apply(message)
+    assert books.counters.books_verified == 1
+
+
+def test_a_book_after_a_trade_verifies_with_the_print() -> None:
+    frame = encode.trade_book_frame(
+        WINDOW, Outcome.UP, bids=BIDS, asks=ASKS, ts_event_ns=T0_NS, tick_e4=100, last_trade="0.490"
+    )
+    message = read(frame)
+    assert isinstance(message, BookSnapshot)
+    assert message.origin is SnapshotOrigin.TRADE
+    books = WindowBooks(WINDOW, search_last_trade=True)
+    assert books.apply(message).unseen_trade_e4 == 4900
+    unhashed = encode.trade_book_frame(
+        WINDOW,
+        Outcome.UP,
+        bids=BIDS,
+        asks=ASKS,
+        ts_event_ns=T0_NS,
+        tick_e4=100,
+        last_trade=None,
+    )
+    assert unhashed["hash"] == ""
+
+
+def test_price_changes_carry_both_outcomes() -> None:
+    change = bid(4800, 7_000_000, "ab", touch=(4900, 5100))
+    mirrored = encode.mirrored_change(change, hash_="cd", best_bid_e4=4900)
+    assert mirrored == LevelChange(Outcome.DOWN, BookSide.ASK, 5200, 7_000_000, "cd", 4900, None)
+    assert encode.mirrored_change(mirrored, hash_="ab").side is BookSide.BID
+    frame = encode.price_change_frame(WINDOW, (change, mirrored), ts_event_ns=T0_NS)
+    message = read(frame)
+    assert isinstance(message, BookDelta)
+    assert message.changes == (change, mirrored)
+
+
+def test_trades_and_ticks() -> None:
+    trade = read(
+        encode.trade_frame(
+            WINDOW,
+            Outcome.DOWN,
+            taker_side=TakerSide.SELL,
+            price_e4=5150,
+            size_u6=1_234_560,
+            ts_event_ns=T0_NS,
+            transaction_hash="0x1",
+        )
+    )
+    assert isinstance(trade, TradePrinted)
+    assert (trade.outcome, trade.taker_side, trade.price_e4, trade.size_u6) == (
+        Outcome.DOWN,
+        TakerSide.SELL,
+        5150,
+        1_234_560,
+    )
+    tick = read(
+        encode.tick_size_frame(
+            WINDOW, Outcome.UP, old_tick_e4=100, new_tick_e4=10, ts_event_ns=T0_NS
+        )
+    )
+    assert isinstance(tick, TickSizeChanged)
+    assert tick.new_tick_e4 == 10
+
+
+def test_events_that_drive_nothing() -> None:
+    frames = [
+        encode.best_bid_ask_frame(
+            WINDOW, Outcome.UP, best_bid_e4=4900, best_ask_e4=5100, ts_event_ns=T0_NS
+        ),
+        encode.best_bid_ask_frame(
+            WINDOW, Outcome.UP, best_bid_e4=None, best_ask_e4=None, ts_event_ns=T0_NS
+        ),
+        encode.market_resolved_frame(WINDOW, Outcome.DOWN, ts_event_ns=T0_NS),
+    ]
+    parser = MarketFrameParser(WINDOW)
+    for frame in frames:
+        assert parser.parse(encode.to_text(frame), ts_recv_ns=1) == []
+    assert (parser.ignored, parser.unusable) == (3, {})
+    assert [(frame["best_bid"], frame["best_ask"], frame["spread"]) for frame in frames[:2]] == [
+        ("0.49", "0.51", "0.02"),
+        ("0", "1", "1"),
+    ]
+    assert (frames[2]["winning_asset_id"], frames[2]["winning_outcome"]) == (DOWN_TOKEN, "Down")
+
+
+ORDER = VenueOrder(
+    order_hash="0xmine",
+    owner="key",
+    maker_address="0xwallet",
+    outcome=Outcome.UP,
+    price_e4=4800,
+    original_u6=5_000_000,
+    matched_u6=1_500_000,
+    status="live",
+    created_ns=T0_NS,
+)
+
+
+def part(**changes: object) -> MakerPart:
+    fields: dict[str, object] = {
+        "order_hash": "0xmine",
+        "owner": "key",
+        "maker_address": "0xwallet",
+        "outcome": Outcome.UP,
+        "price_e4": 4800,
+        "size_u6": 1_500_000,
+    }
+    return msgspec.convert(fields | changes, MakerPart)
+
+
+def venue_trade(*makers: MakerPart) -> VenueTrade:
+    return VenueTrade(
+        trade_id="t1",
+        taker_order_id="0xtaker",
+        taker_owner="taker",
+        taker_address="0xother",
+        outcome=Outcome.DOWN,
+        side=TakerSide.BUY,
+        price_e4=5200,
+        size_u6=1_500_000,
+        status=TradeStatus.MINED,
+        matched_ns=T0_NS,
+        updated_ns=T0_NS,
+        makers=makers,
+    )
+
+
+def user_parser() -> UserFrameParser:
+    return UserFrameParser(api_key="key", maker_addresses=frozenset())
+
+
+@pytest.mark.parametrize("kind", list(OrderUpdateKind))
+def test_order_events(kind: OrderUpdateKind) -> None:
+    event = encode_user.order_event(WINDOW, ORDER, kind, ts_event_ns=T0_NS)
+    assert user_parser().parse(json.dumps(event), ts_recv_ns=1) == [
+        OrderUpdated(
+            kind=kind,
+            order_hash="0xmine",
+            condition_id=CONDITION,
+            token_id=UP_TOKEN,
+            price_e4=4800,
+            original_u6=5_000_000,
+            matched_u6=1_500_000,
+            status="live",
+            ts_event_ns=T0_NS,
+            ts_recv_ns=1,
+        )
+    ]
+
+
+def test_rest_orders() -> None:
+    answer = encode_user.rest_order(WINDOW, ORDER)
+    assert answer["status"] == "ORDER_STATUS_LIVE"
+    order = parse_order(answer)
+    assert (order.order_hash, order.token_id, order.status) == ("0xmine", UP_TOKEN, "live")
+
+
+def test_trades_on_the_channel_and_in_rest_give_the_same_fill() -> None:
+    trade = venue_trade(part(), part(owner="other", order_hash="0xo", side=None))
+    event = encode_user.trade_event(WINDOW, trade)
+    parser = user_parser()
+    from_channel = parser.parse(json.dumps(event), ts_recv_ns=1)
+    assert from_channel == [
+        FillReported(
+            trade_id="t1",
+            order_hash="0xmine",
+            condition_id=CONDITION,
+            token_id=UP_TOKEN,
+            price_e4=4800,
+            size_u6=1_500_000,
+            status=TradeStatus.MINED,
+            ts_event_ns=T0_NS,
+            ts_recv_ns=1,
+        )
+    ]
+    assert parser.fills(encode_user.rest_trade(WINDOW, trade), ts_recv_ns=1) == from_channel
+    assert "side" not in event["maker_orders"][1]  # type: ignore[index] # a list of objects
