@@ -80,7 +80,8 @@ class RedisServers:
             .with_exposed_ports(6379)
             .waiting_for(LogMessageWaitStrategy("Ready to accept connections"))
         )
-        self._running.enter_context(container)
+        self._running.callback(container.stop)  # also when it starts and then does not answer
+        container.start()
         host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
         return f"redis://{host}:{port}/0"
 
