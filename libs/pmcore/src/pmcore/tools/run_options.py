@@ -9,7 +9,7 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
-from pmcore.tools.errors import UsageError
+from pmcore.tools.errors import UsageError, unusable_file
 from pmcore.tools.recordings import Recording
 from pmcore.tools.run_plan import RunOptions, default_market, with_window
 
@@ -56,8 +56,7 @@ def _look_into(path: Path) -> tuple[str, int]:
         window: Window = recording.windows()[0]
         first = next(recording.frames(), None)
     except MalformedInputError as error:
-        text = str(error) if str(path) in str(error) else f"{path}: {error}"
-        raise UsageError(f"--recording cannot be used: {text}") from error
+        raise unusable_file(path, error) from error
     if first is None:
         raise UsageError(f"--recording {path}: no frame in it")
     return window.slug, max(first.recv_ns, window.open_ns - _BEFORE_OPEN_NS)
