@@ -100,8 +100,7 @@ class HaltLever:
     async def hear(self, message: ControlMessage) -> None:
         """Obey a halt or resume that another process published."""
         if isinstance(message, Resume):
-            since_ns = self._held.ts_recv_ns if self._held else self._resumed_ns + 1
-            if message.ts_recv_ns >= since_ns:
+            if self._held is None or message.ts_recv_ns >= self._held.ts_recv_ns:
                 await self._resume(message)
         elif message != self._held:
             self._handed_on = True
@@ -128,6 +127,8 @@ class HaltLever:
         await self._service.on_halt(halt.reason)
 
     async def _resume(self, resume: Resume) -> None:
+        if resume.ts_recv_ns <= self._resumed_ns:
+            return  # our own word, come back on the stream
         was_halted = self._held is not None
         self._held = None
         self._handed_on = True
