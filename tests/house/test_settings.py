@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from pmcore.shell.paper_defaults import paper_defaults
 from pmcore.shell.settings import variable_of
 from support.settings import all_variables, settings_of, variables_of
 from support.tree import ROOT, SERVICES
@@ -16,7 +17,7 @@ ASSIGNED = re.compile(r"^(#?)([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE"}
 SET_BY_THE_IMAGE = {"PM_HTTP_HOST", "PM_HTTP_PORT", "PM_DATA_DIR"}
 NOT_IN_CONTAINERS = {"PM_CLOCK", "PM_SIM_SOURCE", "PM_SIM_RECORDING", "PM_SIM_MARKET"}
-BETTER_THAN_THE_DEFAULT = {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
+BETTER_THAN_THE_DEFAULT = paper_defaults({})
 
 
 def shown() -> dict[str, str]:
@@ -60,6 +61,10 @@ def test_the_example_shows_the_defaults(service: str, monkeypatch: pytest.Monkey
         if getattr(defaults, field) != getattr(example, field)
     }
     assert different == BETTER_THAN_THE_DEFAULT.keys() & variables_of(service)
+
+
+def test_where_the_example_differs_paper_trading_does_too() -> None:
+    assert BETTER_THAN_THE_DEFAULT == {"PM_BID_SIZE": "5", "PM_OFI_MODE": "adaptive"}
     assert {name: shown()[name] for name in BETTER_THAN_THE_DEFAULT} == BETTER_THAN_THE_DEFAULT
 
 

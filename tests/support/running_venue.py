@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from py_clob_client_v2 import ClobClient
 
 from pmcore.model.market import Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
+from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
 from pmsimulator.app import VenueServer, create_app
 from pmsimulator.rate_limits import Tier
@@ -114,11 +114,13 @@ def synthetic_venue(
     speed: float = 1.0,
     desk: DeskParams | None = None,
     tier: Tier = Tier.STANDARD,
+    outbox_frames: int = 20_000,
 ) -> Iterator[RunningVenue]:
     """A synthetic world that begins ten seconds into a five-minute window."""
     params = SyntheticParams(
         series=(parse_series(SERIES),), seed=seed, start_ns=START_NS, desk=desk or DeskParams()
     )
     clock = Clock.starting_at(START_NS, speed)
-    with running_venue(SyntheticVenue(params), clock, tier=tier) as running:
+    venue = SyntheticVenue(params)
+    with running_venue(venue, clock, tier=tier, outbox_frames=outbox_frames) as running:
         yield running

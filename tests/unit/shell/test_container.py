@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pmcore.shell.container import VenueNotClearError, is_healthy, settle_venue, share_token
+from pmcore.shell.paper_defaults import paper_defaults
 
 
 def up() -> bool:
@@ -41,7 +42,7 @@ def test_auto_is_the_simulator_while_one_is_up(tmp_path: Path) -> None:
 def test_auto_is_the_real_venue_without_a_simulator(tmp_path: Path) -> None:
     environment = {"PM_VENUE": "auto", "POLYMARKET_MARKET_SLUG": "eth-updown-5m"}
     settled = settle_venue(environment, tmp_path / "venue", absent)
-    assert settled == {**environment, "PM_VENUE": "polymarket"}
+    assert settled == {**environment, "PM_VENUE": "polymarket", **paper_defaults({})}
 
 
 @pytest.mark.parametrize(("first", "later"), [(up, absent), (absent, up)])
@@ -58,6 +59,18 @@ def test_auto_never_goes_with_live_trading(tmp_path: Path, dry_run: str) -> None
     environment = {"PM_VENUE": "auto", "PM_DRY_RUN": dry_run}
     with pytest.raises(VenueNotClearError, match="PM_VENUE=polymarket"):
         settle_venue(environment, tmp_path / "venue", must_not_be_asked)
+
+
+@pytest.mark.parametrize("venue", ["polymarket", "sim"])
+def test_on_paper_what_nobody_set_is_as_in_the_example(tmp_path: Path, venue: str) -> None:
+    environment = {"PM_VENUE": venue, "PM_BID_SIZE": "7", "PM_OFI_MODE": ""}
+    settled = settle_venue(environment, tmp_path / "venue", must_not_be_asked)
+    assert (settled["PM_BID_SIZE"], settled["PM_OFI_MODE"]) == ("7", "adaptive")
+
+
+def test_with_real_money_nothing_is_set_for_the_user(tmp_path: Path) -> None:
+    environment = {"PM_VENUE": "polymarket", "PM_DRY_RUN": "false"}
+    assert settle_venue(environment, tmp_path / "venue", must_not_be_asked) == environment
 
 
 def test_no_venue_means_the_real_one(tmp_path: Path) -> None:

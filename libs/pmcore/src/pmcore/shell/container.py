@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
+from pmcore.shell.paper_defaults import paper_defaults
+
 CHOICE_FILE = Path("/run/pm/venue")
 TOKEN_FILE = Path("/run/pm-control/token")
 SIMULATOR_HOST = "simulator"
@@ -55,17 +57,21 @@ def settle_venue(
 ) -> dict[str, str]:
     """Return the environment with PM_VENUE settled, and for the simulator its addresses.
 
-    Raises `VenueNotClearError` when `auto` meets PM_DRY_RUN=false.
+    On paper, what nobody set is as in .env.example. Raises `VenueNotClearError` when `auto` meets
+    PM_DRY_RUN=false.
     """
     asked = environment.get("PM_VENUE", "") or "polymarket"
+    on_paper = environment.get("PM_DRY_RUN", "").strip().lower() in _TRUE
     if asked == "auto":
-        if environment.get("PM_DRY_RUN", "").strip().lower() not in _TRUE:
+        if not on_paper:
             raise VenueNotClearError(
                 "PM_DRY_RUN is off: say where. PM_VENUE=polymarket trades real money, "
                 "PM_VENUE=sim trades in the simulator"
             )
         asked = _choice_for_life(choice_file, simulator_is_up)
     settled = {**environment, "PM_VENUE": asked}
+    if on_paper or asked == "sim":
+        settled |= paper_defaults(environment)
     if asked != "sim":
         return settled
     harmless = {name: value for name, value in settled.items() if not _is_real_account(name)}

@@ -30,13 +30,13 @@ from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
+from pmcore.shell.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.redis_bus import RedisBus
 from pmcore.shell.settings import try_settings
 from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.sim.paper import PaperParams, PaperVenue
 from pmcore.tools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
-from pmcore.tools.paper_defaults import as_sentence, paper_defaults
 from pmcore.tools.recordings import Recording
 from pmcore.tools.replay_conduit import BusConduit, Conduit, DirectConduit
 from pmcore.tools.replay_inputs import JournalParts, find_inputs, header_of, journal_lines
@@ -160,7 +160,6 @@ class Replay:
             window,
             self._params,
             RUN_ID,
-            search_last_trade=True,
             warm_start=warm if open_ns < window.open_ns else None,
         )
         return Lane(engine, PaperVenue(PaperParams()), conduit, self._sink(window.slug))

@@ -24,9 +24,9 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
+from pmcore.shell.paper_defaults import as_sentence
 from pmcore.tools.control_client import ControlClient, open_http
 from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
-from pmcore.tools.paper_defaults import as_sentence
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
     RunRecord,

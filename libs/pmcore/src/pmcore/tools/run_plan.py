@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from pmcore.model.market import parse_series
+from pmcore.shell.paper_defaults import paper_defaults
 from pmcore.tools.errors import UsageError
-from pmcore.tools.paper_defaults import paper_defaults
 from pmcore.tools.processes import ChildSpec
 
 SERVICES = ("feed", "strategy", "executor", "userws")
