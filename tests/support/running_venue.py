@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from py_clob_client_v2 import ClobClient
 
 from pmcore.model.market import Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
+from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
 from pmsimulator.app import VenueServer, create_app
 from pmsimulator.rate_limits import Tier

@@ -21,7 +21,7 @@ from pmcore.shell.metrics import ServiceMetrics
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from support.messages import ACCOUNT, SERIES, SLUG_A, command
+from support.messages import ACCOUNT, SERIES, SLUG_A, command, status
 
 PATIENCE = 1_000
 GROUP = keys.window_group(SLUG_A, "executor")
@@ -104,9 +104,18 @@ async def test_an_entry_not_acknowledged_grows_old(world: World) -> None:
 
 async def test_nothing_pending_is_zero_and_no_group_is_unknown(world: World) -> None:
     await world.bus.create_group(GROUP, [keys.cmd(SERIES)], announce=None)
+    await world.bus.read(GROUP, "one", [keys.cmd(SERIES)], block_ms=0)
     async with world.one_beat():
         assert world.value('pm_bus_pending_age_seconds{stream="cmd"}') == 0.0
         assert world.value('pm_bus_pending_age_seconds{stream="exe"}') is None
+
+
+async def test_a_group_that_nobody_reads_is_not_behind(world: World) -> None:
+    stream = keys.md(SERIES)
+    await world.bus.create_group(GROUP, [stream], announce=None)
+    await world.bus.publish([Outgoing(stream, status(1))])
+    async with world.one_beat():
+        assert world.value('pm_bus_lag_entries{stream="md"}') is None
 
 
 async def test_a_dead_letter_is_seen(world: World) -> None:
