@@ -58,6 +58,9 @@ class Process:
         answer: dict[str, Any] = httpx.get(f"{self._control}/state", headers=headers).json()
         return answer
 
+    def metrics(self) -> str:
+        return httpx.get(f"{self._control}/metrics").text
+
     def wait_for_state(self, **wanted: object) -> None:
         self._wait(lambda: self.state().items() >= wanted.items())
 
@@ -125,6 +128,7 @@ def test_a_synthetic_market_is_served_until_sigterm(tmp_path: Path, redis_url: s
         client_of(running).create_and_post_order(order, post_only=True)
         state = running.state()
         assert (state["orders_open"], state["fills"], state["done"]) == (1, 0, False)
+        assert "\npm_simulator_open_orders 1.0\n" in running.metrics()
         assert running.ends_well()
     assert '"orders_open":1' in (tmp_path / "log").read_text().replace(" ", "")
 

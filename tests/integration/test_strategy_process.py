@@ -6,9 +6,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import redis as redis_py
 
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, decode_line
+from pmcore.messages.dead_letter import DeadLetter
 from pmcore.model.market import Outcome
 from pmcore.shell.journal import read_journal
 from pmcore.wire import keys
@@ -46,7 +49,7 @@ async def test_quotes_a_window_and_recovers_its_inventory_after_a_crash(
             await world.tell_user(world.fill_of(up, window))
 
             async def filled() -> bool:
-                return (await window_view(first, window.slug))["net_diff"] == 5
+                return bool((await window_view(first, window.slug))["net_diff"] == 5)
 
             await first.until(filled, "the fill counted")
             await first.terminate(signal.SIGKILL)
@@ -155,3 +158,42 @@ def assert_journals_replay(data_dir: Path, slug: str) -> None:
         engine.step(line.at_ns, line.event)
     assert engine.fingerprint == end.fingerprint
     assert engine.finished
+
+
+async def test_missing_market_data_heals_and_poison_halts_the_series(
+    tmp_path: Path, redis_url: str
+) -> None:
+    world = StrategyWorld(redis_url)
+    window = world.window()
+    async with (
+        world.living(),
+        service_process("pmstrategy", tmp_path, **world.variables()) as service,
+    ):
+        await service.wait_for("/readyz")
+        await world.announce(window)
+
+        async def quoted() -> bool:
+            return len(world.submits()) >= 2
+
+        await service.until(quoted, "both bids")
+        world.lose_a_sequence_number()
+        await service.until_logged("md_gap")
+        world.commands.clear()
+        await service.until(quoted, "both bids again, behind new books")
+        assert (await service.state())["halted"] == {}
+
+        with redis_py.Redis.from_url(redis_url) as client:
+            client.xadd(keys.user("main"), {"t": "order_filled.v9", "d": "{}", "e": "{}"})
+
+        async def halted() -> bool:
+            return SERIES in (await service.state())["halted"]
+
+        await service.until(halted, "the series halted")
+        with redis_py.Redis.from_url(redis_url) as client:
+            [(_, fields)] = client.xrange(keys.dlq(SERIES))
+        letter = msgspec.json.decode(fields[b"d"], type=DeadLetter)
+        assert (letter.stream, letter.problem) == (keys.user("main"), "unknown_tag")
+        world.commands.clear()
+        await service.http.post("/resume")
+        await service.until(quoted, "both bids after a person looked")
+        assert await service.terminate() == 0

@@ -159,6 +159,18 @@ class ExecutionMachine(RuleBasedStateMachine):
         self.orders.append(order)
         self.command(submit(order, at_ns=self.at_ns, expires_s=expires_s))
 
+    @rule()
+    def places_and_it_is_posted(self) -> None:
+        self.places(1.0)
+        while self.to_record:
+            self.feed(Recorded(self.to_record.pop(0)))
+
+    @rule()
+    def places_and_it_rests(self) -> None:
+        self.places_and_it_is_posted()
+        if self.requests and isinstance(self.requests[-1], PostOrder):
+            self.answer(self.requests.pop())
+
     @precondition(lambda self: self.orders)
     @rule(index=st.integers(0, 1_000))
     def places_again(self, index: int) -> None:
@@ -179,17 +191,15 @@ class ExecutionMachine(RuleBasedStateMachine):
 
     # ---- the operator, the heartbeat, time ---------------------------------------------------
 
-    @rule()
-    def halts(self) -> None:
-        self.feed(Halt(reason="x", by="y", ts_recv_ns=0))
-
-    @rule()
-    def resumes(self) -> None:
-        self.feed(Resume(by="y", ts_recv_ns=0))
-
-    @rule(is_open=st.booleans())
-    def gate(self, is_open: bool) -> None:
-        self.feed(PlacingGate(is_open))
+    @rule(action=st.sampled_from(["halt", "resume", "resume", "close", "open", "open"]))
+    def somebody_pulls_a_lever(self, action: str) -> None:
+        match action:
+            case "halt":
+                self.feed(Halt(reason="x", by="y", ts_recv_ns=0))
+            case "resume":
+                self.feed(Resume(by="y", ts_recv_ns=0))
+            case _:
+                self.feed(PlacingGate(action == "open"))
 
     @rule(ms=st.sampled_from([1, 30, 100, 400, 2_000, 6_000]))
     def time_passes(self, ms: int) -> None:
@@ -207,6 +217,16 @@ class ExecutionMachine(RuleBasedStateMachine):
     @rule(index=st.integers(0, 1_000))
     def venue_answers(self, index: int) -> None:
         self.answer(self.request(index))
+
+    @rule()
+    def all_is_well_for_a_while(self) -> None:
+        """Levers back, everything answered: the next rules meet an engine that may place."""
+        self.feed(Resume(by="y", ts_recv_ns=0))
+        self.feed(PlacingGate(open=True))
+        for _ in range(6):
+            while self.requests:
+                self.answer(self.requests.pop(0))
+            self.time_passes(400)
 
     @precondition(lambda self: self.requests)
     @rule(index=st.integers(0, 1_000), arrives=st.booleans())
@@ -299,4 +319,4 @@ class ExecutionMachine(RuleBasedStateMachine):
 
 
 TestExecutionEngine = ExecutionMachine.TestCase
-TestExecutionEngine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestExecutionEngine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

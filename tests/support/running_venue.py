@@ -114,11 +114,13 @@ def synthetic_venue(
     speed: float = 1.0,
     desk: DeskParams | None = None,
     tier: Tier = Tier.STANDARD,
+    outbox_frames: int = 20_000,
 ) -> Iterator[RunningVenue]:
     """A synthetic world that begins ten seconds into a five-minute window."""
     params = SyntheticParams(
         series=(parse_series(SERIES),), seed=seed, start_ns=START_NS, desk=desk or DeskParams()
     )
     clock = Clock.starting_at(START_NS, speed)
-    with running_venue(SyntheticVenue(params), clock, tier=tier) as running:
+    venue = SyntheticVenue(params)
+    with running_venue(venue, clock, tier=tier, outbox_frames=outbox_frames) as running:
         yield running

@@ -28,6 +28,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.redis_bus import RedisBus
 from pmcore.wire import keys
+from pmcore.wire.codec import Stamper
 from pmcore.wire.ports import Ack, Outgoing
 from support.builders import book, fill
 
@@ -44,6 +45,7 @@ class StrategyWorld:
         self.bus = RedisBus.connect(
             redis_url, source="world", run_id="w", clock_ns=self.clock.now_ns
         )
+        self._stamper: Stamper = vars(self.bus)["_stamper"]
         self.windows: list[Window] = []
         self.commands: list[CommandMessage] = []
         self.answers_flat = True
@@ -91,6 +93,11 @@ class StrategyWorld:
     async def tell_user(self, *messages: FillReported | OrderUpdated | UserChannelChanged) -> None:
         await self.bus.publish([Outgoing(keys.user(ACCOUNT), m) for m in messages])
 
+    def lose_a_sequence_number(self) -> None:
+        """As if an entry on `md` had been published and never came."""
+        lost = book(Outcome.UP, "0.46", "0.48", at_ns=0, slug="lost")
+        self._stamper.entry(Outgoing(keys.md(SERIES), lost), 0)
+
     def fill_of(self, submit: SubmitOrder, window: Window) -> FillReported:
         one = fill(
             submit.outcome,
@@ -102,7 +109,7 @@ class StrategyWorld:
             at_ns=self.clock.now_ns(),
         )
         return FillReported(
-            **{  # type: ignore[arg-type] # the same fill, for this market
+            **{
                 **{name: getattr(one, name) for name in one.__struct_fields__},
                 "condition_id": window.condition_id,
                 "token_id": window.token_id(submit.outcome),

@@ -165,6 +165,14 @@ def test_outside_of_the_window_silence_is_ordinary(session: FeedSession, start_n
         assert session.on_tick(start_ns + seconds * NS_PER_S) == []
 
 
+def test_data_and_answers_confirm_the_books(live: FeedSession) -> None:
+    live.on_data(T + 1, usable=True)
+    assert live.last_data_ns == T + 1
+    live.on_tick(T + SILENT_NS)
+    live.on_books(T + SILENT_NS + 1, usable=True, missed=False)
+    assert live.last_data_ns == T + SILENT_NS + 1
+
+
 def test_silence_counts_from_the_opening(session: FeedSession) -> None:
     before_ns = OPEN_NS - 20 * NS_PER_S
     session.on_connected(before_ns)

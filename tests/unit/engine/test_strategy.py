@@ -99,6 +99,23 @@ def test_a_stale_book_cancels() -> None:
     assert len(desk.cancels) == 2
 
 
+@pytest.mark.parametrize(("fresh", "bid", "ask"), [(UP, "0.46", "0.48"), (DOWN, "0.52", "0.54")])
+def test_one_fresh_book_stands_for_both(fresh: Outcome, bid: str, ask: str) -> None:
+    desk = quoting_desk()
+    desk.batch(4.5, book(fresh, bid, ask, at_ns=at(4.5)))
+    view = desk.session.quote_view(at(4.5))
+    assert (view.up.bid_e4, view.up.ask_e4) == (4600, 4800)
+    assert (view.down.bid_e4, view.down.ask_e4) == (5200, 5400)
+    assert desk.cancels == []
+
+
+def test_an_empty_side_stays_empty_in_the_mirror() -> None:
+    desk = quoting_desk()
+    desk.batch(4.5, book(UP, "0.46", None, at_ns=at(4.5)))
+    assert desk.session.quote_view(at(4.5)).down.bid_e4 is None
+    assert len(desk.cancels) == 2
+
+
 def test_a_user_channel_that_is_down_cancels() -> None:
     desk = quoting_desk()
     desk.batch(2, UserChannelChanged(state=UserChannelState.DOWN, ts_recv_ns=at(2)))

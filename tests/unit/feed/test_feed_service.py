@@ -22,6 +22,7 @@ from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import journal_parts, read_journal
 from pmcore.wire import keys
+from pmfeed.window_feed import silent_ns
 from support.fake_market import FakeMarket
 from support.feed_world import ACCOUNT, SERIES, SLUG, FeedWorld
 from support.venue_peer import VenuePeer, eventually
@@ -150,6 +151,13 @@ async def test_a_mute_socket_is_replaced(world: FeedWorld) -> None:
         await world.state(FeedState.SILENT, FeedState.DOWN, FeedState.RESYNCING, FeedState.LIVE)
 
 
+def test_in_a_fast_run_silence_is_at_least_half_a_real_second() -> None:
+    assert silent_ns(3000, 1.0) == 3 * NS_PER_S
+    assert silent_ns(200, 1.0) == NS_PER_S // 5
+    assert silent_ns(3000, 5.0) == 3 * NS_PER_S
+    assert silent_ns(3000, 100.0) == 50 * NS_PER_S
+
+
 async def test_a_late_reader_finds_a_checkpoint(world: FeedWorld) -> None:
     def checkpoint() -> BookCheckpoint | None:
         stored = world.store.hashes.get(keys.checkpoints(SERIES), {}).get(SLUG)
@@ -199,7 +207,7 @@ async def test_raw_frames_are_recorded_with_their_receive_time(world: FeedWorld)
 
 async def test_a_fixed_slug_ends_after_its_resolution(world: FeedWorld) -> None:
     window = world.market.window
-    world.at(window.close_ns - 2 * NS_PER_S, speed=20.0)
+    world.at(window.close_ns - 20 * NS_PER_S, speed=10.0)
     async with world.running(linger_s=1.0) as service:
         await world.connected()
         await eventually(lambda: world.peer.count("/markets") > 1, "a question after the close")
@@ -218,6 +226,21 @@ async def test_an_unresolved_window_is_given_up(world: FeedWorld) -> None:
         await eventually(world.task.done, "the end of the run")
     (resolved,) = world.messages(keys.rot(SERIES), WindowResolved)
     assert resolved.winner is None
+
+
+async def test_a_window_left_over_by_a_dead_feed_is_resolved(world: FeedWorld) -> None:
+    world.markets[NEXT_SLUG] = FakeMarket(NEXT_SLUG)
+    world.at(world.market.window.close_ns - 60 * NS_PER_S)
+    async with world.running():
+        await world.connected()
+        await world.state(FeedState.LIVE)
+    world.market.closed = True
+    world.market.up_won = False
+    world.at(world.market.window.close_ns + 60 * NS_PER_S)
+    async with world.running(market_slugs=("btc-updown-15m",)):
+        await eventually(lambda: world.messages(keys.rot(SERIES), WindowResolved), "the winner")
+    (resolved,) = world.messages(keys.rot(SERIES), WindowResolved)
+    assert (resolved.slug, resolved.winner) == (SLUG, Outcome.DOWN)
 
 
 async def test_the_next_window_is_announced_before_it_opens(world: FeedWorld) -> None:

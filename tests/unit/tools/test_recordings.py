@@ -342,6 +342,21 @@ def test_frames_between_semicolons(tmp_path: Path) -> None:
     assert opened.windows()[0].condition_id == CONDITION
 
 
+def test_a_first_frame_longer_than_a_read_does_not_hide_the_format(tmp_path: Path) -> None:
+    levels = [{"price": f"0.{n:03d}", "size": str(n * 7919 % 1009)} for n in range(1, 400)]
+    first = text(book_frame(bids=levels, asks=levels))
+    frames, opened = read(tmp_path, gzip.compress(f"{first};;{BOOK};;".encode() * 30))
+    assert opened.format is RecordingFormat.TEXT
+    assert len(frames) == 60
+
+
+def test_a_file_torn_in_its_first_bytes_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    rows = [{"recv": T0_S + n, "raw": f"{n * 7919:040x}"} for n in range(1_000)]
+    frames, opened = read(tmp_path, gzip.compress(lines(*rows))[:-500])
+    assert 0 < len(frames) < 1_000
+    assert opened.unusable["truncated"] == 1
+
+
 MARKET_LINE = {
     "market": {
         "market_id": CONDITION,

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.venue.fields import decimal_text, optional_price_e4, text_of, tick_e4_of, time_ns_of
+from pmcore.venue.fields import (
+    decimal_text,
+    decode_json,
+    optional_price_e4,
+    text_of,
+    tick_e4_of,
+    time_ns_of,
+)
+
+
+@pytest.fixture(params=[1_000, 100_000])
+def recursion_limit(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The interpreter's own limit, and the one that py_ecc sets when it is imported."""
+    former = sys.getrecursionlimit()
+    sys.setrecursionlimit(request.param)
+    yield request.param
+    sys.setrecursionlimit(former)
+
+
+@pytest.mark.parametrize("opener", ["[", '{"a":', b"["])
+def test_deep_nesting_is_bad_json_under_any_recursion_limit(
+    recursion_limit: int, opener: str | bytes
+) -> None:
+    with pytest.raises(MalformedInputError, match="bad_json"):
+        decode_json(opener * 100_000)
+    assert sys.getrecursionlimit() == recursion_limit
+
+
+def test_a_long_flat_list_is_fine_under_any_recursion_limit(recursion_limit: int) -> None:
+    assert decode_json(json.dumps([[]] * 20_000)) == [[]] * 20_000
+    assert sys.getrecursionlimit() == recursion_limit
 
 
 @pytest.mark.parametrize(

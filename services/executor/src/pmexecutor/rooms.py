@@ -84,7 +84,7 @@ class SeriesRooms:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             left = await self._bus.recover(ROT_GROUP, self._consumer, [rot])
-            await self._take_up_windows(left)
+            await self._hear_rotation(left, left_by_earlier_run=True)
             tasks.create_task(self._close_over_rooms())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
 
@@ -112,23 +112,15 @@ class SeriesRooms:
 
     # ---- rotation ----------------------------------------------------------------------------
 
-    async def _take_up_windows(self, left: Sequence[Incoming]) -> None:
-        await self._hear_rotation(left, recovering=True)
-        if not self.rooms:
-            return
-        first = min((i for room in self.rooms.values() for i in room.entry_ids), key=_by_time)
-        traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
-        for room in self.rooms.values():
-            own = {key: t for key, t in traces.items() if t.slug == room.window.slug}
-            await self._recover_commands(room, own)
-            self._start_reading(room)
-
-    async def _hear_rotation(self, batch: Sequence[Incoming], *, recovering: bool = False) -> None:
+    async def _hear_rotation(
+        self, batch: Sequence[Incoming], *, left_by_earlier_run: bool = False
+    ) -> None:
         done: list[Ack] = []
+        known = frozenset(self.rooms)
         for item in batch:
             match item.message:
                 case WindowAnnounced(window=window) if not self._is_stale(window):
-                    self._announced(item, window, reading=not recovering)
+                    self._announced(item, window)
                 case WindowAnnounced(window=window):
                     await self._destroy_groups(window.slug)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
@@ -140,24 +132,25 @@ class SeriesRooms:
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
         if done:
             await self._bus.ack(done)
+        for slug, room in tuple(self.rooms.items()):
+            if slug not in known:
+                await self._join(room, left_by_earlier_run=left_by_earlier_run)
 
     def _is_stale(self, window: Window) -> bool:
         known = window.slug in self.rooms
         return not known and self._clock.now_ns() >= window.close_ns + self._linger_ns
 
-    def _announced(self, item: Incoming, window: Window, *, reading: bool) -> None:
+    def _announced(self, item: Incoming, window: Window) -> None:
         room = self.rooms.get(window.slug)
         if room is not None:
             room.entry_ids.append(item.entry_id)
             return
-        room = self.rooms[window.slug] = Room(window, [item.entry_id])
+        self.rooms[window.slug] = Room(window, [item.entry_id])
         self._driver.windows[window.slug] = window
         if self._paper is not None:
             self._paper.add_window(window)
         self._driver.feed(WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()))
         self._log.info("window_joined", slug=window.slug)
-        if reading:
-            self._start_reading(room)
 
     def _end_by(self, slug: str, grace_ns: int) -> None:
         room = self.rooms.get(slug)
@@ -197,10 +190,22 @@ class SeriesRooms:
 
     # ---- one window --------------------------------------------------------------------------
 
-    async def _recover_commands(self, room: Room, traces: dict[str, Trace]) -> None:
+    async def _join(self, room: Room, *, left_by_earlier_run: bool) -> None:
+        """Settle what an earlier run left, then read on."""
+        group = keys.window_group(room.window.slug, "executor")
+        left = await self._bus.recover(group, self._consumer, [keys.cmd(self._series)])
+        if left or left_by_earlier_run:
+            first = min(room.entry_ids, key=_by_time)
+            traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
+            own = {key: t for key, t in traces.items() if t.slug == room.window.slug}
+            await self._recover_commands(room, left, own)
+        self._start_reading(room)
+
+    async def _recover_commands(
+        self, room: Room, left: Sequence[Incoming], traces: dict[str, Trace]
+    ) -> None:
         group = keys.window_group(room.window.slug, "executor")
         stream = keys.cmd(self._series)
-        left = await self._bus.recover(group, self._consumer, [stream])
         pending: list[tuple[str, CommandMessage]] = []
         for item in left:
             if (message := self._own_command(item, room.window.slug)) is not None:

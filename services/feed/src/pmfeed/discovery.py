@@ -92,10 +92,10 @@ class Discovery:
         )
 
     async def _listing(self, slug: str) -> object:
-        """Return Gamma's market object; /markets first, then /events (large)."""
+        """Return Gamma's market object; /events answers are large, closed ones may need a word."""
         status = 0
-        for path in ("/markets", "/events"):
-            answer = await self._gamma.get(path, {"slug": slug})
+        for path, more in (("/markets", {}), ("/events", {}), ("/markets", {"closed": "true"})):
+            answer = await self._gamma.get(path, {"slug": slug, **more})
             status = answer.status
             market = find_market(answer.body, slug) if answer.ok else None
             if market is not None:

@@ -109,6 +109,8 @@ class FeedService:
             prewarm_ns = min(prewarm_ns, spec.length_s * 500_000_000)
         slug = spec.slug_at(self._clock.now_ns())
         async with asyncio.TaskGroup() as windows:
+            for left_over in await self._left_over(spec):
+                windows.create_task(self._resolve(spec.series, *left_over))
             while True:
                 times = window_times_ns(slug)
                 give_up_ns = (
@@ -139,7 +141,7 @@ class FeedService:
         self._live[window.slug] = feed
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feed(feed))
-            tasks.create_task(self._resolve(window))
+            tasks.create_task(self._resolve(window.series, window.slug, window.close_ns))
 
     async def _feed(self, feed: WindowFeed) -> None:
         try:
@@ -148,17 +150,27 @@ class FeedService:
             self._live.pop(feed.window.slug, None)
             self._done.add(feed)
 
-    async def _resolve(self, window: Window) -> None:
-        await self._clock.sleep_until(window.close_ns)
+    async def _left_over(self, spec: SeriesSpec) -> list[tuple[str, int]]:
+        """Find closed windows whose readers still wait for the winner: the last feed died."""
+        now_ns = self._clock.now_ns()
+        found = []
+        for group in await self._bus.groups(keys.md(spec.series)):
+            times = window_times_ns(group.name)
+            if times is not None and times[1] <= now_ns and group.name != spec.fixed_slug:
+                found.append((group.name, times[1]))
+        return found
+
+    async def _resolve(self, series: str, slug: str, close_ns: int) -> None:
+        await self._clock.sleep_until(close_ns)
         timeout_ns = seconds_ns(self._settings.resolution_timeout_s)
-        winner = await self._discovery.winner(window.slug, window.close_ns + timeout_ns)
-        resolved = WindowResolved(slug=window.slug, winner=winner, ts_recv_ns=self._clock.now_ns())
+        winner = await self._discovery.winner(slug, close_ns + timeout_ns)
+        resolved = WindowResolved(slug=slug, winner=winner, ts_recv_ns=self._clock.now_ns())
         self._metrics.windows.labels("resolved" if winner else "unresolved").inc()
-        self._log.info("window_resolved", slug=window.slug, winner=winner)
+        self._log.info("window_resolved", slug=slug, winner=winner)
         backoff = Backoff()
         while True:
             try:
-                await self._bus.publish([Outgoing(keys.rot(window.series), resolved)])
+                await self._bus.publish([Outgoing(keys.rot(series), resolved)])
             except TransportError as error:
                 if not error.retryable:
                     raise

@@ -33,6 +33,7 @@ from pmfeed.settings import FeedSettings
 TICK_MS = 100.0
 MIN_TICK_S = 0.005
 BUS_RETRY_S = 0.25
+MIN_SILENT_REAL_MS = 500
 
 
 class WindowFeed:
@@ -56,7 +57,7 @@ class WindowFeed:
         self.session = FeedSession(
             open_ns=window.open_ns,
             close_ns=window.close_ns,
-            silent_ns=settings.silent_ms * NS_PER_MS,
+            silent_ns=silent_ns(settings.silent_ms, context.clock.speed),
         )
         self._bus = context.bus
         self._clock = context.clock
@@ -309,6 +310,15 @@ class WindowFeed:
             age_ns = now_ns - self.session.last_data_ns
             self._metrics.book_age.labels(series).set(age_ns / NS_PER_S)
             self._metrics.live.labels(series).set(self.session.state is FeedState.LIVE)
+
+
+def silent_ns(silent_ms: int, speed: float) -> int:
+    """Return the bound of silence; in a fast run no less than half a real second.
+
+    Scheduling and REST take real time, however fast the clock runs.
+    """
+    least_ms = MIN_SILENT_REAL_MS * speed if speed > 1 else 0
+    return int(max(silent_ms, least_ms)) * NS_PER_MS
 
 
 def _refused(status: int, body: object) -> TransportError:

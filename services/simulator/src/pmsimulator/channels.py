@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -13,7 +15,6 @@ from pmsimulator.credentials import KeyRing
 from pmsimulator.subscriptions import (
     MarketSubscriber,
     Outbox,
-    SlowSubscriberError,
     UserSubscriber,
 )
 from pmsimulator.world import World
@@ -21,6 +22,7 @@ from pmsimulator.world import World
 _POLICY_VIOLATION = 1008
 _MESSAGE_TOO_BIG = 1009
 _TRY_AGAIN_LATER = 1013
+_CLOSE_S = 1.0
 _MOST_ASSETS = 2_000
 _MOST_ASSETS_WITH_DUMP = 500
 
@@ -43,6 +45,14 @@ class _Request(msgspec.Struct):
     auth: _Auth | None = None
 
 
+class _SendAwayError(Exception):
+    """The connection is to be closed by us."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def channel_routes(world: World, keys: KeyRing) -> APIRouter:
     """`/ws/market` and `/ws/user`."""
     router = APIRouter()
@@ -52,7 +62,7 @@ def channel_routes(world: World, keys: KeyRing) -> APIRouter:
         subscriber = MarketSubscriber(world.subscriptions.new_outbox())
         try:
             await _converse(
-                world, socket, subscriber.outbox, lambda r: _market(world, socket, subscriber, r)
+                world, socket, subscriber.outbox, lambda r: _market(world, subscriber, r)
             )
         finally:
             world.subscriptions.remove_assets(subscriber, subscriber.asset_ids)
@@ -62,9 +72,7 @@ def channel_routes(world: World, keys: KeyRing) -> APIRouter:
         outbox = world.subscriptions.new_outbox()
         joined: list[UserSubscriber] = []
         try:
-            await _converse(
-                world, socket, outbox, lambda r: _user(world, keys, socket, outbox, joined, r)
-            )
+            await _converse(world, socket, outbox, lambda r: _user(world, keys, outbox, joined, r))
         finally:
             for subscriber in joined:
                 world.subscriptions.remove_user(subscriber)
@@ -76,42 +84,62 @@ async def _converse(
     world: World,
     socket: WebSocket,
     outbox: Outbox,
-    handle: Callable[[_Request], Awaitable[None]],
+    handle: Callable[[_Request], None],
 ) -> None:
-    """Read until the client leaves; a second task writes, so that neither waits for the other."""
+    """Talk until the client leaves, is sent away, or does not keep up with its outbox.
+
+    Reading and writing are tasks of their own, so that neither waits for the other.
+    """
     await socket.accept()
-    writer = asyncio.create_task(_write(world, socket, outbox))
+    reader = asyncio.create_task(_read(world, socket, outbox, handle))
+    writer = asyncio.create_task(_write(socket, outbox))
+    overflow = asyncio.create_task(outbox.overflow.wait())
+    tasks: set[asyncio.Task[Any]] = {reader, writer, overflow}
     try:
-        async for text in socket.iter_text():
-            if text == "PING":
-                outbox.put("PONG")
-                continue
-            try:
-                request = msgspec.json.decode(text, type=_Request)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                world.subscriptions.unusable_requests += 1
-                continue
-            await handle(request)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if overflow in done:
+            world.subscriptions.slow_disconnects += 1
+            await _close(socket, _TRY_AGAIN_LATER)
+        elif reader in done:
+            reader.result()
+    except _SendAwayError as refusal:
+        await _close(socket, refusal.code)
     finally:
-        writer.cancel()
-        await asyncio.wait({writer})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
-async def _write(world: World, socket: WebSocket, outbox: Outbox) -> None:
-    try:
+async def _read(
+    world: World, socket: WebSocket, outbox: Outbox, handle: Callable[[_Request], None]
+) -> None:
+    async for text in socket.iter_text():
+        if text == "PING":
+            outbox.put("PONG")
+            continue
+        try:
+            request = msgspec.json.decode(text, type=_Request)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            world.subscriptions.unusable_requests += 1
+            continue
+        handle(request)
+
+
+async def _write(socket: WebSocket, outbox: Outbox) -> None:
+    with contextlib.suppress(WebSocketDisconnect):  # the reader sees the end too
         while True:
             for text in await outbox.take():
                 await socket.send_text(text)
-    except SlowSubscriberError:
-        world.subscriptions.slow_disconnects += 1
-        await socket.close(_TRY_AGAIN_LATER)
-    except (WebSocketDisconnect, RuntimeError):
-        return  # the reader sees the end too; starlette says RuntimeError once it is closed
 
 
-async def _market(
-    world: World, socket: WebSocket, subscriber: MarketSubscriber, request: _Request
-) -> None:
+async def _close(socket: WebSocket, code: int) -> None:
+    """Say why, unless even that cannot be written; returning then ends the connection."""
+    with contextlib.suppress(TimeoutError, WebSocketDisconnect):
+        async with asyncio.timeout(_CLOSE_S):
+            await socket.close(code)
+
+
+def _market(world: World, subscriber: MarketSubscriber, request: _Request) -> None:
     if request.operation == "unsubscribe":
         world.subscriptions.remove_assets(subscriber, request.assets_ids)
         return
@@ -119,8 +147,7 @@ async def _market(
         world.subscriptions.unusable_requests += 1
         return
     if len(request.assets_ids) > _MOST_ASSETS:
-        await socket.close(_MESSAGE_TOO_BIG)
-        return
+        raise _SendAwayError(_MESSAGE_TOO_BIG)
     if request.custom_feature_enabled is not None:
         subscriber.custom_features = request.custom_feature_enabled
     asset_count = len(subscriber.asset_ids | set(request.assets_ids))
@@ -128,10 +155,9 @@ async def _market(
     world.subscribe(subscriber, request.assets_ids, dump=dump)
 
 
-async def _user(
+def _user(
     world: World,
     keys: KeyRing,
-    socket: WebSocket,
     outbox: Outbox,
     joined: list[UserSubscriber],
     request: _Request,
@@ -149,9 +175,8 @@ async def _user(
         credentials = keys.check_triple(
             auth.api_key, credential_secret=auth.secret, passphrase=auth.passphrase
         )
-    except VenueError:
-        await socket.close(_POLICY_VIOLATION)
-        return
+    except VenueError as refusal:
+        raise _SendAwayError(_POLICY_VIOLATION) from refusal
     world.admit(credentials)
     subscriber = UserSubscriber(outbox, credentials.api_key, request.markets)
     joined.append(subscriber)

@@ -9,6 +9,7 @@ from pmcore.shell.errors import StartupError
 from pmcore.shell.service import ServiceContext
 from pmsimulator.app import VenueServer, create_app
 from pmsimulator.audit import summary
+from pmsimulator.metrics import WorldMetrics
 from pmsimulator.settings import SimulatorSettings
 from pmsimulator.source import make_venue
 from pmsimulator.world import World
@@ -33,6 +34,7 @@ class SimulatorService:
         )
         self._server = VenueServer(create_app(self._world, settings.tier), self._listener)
         self._ended = asyncio.Event()
+        context.metrics.registry.register(WorldMetrics(self._world))
 
     async def run(self) -> None:
         """Drive the world and serve; either's death ends the process."""

@@ -11,33 +11,29 @@ import msgspec
 from pmcore.sim.ports import MarketFrame, UserFrame
 
 
-class SlowSubscriberError(Exception):
-    """The outbox is full: its reader does not keep up and is to be disconnected."""
-
-
 class Outbox:
-    """Frames on their way to one connection. Never grows beyond its limit."""
+    """Frames on their way to one connection. Never grows beyond its limit: at the limit it is
+    emptied for good, and `overflow` says that its reader is to be disconnected.
+    """
 
     def __init__(self, limit_frames: int) -> None:
         self._limit = limit_frames
         self._frames: deque[str] = deque()
         self._filled = asyncio.Event()
-        self.overflowed = False
+        self.overflow = asyncio.Event()
 
     def put(self, text: str) -> None:
-        """Queue a frame; at the limit drop everything and mark the connection as too slow."""
+        """Queue a frame."""
         if len(self._frames) >= self._limit:
-            self.overflowed = True
             self._frames.clear()
-        if not self.overflowed:
+            self.overflow.set()
+        if not self.overflow.is_set():
             self._frames.append(text)
-        self._filled.set()
+            self._filled.set()
 
     async def take(self) -> list[str]:
-        """All queued frames, waiting for the first; raise `SlowSubscriberError` when overflowed."""
+        """All queued frames, waiting for the first."""
         await self._filled.wait()
-        if self.overflowed:
-            raise SlowSubscriberError
         self._filled.clear()
         frames = list(self._frames)
         self._frames.clear()

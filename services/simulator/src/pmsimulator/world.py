@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import SeriesSpec
-from pmcore.model.units import NS_PER_MS
+from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.sim.ports import Account, Listing, SimulatedVenue
 from pmsimulator.credentials import Credentials
@@ -20,6 +20,7 @@ from pmsimulator.heartbeats import CHECK_NS, Heartbeats
 from pmsimulator.subscriptions import MarketSubscriber, Subscriptions
 
 _LONGEST_WAIT_MS = 1_000.0
+_LONGEST_STEP_NS = NS_PER_S
 
 
 class World:
@@ -62,8 +63,14 @@ class World:
             self.venue.add_account(account)
 
     def now_ns(self) -> int:
-        """The time of calls."""
-        return self.clock.now_ns()
+        """The time of calls: the clock's, unless more than a step's worth of events is overdue.
+
+        A world that cannot keep up with its clock falls behind in steps, and stays responsive.
+        """
+        at_ns, due_ns = self.clock.now_ns(), self.venue.next_ns()
+        if due_ns is None or due_ns > at_ns:
+            return at_ns
+        return min(at_ns, max(self.venue.now_ns, due_ns) + _LONGEST_STEP_NS)
 
     def wake(self) -> None:
         """Something happened in the venue: deliver it soon."""
@@ -104,7 +111,7 @@ class World:
         for spec in self._series:
             self.venue.listing(spec.slug_at(at_ns))
             if spec.fixed_slug is None:
-                self.venue.listing(spec.slug_at(at_ns + spec.length_s * 1_000_000_000))
+                self.venue.listing(spec.slug_at(at_ns + spec.length_s * NS_PER_S))
         return self.venue.listings()
 
     def open_orders(self) -> int:
@@ -136,7 +143,7 @@ class World:
             self._wake.set()
 
     async def _wait(self) -> None:
-        at_ns = self.now_ns()
+        at_ns = self.clock.now_ns()
         next_ns = self.venue.next_ns()
         due_ns = self._next_check_ns if next_ns is None else min(next_ns, self._next_check_ns)
         wait_ms = min(max(due_ns - at_ns, 0) / NS_PER_MS, _LONGEST_WAIT_MS * self.clock.speed)

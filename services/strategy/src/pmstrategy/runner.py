@@ -8,7 +8,7 @@ beginning, so that inventory is rebuilt from the ledger of trades.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import msgspec
@@ -16,7 +16,8 @@ import msgspec
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.engine.strategy import Output, WindowEngine
 from pmcore.messages.control import Halt
-from pmcore.messages.market_data import BookCheckpoint, FeedStatusChanged
+from pmcore.messages.dead_letter import DeadLetter
+from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
 from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
@@ -28,6 +29,7 @@ from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.shell.tasks import Backoff
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
+from pmstrategy.sequence import Arrival, SequenceWatch
 from pmstrategy.telemetry import StrategyTelemetry
 
 TICK_MS = 100
@@ -45,6 +47,7 @@ class WindowRunner:
         context: ServiceContext[StrategySettings],
         header: JournalHeader,
         telemetry: StrategyTelemetry,
+        on_poison: Callable[[str], None],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
@@ -52,12 +55,15 @@ class WindowRunner:
         self._context = context
         self._telemetry = telemetry
         self._bus, self._clock = context.bus, context.clock
+        self._on_poison = on_poison
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
         series, account = self.window.series, context.settings.account
         self._md, self._exe, self._cmd = keys.md(series), keys.exe(series), keys.cmd(series)
         self._user = keys.user(account)
         self._stepped = asyncio.Event()
+        self._sequence = SequenceWatch()
+        self._md_gap = False
         self._at_ns = 0
         self._user_said: UserChannelChanged | None = None
         self._user_alive = True
@@ -68,17 +74,15 @@ class WindowRunner:
         self._open_journal()
         try:
             await self._join()
-            readers = [
-                asyncio.create_task(self._read(self._md, noack=True)),
-                asyncio.create_task(self._read(self._exe, noack=False)),
-                asyncio.create_task(self._read(self._user, noack=False)),
-            ]
+            readers = {
+                stream: self._start_reader(stream) for stream in (self._md, self._exe, self._user)
+            }
             try:
                 await self._loop(readers)
             finally:
-                for reader in readers:
+                for reader in readers.values():
                     reader.cancel()
-                await asyncio.gather(*readers, return_exceptions=True)
+                await asyncio.gather(*readers.values(), return_exceptions=True)
             await self._bus.destroy_group(self._group, [self._md, self._exe, self._user])
         finally:
             if self._journal is not None:
@@ -121,28 +125,50 @@ class WindowRunner:
             self._journal.flush()
 
     async def _join(self) -> None:
-        checkpoint = (await self._bus.get_fields(keys.checkpoints(self.window.series))).get(
-            self.window.slug
-        )
-        start: list[EngineEvent] = []
-        if checkpoint is not None:
-            known = msgspec.json.decode(checkpoint, type=BookCheckpoint)
-            await self._bus.set_group_id(self._group, self._md, known.entry_id)
-            start += [book for book in (known.up, known.down) if book is not None]
-            start.append(
-                FeedStatusChanged(
-                    slug=known.slug,
-                    state=known.state,
-                    reason="checkpoint",
-                    ts_recv_ns=known.ts_recv_ns,
-                )
-            )
+        await self._queue.put(await self._from_checkpoint())
         await self._bus.set_group_id(self._group, self._user, "0-0")
         consumer = self._context.settings.consumer
         pending = await self._bus.recover(self._group, consumer, [self._exe])
         old = await self._bus.recover(self._group, consumer, [self._user])
         await self._bus.ack([Ack(i.stream, self._group, i.entry_id) for i in (*pending, *old)])
-        await self._queue.put(start)
+
+    async def _from_checkpoint(self) -> list[EngineEvent]:
+        """Set the group behind the newest checkpoint and return what it says.
+
+        Without one the next whole books decide; the feed is believed to live until it speaks.
+        """
+        stored = await self._bus.get_fields(keys.checkpoints(self.window.series))
+        if self.window.slug not in stored:
+            return [self._feed_state(FeedState.LIVE, "no checkpoint")]
+        known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
+        await self._bus.set_group_id(self._group, self._md, known.entry_id)
+        books = [book for book in (known.up, known.down) if book is not None]
+        return [*books, self._feed_state(known.state, "checkpoint")]
+
+    def _feed_state(self, state: FeedState, reason: str) -> FeedStatusChanged:
+        now_ns = self._clock.now_ns()
+        return FeedStatusChanged(
+            slug=self.window.slug, state=state, reason=reason, ts_recv_ns=now_ns
+        )
+
+    async def _resync_md(self, readers: dict[str, asyncio.Task[None]]) -> None:
+        """Entries are missing: drop the books, and start again behind the newest checkpoint."""
+        self._context.log.warning("md_gap", slug=self.window.slug)
+        readers[self._md].cancel()
+        await asyncio.wait({readers[self._md]})
+        waiting: list[Incoming | EngineEvent] = []
+        while not self._queue.empty():
+            waiting += self._queue.get_nowait()
+        kept = [i for i in waiting if not (isinstance(i, Incoming) and i.stream == self._md)]
+        self._sequence.forget(self._md)
+        self._md_gap = False
+        gap = self._feed_state(FeedState.RESYNCING, "entries are missing on the bus")
+        await self._step([*kept, gap])
+        await self._step(await self._from_checkpoint())
+        readers[self._md] = self._start_reader(self._md)
+
+    def _start_reader(self, stream: str) -> asyncio.Task[None]:
+        return asyncio.create_task(self._read(stream, noack=stream == self._md))
 
     async def _read(self, stream: str, *, noack: bool) -> None:
         consumer = self._context.settings.consumer
@@ -161,13 +187,14 @@ class WindowRunner:
             if batch:
                 await self._queue.put(batch)
 
-    async def _loop(self, readers: Sequence[asyncio.Task[None]]) -> None:
+    async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
         while not self.engine.finished:
-            batch = await self._next_batch(readers)
-            await self._step(batch)
+            await self._step(await self._next_batch(readers))
+            if self._md_gap:
+                await self._resync_md(readers)
 
     async def _next_batch(
-        self, readers: Sequence[asyncio.Task[None]]
+        self, readers: dict[str, asyncio.Task[None]]
     ) -> list[Incoming | EngineEvent]:
         """All that is there, or a tick's worth of nothing."""
         taken: list[Incoming | EngineEvent] = []
@@ -175,7 +202,7 @@ class WindowRunner:
             async with asyncio.timeout(self._clock.real_s(TICK_MS)):
                 taken += await self._queue.get()
         except TimeoutError:
-            for reader in readers:
+            for reader in readers.values():
                 if reader.done():
                     reader.result()
         while not self._queue.empty():
@@ -185,9 +212,10 @@ class WindowRunner:
     async def _step(self, batch: Sequence[Incoming | EngineEvent]) -> None:
         at_ns = self._at_ns = max(self._clock.now_ns(), self._at_ns)
         acks: list[Ack] = []
+        letters: list[Outgoing] = []
         outputs: list[Output] = []
         for item in batch:
-            event = self._event_of(item, acks) if isinstance(item, Incoming) else item
+            event = self._event_of(item, acks, letters) if isinstance(item, Incoming) else item
             if event is not None:
                 outputs += self._feed(at_ns, event)
         if not batch:
@@ -197,8 +225,8 @@ class WindowRunner:
             self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
         outputs += self._feed(at_ns, BatchEnded())
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
-        if commands or acks:
-            await self._bus.publish(commands, acks)
+        if commands or acks or letters:
+            await self._bus.publish([*commands, *letters], acks)
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)
@@ -209,19 +237,51 @@ class WindowRunner:
             self._journal.write(encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
-    def _event_of(self, item: Incoming, acks: list[Ack]) -> EngineEvent | None:
+    def _event_of(
+        self, item: Incoming, acks: list[Ack], letters: list[Outgoing]
+    ) -> EngineEvent | None:
         if item.stream != self._md:
             acks.append(Ack(item.stream, self._group, item.entry_id))
-        if item.message is None:
-            self._context.log.warning(
-                "entry_unusable", stream=item.stream, id=item.entry_id, problem=item.problem
-            )
+        arrival = self._sequence.judge(item)
+        if arrival is Arrival.REPEAT:
             return None
+        if item.message is None:
+            self._unusable(item, letters)
+            return None
+        if arrival is Arrival.GAP and item.stream == self._md:
+            self._md_gap = True
+        elif arrival is Arrival.GAP:
+            # a producer that published again after Redis was away; facts are acknowledged and
+            # said again under a new number, and orders without an answer are cancelled anyway
+            self._context.log.warning("sequence_gap", stream=item.stream, id=item.entry_id)
         if isinstance(item.message, UserChannelChanged):
             self._user_said = item.message
             if not self._user_alive:
                 return None
         return cast(EngineEvent, item.message)
+
+    def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
+        """Market data heals by itself; where money moves we stop and leave it to a person."""
+        self._context.log.error(
+            "entry_unusable", stream=item.stream, id=item.entry_id, problem=item.problem
+        )
+        if item.stream == self._md:
+            self._md_gap = True
+            return
+        letters.append(
+            Outgoing(
+                keys.dlq(self.window.series),
+                DeadLetter(
+                    stream=item.stream,
+                    entry_id=item.entry_id,
+                    group=self._group,
+                    problem=item.problem,
+                    raw=item.raw.decode(errors="replace"),
+                    ts_recv_ns=self._clock.now_ns(),
+                ),
+            )
+        )
+        self._on_poison(f"unusable entry ({item.problem}) on {item.stream}: see the dlq stream")
 
     def _tell(self, notice: Notice) -> None:
         self._telemetry.notice(notice)

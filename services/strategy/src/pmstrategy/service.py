@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 
@@ -43,6 +44,7 @@ class StrategyService:
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
         self._halt: Halt | None = None
+        self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
         self._user_alive_key = keys.alive(context.settings.account, user_service)
@@ -79,6 +81,7 @@ class StrategyService:
             "totals": msgspec.to_builtins(totals),
             "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
             "windows_seen": len(self._done) + len(self._runners),
+            "halted": {series: halt.reason for series, halt in self._series_halts.items()},
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
             "profit_today": self._results.profit_u6(now_ns) / 1_000_000,
@@ -93,9 +96,20 @@ class StrategyService:
     async def on_resume(self) -> None:
         """Quote again, after the usual checks."""
         self._halt = None
+        self._series_halts.clear()
         resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
         for runner in list(self._runners.values()):
             await runner.inject([resume])
+
+    def _halt_series(self, series: str, reason: str) -> None:
+        """Where money moves we fail closed: the series holds until an operator resumes."""
+        if series in self._series_halts or self._tasks is None:
+            return
+        halt = Halt(reason=reason, by="strategy", ts_recv_ns=self._context.clock.now_ns())
+        self._series_halts[series] = halt
+        for runner in list(self._runners.values()):
+            if runner.window.series == series:
+                self._tasks.create_task(runner.inject([halt]))
 
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
@@ -131,12 +145,15 @@ class StrategyService:
             warm_start=self._warm.get(window.series, {}),
             prior_loss_u6=-self._results.profit_u6(self._context.clock.now_ns()),
         )
-        runner = WindowRunner(self._context, header, self._telemetry)
+        runner = WindowRunner(
+            self._context, header, self._telemetry, partial(self._halt_series, window.series)
+        )
         self._runners[window.slug] = runner
         self._telemetry.windows.labels(window.series).inc()
         self._context.log.info("window_joined", slug=window.slug, close_ns=window.close_ns)
-        if self._halt is not None:
-            await runner.inject([self._halt])
+        halt = self._halt or self._series_halts.get(window.series)
+        if halt is not None:
+            await runner.inject([halt])
         self._tasks.create_task(self._run_window(runner))
 
     async def _run_window(self, runner: WindowRunner) -> None:

@@ -244,7 +244,7 @@ class _Channel:
 
     def _missed(self, fills: Sequence[FillReported]) -> int:
         """Count fills that the channel should have told some time ago."""
-        old_ns = self._clock.now_ns() - MISSED_AFTER_NS
+        old_ns = self._clock.now_ns() - int(MISSED_AFTER_NS * max(self._clock.speed, 1.0))
         return sum(
             1 for fill in fills if fill.ts_event_ns < old_ns and not self._dedup.knows_fill(fill)
         )

@@ -23,7 +23,6 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
     run_id: str
     warm_start: dict[Outcome, WarmStart]
     prior_loss_u6: int
-    search_last_trade: bool = False
 
     def make_engine(self) -> WindowEngine:
         """Build the engine exactly as it was."""
@@ -31,7 +30,6 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
             self.window,
             self.params,
             self.run_id,
-            search_last_trade=self.search_last_trade,
             warm_start=self.warm_start,
             prior_loss_u6=self.prior_loss_u6,
         )

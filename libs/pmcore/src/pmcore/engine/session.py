@@ -14,12 +14,12 @@ from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
-from pmcore.messages.market_data import FeedState
+from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.user import UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import SHARE_U6, format_qty
+from pmcore.model.units import SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
 FATAL_REASONS = (
@@ -69,14 +69,13 @@ class MarketSession:
         window: Window,
         params: StrategyParams,
         *,
-        search_last_trade: bool = False,
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
     ) -> None:
         self.window = window
         self.params = params
         self.prior_loss_u6 = prior_loss_u6
-        self.books = WindowBooks(window, search_last_trade=search_last_trade)
+        self.books = WindowBooks(window)
         self.flows = {
             outcome: OutcomeFlow(
                 params.ofi,
@@ -128,6 +127,13 @@ class MarketSession:
         limits = self.params.limits
         return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
 
+    def hear_feed(self, event: FeedStatusChanged) -> None:
+        """Believe the feed; books of before a new start are dropped, whole ones will follow."""
+        if event.slug == self.window.slug:
+            self.feed = event.state
+            if event.state in (FeedState.DOWN, FeedState.RESYNCING):
+                self.books.reset()
+
     def hold(self, at_ns: int) -> str:
         """Why nothing may rest now, or ""."""
         if self.halted:
@@ -173,12 +179,19 @@ class MarketSession:
         )
 
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
-        """The touch of a live and fresh book; unknown otherwise."""
+        """The touch of a live and fresh book; unknown otherwise.
+
+        The two books are one merged book seen from two sides (venue.md 0.1), so a fresh
+        complement, mirrored, stands in for an own book of which no frame came.
+        """
         extra = self.sides[outcome].extra_ticks
-        if not self.book_fresh(at_ns, outcome):
-            return SideView(None, None, extra)
-        touch = self.books.touch(outcome)
-        return SideView(touch.bid_e4, touch.ask_e4, extra)
+        if self.book_fresh(at_ns, outcome):
+            touch = self.books.touch(outcome)
+            return SideView(touch.bid_e4, touch.ask_e4, extra)
+        if self.book_fresh(at_ns, outcome.complement):
+            other = self.books.touch(outcome.complement)
+            return SideView(_mirrored(other.ask_e4), _mirrored(other.bid_e4), extra)
+        return SideView(None, None, extra)
 
     def book_fresh(self, at_ns: int, outcome: Outcome) -> bool:
         """Whether a book is LIVE and not older than the bound (strategy.md 2.3)."""
@@ -245,3 +258,7 @@ class MarketSession:
             "leaves": order.leaves_u6 / SHARE_U6 if order else None,
             "order_state": order.state.value if order else None,
         }
+
+
+def _mirrored(price_e4: int | None) -> int | None:
+    return None if price_e4 is None else complement_e4(price_e4)

@@ -58,7 +58,6 @@ class WindowEngine:
         params: StrategyParams,
         run_id: str,
         *,
-        search_last_trade: bool = False,
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
     ) -> None:
@@ -66,7 +65,6 @@ class WindowEngine:
         self.session = MarketSession(
             window,
             params,
-            search_last_trade=search_last_trade,
             warm_start=warm_start,
             prior_loss_u6=prior_loss_u6,
         )
@@ -109,8 +107,7 @@ class WindowEngine:
             case BookSnapshot() | BookDelta() | TickSizeChanged() | TradePrinted():
                 return self._market(at_ns, event)
             case FeedStatusChanged():
-                if event.slug == session.window.slug:
-                    session.feed = event.state
+                session.hear_feed(event)
                 return []
             case FillReported():
                 return self._fill(at_ns, event)

@@ -4,8 +4,8 @@ Rules (venue.md 5.2-5.5; docs/ARCHITECTURE.md):
 
 * Order is that of arrival. A REST or checkpoint book older than what is held is not adopted.
 * A whole-book frame that contradicts its hash leaves the book in GAP. Right after a trade the
-  last trade price is not in the frame; when no candidate fits and no search was asked for, the
-  frame counts as unverifiable and the book stays usable.
+  last trade price is not in the frame: candidates are tried, then a search, about 1 ms when it
+  finds nothing. A mismatch then is counted but proves no gap (unverifiable without the search).
 * The hash in `price_changes` holds after the last frame of an engine event. A group (outcome,
   hash) is verified once it reproduces, mismatched when another hash follows first. Concurrent
   events interleave, so mismatches are information; only `DOUBTS_LIMIT` of them in a row, with not
@@ -113,7 +113,7 @@ class _Side:
 class WindowBooks:
     """The two books of a window. `tick_e4` is the market's tick now."""
 
-    def __init__(self, window: Window, *, search_last_trade: bool = False) -> None:
+    def __init__(self, window: Window, *, search_last_trade: bool = True) -> None:
         self.window = window
         self.tick_e4 = window.tick_e4
         self.counters = BookCounters()
@@ -220,7 +220,7 @@ class WindowBooks:
         ):
             return _NOTHING
         side.book, side.doubts = book, 0
-        gap = "book_hash" if mismatched else ""
+        gap = "book_hash" if mismatched and event.last_trade is not None else ""
         unseen_trade_e4 = None
         if found is not None:
             self.tick_e4, self._last_trade.text = found.tick_e4, found.last_trade

@@ -46,7 +46,7 @@ class ServiceMetrics:
         self.service = service
         self.registry = CollectorRegistry()
         self._speed = speed
-        self._samples: dict[str, deque[int]] = {}
+        self._hop_parts: dict[str, tuple[Histogram, deque[int]]] = {}
         self._lag = _ByStream("pm_bus_lag_entries", "Entries not yet delivered to this service")
         self._pending = _ByStream(
             "pm_bus_pending_age_seconds", "Age of the oldest entry delivered and not acknowledged"
@@ -103,15 +103,15 @@ class ServiceMetrics:
     def hop(self, hop: str, latency_ns: int) -> None:
         """Count a latency given in the clock's (virtual) nanoseconds; negative ones count as 0."""
         real_ns = int(max(latency_ns, 0) / self._speed)
-        self._hops.labels(hop).observe(real_ns / 1e9)
-        samples = self._samples.get(hop)
-        if samples is None:
-            samples = self._samples[hop] = deque(maxlen=HOP_SAMPLES)
-        samples.append(real_ns)
+        known = self._hop_parts.get(hop)
+        if known is None:
+            known = self._hop_parts[hop] = (self._hops.labels(hop), deque(maxlen=HOP_SAMPLES))
+        known[0].observe(real_ns / 1e9)
+        known[1].append(real_ns)
 
     def hop_ms(self) -> dict[str, dict[str, float]]:
         """Exact p50 and p99 (ms) over the last 10 000 latencies of each hop, and their number."""
-        return {hop: _quantiles_ms(sorted(samples)) for hop, samples in self._samples.items()}
+        return {hop: _quantiles_ms(sorted(last)) for hop, (_, last) in self._hop_parts.items()}
 
     def bus_lag(self, lags: Mapping[str, int | None]) -> None:
         """Set the lag of each stream; unknown ones disappear."""

@@ -56,14 +56,10 @@ class Lane:
         self._underlying = Underlying(rng)
         self._start_value = 0.0
         self._trades = 0
-        self._begun = False
         desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
 
     def begin(self, at_ns: int) -> None:
-        """Let the crowd in, once."""
-        if self._begun:
-            return
-        self._begun = True
+        """Let the crowd in; to be called once."""
         crowd = self._params.crowd
         for _ in range(2 * (crowd.makers + 1)):
             self._requote_once(at_ns)

@@ -135,7 +135,7 @@ async def _redis(settings: StrategySettings) -> list[Finding]:
         async with asyncio.timeout(_TIMEOUT_S):
             told = await client.info()
             halted = await client.get(keys.halt(settings.account))
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, TimeoutError) as error:
         mend = "start it, or correct PM_REDIS_URL; `pm run` without it brings its own"
         return [fail("Redis", f"cannot be asked: {_said(error)}", mend)]
     finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pmcore.model.errors import MalformedInputError
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -21,3 +25,10 @@ class UsageError(CommandError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text, exit_code=EXIT_USAGE)
+
+
+def unusable_file(path: Path, error: MalformedInputError) -> UsageError:
+    """Say in words why a file is of no use."""
+    reason, detail = error.reason.replace("_", " "), error.detail.replace(str(path), "").strip(": ")
+    why = f"{reason} ({detail})" if detail else reason
+    return UsageError(f"{path} cannot be used: {why}")

@@ -44,6 +44,7 @@ from pmcore.venue.unusable import UnusableLog, UnusableSample
 __all__ = ["RawFrame", "Recording", "RecordingFormat", "load_market_file"]
 
 _MAX_WHOLE_FILE_BYTES = 256 * 1024 * 1024
+_FORMAT_BYTES = 256 * 1024
 _FRAMES_SCANNED = 5_000
 _LONGEST_NS = 7 * 86_400 * NS_PER_S
 _CAIO_NAME = re.compile(r"_(?P<kind>orderbooks|trades)_(?P<side>up|down)(?=\.json)")
@@ -77,7 +78,7 @@ class Recording:
         self._given = tuple(windows)
         self._log = UnusableLog()
         self._windows: tuple[Window, ...] | None = None
-        self._first = _first_chunk(path)
+        self._first = _beginning(path)
         self.format = _format_of(path, self._first)
 
     @property
@@ -244,11 +245,20 @@ def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
         guess.see(item, frame.recv_ns)
 
 
-def _first_chunk(path: Path) -> bytes:
-    for chunk in chunks(path):
-        if chunk.strip():
-            return chunk
-    raise MalformedInputError("empty_file", str(path))
+def _beginning(path: Path) -> bytes:
+    """Enough of a file to tell its format; raise `MalformedInputError` when nothing is in it."""
+    kept = bytearray()
+    try:
+        for chunk in chunks(path):
+            kept += chunk
+            if len(kept.lstrip()) >= _FORMAT_BYTES:
+                break
+    except MalformedInputError:
+        if not kept.strip():
+            raise
+    if not kept.strip():
+        raise MalformedInputError("empty_file", str(path))
+    return bytes(kept)
 
 
 def _format_of(path: Path, first: bytes) -> RecordingFormat:

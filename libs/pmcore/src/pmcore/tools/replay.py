@@ -160,7 +160,6 @@ class Replay:
             window,
             self._params,
             RUN_ID,
-            search_last_trade=True,
             warm_start=warm if open_ns < window.open_ns else None,
         )
         return Lane(engine, PaperVenue(PaperParams()), conduit, self._sink(window.slug))

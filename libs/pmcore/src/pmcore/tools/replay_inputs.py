@@ -12,7 +12,7 @@ from pmcore.engine.journal import JournalHeader, JournalLine, decode_line
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.shell.journal import journal_parts
-from pmcore.tools.errors import UsageError
+from pmcore.tools.errors import UsageError, unusable_file
 from pmcore.tools.recording_bytes import records
 from pmcore.tools.recordings import Recording, load_market_file
 
@@ -95,7 +95,7 @@ def _first_record(path: Path) -> bytes:
     except MalformedInputError as error:
         if error.reason == "truncated":
             return b""
-        raise _unusable(path, error) from error
+        raise unusable_file(path, error) from error
 
 
 def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
@@ -111,9 +111,4 @@ def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
             raise UsageError(f"--market describes no market of {path} (which has {known})")
         return Recording(path, fitting)
     except MalformedInputError as error:
-        raise _unusable(path, error) from error
-
-
-def _unusable(path: Path, error: MalformedInputError) -> UsageError:
-    text = str(error) if str(path) in str(error) else f"{path}: {error}"
-    return UsageError(f"cannot be used: {text}")
+        raise unusable_file(path, error) from error

@@ -9,11 +9,12 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
-from pmcore.tools.errors import UsageError
+from pmcore.tools.errors import UsageError, unusable_file
 from pmcore.tools.recordings import Recording
 from pmcore.tools.run_plan import RunOptions, default_market, with_window
 
 _BEFORE_OPEN_NS = 12 * NS_PER_S
+_DRY_WORDS = ("", "true", "t", "yes", "y", "on", "1")
 
 
 def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> RunOptions:
@@ -38,7 +39,7 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
     return RunOptions(
         seconds=arguments.seconds,
         venue=venue,
-        dry_run=venue == "polymarket" and environ.get("PM_DRY_RUN", "true").lower() != "false",
+        dry_run=venue == "polymarket" and _is_dry(environ.get("PM_DRY_RUN", "")),
         market=market,
         seed=arguments.seed,
         recording=arguments.recording,
@@ -49,6 +50,15 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
     )
 
 
+def _is_dry(said: str) -> bool:
+    """Only the word itself leads to real orders."""
+    if said.lower() == "false":
+        return False
+    if said.lower() in _DRY_WORDS:
+        return True
+    raise UsageError(f"PM_DRY_RUN is {said[:20]!r}: say true (paper fills) or false (real orders)")
+
+
 def _look_into(path: Path) -> tuple[str, int]:
     """The market of a recording, and when its interesting part begins."""
     try:
@@ -56,8 +66,7 @@ def _look_into(path: Path) -> tuple[str, int]:
         window: Window = recording.windows()[0]
         first = next(recording.frames(), None)
     except MalformedInputError as error:
-        text = str(error) if str(path) in str(error) else f"{path}: {error}"
-        raise UsageError(f"--recording cannot be used: {text}") from error
+        raise unusable_file(path, error) from error
     if first is None:
         raise UsageError(f"--recording {path}: no frame in it")
     return window.slug, max(first.recv_ns, window.open_ns - _BEFORE_OPEN_NS)

@@ -5,6 +5,7 @@ Every reader raises `MalformedInputError` with a countable reason.
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -20,17 +21,40 @@ from pmcore.model.units import (
 )
 
 JsonObject = dict[str, object]
+_SAFE_DEPTH = 5_000
 _SECONDS_DIGITS = 11
 _MS_DIGITS = 14
 _MAX_DIGITS = 19
 
 
 def decode_json(raw: str | bytes) -> object:
-    """Decode JSON; raise `MalformedInputError("bad_json")` for anything that is not."""
+    """Decode JSON; raise `MalformedInputError("bad_json")` for anything that is not.
+
+    Safe against deep nesting even where a library has raised the interpreter's recursion limit
+    (py_ecc does), with which CPython 3.11 would overflow the C stack.
+    """
     try:
-        return msgspec.json.decode(raw)
+        if _openers(raw) <= _SAFE_DEPTH or sys.getrecursionlimit() <= _SAFE_DEPTH:
+            return msgspec.json.decode(raw)
+        return _decode_shallow(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise MalformedInputError("bad_json", str(error)[:80]) from error
+
+
+def _openers(raw: str | bytes) -> int:
+    """How many brackets open: a bound of the depth."""
+    if isinstance(raw, str):
+        return raw.count("[") + raw.count("{")
+    return raw.count(b"[") + raw.count(b"{")
+
+
+def _decode_shallow(raw: str | bytes) -> object:
+    former = sys.getrecursionlimit()
+    sys.setrecursionlimit(_SAFE_DEPTH)
+    try:
+        return msgspec.json.decode(raw)
+    finally:
+        sys.setrecursionlimit(former)
 
 
 def as_object(value: object, reason: str = "bad_shape") -> JsonObject:

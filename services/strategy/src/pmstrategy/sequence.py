@@ -1,0 +1,38 @@
+"""Repeats and gaps in what a producer published, by the envelope's sequence (design 2.6)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pmcore.wire.ports import Incoming
+
+
+class Arrival(StrEnum):
+    """How an entry follows the last one of the same producer's run on the same stream."""
+
+    NEXT = "next"
+    REPEAT = "repeat"
+    GAP = "gap"
+
+
+class SequenceWatch:
+    """The newest sequence number per (stream, source, run)."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str], int] = {}
+
+    def judge(self, item: Incoming) -> Arrival:
+        """Lower or equal is a repeat, a jump is a gap; the first one seen is taken as it is."""
+        envelope = item.envelope
+        if envelope is None:
+            return Arrival.NEXT
+        key = (item.stream, envelope.source, envelope.run_id)
+        last = self._seen.get(key)
+        if last is not None and envelope.seq <= last:
+            return Arrival.REPEAT
+        self._seen[key] = envelope.seq
+        return Arrival.NEXT if last is None or envelope.seq == last + 1 else Arrival.GAP
+
+    def forget(self, stream: str) -> None:
+        """Reading of a stream starts anew."""
+        self._seen = {key: seq for key, seq in self._seen.items() if key[0] != stream}

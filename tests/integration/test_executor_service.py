@@ -1,0 +1,371 @@
+"""The executor on a real Redis and against a venue on real HTTP, restarts and losses included."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from pmcore.messages.execution import (
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+    OrderUnknown,
+    WindowFlat,
+)
+from pmcore.messages.market_data import BookSnapshot, SnapshotOrigin
+from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
+from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.user import OrderUpdated, UserChannelChanged, UserChannelState
+from pmcore.model.errors import Reason
+from pmcore.model.market import Outcome, Window
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock, real_now_ns
+from pmcore.shell.errors import StartupError
+from pmcore.shell.logs import configure_logs
+from pmcore.shell.metrics import ServiceMetrics
+from pmcore.shell.redis_bus import RedisBus
+from pmcore.shell.service import ServiceContext
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
+from pmexecutor.service import ExecutorService
+from pmexecutor.settings import ExecutorSettings
+from support.builders import window as build_window
+from support.executions import submit
+from support.fake_clob import FakeClob, Reply, drop, hang_after_taking, lose_answer, refuse
+
+pytestmark = pytest.mark.connected
+SERIES, ACCOUNT = "btc-15m", "main"
+EXE, CMD, ROT, MD = keys.exe(SERIES), keys.cmd(SERIES), keys.rot(SERIES), keys.md(SERIES)
+T = TypeVar("T")
+
+
+def _window(*, ends_in_s: int = 600) -> Window:
+    now_s = real_now_ns() // NS_PER_S
+    return msgspec.structs.replace(
+        build_window(),
+        slug=f"btc-updown-15m-{now_s - 60}",
+        open_ns=(now_s - 60) * NS_PER_S,
+        close_ns=(now_s + ends_in_s) * NS_PER_S,
+    )
+
+
+class World:
+    """Redis, a venue, and what feed and strategy would do."""
+
+    def __init__(self, bus: RedisBus, clob: FakeClob, redis_url: str, folder: Path) -> None:
+        self.bus = bus
+        self.clob = clob
+        self.folder = folder
+        self.window = _window()
+        self.heard: list[Any] = []
+        self._redis_url = redis_url
+        self._runs = 0
+
+    def service(self, **changes: object) -> ExecutorService:
+        self._runs += 1
+        fields: dict[str, Any] = {
+            "venue": "sim",
+            "rest_url": self.clob.url,
+            "redis_url": self._redis_url,
+            "data_dir": self.folder,
+            "post_timeout_ms": 400,
+            **changes,
+        }
+        settings = ExecutorSettings(**fields)
+        run_id = f"run{self._runs}"
+        clock = Clock.from_spec("")
+        return ExecutorService(
+            ServiceContext(
+                settings=settings,
+                clock=clock,
+                bus=RedisBus.connect(
+                    self._redis_url, source="executor", run_id=run_id, clock_ns=clock.now_ns
+                ),
+                metrics=ServiceMetrics("executor", version="test", mode=settings.mode),
+                log=configure_logs("executor", "error"),
+                run_id=run_id,
+            )
+        )
+
+    async def announce(self) -> None:
+        """As the feed does: groups and announcement in one transaction."""
+        slug = self.window.slug
+        await self.bus.create_group("test", [EXE], start="0", announce=None)
+        await self.bus.create_group(
+            keys.window_group(slug, "executor"),
+            [CMD, MD],
+            announce=Outgoing(ROT, WindowAnnounced(window=self.window, ts_recv_ns=1)),
+        )
+
+    async def peers_are_well(self) -> None:
+        for peer in ("feed", "strategy", "userws"):
+            await self.bus.put(keys.alive(ACCOUNT, peer), b'{"ready":true,"reasons":[]}')
+
+    async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
+        await self.bus.publish([Outgoing(CMD, message)])
+
+    async def place(self, order: str = "a", *, expires_s: float = 30.0) -> None:
+        now_ns = real_now_ns()
+        await self.command(submit(order, slug=self.window.slug, at_ns=now_ns, expires_s=expires_s))
+
+    async def hear(self, kind: type[T], *, stream: str = EXE) -> T:
+        """Read until a message of a kind comes; the test's timeout bounds it."""
+        while True:
+            for item in await self.bus.read("test", "one", [stream], block_ms=500):
+                self.heard.append(item.message)
+                if isinstance(item.message, kind):
+                    return item.message
+
+    async def pending(self) -> int:
+        group = keys.window_group(self.window.slug, "executor")
+        return sum(row.pending for row in await self.bus.groups(CMD) if row.name == group)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        while not await condition():  # noqa: ASYNC110 - asks Redis, which rings no bell
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def world(redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    bus = RedisBus.connect(redis_url, source="test", run_id="test", clock_ns=real_now_ns)
+    async with FakeClob() as clob:
+        yield World(bus, clob, redis_url, tmp_path)
+    await bus.close()
+
+
+@asynccontextmanager
+async def running(service: ExecutorService, *, crash: bool = False) -> AsyncIterator[None]:
+    run = asyncio.create_task(service.run())
+    try:
+        yield
+        assert not run.done(), "the executor died"
+    finally:
+        if not crash:
+            await service.stop()
+        run.cancel()
+        with suppress(asyncio.CancelledError):
+            await run
+        await service._context.bus.close()
+
+
+async def _quoting(world: World) -> None:
+    await world.announce()
+    await world.peers_are_well()
+
+
+async def _placed(world: World, service: ExecutorService, order: str = "a") -> str:
+    await world.clob.until(lambda: bool(world.clob.beats))
+    await world.until(lambda: _gate_open(service))
+    await world.place(order)
+    return (await world.hear(OrderAccepted)).order_hash
+
+
+async def _gate_open(service: ExecutorService) -> bool:
+    return not service.state()["refuses"]
+
+
+async def test_it_cancels_what_it_finds_and_leaves_credentials_for_userws(world: World) -> None:
+    world.clob.add_order("0x0ld", "0x" + "cd" * 32)
+    service = world.service()
+    assert service.readiness() == ["starting"]
+    async with running(service):
+        await world.clob.until(lambda: not world.clob.open_ids)
+        await world.until(lambda: _is_ready(service))
+        path = world.folder / "api_credentials.json"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert json.loads(path.read_text()) == {
+            "api_key": "key",
+            "secret": "c2VjcmV0",
+            "passphrase": "phrase",
+            "address": "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
+        }
+        assert "11" * 32 not in repr(service.state())
+
+
+async def _is_ready(service: ExecutorService) -> bool:
+    return not service.readiness()
+
+
+async def test_it_does_not_start_when_it_cannot_cancel(world: World) -> None:
+    world.clob.faults["DELETE /cancel-all"].extend([refuse(500, "no")] * 10)
+    with pytest.raises(StartupError, match="cannot cancel"):
+        await world.service().run()
+
+
+async def test_an_order_is_recorded_posted_answered_and_acknowledged(world: World) -> None:
+    service = world.service()
+    async with running(service):
+        await _quoting(world)
+        order_hash = await _placed(world, service)
+        kinds = [type(message) for message in world.heard]
+        assert kinds.index(OrderSubmitting) < kinds.index(OrderAccepted)
+        assert world.clob.open_ids == [order_hash]
+        assert await world.pending() == 0
+        await world.command(
+            CancelOrders(slug=world.window.slug, client_order_ids=("a",), reason="x", ts_step_ns=1)
+        )
+        assert (await world.hear(OrderCancelled)).order_hash == order_hash
+        assert not world.clob.open_ids
+        hops = service.state()["hop_ms"]
+        assert isinstance(hops, dict)
+        assert {"cmd_to_executor", "executor_to_venue", "book_to_order"} <= hops.keys()
+
+
+async def test_without_a_heartbeat_nothing_is_placed(world: World) -> None:
+    async with running(world.service()):
+        await world.announce()
+        await world.place()
+        failed = await world.hear(OrderFailed)
+        assert failed.reason is Reason.HALTED
+        assert "heartbeat" in failed.text
+        assert world.clob.requests["POST /order"] == 0
+
+
+@pytest.mark.parametrize("fault", [lose_answer, drop])
+async def test_a_lost_answer_is_found_out_and_never_posted_again(
+    world: World, fault: Callable[[FakeClob, Any], Reply]
+) -> None:
+    service = world.service()
+    async with running(service):
+        await _quoting(world)
+        await _placed(world, service, "first")
+        world.clob.faults["POST /order"].append(fault)
+        await world.place("lost")
+        unknown = await world.hear(OrderUnknown)
+        if fault is lose_answer:
+            assert (await world.hear(OrderCancelled)).order_hash == unknown.order_hash
+        else:
+            assert (await world.hear(OrderFailed)).reason is Reason.LOST
+        assert world.clob.requests["POST /order"] == 2
+        assert unknown.order_hash not in world.clob.open_ids
+        assert await world.pending() == 0
+
+
+async def test_cancel_window_ends_with_the_venues_word(world: World) -> None:
+    service = world.service()
+    async with running(service):
+        await _quoting(world)
+        await _placed(world, service)
+        world.clob.add_order("0x57", world.window.condition_id)
+        await world.command(CancelWindow(slug=world.window.slug, reason="end", ts_step_ns=1))
+        await world.hear(WindowFlat)
+        assert not world.clob.open_ids
+
+
+async def test_a_halt_cancels_and_a_stop_leaves_nothing(world: World) -> None:
+    service = world.service()
+    async with running(service):
+        await _quoting(world)
+        await _placed(world, service)
+        await service.on_halt("fire")
+        await world.hear(OrderCancelled)
+        assert not world.clob.open_ids
+        await world.place("b")
+        assert (await world.hear(OrderFailed)).reason is Reason.HALTED
+        await service.on_resume()
+        await world.hear(WindowFlat)
+        await _placed(world, service, "c")
+        assert len(world.clob.open_ids) == 1
+    assert not world.clob.open_ids
+
+
+async def test_a_crash_during_the_post_never_posts_again(world: World) -> None:
+    first = world.service(post_timeout_ms=30_000)
+    async with running(first, crash=True):
+        await _quoting(world)
+        await _placed(world, first, "before")
+        world.clob.faults["POST /order"].append(hang_after_taking)
+        await world.place("interrupted")
+        await world.clob.until(lambda: len(world.clob.posted) == 2)
+    posts = world.clob.requests["POST /order"]
+    assert len(world.clob.open_ids) == 2
+    second = world.service()
+    async with running(second):
+        ended = {(await world.hear(OrderCancelled)).client_order_id for _ in range(2)}
+        assert ended == {"before", "interrupted"}
+        assert world.clob.requests["POST /order"] == posts
+        assert not world.clob.open_ids
+
+
+async def test_pending_submits_of_a_crash_are_resolved_or_refused(world: World) -> None:
+    """One was recorded and perhaps sent, one was only read: neither is ever sent (design 2.5)."""
+    await _quoting(world)
+    await world.place("recorded")
+    await world.place("only-read")
+    group = keys.window_group(world.window.slug, "executor")
+    assert len(await world.bus.read(group, "one", [CMD], block_ms=100)) == 2
+    world.clob.add_order("0x" + "fe" * 32, world.window.condition_id)
+    submitting = OrderSubmitting(
+        slug=world.window.slug,
+        client_order_id="recorded",
+        order_hash="0x" + "fe" * 32,
+        ts_exec_ns=1,
+    )
+    await world.bus.publish([Outgoing(EXE, submitting)])
+    async with running(world.service()):
+        failed = await world.hear(OrderFailed)
+        cancelled = await world.hear(OrderCancelled)
+    assert (failed.client_order_id, failed.reason) == ("only-read", Reason.EXPIRED)
+    assert cancelled.client_order_id == "recorded"
+    assert world.clob.requests["POST /order"] == 0
+    assert await world.pending() == 0
+
+
+async def test_a_window_that_is_over_is_left_and_its_groups_destroyed(world: World) -> None:
+    world.window = _window(ends_in_s=2)
+    service = world.service(window_linger_s=0)
+    async with running(service):
+        await _quoting(world)
+        await world.until(lambda: _has_groups(world))
+        await world.until(lambda: _no_groups(world))
+        rows = await world.bus.groups(ROT)
+        assert [row.pending for row in rows if row.name == "executor"] == [0]
+
+
+async def _has_groups(world: World) -> bool:
+    return [row.name for row in await world.bus.groups(CMD)] != []
+
+
+async def _no_groups(world: World) -> bool:
+    names: Sequence[str] = [row.name for row in await world.bus.groups(CMD)]
+    return names == []
+
+
+async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -> None:
+    user = keys.user(ACCOUNT)
+    service = world.service(venue="polymarket", dry_run=True, paper_latency_ms=5)
+    await world.bus.create_group("test", [user], start="0", announce=None)
+    async with running(service):
+        await world.announce()
+        assert (await world.hear(UserChannelChanged, stream=user)).state is UserChannelState.UP
+        now_ns = real_now_ns()
+        for outcome in Outcome:
+            book = BookSnapshot(
+                slug=world.window.slug,
+                outcome=outcome,
+                bids=((4_600, 10**8),),
+                asks=((4_800, 10**8),),
+                hash="",
+                origin=SnapshotOrigin.SUBSCRIBE,
+                ts_event_ns=now_ns,
+                ts_recv_ns=now_ns,
+            )
+            await world.bus.publish([Outgoing(MD, book)])
+        await world.place()
+        accepted = await world.hear(OrderAccepted)
+        placed = await world.hear(OrderUpdated, stream=user)
+        assert placed.order_hash == accepted.order_hash
+        await world.command(CancelWindow(slug=world.window.slug, reason="end", ts_step_ns=1))
+        await world.hear(OrderCancelled)
+        await world.hear(WindowFlat)
+    assert not world.clob.requests
+    assert not (world.folder / "api_credentials.json").exists()

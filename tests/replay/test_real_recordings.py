@@ -1,0 +1,87 @@
+"""`pm replay` on real recordings: every hash, and one fingerprint however it travels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.recordings import recording
+
+pytestmark = [pytest.mark.recordings, pytest.mark.timeout(300)]
+
+HASHED = [
+    "market_books/btc-updown-5m-1776327900.books.jsonl.gz",
+    "market_books/btc-updown-5m-1776328200.books.jsonl.gz",
+    "market_books/btc-updown-5m-1776328500.books.jsonl.gz",
+    "market_books/btc-updown-5m-1776328800.books.jsonl.gz",
+    "market_raw/jg15m_m9-rtds-natural-20260429T021025Z-fresh.raw_messages.jsonl.gz",
+    "market_raw/marfusios_public_replay.txt.gz",
+]
+WITHOUT_HASHES = [
+    "books_1hz/btc-updown-15m-1790586000.jsonl.gz",
+    "books_1hz/btc-updown-15m-1790586900.jsonl.gz",
+    "books_1hz/btc-updown-15m-1790587800.jsonl.gz",
+    "books_1hz/btc-updown-15m-1790588700.jsonl.gz",
+    "books_1hz/btc-updown-15m-1790589600.jsonl.gz",
+    "books_1hz/btc-updown-15m-1790590500.jsonl.gz",
+    "tob_trades/caio_sol-updown-15m-1765450800_orderbooks_up.json.gz",
+]
+
+
+def pm_replay(path: Path, *arguments: str, hash_seed: str = "0") -> dict[str, Any]:
+    """Replay in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pmcore.tools.cli", "replay", str(path), "--json", *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "PYTHONHASHSEED": hash_seed,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return summary
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_every_whole_book_reproduces_its_hash(name: str) -> None:
+    summary = pm_replay(recording(name)[0])
+    assert summary["books_verified"] > 0
+    assert summary["books_mismatched"] == 0
+    assert summary["books_unverifiable"] == 0
+    assert summary["change_hashes_mismatched"] == 0
+    assert summary["touch_disagreements"] == 0
+    assert summary["limit_violations"] == 0
+
+
+@pytest.mark.parametrize("name", WITHOUT_HASHES)
+def test_books_without_hashes_are_quoted_on(name: str) -> None:
+    summary = pm_replay(recording(name)[0])
+    assert summary["books_unverifiable"] > 400
+    assert summary["orders_placed"] > 0
+    assert summary["limit_violations"] == 0
+    assert summary["unusable"] == {}
+
+
+@pytest.mark.parametrize("name", [HASHED[0], HASHED[4], WITHOUT_HASHES[-1]])
+def test_neither_hash_seed_nor_memory_bus_changes_anything(name: str) -> None:
+    path = recording(name)[0]
+    direct = pm_replay(path)
+    assert pm_replay(path, hash_seed="7") == direct
+    assert pm_replay(path, "--bus", "memory") == direct
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize("name", [HASHED[0], HASHED[4], WITHOUT_HASHES[-1]])
+def test_redis_changes_nothing(name: str) -> None:
+    path = recording(name)[0]
+    assert pm_replay(path, "--bus", "redis") == pm_replay(path)

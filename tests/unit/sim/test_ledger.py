@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from pmcore.model.errors import InvariantError
+from pmcore.model.market import Outcome
+from pmcore.model.units import SHARE_U6
+from pmcore.sim.ledger import Ledger, Move
+from pmcore.sim.ports import OrderSide
+from support.builders import window as make_window
+
+UP, DOWN = Outcome.UP, Outcome.DOWN
+BUY, SELL = OrderSide.BUY, OrderSide.SELL
+WINDOW = make_window()
+
+
+def move(owner: str, outcome: Outcome, side: OrderSide, price_e4: int, shares: float) -> Move:
+    return Move(
+        owner=owner,
+        outcome=outcome,
+        side=side,
+        price_e4=price_e4,
+        qty_u6=round(shares * SHARE_U6),
+    )
+
+
+def funded() -> Ledger:
+    ledger = Ledger()
+    for owner in ("a", "b"):
+        ledger.fund(owner, 100 * SHARE_U6)
+    return ledger
+
+
+def test_a_mint_makes_a_set_and_a_merge_unmakes_it() -> None:
+    ledger = funded()
+    mint = (move("a", UP, BUY, 4_800, 10), move("b", DOWN, BUY, 5_200, 10))
+    ledger.settle(WINDOW, mint)
+    assert ledger.cash_u6("a") == 95_200_000
+    assert ledger.shares_u6("b", WINDOW.down_token_id) == 10 * SHARE_U6
+    assert ledger.sets_u6(WINDOW) == ledger.supply_u6(WINDOW.up_token_id) == 10 * SHARE_U6
+    ledger.settle(WINDOW, (move("a", UP, SELL, 5_000, 4), move("b", DOWN, SELL, 5_000, 4)))
+    assert ledger.sets_u6(WINDOW) == 6 * SHARE_U6
+    assert ledger.unaccounted_u6() == 0
+
+
+def test_a_transfer_keeps_the_supply_and_can_be_undone() -> None:
+    ledger = funded()
+    ledger.split("a", WINDOW, 10 * SHARE_U6)
+    sale = (move("a", UP, SELL, 6_000, 10), move("b", UP, BUY, 6_000, 10))
+    ledger.settle(WINDOW, sale)
+    assert ledger.cash_u6("a") == 96 * SHARE_U6
+    assert ledger.shares_u6("b", WINDOW.up_token_id) == 10 * SHARE_U6
+    ledger.reverse(WINDOW, sale)
+    assert ledger.cash_u6("a") == 90 * SHARE_U6
+    assert ledger.shares_u6("b", WINDOW.up_token_id) == 0
+    assert ledger.sets_u6(WINDOW) == 10 * SHARE_U6
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (move("a", UP, BUY, 4_800, 10), move("b", DOWN, BUY, 5_100, 10)),
+        (move("a", UP, BUY, 4_800, 10), move("b", UP, BUY, 5_200, 10)),
+        (move("a", UP, BUY, 4_800, 0.005), move("b", DOWN, BUY, 5_200, 0.005)),
+    ],
+)
+def test_a_match_that_does_not_add_up_is_our_mistake(moves: tuple[Move, ...]) -> None:
+    with pytest.raises(InvariantError):
+        funded().settle(WINDOW, moves)
