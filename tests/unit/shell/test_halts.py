@@ -152,5 +152,13 @@ async def test_words_of_others_are_obeyed_and_own_ones_not_repeated(
     await lever.hear(Resume(by="late", ts_recv_ns=_NOW_NS + 1))
     assert lever.reason == "more"
     await lever.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
-    await lever.hear(Resume(by="again", ts_recv_ns=_NOW_NS + 7))
+    await lever.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
     assert service.heard == ["halt enough", "halt more", "resume"]
+
+
+async def test_a_resume_reaches_a_service_that_holds_for_reasons_of_its_own(
+    world: _World, service: _Service
+) -> None:
+    lever = world.lever(service)
+    await lever.resume("me")
+    assert service.heard == ["resume"]

@@ -54,6 +54,7 @@ class HaltLever:
         self._log = log
         self._held: Halt | None = None
         self._handed_on = True
+        self._resumed_ns = 0
 
     @property
     def reason(self) -> str:
@@ -94,13 +95,13 @@ class HaltLever:
         resume = Resume(by=by, ts_recv_ns=self._now_ns())
         await self._bus.delete(keys.halt(self._account))
         await self._bus.publish([Outgoing(keys.ctl(self._account), resume)])
-        await self._resume(by)
+        await self._resume(resume)
 
     async def hear(self, message: ControlMessage) -> None:
         """Obey a halt or resume that another process published."""
         if isinstance(message, Resume):
             if self._held is None or message.ts_recv_ns >= self._held.ts_recv_ns:
-                await self._resume(message.by)
+                await self._resume(message)
         elif message != self._held:
             self._handed_on = True
             await self._halt(message)
@@ -125,14 +126,18 @@ class HaltLever:
         self._log.warning("halted", reason=halt.reason, by=halt.by)
         await self._service.on_halt(halt.reason)
 
-    async def _resume(self, by: str) -> None:
+    async def _resume(self, resume: Resume) -> None:
+        if resume.ts_recv_ns <= self._resumed_ns:
+            return  # our own word, come back on the stream
         was_halted = self._held is not None
         self._held = None
         self._handed_on = True
+        self._resumed_ns = resume.ts_recv_ns
         remove_file(self._path)
         if was_halted:
-            self._log.warning("resumed", by=by)
-            await self._service.on_resume()
+            self._log.warning("resumed", by=resume.by)
+        # also when nobody halted: a service may hold for reasons of its own, and a person looked
+        await self._service.on_resume()
 
 
 def _decode(stored: bytes) -> Halt:

@@ -86,6 +86,8 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"pm run: {end.problem}", file=sys.stderr)
         for line in end.tail:
             print(f"  | {line}", file=sys.stderr)
+    if not summary.frames:
+        print("pm run: not one frame of market data came in", file=sys.stderr)
     keep = options.keep or end.exit_code == EXIT_FAILED or options.venue == "polymarket"
     if keep:
         summary.directory = str(directory)

@@ -14,6 +14,7 @@ from pmcore.tools.recordings import Recording
 from pmcore.tools.run_plan import RunOptions, default_market, with_window
 
 _BEFORE_OPEN_NS = 12 * NS_PER_S
+_DRY_WORDS = ("", "true", "t", "yes", "y", "on", "1")
 
 
 def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> RunOptions:
@@ -38,7 +39,7 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
     return RunOptions(
         seconds=arguments.seconds,
         venue=venue,
-        dry_run=venue == "polymarket" and environ.get("PM_DRY_RUN", "true").lower() != "false",
+        dry_run=venue == "polymarket" and _is_dry(environ.get("PM_DRY_RUN", "")),
         market=market,
         seed=arguments.seed,
         recording=arguments.recording,
@@ -47,6 +48,15 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
         keep=arguments.keep,
         as_json=arguments.json,
     )
+
+
+def _is_dry(said: str) -> bool:
+    """Only the word itself leads to real orders."""
+    if said.lower() == "false":
+        return False
+    if said.lower() in _DRY_WORDS:
+        return True
+    raise UsageError(f"PM_DRY_RUN is {said[:20]!r}: say true (paper fills) or false (real orders)")
 
 
 def _look_into(path: Path) -> tuple[str, int]:
