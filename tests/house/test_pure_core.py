@@ -29,6 +29,9 @@ MAY_IMPORT = {
         "hmac",
     ),
 }
+MAY_ALSO_IMPORT = {
+    "libs/pmcore/src/pmcore/venue/fields.py: sys",  # bounds the recursion of msgspec's decoder
+}
 CLOCK_CALLS = {"now", "utcnow", "today"}
 EXACT_SUFFIXES = ("_e4", "_u6", "_ns", "_ms")
 
@@ -56,7 +59,7 @@ def test_the_pure_core_imports_only_what_cannot_touch_the_world() -> None:
         for name in imported_names(parsed(path))
         if name not in MAY_IMPORT
     }
-    assert strangers == set()
+    assert strangers == MAY_ALSO_IMPORT
 
 
 def test_the_pure_core_asks_no_clock_and_prints_nothing() -> None:

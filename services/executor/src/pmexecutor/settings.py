@@ -51,9 +51,9 @@ class ExecutorSettings(CommonSettings):
         None, validation_alias="POLYMARKET_FUNDER_ADDRESS"
     )
     signature_type: int = Field(0, validation_alias="POLYMARKET_SIGNATURE_TYPE", ge=0, le=3)
-    api_key: str | None = Field(None, validation_alias="POLYMARKET_API_KEY")
-    api_secret: SecretStr | None = Field(None, validation_alias="POLYMARKET_SECRET")
-    api_passphrase: SecretStr | None = Field(None, validation_alias="POLYMARKET_PASSPHRASE")
+    api_key: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_KEY")
+    api_secret: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_SECRET")
+    api_passphrase: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_PASSPHRASE")
     credentials_path: Path | None = Field(None, validation_alias="POLYMARKET_API_CREDENTIALS_FILE")
     chain_id: Annotated[int, AfterValidator(_check_chain)] = Field(
         137, validation_alias="PM_CHAIN_ID"
@@ -80,7 +80,8 @@ class ExecutorSettings(CommonSettings):
         given = (self.api_key, self.api_secret, self.api_passphrase)
         if any(given) and not all(given):
             raise ValueError(
-                "POLYMARKET_API_KEY: give key, POLYMARKET_SECRET and POLYMARKET_PASSPHRASE, or none"
+                "POLYMARKET_API_KEY: give it with POLYMARKET_API_SECRET and "
+                "POLYMARKET_API_PASSPHRASE, or none of them"
             )
         return self
 
@@ -108,7 +109,7 @@ class ExecutorSettings(CommonSettings):
             return None
         return ApiCredentials(
             address,
-            self.api_key,
+            self.api_key.get_secret_value(),
             self.api_secret.get_secret_value(),
             self.api_passphrase.get_secret_value(),
         )

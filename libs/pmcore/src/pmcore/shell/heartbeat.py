@@ -86,11 +86,12 @@ class Heartbeat:
             self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
 
     async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
+        """Return the groups that this service reads; one that nobody ever read is not behind."""
         return [
             group
             for stream in streams
             for group in await self._bus.groups(stream)
-            if _owner_of(group.name) == self._name
+            if group.consumers and _owner_of(group.name) == self._name
         ]
 
     def _set_away(self, text: str) -> None:

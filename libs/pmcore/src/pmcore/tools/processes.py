@@ -51,6 +51,10 @@ class Child:
         """None while it runs; negative for a signal."""
         return self._process.returncode
 
+    async def wait(self) -> int:
+        """Until it ends by itself."""
+        return await self._process.wait()
+
     async def stop(self, timeout_s: float | None = None) -> int:
         """SIGTERM, then SIGKILL when it takes longer than its own bound; return the exit code."""
         if self._process.returncode is None:

@@ -1,0 +1,100 @@
+"""The dashboard and the alerts, asked of a real Prometheus while the engine trades."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.compose import wait_for
+from support.prometheus import Prometheus, promtool, running_prometheus
+from support.promql import Query, alert_rules, dashboard_queries
+from support.redis import BINARIES, RedisServers
+from support.tree import ROOT
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(300)]
+
+RUN_S = 90
+COMPARISON = re.compile(r"\s(?:>=?|==|<)\s")
+LAG = "pm_bus_lag_entries"
+NUMBER = re.compile(r"[0-9.]+")
+
+
+NEWEST_REDIS = max(
+    BINARIES, key=lambda version: [int(part) for part in version.split(".")], default="none"
+)
+KNOWS_LAG = int(NEWEST_REDIS.partition(".")[0]) >= 7 if BINARIES else False
+"""Before 7.0, XINFO GROUPS has no lag: the panel is empty, and says so."""
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    tmp_path_factory: pytest.TempPathFactory, redis_servers: RedisServers
+) -> Iterator[Prometheus]:
+    directory = tmp_path_factory.mktemp("run")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PM_")}
+    environment["PM_DATA_DIR"] = str(directory)
+    environment["PM_REDIS_URL"] = redis_servers.flushed_url(NEWEST_REDIS)
+    command = [sys.executable, "-m", "pmcore.tools.cli", "run", "--json"]
+    run = subprocess.Popen(
+        [*command, "--seconds", str(RUN_S), "--window", "30", "--seed", "7"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    record = directory / "run-1/run.json"
+    try:
+        wait_for("the run", record.exists, within_s=30)
+        urls = json.loads(record.read_text())["urls"]
+        with running_prometheus(urls, tmp_path_factory.mktemp("prometheus")) as server:
+            yield server
+    finally:
+        run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+        print(said)
+
+
+def without_data(prometheus: Prometheus, queries: list[Query]) -> list[Query]:
+    return [query for query in queries if not prometheus.ask(query.expression)]
+
+
+def wait_for_data(prometheus: Prometheus, queries: list[Query], *, within_s: float) -> list[Query]:
+    ends = time.monotonic() + within_s
+    queries = [query for query in queries if KNOWS_LAG or LAG not in query.expression]
+    while (queries := without_data(prometheus, queries)) and time.monotonic() < ends:
+        time.sleep(2)
+    return queries
+
+
+def test_every_panel_has_data(prometheus: Prometheus) -> None:
+    assert wait_for_data(prometheus, dashboard_queries(), within_s=RUN_S - 30) == []
+
+
+def test_every_alert_has_something_to_judge(prometheus: Prometheus) -> None:
+    sides = [
+        Query(rule.name, side)
+        for rule in alert_rules()
+        for side in COMPARISON.split(rule.expression)
+        if not NUMBER.fullmatch(side.strip())
+    ]
+    assert wait_for_data(prometheus, sides, within_s=30) == []
+
+
+def test_no_alert_fires_while_all_is_well(prometheus: Prometheus) -> None:
+    assert prometheus.firing() == set()
+
+
+def test_the_rules_are_valid_and_fire_when_they_should(tmp_path: Path) -> None:
+    for name in ("prometheus/alerts.yml", "tests/integration/alerts_test.yml"):
+        (tmp_path / Path(name).name).write_text((ROOT / name).read_text())
+    promtool("test", "rules", "alerts_test.yml", directory=tmp_path)
