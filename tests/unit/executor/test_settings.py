@@ -1,0 +1,148 @@
+"""What the executor refuses to start with, and what it never shows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pmcore.shell.settings import Mode, load_settings
+from pmexecutor.settings import THROWAWAY_ADDRESS, THROWAWAY_KEY, ExecutorSettings
+from pmexecutor.signer import address_of_key
+
+REAL_KEY = "0x" + "ab" * 32
+FUNDER = "0x" + "22" * 20
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in tuple(os.environ):
+        if name.startswith(("PM_", "POLYMARKET_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def _load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> ExecutorSettings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(ExecutorSettings)
+
+
+def _refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **variables: str
+) -> list[str]:
+    with pytest.raises(SystemExit) as stopped:
+        _load(monkeypatch, **variables)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_it_is_dry_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _load(monkeypatch).mode is Mode.DRY
+
+
+def test_live_without_a_key_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = _refused(monkeypatch, capsys, PM_DRY_RUN="false")
+    assert "POLYMARKET_PRIVATE_KEY" in line
+
+
+def test_live_refuses_the_public_throw_away_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = _refused(
+        monkeypatch, capsys, PM_DRY_RUN="false", POLYMARKET_PRIVATE_KEY=THROWAWAY_KEY
+    )
+    assert "throw-away" in line
+    assert "11" * 32 not in line
+
+
+def test_sim_signs_with_the_throw_away_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(monkeypatch, PM_VENUE="sim")
+    assert address_of_key(settings.key_bytes()) == THROWAWAY_ADDRESS
+
+
+@pytest.mark.parametrize("key", ["0x12", "zz" * 32, "00" * 32, "ff" * 32])
+def test_a_bad_key_is_named_but_never_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    lines = _refused(monkeypatch, capsys, POLYMARKET_PRIVATE_KEY=key)
+    assert any("POLYMARKET_PRIVATE_KEY" in line for line in lines)
+    assert key not in "\n".join(lines)
+
+
+def test_all_faults_are_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = _refused(
+        monkeypatch,
+        capsys,
+        PM_RATE_TIER="tin",
+        PM_CANCEL_RESERVE="-1",
+        POLYMARKET_SIGNATURE_TYPE="4",
+        POLYMARKET_FUNDER_ADDRESS="me",
+        PM_CHAIN_ID="1",
+    )
+    text = "\n".join(lines)
+    for name in (
+        "PM_RATE_TIER",
+        "PM_CANCEL_RESERVE",
+        "POLYMARKET_SIGNATURE_TYPE",
+        "POLYMARKET_FUNDER_ADDRESS",
+        "PM_CHAIN_ID",
+    ):
+        assert name in text
+
+
+@pytest.mark.parametrize("signature_type", ["1", "2", "3"])
+def test_wallets_need_a_funder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], signature_type: str
+) -> None:
+    (line,) = _refused(monkeypatch, capsys, POLYMARKET_SIGNATURE_TYPE=signature_type)
+    assert "POLYMARKET_FUNDER_ADDRESS" in line
+
+
+def test_half_of_the_credentials_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = _refused(monkeypatch, capsys, POLYMARKET_API_KEY="key")
+    assert "POLYMARKET_API_PASSPHRASE" in line
+
+
+def test_given_credentials_are_used_and_nothing_secret_is_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = _load(
+        monkeypatch,
+        PM_DRY_RUN="false",
+        POLYMARKET_PRIVATE_KEY=REAL_KEY,
+        POLYMARKET_SIGNATURE_TYPE="2",
+        POLYMARKET_FUNDER_ADDRESS=FUNDER,
+        POLYMARKET_API_KEY="key",
+        POLYMARKET_API_SECRET="aHVzaA==",
+        POLYMARKET_API_PASSPHRASE="open sesame",
+    )
+    credentials = settings.given_credentials("0xme")
+    assert credentials is not None
+    assert credentials.secret == "aHVzaA=="
+    shown = repr(settings) + repr(credentials)
+    for secret in ("ab" * 32, "aHVzaA==", "open sesame"):
+        assert secret not in shown
+
+
+def test_where_the_credentials_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert _load(monkeypatch, PM_DATA_DIR=str(tmp_path)).credentials_file == (
+        tmp_path / "api_credentials.json"
+    )
+    path = tmp_path / "shared" / "credentials.json"
+    settings = _load(monkeypatch, POLYMARKET_API_CREDENTIALS_FILE=str(path))
+    assert settings.credentials_file == path
+
+
+def test_a_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(REAL_KEY + "\n")
+    settings = _load(monkeypatch, PM_DRY_RUN="false", POLYMARKET_PRIVATE_KEY_FILE=str(path))
+    assert settings.key_bytes() == bytes.fromhex("ab" * 32)
