@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pmcore.tools.docs import PAGES, main, stale_pages
+from pmcore.machines.order_lifecycle import TRANSITIONS, OrderState, OrderTrigger
+from pmcore.tools.docs import PAGES, STATES, TRIGGERS, main, stale_pages
 from pmcore.wire.registry import STREAMS
 
 ROOT = Path(__file__).parents[3]
@@ -27,3 +28,21 @@ def test_stale_pages_are_named_then_written(
 def test_every_stream_is_on_its_page() -> None:
     page = PAGES["docs/streams.md"]()
     assert all(f"}}:{kind}`" in page for kind in STREAMS)
+
+
+def test_each_state_and_trigger_of_an_order_is_explained() -> None:
+    assert list(STATES) == list(OrderState)
+    assert list(TRIGGERS) == list(OrderTrigger)
+
+
+def test_the_table_of_an_order_says_what_the_machine_does() -> None:
+    page = PAGES["docs/order-lifecycle.md"]()
+    table = page.partition("| from |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    told = {
+        (OrderState(row[0].strip("*")), trigger): row[0].strip("*") if cell == "=" else cell
+        for row in rows
+        for trigger, cell in zip(OrderTrigger, row[1:], strict=True)
+        if cell != "–"
+    }
+    assert told == TRANSITIONS

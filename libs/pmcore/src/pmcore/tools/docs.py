@@ -9,14 +9,44 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
+from pmcore.machines import order_lifecycle, outbox, settlement
+from pmcore.machines.order_lifecycle import OrderState, OrderTrigger
+from pmcore.messages.user import TradeStatus
 from pmcore.wire import keys
 from pmcore.wire.codec import tag_of
 from pmcore.wire.registry import MAX_DELIVERIES, STREAMS, Scope, StreamSpec
 
 _HEADER = "<!-- made by `make docs`; change the code, not this page -->\n\n"
 _DAY_MS = 86_400_000
+_State = TypeVar("_State", bound=StrEnum)
+_Trigger = TypeVar("_Trigger", bound=StrEnum)
+
+STATES: Mapping[OrderState, str] = {
+    OrderState.REQUESTED: "the command to place it was emitted",
+    OrderState.SUBMITTING: "its id stands in `exe`; the POST goes out",
+    OrderState.RESTING: "the venue has it",
+    OrderState.UNKNOWN: "the POST may or may not have arrived; the executor asks",
+    OrderState.GONE_REST: "REST says that it is gone; the user channel has not said so yet",
+    OrderState.GONE_USER: "the user channel says that it is gone; REST has not said so yet",
+    OrderState.FILLED: "all of it is in the ledger",
+    OrderState.FAILED: "denied here or refused by the venue",
+    OrderState.CLOSED: "both agree that it is gone, or the venue was asked, or silence was enough",
+}
+TRIGGERS: Mapping[OrderTrigger, str] = {
+    OrderTrigger.SUBMITTING: "`OrderSubmitting`",
+    OrderTrigger.ACCEPTED: "`OrderAccepted`",
+    OrderTrigger.FAILED: "`OrderFailed`",
+    OrderTrigger.UNKNOWN: "`OrderUnknown`",
+    OrderTrigger.REST_GONE: "`OrderCancelled`, or `CancelFailed` with already_matched or not_found",
+    OrderTrigger.USER_PLACED: "`OrderUpdated` PLACEMENT, or a part of it was filled",
+    OrderTrigger.USER_GONE: "`OrderUpdated` CANCELLATION",
+    OrderTrigger.FILLED: "the ledger has all of its shares",
+    OrderTrigger.AGREED: "`WindowFlat`, or nothing more can come of it, or time is up",
+}
 
 
 def streams_page() -> str:
@@ -95,7 +125,102 @@ def _said(function: Callable[..., str]) -> str:
     return (function.__doc__ or "").rstrip(".")
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/streams.md": streams_page}
+def order_lifecycle_page() -> str:
+    """docs/order-lifecycle.md, from the tables of `machines`."""
+    lines = [
+        "# The life of an order",
+        "",
+        "Three tables, and nothing else moves a state: what the strategy believes of an order,",
+        "how a fill settles, and an order's way through the executor. The tables are in",
+        "`pmcore.machines.order_lifecycle`, `.settlement` and `.outbox`; rows that exist only",
+        "because the venue is untidy carry their evidence there.",
+        "",
+        "In a table, `=` means that the state stays, and `–` that the pair is not in the table:",
+        "nothing changes, and it is a notice (order), a notice and a fill left as it was",
+        "(settlement), or the end of the process (executor).",
+        "",
+        "## What the strategy believes",
+        "",
+        *_diagram(order_lifecycle.TRANSITIONS, OrderState.REQUESTED, _over(OrderState)),
+        "",
+        "| state | slot | counts in the worst case | means |",
+        "|---|---|---|---|",
+        *(_state_row(state) for state in OrderState),
+        "",
+        "| trigger | said by |",
+        "|---|---|",
+        *(f"| {trigger.value} | {TRIGGERS[trigger]} |" for trigger in OrderTrigger),
+        "",
+        *_matrix(order_lifecycle.TRANSITIONS, OrderState, OrderTrigger),
+        "",
+        "## How a fill settles",
+        "",
+        "*Working* inventory counts matched, mined and confirmed; *settled* counts mined and",
+        "confirmed. A failed fill counts in neither, whenever it fails.",
+        "",
+        *_matrix(settlement.TRANSITIONS, settlement.SettlementState, TradeStatus),
+        "",
+        "## Through the executor",
+        "",
+        *_matrix(outbox.TRANSITIONS, outbox.OutboxState, outbox.OutboxTrigger),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _over(states: type[OrderState]) -> Sequence[OrderState]:
+    return [state for state in states if state.is_over]
+
+
+def _state_row(state: OrderState) -> str:
+    slot = "taken" if state.occupies_slot else "free"
+    counts = "no" if state.is_over else "yes"
+    return f"| {state.value} | {slot} | {counts} | {STATES[state]} |"
+
+
+def _diagram(
+    table: Mapping[tuple[_State, _Trigger], _State], first: _State, last: Sequence[_State]
+) -> list[str]:
+    """A diagram of the moves; what leaves a state as it is, is in the table."""
+    moves: dict[tuple[_State, _State], list[str]] = {}
+    for (state, trigger), after in table.items():
+        if after is not state:
+            moves.setdefault((state, after), []).append(trigger.value)
+    return [
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {first.value}",
+        *(f"    {a.value} --> {b.value}: {', '.join(by)}" for (a, b), by in moves.items()),
+        *(f"    {state.value} --> [*]" for state in last),
+        "```",
+    ]
+
+
+def _matrix(
+    table: Mapping[tuple[_State, _Trigger], _State],
+    states: type[_State],
+    triggers: type[_Trigger],
+) -> list[str]:
+    def cell(state: _State, trigger: _Trigger) -> str:
+        after = table.get((state, trigger))
+        if after is None:
+            return "–"
+        return "=" if after is state else after.value
+
+    names = [trigger.value for trigger in triggers]
+    return [
+        f"| from | {' | '.join(names)} |",
+        "|---" * (len(names) + 1) + "|",
+        *(
+            f"| **{state.value}** | {' | '.join(cell(state, trigger) for trigger in triggers)} |"
+            for state in states
+        ),
+    ]
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/streams.md": streams_page,
+    "docs/order-lifecycle.md": order_lifecycle_page,
+}
 """Path from the repository's root -> what makes the page."""
 
 
