@@ -72,17 +72,19 @@ check: lint types imports ## the one gate: all quick checks, under a minute
 # --- tests -----------------------------------------------------------------------------------------------------
 
 test: setup ## every test that can run here; says what it leaves out and why
-	@$(RUN) pytest -n auto -rs -m "not connected and not docker"
-	@$(RUN) pytest -rs -m "connected or docker"
+	@quick=0; slow=0; \
+	$(RUN) pytest -n auto -rsfE -m "not connected and not docker" || quick=$$?; \
+	$(RUN) pytest -rsfE -m "connected or docker" || slow=$$?; \
+	exit $$((quick + slow))
 
 prop: setup ## the properties, thoroughly
 	@$(RUN) pytest -n auto --hypothesis-profile thorough tests/property
 
 test-connected: setup ## tests with a real Redis server and whole processes
-	@$(RUN) pytest -rs -m "connected and not docker"
+	@$(RUN) pytest -rsfE -m "connected and not docker"
 
 test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and Prometheus in containers
-	@$(RUN) pytest -rs -m docker
+	@$(RUN) pytest -rsfE -m docker
 
 coverage-core: setup ## every branch of the pure core, each file by its own test file
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
