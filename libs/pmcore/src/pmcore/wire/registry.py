@@ -116,7 +116,7 @@ STREAMS = {
             scope=Scope.SERIES,
             purpose="what could not be handled",
             messages=_types(DeadLetter),
-            producers=("all",),
+            producers=("strategy",),
             consumers=(),
             read=ReadMode.PERSON,
         ),
