@@ -127,6 +127,12 @@ class MarketSession:
         limits = self.params.limits
         return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
 
+    @property
+    def profit_u6(self) -> int:
+        """Dollars (millionths) won; the worst case while nobody knows the winner."""
+        working = self.inventory.working
+        return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
+
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Believe the feed; books of before a new start are dropped, whole ones will follow."""
         if event.slug == self.window.slug:
