@@ -90,7 +90,7 @@ coverage-core: setup ## every branch of the pure core, each file by its own test
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine
-	@$(RUN) pytest -q -s -m "" tests/bench
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmcore.tools.docs
