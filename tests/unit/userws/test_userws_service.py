@@ -203,4 +203,9 @@ def test_half_of_the_credentials_is_a_bad_setting() -> None:
 
 def test_a_key_needs_its_address() -> None:
     with pytest.raises(ValidationError, match="POLYMARKET_ADDRESS"):
+        UserwsSettings.model_validate({"api_key": "k", "api_secret": "czE=", "api_passphrase": "p"})
+
+
+def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
+    with pytest.raises(ValidationError, match="not base64"):
         UserwsSettings.model_validate({"api_key": "k", "api_secret": "s", "api_passphrase": "p"})

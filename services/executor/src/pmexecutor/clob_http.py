@@ -17,7 +17,7 @@ from pmcore.engine.execution_io import RateHeaders
 from pmcore.model.errors import Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.net import is_loopback
-from pmexecutor.authentication import ApiCredentials, l2_headers
+from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 30.0

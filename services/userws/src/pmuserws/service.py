@@ -108,7 +108,10 @@ class _Channel:
         self._settings = settings
         self._credentials = credentials
         self._stream = keys.user(settings.account)
-        addresses = {credentials.address, *([settings.funder] if settings.funder else [])}
+        addresses = {
+            credentials.address,
+            *([settings.funder_address] if settings.funder_address else []),
+        }
         self._parser = UserFrameParser(
             api_key=credentials.api_key, maker_addresses=frozenset(addresses)
         )
