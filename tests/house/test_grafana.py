@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from support.tree import ROOT, name_of
 
 DASHBOARDS = sorted((ROOT / "grafana/dashboards").glob("*.json"))
