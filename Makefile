@@ -90,7 +90,7 @@ coverage-core: setup ## every branch of the pure core by the unit tests of its l
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine
-	@$(RUN) pytest -q -s -m "" tests/bench
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmcore.tools.docs
