@@ -120,6 +120,21 @@ def test_one_fresh_book_stands_for_both(fresh: Outcome, bid: str, ask: str) -> N
     assert desk.cancels == []
 
 
+@pytest.mark.parametrize(
+    ("market", "ours_e4", "tick_e4"),
+    [
+        ("0.001", 10, 10),
+        ("0.01", 10, 100),
+        ("0.001", 100, 100),
+        ("0.001", 25, 50),
+        ("0.01", 25, 100),
+    ],
+)
+def test_the_grid_is_within_the_markets_and_ours(market: str, ours_e4: int, tick_e4: int) -> None:
+    desk = Desk(params(finest_tick_e4=ours_e4), of=window(tick=market))
+    assert desk.session.tick_e4 == tick_e4
+
+
 def test_an_empty_side_stays_empty_in_the_mirror() -> None:
     desk = quoting_desk()
     desk.batch(4.5, book(UP, "0.46", None, at_ns=at(4.5)))

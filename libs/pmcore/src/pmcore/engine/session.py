@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from pmcore.engine.counters import EngineCounters
@@ -113,8 +115,12 @@ class MarketSession:
 
     @property
     def tick_e4(self) -> int:
-        """The grid we quote on: the market's own tick, or ours when coarser."""
-        return max(self.books.tick_e4, self.params.finest_tick_e4)
+        """The grid we quote on: the market's own tick, or ours when coarser and on its grid.
+
+        Ours off the market's grid (.0025 in a .001 market) gives the finest grid within both.
+        """
+        market_e4, ours_e4 = self.books.tick_e4, self.params.finest_tick_e4
+        return market_e4 if market_e4 >= ours_e4 else math.lcm(market_e4, ours_e4)
 
     @property
     def toxic(self) -> bool:
