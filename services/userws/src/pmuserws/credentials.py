@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import NoReturn
 
 from pmcore.shell.account_settings import read_credentials
@@ -36,11 +35,12 @@ async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials
     return read_credentials(path)
 
 
-async def stay_with(used: ApiCredentials, path: Path) -> NoReturn:
+async def stay_with(used: ApiCredentials, settings: UserwsSettings) -> NoReturn:
     """Watch the file; raise `StartupError` once the executor leaves others there.
 
     A file of an earlier account or venue is read at once, and would show us nobody's fills.
     """
+    path = settings.credentials_file
     while True:
         await asyncio.sleep(WATCH_S)
         if path.exists() and read_credentials(path) != used:

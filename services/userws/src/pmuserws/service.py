@@ -64,7 +64,7 @@ class UserwsService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._channel.run())
             if self._settings.api_key is None:
-                tasks.create_task(stay_with(credentials, self._settings.credentials_file))
+                tasks.create_task(stay_with(credentials, self._settings))
 
     async def stop(self) -> None:
         """Tell the readers that nothing more will come, and close."""
