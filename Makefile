@@ -86,7 +86,7 @@ test-connected: setup ## tests with a real Redis server and whole processes
 test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and Prometheus in containers
 	@$(RUN) pytest -rsfE -m docker
 
-coverage-core: setup ## every branch of the pure core, each file by its own test file
+coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -22,11 +23,10 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
-from pmcore.model.errors import TransportError
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.sequence import Arrival, SequenceWatch
@@ -172,19 +172,11 @@ class WindowRunner:
 
     async def _read(self, stream: str, *, noack: bool) -> None:
         consumer = self._context.settings.consumer
-        backoff = Backoff(first_s=0.05, most_s=1.0)
+        read = partial(
+            self._bus.read, self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
+        )
         while True:
-            try:
-                batch = await self._bus.read(
-                    self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
-                )
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            if batch:
+            if batch := await insist(read):
                 await self._queue.put(batch)
 
     async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
@@ -196,15 +188,16 @@ class WindowRunner:
     async def _next_batch(
         self, readers: dict[str, asyncio.Task[None]]
     ) -> list[Incoming | EngineEvent]:
-        """All that is there, or a tick's worth of nothing."""
+        """All that is there, or a tick's worth of nothing; raise what a reader died of."""
+        for reader in readers.values():
+            if reader.done():
+                reader.result()
         taken: list[Incoming | EngineEvent] = []
         try:
             async with asyncio.timeout(self._clock.real_s(TICK_MS)):
                 taken += await self._queue.get()
         except TimeoutError:
-            for reader in readers.values():
-                if reader.done():
-                    reader.result()
+            pass
         while not self._queue.empty():
             taken += self._queue.get_nowait()
         return taken
@@ -226,7 +219,8 @@ class WindowRunner:
         outputs += self._feed(at_ns, BatchEnded())
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks or letters:
-            await self._bus.publish([*commands, *letters], acks)
+            # a command that waited for Redis too long expires; a repeated one is known by its id
+            await insist(partial(self._bus.publish, [*commands, *letters], acks))
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)

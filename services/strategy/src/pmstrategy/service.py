@@ -13,10 +13,11 @@ from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Outcome, SeriesSpec
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack
 from pmstrategy.results import DailyResults
@@ -64,10 +65,8 @@ class StrategyService:
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
 
     def readiness(self) -> list[str]:
-        """Not ready before it reads `rot`, and while a window joined refuses to quote."""
-        if self._tasks is None:
-            return ["not started"]
-        return []
+        """Not whether anything is quoted: each window says in /state why it holds."""
+        return ["not started"] if self._tasks is None else []
 
     def state(self) -> dict[str, object]:
         """Totals, and each live window."""
@@ -84,7 +83,7 @@ class StrategyService:
             "halted": {series: halt.reason for series, halt in self._series_halts.items()},
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
-            "profit_today": self._results.profit_u6(now_ns) / 1_000_000,
+            "profit_today": self._results.profit_u6(now_ns) / SHARE_U6,
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -116,8 +115,9 @@ class StrategyService:
         consumer = self._context.settings.consumer
         await bus.create_group(GROUP, [stream], start="0", announce=None)
         await bus.set_group_id(GROUP, stream, "0-0")
+        read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
         while True:
-            for item in await bus.read(GROUP, consumer, [stream], block_ms=BLOCK_MS):
+            for item in await insist(read):
                 match item.message:
                     case WindowAnnounced() as announced:
                         await self._join(announced)
@@ -127,7 +127,7 @@ class StrategyService:
                             await runner.inject([resolved])
                     case _:
                         self._context.log.warning("entry_unusable", stream=stream, id=item.entry_id)
-                await bus.ack([Ack(stream, GROUP, item.entry_id)])
+                await insist(partial(bus.ack, [Ack(stream, GROUP, item.entry_id)]))
 
     async def _join(self, announced: WindowAnnounced) -> None:
         window, settings = announced.window, self._context.settings
@@ -143,7 +143,7 @@ class StrategyService:
             params=settings.as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
-            prior_loss_u6=-self._results.profit_u6(self._context.clock.now_ns()),
+            prior_loss_u6=self._prior_loss_u6(),
         )
         runner = WindowRunner(
             self._context, header, self._telemetry, partial(self._halt_series, window.series)
@@ -156,6 +156,11 @@ class StrategyService:
             await runner.inject([halt])
         self._tasks.create_task(self._run_window(runner))
 
+    def _prior_loss_u6(self) -> int:
+        """Lost today: windows that are over, and the worst case of those that are not."""
+        open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
+        return -self._results.profit_u6(self._context.clock.now_ns()) - open_u6
+
     async def _run_window(self, runner: WindowRunner) -> None:
         await runner.run()
         session, slug = runner.engine.session, runner.window.slug
@@ -164,16 +169,17 @@ class StrategyService:
         del self._runners[slug]
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
-        working, winner = session.inventory.working, session.winner
-        profit_u6 = working.profit_u6(winner) if winner else -working.worst_loss_u6
-        await self._results.add(slug, runner.window.close_ns, profit_u6)
+        await self._results.add(slug, runner.window.close_ns, session.profit_u6)
         self._context.log.info(
-            "window_settled", slug=slug, winner=winner, profit=profit_u6 / 1_000_000
+            "window_settled",
+            slug=slug,
+            winner=session.winner,
+            profit=session.profit_u6 / SHARE_U6,
         )
 
     async def _refresh(self) -> None:
         while True:
-            alive = await self._context.bus.get(self._user_alive_key) is not None
+            alive = await insist(partial(self._context.bus.get, self._user_alive_key)) is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 await runner.user_alive(alive=alive)
