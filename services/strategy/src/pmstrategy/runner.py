@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -22,11 +23,10 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
-from pmcore.model.errors import TransportError
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.tasks import until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.sequence import Arrival, SequenceWatch
@@ -83,7 +83,8 @@ class WindowRunner:
                 for reader in readers.values():
                     reader.cancel()
                 await asyncio.gather(*readers.values(), return_exceptions=True)
-            await self._bus.destroy_group(self._group, [self._md, self._exe, self._user])
+            streams = [self._md, self._exe, self._user]
+            await until_answered(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
                 self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
@@ -126,22 +127,24 @@ class WindowRunner:
 
     async def _join(self) -> None:
         await self._queue.put(await self._from_checkpoint())
-        await self._bus.set_group_id(self._group, self._user, "0-0")
+        await until_answered(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
-        pending = await self._bus.recover(self._group, consumer, [self._exe])
-        old = await self._bus.recover(self._group, consumer, [self._user])
-        await self._bus.ack([Ack(i.stream, self._group, i.entry_id) for i in (*pending, *old)])
+        for stream in (self._exe, self._user):
+            old = await until_answered(partial(self._bus.recover, self._group, consumer, [stream]))
+            acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
+            await until_answered(partial(self._bus.ack, acks))
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
 
         Without one the next whole books decide; the feed is believed to live until it speaks.
         """
-        stored = await self._bus.get_fields(keys.checkpoints(self.window.series))
+        checkpoints = keys.checkpoints(self.window.series)
+        stored = await until_answered(partial(self._bus.get_fields, checkpoints))
         if self.window.slug not in stored:
             return [self._feed_state(FeedState.LIVE, "no checkpoint")]
         known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
-        await self._bus.set_group_id(self._group, self._md, known.entry_id)
+        await until_answered(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
         books = [book for book in (known.up, known.down) if book is not None]
         return [*books, self._feed_state(known.state, "checkpoint")]
 
@@ -172,19 +175,11 @@ class WindowRunner:
 
     async def _read(self, stream: str, *, noack: bool) -> None:
         consumer = self._context.settings.consumer
-        backoff = Backoff(first_s=0.05, most_s=1.0)
+        read = partial(
+            self._bus.read, self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
+        )
         while True:
-            try:
-                batch = await self._bus.read(
-                    self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
-                )
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            if batch:
+            if batch := await until_answered(read):
                 await self._queue.put(batch)
 
     async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
@@ -226,7 +221,8 @@ class WindowRunner:
         outputs += self._feed(at_ns, BatchEnded())
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks or letters:
-            await self._bus.publish([*commands, *letters], acks)
+            # said twice, an order is still one order: its id is the same, and it expires
+            await until_answered(partial(self._bus.publish, [*commands, *letters], acks))
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)

@@ -17,6 +17,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.tasks import until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack
 from pmstrategy.results import DailyResults
@@ -114,10 +115,11 @@ class StrategyService:
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
         consumer = self._context.settings.consumer
-        await bus.create_group(GROUP, [stream], start="0", announce=None)
-        await bus.set_group_id(GROUP, stream, "0-0")
+        await until_answered(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
+        await until_answered(partial(bus.set_group_id, GROUP, stream, "0-0"))
         while True:
-            for item in await bus.read(GROUP, consumer, [stream], block_ms=BLOCK_MS):
+            read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
+            for item in await until_answered(read):
                 match item.message:
                     case WindowAnnounced() as announced:
                         await self._join(announced)
@@ -127,7 +129,7 @@ class StrategyService:
                             await runner.inject([resolved])
                     case _:
                         self._context.log.warning("entry_unusable", stream=stream, id=item.entry_id)
-                await bus.ack([Ack(stream, GROUP, item.entry_id)])
+                await until_answered(partial(bus.ack, [Ack(stream, GROUP, item.entry_id)]))
 
     async def _join(self, announced: WindowAnnounced) -> None:
         window, settings = announced.window, self._context.settings
@@ -135,7 +137,8 @@ class StrategyService:
             return
         if self._context.clock.now_ns() > window.close_ns + FORGET_AFTER_NS:
             return
-        alive = {g.name for g in await self._context.bus.groups(keys.md(window.series))}
+        groups = partial(self._context.bus.groups, keys.md(window.series))
+        alive = {group.name for group in await until_answered(groups)}
         if keys.window_group(window.slug) not in alive:
             return
         header = JournalHeader(
@@ -166,14 +169,15 @@ class StrategyService:
         self._totals.add(runner.engine.counters)
         working, winner = session.inventory.working, session.winner
         profit_u6 = working.profit_u6(winner) if winner else -working.worst_loss_u6
-        await self._results.add(slug, runner.window.close_ns, profit_u6)
+        await until_answered(partial(self._results.add, slug, runner.window.close_ns, profit_u6))
         self._context.log.info(
             "window_settled", slug=slug, winner=winner, profit=profit_u6 / 1_000_000
         )
 
     async def _refresh(self) -> None:
         while True:
-            alive = await self._context.bus.get(self._user_alive_key) is not None
+            said = await until_answered(partial(self._context.bus.get, self._user_alive_key))
+            alive = said is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 await runner.user_alive(alive=alive)

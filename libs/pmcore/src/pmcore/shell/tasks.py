@@ -1,9 +1,15 @@
-"""Small habits of waiting: back-off that is bounded and jittered, and ends of tasks."""
+"""Small habits of waiting: bounded, jittered back-off, patience with the road, ends of tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pmcore.model.errors import TransportError
+
+_Answer = TypeVar("_Answer")
 
 
 class Backoff:
@@ -23,6 +29,21 @@ class Backoff:
         delay_s = self._next_s
         self._next_s = min(delay_s * 2, self._most_s)
         return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def until_answered(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Make a call again while the road is down. Only for calls that may be made twice.
+
+    Raise the `TransportError` that will not pass.
+    """
+    backoff = Backoff(first_s=0.05, most_s=1.0)
+    while True:
+        try:
+            return await call()
+        except TransportError as error:
+            if not error.retryable:
+                raise
+            await asyncio.sleep(backoff.next_s())
 
 
 async def cancel_and_wait(task: asyncio.Task[None]) -> None:
