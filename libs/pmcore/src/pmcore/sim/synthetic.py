@@ -43,7 +43,6 @@ from pmcore.sim.scheduler import Scheduler
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
-KEPT_WINDOWS = 64
 _REFUSALS = {
     Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
     Refusal.NOT_FILLABLE: NOT_FILLABLE_TEXT,
