@@ -57,6 +57,24 @@ def test_a_market_file_that_cannot_be_used(tmp_path: Path, content: str, reason:
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"downTokenId": UP_TOKEN}, "bad_token_ids"),
+        ({"endTs": T0_S}, "bad_times"),
+        ({"minOrderSize": "0"}, "bad_size"),
+        ({"minOrderSize": "-5"}, "bad_size"),
+        ({"tickSize": "0.03"}, "bad_tick"),
+    ],
+)
+def test_a_market_that_cannot_be(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    path = tmp_path / "market.json"
+    path.write_text(json.dumps({**SHORT_FORM, **change}))
+    with pytest.raises(MalformedInputError) as caught:
+        load_market_file(path)
+    assert caught.value.reason == reason
+
+
 def test_a_market_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recordings_module, "_MAX_WHOLE_FILE_BYTES", 10)
     path = tmp_path / "market.json"

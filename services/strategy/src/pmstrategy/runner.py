@@ -8,7 +8,7 @@ beginning, so that inventory is rebuilt from the ledger of trades.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -47,7 +47,7 @@ class WindowRunner:
         context: ServiceContext[StrategySettings],
         header: JournalHeader,
         telemetry: StrategyTelemetry,
-        on_poison: Callable[[str], None],
+        meet_poison: Callable[[Incoming], Awaitable[bool]],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
@@ -55,7 +55,8 @@ class WindowRunner:
         self._context = context
         self._telemetry = telemetry
         self._bus, self._clock = context.bus, context.clock
-        self._on_poison = on_poison
+        self._meet_poison = meet_poison
+        self._held: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
         series, account = self.window.series, context.settings.account
@@ -92,6 +93,10 @@ class WindowRunner:
     async def inject(self, events: Sequence[EngineEvent]) -> None:
         """Hand over events that do not come through the window's own streams."""
         await self._queue.put(list(events))
+
+    def hold(self, halt: Halt) -> None:
+        """Take a halt into the next step; may be called from within one."""
+        self._held.append(halt)
 
     async def user_alive(self, *, alive: bool) -> None:
         """The user channel's service lives or not; its own word counts again once it is back."""
@@ -206,11 +211,17 @@ class WindowRunner:
         at_ns = self._at_ns = max(self._clock.now_ns(), self._at_ns)
         acks: list[Ack] = []
         letters: list[Outgoing] = []
-        outputs: list[Output] = []
+        events: list[EngineEvent] = []
         for item in batch:
-            event = self._event_of(item, acks, letters) if isinstance(item, Incoming) else item
-            if event is not None:
-                outputs += self._feed(at_ns, event)
+            if not isinstance(item, Incoming):
+                events.append(item)
+            elif (event := await self._event_of(item, acks, letters)) is not None:
+                events.append(event)
+        events += self._held
+        self._held = []
+        outputs: list[Output] = []
+        for event in events:
+            outputs += self._feed(at_ns, event)
         if not batch:
             outputs += self._feed(at_ns, Tick())
         cause_ns = self.engine.session.cause_ns
@@ -231,7 +242,7 @@ class WindowRunner:
             self._journal.write(encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
-    def _event_of(
+    async def _event_of(
         self, item: Incoming, acks: list[Ack], letters: list[Outgoing]
     ) -> EngineEvent | None:
         if item.stream != self._md:
@@ -240,7 +251,7 @@ class WindowRunner:
         if arrival is Arrival.REPEAT:
             return None
         if item.message is None:
-            self._unusable(item, letters)
+            await self._unusable(item, letters)
             return None
         if arrival is Arrival.GAP and item.stream == self._md:
             self._md_gap = True
@@ -254,13 +265,16 @@ class WindowRunner:
                 return None
         return cast(EngineEvent, item.message)
 
-    def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
+    async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
         """Market data heals by itself; where money moves we stop and leave it to a person."""
+        if item.stream == self._md:
+            self._md_gap = True
+        elif not await self._meet_poison(item):
+            return
         self._context.log.error(
             "entry_unusable", stream=item.stream, id=item.entry_id, problem=item.problem
         )
         if item.stream == self._md:
-            self._md_gap = True
             return
         letters.append(
             Outgoing(
@@ -275,7 +289,6 @@ class WindowRunner:
                 ),
             )
         )
-        self._on_poison(f"unusable entry ({item.problem}) on {item.stream}: see the dlq stream")
 
     def _tell(self, notice: Notice) -> None:
         self._telemetry.notice(notice)

@@ -19,7 +19,8 @@ from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.shell.tasks import insist
 from pmcore.wire import keys
-from pmcore.wire.ports import Ack
+from pmcore.wire.ports import Ack, Incoming
+from pmstrategy.poison import PoisonBook
 from pmstrategy.results import DailyResults
 from pmstrategy.runner import WindowRunner
 from pmstrategy.telemetry import StrategyTelemetry
@@ -44,6 +45,7 @@ class StrategyService:
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
+        self._poison = PoisonBook(context.bus, context.settings.account)
         self._halt: Halt | None = None
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -53,6 +55,9 @@ class StrategyService:
     async def run(self) -> None:
         """Read `rot` of every series; ends only when cancelled."""
         await self._results.load()
+        await self._poison.load()
+        for series in self._poison.open_series():
+            self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._refresh())
@@ -80,7 +85,7 @@ class StrategyService:
             "totals": msgspec.to_builtins(totals),
             "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
             "windows_seen": len(self._done) + len(self._runners),
-            "halted": {series: halt.reason for series, halt in self._series_halts.items()},
+            "series_halted": {series: halt.reason for series, halt in self._series_halts.items()},
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
             "profit_today": self._results.profit_u6(now_ns) / SHARE_U6,
@@ -96,19 +101,26 @@ class StrategyService:
         """Quote again, after the usual checks."""
         self._halt = None
         self._series_halts.clear()
+        await insist(self._poison.close)
         resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
         for runner in list(self._runners.values()):
             await runner.inject([resume])
 
+    async def _meet_poison(self, series: str, item: Incoming) -> bool:
+        """Halt the series for an entry that nobody met before; return whether it is one."""
+        if not self._poison.is_new(series, item):
+            return False
+        self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")
+        await insist(self._poison.save)
+        return True
+
     def _halt_series(self, series: str, reason: str) -> None:
         """Where money moves we fail closed: the series holds until an operator resumes."""
-        if series in self._series_halts or self._tasks is None:
-            return
         halt = Halt(reason=reason, by="strategy", ts_recv_ns=self._context.clock.now_ns())
         self._series_halts[series] = halt
-        for runner in list(self._runners.values()):
+        for runner in self._runners.values():
             if runner.window.series == series:
-                self._tasks.create_task(runner.inject([halt]))
+                runner.hold(halt)
 
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
@@ -146,7 +158,7 @@ class StrategyService:
             prior_loss_u6=self._prior_loss_u6(),
         )
         runner = WindowRunner(
-            self._context, header, self._telemetry, partial(self._halt_series, window.series)
+            self._context, header, self._telemetry, partial(self._meet_poison, window.series)
         )
         self._runners[window.slug] = runner
         self._telemetry.windows.labels(window.series).inc()
