@@ -26,7 +26,6 @@ from pmcore.venue.contracts import (
 
 AUTH_MESSAGE = "This message attests that I control the given wallet"
 _AUTH_TYPE = "ClobAuth(address address,string timestamp,uint256 nonce,string message)"
-_AUTH_WORD = 32
 _AUTH_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
 _WORD = 32
 _SIGNATURE_BYTES = 65
