@@ -25,7 +25,7 @@ from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
-from pmcore.wire.ports import Outgoing
+from pmcore.wire.ports import Incoming, Outgoing
 from pmstrategy.runner import WindowRunner
 from pmstrategy.telemetry import StrategyTelemetry
 from support.builders import at, book, params, window
@@ -55,8 +55,7 @@ class World:
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.poison: list[str] = []
-        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), self.poison.append)
+        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), _never_met)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -91,6 +90,10 @@ class World:
 
     async def until_said(self, kind: type[StreamMessage], number: int) -> None:
         await eventually(lambda: len(self.commands(kind)) >= number, f"{number} of {kind.__name__}")
+
+
+async def _never_met(_: Incoming) -> bool:
+    return True
 
 
 def touch(world: World) -> int | None:
