@@ -55,7 +55,10 @@ class World:
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), _never_met)
+        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), self._poison)
+
+    async def _poison(self, item: Incoming) -> bool:
+        raise AssertionError(item)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -90,10 +93,6 @@ class World:
 
     async def until_said(self, kind: type[StreamMessage], number: int) -> None:
         await eventually(lambda: len(self.commands(kind)) >= number, f"{number} of {kind.__name__}")
-
-
-async def _never_met(_: Incoming) -> bool:
-    return True
 
 
 def touch(world: World) -> int | None:

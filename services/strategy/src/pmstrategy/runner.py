@@ -84,7 +84,8 @@ class WindowRunner:
                 for reader in readers.values():
                     reader.cancel()
                 await asyncio.gather(*readers.values(), return_exceptions=True)
-            await self._bus.destroy_group(self._group, [self._md, self._exe, self._user])
+            streams = [self._md, self._exe, self._user]
+            await insist(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
                 self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
@@ -131,22 +132,24 @@ class WindowRunner:
 
     async def _join(self) -> None:
         await self._queue.put(await self._from_checkpoint())
-        await self._bus.set_group_id(self._group, self._user, "0-0")
+        await insist(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
-        pending = await self._bus.recover(self._group, consumer, [self._exe])
-        old = await self._bus.recover(self._group, consumer, [self._user])
-        await self._bus.ack([Ack(i.stream, self._group, i.entry_id) for i in (*pending, *old)])
+        for stream in (self._exe, self._user):
+            old = await insist(partial(self._bus.recover, self._group, consumer, [stream]))
+            acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
+            await insist(partial(self._bus.ack, acks))
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
 
         Without one the next whole books decide; the feed is believed to live until it speaks.
         """
-        stored = await self._bus.get_fields(keys.checkpoints(self.window.series))
+        checkpoints = keys.checkpoints(self.window.series)
+        stored = await insist(partial(self._bus.get_fields, checkpoints))
         if self.window.slug not in stored:
             return [self._feed_state(FeedState.LIVE, "no checkpoint")]
         known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
-        await self._bus.set_group_id(self._group, self._md, known.entry_id)
+        await insist(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
         books = [book for book in (known.up, known.down) if book is not None]
         return [*books, self._feed_state(known.state, "checkpoint")]
 

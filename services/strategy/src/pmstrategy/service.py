@@ -125,8 +125,8 @@ class StrategyService:
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
         consumer = self._context.settings.consumer
-        await bus.create_group(GROUP, [stream], start="0", announce=None)
-        await bus.set_group_id(GROUP, stream, "0-0")
+        await insist(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
+        await insist(partial(bus.set_group_id, GROUP, stream, "0-0"))
         read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
         while True:
             for item in await insist(read):
@@ -147,7 +147,8 @@ class StrategyService:
             return
         if self._context.clock.now_ns() > window.close_ns + FORGET_AFTER_NS:
             return
-        alive = {g.name for g in await self._context.bus.groups(keys.md(window.series))}
+        groups = partial(self._context.bus.groups, keys.md(window.series))
+        alive = {group.name for group in await insist(groups)}
         if keys.window_group(window.slug) not in alive:
             return
         header = JournalHeader(
@@ -181,12 +182,13 @@ class StrategyService:
         del self._runners[slug]
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
-        await self._results.add(slug, runner.window.close_ns, session.profit_u6)
+        profit_u6 = session.profit_u6
+        await self._results.add(slug, runner.window.close_ns, profit_u6)
         self._context.log.info(
             "window_settled",
             slug=slug,
             winner=session.winner,
-            profit=session.profit_u6 / SHARE_U6,
+            profit=profit_u6 / SHARE_U6,
         )
 
     async def _refresh(self) -> None:
