@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.tasks import Backoff, cancel_and_wait, until_answered
+from pmcore.shell.tasks import Backoff, cancel_and_wait, insist
 
 
 def test_delays_double_up_to_the_most_and_are_jittered_downwards() -> None:
@@ -47,6 +47,6 @@ async def test_a_call_is_made_again_while_the_road_is_down_and_not_when_it_says_
         return 7
 
     with pytest.raises(TransportError, match="no"):
-        await until_answered(call)
+        await insist(call)
     failures.append(TransportError("away", retryable=True, sent=Sent.NO))
-    assert await until_answered(call) == 7
+    assert await insist(call) == 7

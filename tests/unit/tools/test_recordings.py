@@ -18,7 +18,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.tools import recording_bytes
 from pmcore.tools import recordings as recordings_module
-from pmcore.tools.recordings import RawFrame, Recording, RecordingFormat, load_market_file
+from pmcore.tools.recordings import RawFrame, Recording, RecordingFormat
 from pmcore.venue.encode import book_frame as written_book
 from pmcore.venue.encode import rest_book, to_text, trade_book_frame
 from pmcore.venue.market_frames import MarketFrameParser
@@ -294,62 +294,6 @@ def test_metadata_may_stand_in_the_first_line(tmp_path: Path) -> None:
     opened = recording(tmp_path, lines({"market": SHORT_FORM}, ROW))
     assert opened.windows() == (CENT,)
     assert len(list(opened.frames())) == 1
-
-
-def gamma() -> dict[str, Any]:
-    return {
-        "slug": SLUG,
-        "conditionId": CONDITION,
-        "clobTokenIds": json.dumps([UP_TOKEN, DOWN_TOKEN]),
-        "outcomes": '["Up", "Down"]',
-        "orderPriceMinTickSize": 0.01,
-        "orderMinSize": 5,
-    }
-
-
-@pytest.mark.parametrize("value", [SHORT_FORM, gamma(), [gamma()]])
-def test_a_market_file(tmp_path: Path, value: Any) -> None:
-    path = tmp_path / "market.json"
-    path.write_text(json.dumps(value))
-    assert load_market_file(path) == [CENT]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [("", "bad_json"), ("[]", "no_market"), ('{"upTokenId":"1","slug":"a-b"}', "bad_condition_id")],
-)
-def test_a_market_file_that_cannot_be_used(tmp_path: Path, content: str, reason: str) -> None:
-    path = tmp_path / "market.json"
-    path.write_text(content)
-    with pytest.raises(MalformedInputError) as caught:
-        load_market_file(path)
-    assert caught.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"downTokenId": UP_TOKEN}, "bad_token_ids"),
-        ({"endTs": T0_S}, "bad_times"),
-        ({"minOrderSize": "0"}, "bad_size"),
-        ({"minOrderSize": "-5"}, "bad_size"),
-        ({"tickSize": "0.03"}, "bad_tick"),
-    ],
-)
-def test_a_market_that_cannot_be(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
-    path = tmp_path / "market.json"
-    path.write_text(json.dumps({**SHORT_FORM, **change}))
-    with pytest.raises(MalformedInputError) as caught:
-        load_market_file(path)
-    assert caught.value.reason == reason
-
-
-def test_a_market_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings_module, "_MAX_WHOLE_FILE_BYTES", 10)
-    path = tmp_path / "market.json"
-    path.write_text(json.dumps(SHORT_FORM))
-    with pytest.raises(MalformedInputError, match="too_large"):
-        load_market_file(path)
 
 
 def test_frames_between_semicolons(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus

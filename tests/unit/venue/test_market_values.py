@@ -31,9 +31,12 @@ def test_sides_and_statuses_in_any_dress() -> None:
     assert plain_status({"status": "ORDER_STATUS_LIVE"}) == "LIVE"
     assert plain_status({"status": "TRADE_STATUS_MINED"}) == "MINED"
     assert plain_status({}) == ""
-    for bad in ({}, {"side": "HOLD"}, {"side": 1}):
-        with pytest.raises(MalformedInputError, match="bad_side"):
-            taker_side_of(bad)
+
+
+@pytest.mark.parametrize("item", [{}, {"side": "HOLD"}, {"side": 1}])
+def test_a_side_that_is_none(item: dict[str, object]) -> None:
+    with pytest.raises(MalformedInputError, match="bad_side"):
+        taker_side_of(item)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_the_kind_of_an_event(item: dict[str, Any], kind: str) -> None:
 def test_where_a_book_comes_from() -> None:
     assert origin_of({}) is SnapshotOrigin.REST
     assert origin_of({"event_type": "book"}) is SnapshotOrigin.TRADE
-    told = {"event_type": "book", "last_trade_price": ""}
+    told: dict[str, object] = {"event_type": "book", "last_trade_price": ""}
     assert origin_of(told) is SnapshotOrigin.SUBSCRIBE
 
 

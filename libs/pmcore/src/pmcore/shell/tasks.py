@@ -1,4 +1,4 @@
-"""Small habits of waiting: bounded, jittered back-off, patience with the road, ends of tasks."""
+"""Small habits of waiting: bounded back-off, roads that are closed for a while, ends of tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pmcore.model.errors import TransportError
 
-_Answer = TypeVar("_Answer")
+T = TypeVar("T")
 
 
 class Backoff:
@@ -31,10 +31,10 @@ class Backoff:
         return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
-async def until_answered(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    """Make a call again while the road is down. Only for calls that may be made twice.
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until there is an answer; only a `TransportError` that says so is waited out.
 
-    Raise the `TransportError` that will not pass.
+    For what may be said twice: reads, acknowledgements, facts and commands with an identity.
     """
     backoff = Backoff(first_s=0.05, most_s=1.0)
     while True:
