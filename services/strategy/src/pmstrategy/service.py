@@ -183,7 +183,7 @@ class StrategyService:
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
         profit_u6 = session.profit_u6
-        await self._results.add(slug, runner.window.close_ns, profit_u6)
+        await insist(partial(self._results.add, slug, runner.window.close_ns, profit_u6))
         self._context.log.info(
             "window_settled",
             slug=slug,
