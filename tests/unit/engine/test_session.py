@@ -172,6 +172,16 @@ def test_the_last_windows_thresholds_are_taken_over() -> None:
     assert MarketSession(window(), params(), warm_start={UP: warm}).flows[UP] is not None
 
 
+def test_the_profit_is_the_worst_case_until_somebody_won() -> None:
+    session = open_session()
+    session.inventory.apply(fill(UP, "5", "0.4"), UP)
+    assert session.profit_u6 == -2_000_000
+    session.winner = UP
+    assert session.profit_u6 == 3_000_000
+    session.winner = DOWN
+    assert session.profit_u6 == -2_000_000
+
+
 def test_the_view_names_what_a_person_wants_to_know() -> None:
     session = open_session()
     view = session.as_view(at(2))
