@@ -16,6 +16,7 @@ import pytest
 from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.model.params import StrategyParams
+from pmcore.shell.journal import JournalWriter
 from pmcore.tools.cli import main
 from support.small_recording import SLUG, market_object, recorded_window, rows, write_recording
 
@@ -243,6 +244,21 @@ def test_a_journal_is_stepped_again(replay: Replay, tmp_path: Path) -> None:
 def test_a_journal_that_comes_out_differently_is_exit_1(replay: Replay, tmp_path: Path) -> None:
     summary = replay(_journal(tmp_path / "journal.jsonl", fingerprint="0" * 64), code=1)
     assert summary["journals_differ"] == 1
+
+
+def test_the_strategys_parts_are_found_by_the_first(replay: Replay, tmp_path: Path) -> None:
+    """Named as the strategy names them: `<slug>.<run id>`, with a dot inside the stem."""
+    lines = _journal(tmp_path / "whole").read_bytes().splitlines()
+    writer = JournalWriter(tmp_path, "btc-updown-15m-1790766900.1a2b", part_bytes=1)
+    for start in range(0, len(lines), 40):
+        for line in lines[start : start + 40]:
+            writer.write(line)
+        writer.flush()
+    writer.close()
+    parts = sorted(tmp_path.glob("*.zst"))
+    assert len(parts) > 2
+    summary = replay(tmp_path / "btc-updown-15m-1790766900.1a2b.jsonl.zst")
+    assert (summary["events"], summary["journals_differ"]) == (100, 0)
 
 
 def test_a_later_part_of_a_journal_needs_its_first(

@@ -96,6 +96,11 @@ def journal_parts(directory: Path, stem: str) -> list[Path]:
     return parts
 
 
+def journal_stem(first_part: Path) -> str:
+    """Return the stem that a journal's first part was written under."""
+    return first_part.name.removesuffix(_SUFFIX)
+
+
 def read_journal(path: Path) -> Iterator[bytes]:
     """Yield the whole lines of one part; a torn tail or an over-long line ends it quietly."""
     rest = b""

@@ -11,7 +11,7 @@ import msgspec
 from pmcore.engine.journal import JournalHeader, JournalLine, decode_line
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
-from pmcore.shell.journal import journal_parts
+from pmcore.shell.journal import journal_parts, journal_stem
 from pmcore.tools.errors import UsageError, unusable_file
 from pmcore.tools.recording_bytes import records
 from pmcore.tools.recordings import Recording, load_market_file
@@ -40,7 +40,7 @@ def find_inputs(paths: Sequence[Path], market: Path | None) -> list[Recording | 
     for path in paths:
         first = _first_record(path)
         if first.startswith(_HEADER):
-            stem = path.name.partition(".")[0]
+            stem = journal_stem(path)
             inputs.append(JournalParts(tuple(journal_parts(path.parent, stem)) or (path,)))
         elif first.startswith(_ENTRY):
             later_parts.append(path)
