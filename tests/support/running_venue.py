@@ -18,9 +18,10 @@ from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
-from pmsimulator.app import VenueServer, create_app
+from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
-from pmsimulator.service import listen
+from pmsimulator.server import VenueServer
+from pmsimulator.venue import listen
 from pmsimulator.world import World
 
 SERIES = "btc-updown-5m"

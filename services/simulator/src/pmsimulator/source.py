@@ -21,7 +21,7 @@ _LATE_NS = 600 * NS_PER_S
 
 def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
     """Build the venue in the clock's time; raise `StartupError` in words for the operator."""
-    desk = DeskParams(seed=settings.seed, failed_ppm=settings.fail_trades_ppm)
+    desk = DeskParams(seed=settings.seed)
     if settings.recording is not None:
         return _recorded(settings.recording, settings.market, clock, desk)
     for spec in settings.series:
@@ -32,7 +32,11 @@ def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
             )
     return SyntheticVenue(
         SyntheticParams(
-            series=settings.series, seed=settings.seed, start_ns=clock.now_ns(), desk=desk
+            series=settings.series,
+            seed=settings.seed,
+            start_ns=clock.now_ns(),
+            protocol=settings.protocol,
+            desk=desk,
         )
     )
 

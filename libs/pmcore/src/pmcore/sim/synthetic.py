@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pmcore.model.check import invariant
-from pmcore.model.market import Outcome, SeriesSpec
+from pmcore.model.market import Outcome, Protocol, SeriesSpec
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
 from pmcore.sim.answers import (
     NO_BOOK_TEXT,
@@ -61,6 +61,7 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     min_size_u6: int = 5 * SHARE_U6
     prequote_ms: int = 20_000
     resolve_delay_ms: int = 10_000
+    protocol: Protocol = Protocol.V1
     crowd: CrowdParams = CrowdParams()
     desk: DeskParams = DeskParams()
 
@@ -240,7 +241,12 @@ class SyntheticVenue:
     def _lane(self, spec: SeriesSpec, at_ns: int) -> Lane:
         params = self._params
         window = window_at(
-            spec, at_ns, seed=params.seed, tick_e4=params.tick_e4, min_size_u6=params.min_size_u6
+            spec,
+            at_ns,
+            seed=params.seed,
+            tick_e4=params.tick_e4,
+            min_size_u6=params.min_size_u6,
+            protocol=params.protocol,
         )
         if window.slug not in self._lanes:
             self._forget_oldest()
@@ -257,7 +263,7 @@ class SyntheticVenue:
     def _forget_oldest(self) -> None:
         """Keep the number of resolved windows bounded."""
         resolved = [slug for slug, lane in self._lanes.items() if lane.market.resolved]
-        for slug in resolved[: max(0, len(self._lanes) + 1 - KEPT_WINDOWS)]:
+        for slug in resolved[: max(0, len(resolved) + 1 - KEPT_WINDOWS)]:
             window = self._lanes.pop(slug).window
             for outcome in Outcome:
                 del self._slug_of[window.token_id(outcome)]
