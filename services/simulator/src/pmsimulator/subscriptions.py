@@ -114,6 +114,10 @@ class Subscriptions:
                 if not readers:
                     del self._by_asset[asset_id]
 
+    def readers_of(self, asset_id: str) -> Sequence[MarketSubscriber]:
+        """Who is subscribed to an asset."""
+        return tuple(self._by_asset.get(asset_id, ()))
+
     def add_user(self, subscriber: UserSubscriber) -> None:
         """Subscribe a connection to an account's frames."""
         self._by_key.setdefault(subscriber.api_key, []).append(subscriber)
