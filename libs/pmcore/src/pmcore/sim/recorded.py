@@ -16,10 +16,10 @@ from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, complement_e4
 from pmcore.sim.answers import DELAYED_TEXT, NO_BOOK_TEXT, POST_ONLY_TEXT, accepted, refused
-from pmcore.sim.desk import CROWD, Desk, DeskParams
+from pmcore.sim.desk import CROWD, DeskParams
+from pmcore.sim.desk_venue import DeskVenue
 from pmcore.sim.identity import digest_hex
 from pmcore.sim.ports import (
-    Account,
     CancelResult,
     Listing,
     MakerFill,
@@ -29,8 +29,6 @@ from pmcore.sim.ports import (
     OrderSide,
     PlaceResult,
     TimeInForce,
-    TradeRecord,
-    VenueEvent,
 )
 from pmcore.sim.recorded_market import RecordedMarket
 from pmcore.venue.encode import to_text
@@ -49,7 +47,7 @@ class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskParams = DeskParams()
 
 
-class RecordedVenue:
+class RecordedVenue(DeskVenue):
     """A `SimulatedVenue` over (receive time, raw frame) pairs, read as the world goes on."""
 
     def __init__(
@@ -62,7 +60,6 @@ class RecordedVenue:
     ) -> None:
         invariant(bool(windows), "a recording needs a window")
         self.source = source
-        self.desk = Desk(params.desk)
         self._params = params
         self._markets = {
             window.slug: RecordedMarket(window, search_last_trade=params.search_last_trade)
@@ -71,15 +68,9 @@ class RecordedVenue:
         self._parser = MarketFrameParser(*windows)
         self._frames = iter(frames)
         self._next = next(self._frames, None)
-        self._now_ns = self._next[0] if self._next else windows[0].open_ns
+        super().__init__(params.desk, self._next[0] if self._next else windows[0].open_ns)
         self._last_frame_ns = self._now_ns
-        self._outbox: list[VenueEvent] = []
         self._fills = 0
-
-    @property
-    def now_ns(self) -> int:
-        """The world's time; at first that of the first frame."""
-        return self._now_ns
 
     @property
     def done(self) -> bool:
@@ -89,19 +80,16 @@ class RecordedVenue:
             for market in self._markets.values()
         )
 
-    def add_account(self, account: Account) -> None:
-        """Register an API key."""
-        self.desk.add_account(account)
-
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Rest an order, or refuse it."""
         self._run(at_ns)
         market = self._market_of(order.token_id)
         if market is None:
             return refused(order, NO_BOOK_TEXT, 404)
-        answer = self.desk.refusal(owner, order, market.window, market.tick_e4)
-        if answer is not None:
-            return answer
+        text = self.desk.refusal(order, market.window, market.tick_e4, self._now_ns)
+        text = text or self.desk.shortage(owner, order, takes=False)
+        if text:
+            return refused(order, text)
         immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
         if immediate or market.crosses(order, self.desk.all_open()):
             return refused(order, POST_ONLY_TEXT if order.post_only else DELAYED_TEXT)
@@ -117,32 +105,9 @@ class RecordedVenue:
         self._drain_desk()
         return result
 
-    def cancel_all(self, owner: str, at_ns: int) -> CancelResult:
-        """Cancel everything of an account."""
-        return self.cancel_market(owner, at_ns)
-
-    def cancel_market(
-        self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
-    ) -> CancelResult:
-        """Cancel an account's orders of a market and/or a token."""
-        self._run(at_ns)
-        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
-
-    def open_orders(self, owner: str) -> Sequence[OrderRecord]:
-        """Live orders, oldest first."""
-        return self.desk.open_orders(owner)
-
-    def order(self, order_hash: str) -> OrderRecord | None:
-        """Any accepted order."""
-        return self.desk.orders.get(order_hash)
-
-    def trades(self, owner: str) -> Sequence[TradeRecord]:
-        """Trades of an account, newest first."""
-        return self.desk.trades_of(owner)
-
-    def balance_u6(self, owner: str, token_id: str = "") -> int:
-        """Shares of a token, or cash."""
-        return self.desk.balance_u6(owner, token_id)
+    def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
+        """No: a recording's grid is what it was."""
+        return "a recording's tick cannot be changed"
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book` as of now, with a hash of our own making."""
@@ -169,16 +134,6 @@ class RecordedVenue:
         """One of them."""
         market = self._markets.get(slug)
         return market.listing() if market else None
-
-    def advance(self, to_ns: int) -> Sequence[VenueEvent]:
-        """Play up to a time; all events since the last call."""
-        self._run(to_ns)
-        events, self._outbox = self._outbox, []
-        return events
-
-    def next_ns(self) -> int | None:
-        """When the next event is due."""
-        return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
 
     def _next_due_ns(self) -> int | None:
         times = [self._next[0]] if self._next else []
@@ -251,7 +206,8 @@ class RecordedVenue:
         return [market for market in self._markets.values() if not market.resolved]
 
     def _resolve_ns(self, market: RecordedMarket) -> int:
-        return market.window.close_ns + self._params.resolve_delay_ms * NS_PER_MS
+        delay_ms = self._params.resolve_delay_ms + self.desk.plan.resolve_delay_ms
+        return market.window.close_ns + delay_ms * NS_PER_MS
 
     def _resolve(self, at_ns: int) -> None:
         for market in self._unresolved():
@@ -269,6 +225,11 @@ class RecordedVenue:
                 return None if market.resolved else market
         return None
 
-    def _drain_desk(self) -> None:
-        self._outbox += self.desk.frames
-        self.desk.frames.clear()
+    def _pull_expired(self, record: OrderRecord) -> None:
+        self._pull(record)
+
+    def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
+        for market in self._markets.values():
+            if market.window.condition_id == condition_id:
+                return market.window, market.listing().winner
+        return None

@@ -11,48 +11,36 @@ from collections.abc import Sequence
 import msgspec
 
 from pmcore.model.check import invariant
-from pmcore.model.market import Outcome, Protocol, SeriesSpec
+from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
-from pmcore.sim.answers import (
-    NO_BOOK_TEXT,
-    NO_MATCH_TEXT,
-    NOT_FILLABLE_TEXT,
-    POST_ONLY_TEXT,
-    accepted,
-    refused,
-)
 from pmcore.sim.crowd import CrowdParams
-from pmcore.sim.desk import CROWD, Desk, DeskParams
+from pmcore.sim.desk import CROWD, DeskParams
+from pmcore.sim.desk_venue import NO_MARKET, DeskVenue
+from pmcore.sim.flow import OrderFlow
 from pmcore.sim.identity import window_at
 from pmcore.sim.lane import Lane, LaneParams
-from pmcore.sim.matching import BookOrder, Refusal, UpLevel
+from pmcore.sim.listed_market import is_finer
+from pmcore.sim.matching import UpLevel
 from pmcore.sim.ports import (
-    Account,
     CancelResult,
     Listing,
     MarketFrame,
     NewOrder,
     OrderRecord,
-    OrderStatus,
     PlaceResult,
-    TimeInForce,
-    TradeRecord,
-    VenueEvent,
 )
 from pmcore.sim.scheduler import Scheduler
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
-KEPT_WINDOWS = 64
-_REFUSALS = {
-    Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
-    Refusal.NOT_FILLABLE: NOT_FILLABLE_TEXT,
-    Refusal.NO_MATCH: NO_MATCH_TEXT,
-}
 
 
 class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`series` rotate side by side. The crowd arrives `prequote_ms` before a window opens."""
+    """`series` rotate side by side. The crowd arrives `prequote_ms` before a window opens.
+
+    `taker_delay_ms` holds marketable orders back, the crowd's too; 0 matches at entry. With
+    `auto_tick` the tick becomes 0.001 near a limit.
+    """
 
     series: tuple[SeriesSpec, ...]
     seed: int
@@ -62,118 +50,68 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     prequote_ms: int = 20_000
     resolve_delay_ms: int = 10_000
     protocol: Protocol = Protocol.V1
+    taker_delay_ms: int = 0
+    auto_tick: bool = False
     crowd: CrowdParams = CrowdParams()
     desk: DeskParams = DeskParams()
 
 
-class SyntheticVenue:
+class SyntheticVenue(DeskVenue):
     """A `SimulatedVenue` that never ends."""
 
     def __init__(self, params: SyntheticParams) -> None:
         invariant(bool(params.series), "a synthetic world needs a series")
         self.source = f"synthetic, seed {params.seed}"
-        self.desk = Desk(msgspec.structs.replace(params.desk, seed=params.seed))
+        super().__init__(msgspec.structs.replace(params.desk, seed=params.seed), params.start_ns)
         self.desk.ledger.fund(CROWD.owner, params.desk.cash_u6)
         self._params = params
-        self._now_ns = params.start_ns
         self._schedule = Scheduler()
+        self._flow = OrderFlow(self.desk, self._schedule, self._lane_of, params.taker_delay_ms)
         self._lanes: dict[str, Lane] = {}
         self._slug_of: dict[str, str] = {}
-        self._outbox: list[VenueEvent] = []
         for spec in params.series:
             self._arrive(spec, params.start_ns)
         self._run(params.start_ns)
-
-    @property
-    def now_ns(self) -> int:
-        """The world's time."""
-        return self._now_ns
 
     @property
     def done(self) -> bool:
         """Never."""
         return False
 
-    def add_account(self, account: Account) -> None:
-        """Register an API key."""
-        self.desk.add_account(account)
-
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Let an order reach the engine."""
+        return self.place_batch(owner, [order], at_ns)[0]
+
+    def place_batch(
+        self, owner: str, orders: Sequence[NewOrder], at_ns: int
+    ) -> Sequence[PlaceResult]:
+        """Let orders reach the engine as one event."""
         self._run(at_ns)
-        lane = self._lane_of(order.token_id)
-        outcome = lane.window.outcome_of(order.token_id) if lane else None
-        if lane is None or outcome is None:
-            return refused(order, NO_BOOK_TEXT, 404)
-        answer = self.desk.refusal(owner, order, lane.window, lane.market.tick_e4)
-        if answer is not None:
-            return answer
-        taker = BookOrder(
-            order_id=order.order_hash,
-            owner=owner,
-            outcome=outcome,
-            side=order.side,
-            price_e4=order.price_e4,
-            leaves_u6=order.size_u6,
-        )
-        immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
-        if immediate:
-            all_or_none = order.time_in_force is TimeInForce.FOK
-            placed = lane.market.book.take(taker, all_or_none=all_or_none)
-        else:
-            placed = lane.market.book.place(taker, post_only=order.post_only)
-        if placed.refusal is not None:
-            return refused(order, _REFUSALS[placed.refusal])
-        record = self.desk.accept(owner, order, lane.window, self._now_ns)
-        trade = lane.publish(taker, placed, self._now_ns)
-        if immediate and record.leaves_u6:
-            self.desk.close(record, OrderStatus.CANCELED, self._now_ns)
+        answers = self._flow.place(owner, orders, self._now_ns)
         self._drain_desk()
-        return accepted(order, trade)
+        return answers
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelResult:
         """Cancel by ids, as one engine event per market."""
         self._run(at_ns)
         levels: dict[str, list[UpLevel]] = {}
-
-        def pull(record: OrderRecord) -> None:
-            slug = self._slug_of[record.token_id]
-            level = self._lanes[slug].market.book.cancel(record.order_hash)
-            invariant(level is not None, f"{record.order_hash} is open but not in the book")
-            levels.setdefault(slug, []).extend([level] if level else [])
-
-        result = self.desk.cancel(owner, order_hashes, self._now_ns, pull)
-        for slug, changed in levels.items():
-            self._lanes[slug].publish_levels(changed, self._now_ns, Outcome.UP)
+        result = self.desk.cancel(
+            owner, order_hashes, self._now_ns, lambda record: self._pull(record, levels)
+        )
+        self._publish(levels)
         self._drain_desk()
         return result
 
-    def cancel_all(self, owner: str, at_ns: int) -> CancelResult:
-        """Cancel everything of an account."""
-        return self.cancel_market(owner, at_ns)
-
-    def cancel_market(
-        self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
-    ) -> CancelResult:
-        """Cancel an account's orders of a market and/or a token."""
+    def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
+        """Make a market's tick finer."""
         self._run(at_ns)
-        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
-
-    def open_orders(self, owner: str) -> Sequence[OrderRecord]:
-        """Live orders, oldest first."""
-        return self.desk.open_orders(owner)
-
-    def order(self, order_hash: str) -> OrderRecord | None:
-        """Any accepted order."""
-        return self.desk.orders.get(order_hash)
-
-    def trades(self, owner: str) -> Sequence[TradeRecord]:
-        """Trades of an account, newest first."""
-        return self.desk.trades_of(owner)
-
-    def balance_u6(self, owner: str, token_id: str = "") -> int:
-        """Shares of a token, or cash."""
-        return self.desk.balance_u6(owner, token_id)
+        lane = self._lane_of_market(condition_id)
+        if lane is None or lane.market.resolved:
+            return NO_MARKET
+        if not is_finer(lane.market.tick_e4, tick_e4):
+            return "a tick only becomes finer"
+        lane.change_tick(tick_e4, self._now_ns)
+        return ""
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
@@ -205,16 +143,6 @@ class SyntheticVenue:
                 self._lane(spec, start_ns)
         lane = self._lanes.get(slug)
         return lane.listing(self._now_ns) if lane else None
-
-    def advance(self, to_ns: int) -> Sequence[VenueEvent]:
-        """Bring the world to a time; all events since the last call."""
-        self._run(to_ns)
-        events, self._outbox = self._outbox, []
-        return events
-
-    def next_ns(self) -> int | None:
-        """When the next event is due."""
-        return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
 
     def _next_due_ns(self) -> int | None:
         times = (self._schedule.next_ns(), self.desk.next_ns())
@@ -251,11 +179,15 @@ class SyntheticVenue:
         if window.slug not in self._lanes:
             self._forget_oldest()
             lane_params = LaneParams(
-                seed=params.seed, resolve_delay_ms=params.resolve_delay_ms, crowd=params.crowd
+                seed=params.seed,
+                resolve_delay_ms=params.resolve_delay_ms,
+                crowd=params.crowd,
+                taker_delay_ms=params.taker_delay_ms,
+                auto_tick=params.auto_tick,
             )
-            self._lanes[window.slug] = Lane(
-                window, lane_params, self.desk, self._schedule, self._emit
-            )
+            lane = Lane(window, lane_params, self.desk, self._schedule, self._emit)
+            self._lanes[window.slug] = lane
+            lane.announce(self._now_ns)
             for outcome in Outcome:
                 self._slug_of[window.token_id(outcome)] = window.slug
         return self._lanes[window.slug]
@@ -282,6 +214,25 @@ class SyntheticVenue:
     def _deliver_later(self, frame: MarketFrame) -> None:
         self._schedule.at(frame.at_ns, lambda _: self._outbox.append(frame))
 
-    def _drain_desk(self) -> None:
-        self._outbox += self.desk.frames
-        self.desk.frames.clear()
+    def _pull(self, record: OrderRecord, levels: dict[str, list[UpLevel]]) -> None:
+        slug = self._slug_of[record.token_id]
+        level = self._lanes[slug].market.book.cancel(record.order_hash)
+        invariant(level is not None, f"{record.order_hash} is open but not in the book")
+        levels.setdefault(slug, []).extend([level] if level else [])
+
+    def _publish(self, levels: dict[str, list[UpLevel]]) -> None:
+        for slug, changed in levels.items():
+            self._lanes[slug].publish_levels(changed, self._now_ns, None)
+
+    def _pull_expired(self, record: OrderRecord) -> None:
+        levels: dict[str, list[UpLevel]] = {}
+        self._pull(record, levels)
+        self._publish(levels)
+
+    def _lane_of_market(self, condition_id: str) -> Lane | None:
+        lanes = self._lanes.values()
+        return next((lane for lane in lanes if lane.window.condition_id == condition_id), None)
+
+    def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
+        lane = self._lane_of_market(condition_id)
+        return (lane.window, lane.settled_winner) if lane else None
