@@ -20,8 +20,6 @@ class OpenVenue:
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
         self._listener = listen(settings.sim_host, settings.sim_port)
         venue = make_venue(settings, clock)
-        faults = settings.faults
-        venue.set_faults(faults.plan, venue.now_ns)
         self.world = World(
             venue,
             clock,
@@ -30,7 +28,7 @@ class OpenVenue:
             outbox_frames=settings.outbox_frames,
             listed_ahead_s=settings.listed_ahead_s,
         )
-        app = create_app(self.world, settings.tier, seed=settings.seed, door_faults=faults.door)
+        app = create_app(self.world, settings.tier, seed=settings.seed, door_faults=settings.faults.door)
         self._server = VenueServer(app, self._listener)
 
     @property
