@@ -185,13 +185,16 @@ class TradeRecord(msgspec.Struct, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A window as Gamma would list it now. `closed` means resolved: its book is gone."""
+    """A window as Gamma lists it now. `closed`: resolved, its book is gone. One that is not
+    `hydrated` is unknown to the CLOB: every path of it answers 404 (venue.md 1.3).
+    """
 
     window: Window
     accepting_orders: bool
     closed: bool
     winner: Outcome | None = None
     up_price_e4: int = 5_000
+    hydrated: bool = True
 
 
 class MarketFrame(msgspec.Struct, frozen=True, kw_only=True):
