@@ -239,7 +239,12 @@ def test_a_day_of_windows_is_listed_page_by_page(venue: RunningVenue) -> None:
     slugs: list[str] = []
     cursor = ""
     while True:
-        params = {"series_id": 10684, "closed": "false", "limit": 100, "after_cursor": cursor}
+        params: dict[str, str | int] = {
+            "series_id": 10684,
+            "closed": "false",
+            "limit": 100,
+            "after_cursor": cursor,
+        }
         page = httpx.get(f"{venue.url}/events/keyset", params=params, timeout=PATIENCE_S).json()
         assert len(page["events"]) <= 100
         slugs += [event["slug"] for event in page["events"]]

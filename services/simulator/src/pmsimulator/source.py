@@ -22,9 +22,7 @@ _LATE_NS = 600 * NS_PER_S
 
 def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
     """Build the venue in the clock's time; raise `StartupError` in words for the operator."""
-    return FaultyVenue(
-        _sound_venue(settings, clock), seed=settings.seed, plan=settings.faults.plan
-    )
+    return FaultyVenue(_sound_venue(settings, clock), seed=settings.seed, plan=settings.faults.plan)
 
 
 def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:

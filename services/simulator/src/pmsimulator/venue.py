@@ -28,7 +28,9 @@ class OpenVenue:
             outbox_frames=settings.outbox_frames,
             listed_ahead_s=settings.listed_ahead_s,
         )
-        app = create_app(self.world, settings.tier, seed=settings.seed, door_faults=settings.faults.door)
+        app = create_app(
+            self.world, settings.tier, seed=settings.seed, door_faults=settings.faults.door
+        )
         self._server = VenueServer(app, self._listener)
 
     @property
