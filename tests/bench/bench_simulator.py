@@ -67,7 +67,7 @@ async def serve(rate_hz: int, addresses: Queue[str], readings: Queue[list[Readin
     frames = frames_of_a_world()
     window = world.listings()[0].window
     addresses.put(f"{listener.getsockname()[1]} {window.up_token_id}")
-    while len(world.subscriptions.readers_of(window.up_token_id)) < READERS + 1:
+    while len(world.subscriptions.readers_of(window.up_token_id)) < READERS + 1:  # noqa: ASYNC110 - they come over sockets
         await asyncio.sleep(0.01)
     memory_mb, used_s = _peak_mb(), process_time()
     started_ns = perf_counter_ns()

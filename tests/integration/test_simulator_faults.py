@@ -49,6 +49,11 @@ def join_market(venue: RunningVenue, token_id: str) -> Iterator[ClientConnection
         yield socket
 
 
+def read_to_the_end(socket: ClientConnection) -> None:
+    while True:
+        socket.recv(timeout=PATIENCE_S)
+
+
 def test_an_accepted_order_may_get_no_answer(venue: RunningVenue, maker: ClobClient) -> None:
     order = signed(venue, maker)
     venue.faults(transport={"lose_response_ppm": ALWAYS})
@@ -115,8 +120,7 @@ def test_websockets_are_dropped_on_request(venue: RunningVenue) -> None:
         dropped = httpx.post(f"{venue.url}/sim/disconnect", json={"channel": "market"})
         assert dropped.json() == {"connections": 1}
         with pytest.raises(ConnectionClosed):
-            while True:
-                socket.recv(timeout=PATIENCE_S)
+            read_to_the_end(socket)
     wrong = httpx.post(f"{venue.url}/sim/disconnect", json={"channel": "radio"})
     assert wrong.status_code == 400
 
@@ -128,8 +132,7 @@ def test_websockets_may_live_a_limited_time() -> None:
             join_market(venue, venue.tokens(venue.slug)[0]) as socket,
             pytest.raises(ConnectionClosed),
         ):
-            while True:
-                socket.recv(timeout=PATIENCE_S)
+            read_to_the_end(socket)
 
 
 def test_a_window_may_be_unknown_to_the_clob_until_late(venue: RunningVenue) -> None:

@@ -48,7 +48,7 @@ class SimulatorSettings(CommonSettings):
         86_400, validation_alias="PM_SIM_LISTED_AHEAD_S", ge=0, le=7 * 86_400
     )
     taker_delay_ms: int = Field(150, validation_alias="PM_SIM_TAKER_DELAY_MS", ge=0, le=10_000)
-    auto_tick: bool = Field(True, validation_alias="PM_SIM_AUTO_TICK")
+    auto_tick: bool = Field(default=True, validation_alias="PM_SIM_AUTO_TICK")
     faults_json: str = Field("{}", validation_alias="PM_SIM_FAULTS")
 
     @property
