@@ -160,6 +160,8 @@ def test_the_tier_is_told(venue: RunningVenue, maker: ClobClient) -> None:
     tier = maker._get(f"{venue.url}/v1/user/rate-limit-tier", headers=headers)
     assert tier["tier"] == "Standard"
     assert tier["orders"] == {"per_second": 40, "burst": 60}
+    headers = maker._l2_headers("POST", "/heartbeats")
+    assert maker._post(f"{venue.url}/heartbeats", headers=headers) == {"status": "ok"}
     assert maker._get(f"{venue.url}/fees/builder-fees/0x01")["builder_taker_fee_rate_bps"] == 0
 
 
