@@ -26,12 +26,12 @@ import msgspec
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.web import listen
 from pmcore.sim.ports import MarketFrame
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
 from pmsimulator.server import VenueServer
-from pmsimulator.venue import listen
 from pmsimulator.world import World
 
 RATE_HZ, READERS, SECONDS, TICK_MS = 2_000, 20, 10, 10
@@ -60,7 +60,7 @@ async def serve(rate_hz: int, addresses: Queue[str], readings: Queue[list[Readin
     world = World(
         venue, clock, series=SERIES, chain_id=137, outbox_frames=OUTBOX_FRAMES, listed_ahead_s=0
     )
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "PM_SIM_PORT")
     listener.listen()
     server = VenueServer(create_app(world, Tier.OFF), listener)
     serving = asyncio.create_task(server.run())

@@ -14,6 +14,7 @@ from py_clob_client_v2 import ClobClient
 from pmcore.model.market import Protocol, Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.web import listen
 from pmcore.sim.desk import DeskParams
 from pmcore.sim.edge import FaultyVenue
 from pmcore.sim.ports import SimulatedVenue
@@ -22,7 +23,6 @@ from pmcore.venue.listings import parse_gamma_market
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
 from pmsimulator.server import VenueServer
-from pmsimulator.venue import listen
 from pmsimulator.world import World
 
 SERIES = "btc-updown-5m"
@@ -92,7 +92,7 @@ def running_venue(
     world = World(
         venue, clock, series=(parse_series(series),), chain_id=137, outbox_frames=outbox_frames
     )
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "PM_SIM_PORT")
     host, port = listener.getsockname()
     listener.listen()
     running = RunningVenue(f"{host}:{port}", world, venue.now_ns)

@@ -9,12 +9,12 @@ from pmcore.model.market import Protocol
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import TradeRecord
 from pmcore.sim.rows import open_order_row, trade_row
+from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
 from pmsimulator.answers import FIRST_CURSOR, NO_ORDER, VenueError, answer, not_found, page
 from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
 from pmsimulator.faults import DoorKeeper
 from pmsimulator.rate_limits import RateLimits
-from pmsimulator.signatures import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
 from pmsimulator.world import World
 
 _UNLIMITED = str(2**256 - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from fastapi import Request
@@ -12,6 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from pmcore.model.errors import MalformedInputError
+from pmcore.venue.fields import decode_json_as
+
+T = TypeVar("T")
 JSON = "application/json"
 PAGE_ROWS = 100
 FIRST_CURSOR = "MA=="
@@ -39,6 +44,14 @@ class VenueError(Exception):
         self.status = status
         self.headers = headers
         self.body: Mapping[str, object] = body if body is not None else {"error": text}
+
+
+def read_body(body: bytes, wanted: type[T]) -> T:
+    """The body of a request; raise `VenueError` for any other shape."""
+    try:
+        return decode_json_as(body, wanted)
+    except MalformedInputError as error:
+        raise VenueError(400, BAD_PAYLOAD) from error
 
 
 def answer(

@@ -18,7 +18,14 @@ from pmcore.model.units import (
     parse_price_e4,
 )
 from pmcore.sim.ports import Listing
-from pmsimulator.answers import BAD_PAYLOAD, NO_BOOK, NO_MARKET, VenueError, answer, not_found
+from pmsimulator.answers import (
+    NO_BOOK,
+    NO_MARKET,
+    VenueError,
+    answer,
+    not_found,
+    read_body,
+)
 from pmsimulator.history import interval_start_s
 from pmsimulator.touch import touch_e4
 from pmsimulator.world import World
@@ -97,7 +104,7 @@ class MarketReads:
     def each(self, body: bytes, read: Callable[[_Wanted], T]) -> list[tuple[_Wanted, T]]:
         """A read of many tokens; those without a book are left out."""
         found = []
-        for wanted in _decode_wanted(body):
+        for wanted in read_body(body, list[_Wanted]):
             try:
                 found.append((wanted, read(wanted)))
             except VenueError as refusal:
@@ -298,13 +305,6 @@ def _legacy_market(listing: Listing) -> dict[str, object]:
             for outcome in Outcome
         ],
     }
-
-
-def _decode_wanted(body: bytes) -> list[_Wanted]:
-    try:
-        return msgspec.json.decode(body, type=list[_Wanted])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise VenueError(400, BAD_PAYLOAD) from error
 
 
 def _tenths(price_e5: int) -> str:

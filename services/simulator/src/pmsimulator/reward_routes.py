@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmcore.model.units import NS_PER_S, SHARE_U6, format_qty
 from pmcore.sim.ports import Listing, OrderStatus
 from pmsimulator.answers import (
-    BAD_PAYLOAD,
     FIRST_CURSOR,
     NO_MARKET,
-    VenueError,
     answer,
     not_found,
     page,
+    read_body,
 )
 from pmsimulator.door import Door
 from pmsimulator.touch import touch_e4
@@ -58,10 +56,7 @@ def _add_scoring_routes(router: APIRouter, world: World, door: Door) -> None:
     @router.post("/orders-scoring")
     async def orders_scoring(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        try:
-            ids = msgspec.json.decode(body, type=list[str])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise VenueError(400, BAD_PAYLOAD) from error
+        ids = read_body(body, list[str])
         world.drain()
         return answer({each: _scores(world, credentials.api_key, each) for each in ids})
 

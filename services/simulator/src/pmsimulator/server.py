@@ -6,10 +6,9 @@ connection as it is; many at a time, while the connection takes them.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from asyncio import BaseTransport, Transport
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import uvicorn
@@ -19,6 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
+
+from pmcore.shell.web import QuietServer
 
 _FRAMES = "pmsimulator.frames"
 _ABORT = "pmsimulator.abort"
@@ -47,7 +48,7 @@ class VenueServer:
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         self._listener = listener
-        self._server = _Server(
+        self._server = QuietServer(
             uvicorn.Config(
                 app,
                 http=_Connection,
@@ -74,12 +75,6 @@ class VenueServer:
     def started(self) -> bool:
         """Whether connections are taken."""
         return self._server.started
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Connection(H11Protocol):

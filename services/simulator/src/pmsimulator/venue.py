@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 from pmcore.shell.clock import Clock
-from pmcore.shell.errors import StartupError
+from pmcore.shell.web import listen
 from pmsimulator.app import create_app
 from pmsimulator.server import VenueServer
 from pmsimulator.settings import SimulatorSettings
@@ -18,7 +17,7 @@ class OpenVenue:
     """Everything but the process around it; `StartupError` in words when it cannot be opened."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
-        self._listener = listen(settings.sim_host, settings.sim_port)
+        self._listener = listen(settings.sim_host, settings.sim_port, "PM_SIM_PORT")
         venue = make_venue(settings, clock)
         self.world = World(
             venue,
@@ -32,6 +31,7 @@ class OpenVenue:
             self.world, settings.tier, seed=settings.seed, door_faults=settings.faults.door
         )
         self._server = VenueServer(app, self._listener)
+        self._listener.listen()
 
     @property
     def address(self) -> str:
@@ -54,18 +54,3 @@ class OpenVenue:
     def close(self) -> None:
         """End the connections and then `run`."""
         self._server.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or `StartupError` in words."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StartupError(
-            f"PM_SIM_PORT: cannot listen on {host}:{port}: {error.strerror}"
-        ) from None
-    return listener

@@ -40,10 +40,9 @@ _KEEPALIVE = frozenset({"PING", "PONG", ""})
 
 
 class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`search_last_trade` finds unseen trades' prices in book hashes: about 1 ms a book."""
+    """When windows resolve after their close, and the desk's own settings."""
 
     resolve_delay_ms: int = 20_000
-    search_last_trade: bool = False
     desk: DeskParams = DeskParams()
 
 
@@ -61,10 +60,7 @@ class RecordedVenue(DeskVenue):
         invariant(bool(windows), "a recording needs a window")
         self.source = source
         self._params = params
-        self._markets = {
-            window.slug: RecordedMarket(window, search_last_trade=params.search_last_trade)
-            for window in windows
-        }
+        self._markets = {window.slug: RecordedMarket(window) for window in windows}
         self._parser = MarketFrameParser(*windows)
         self._frames = iter(frames)
         self._next = next(self._frames, None)
