@@ -86,11 +86,11 @@ test-connected: setup ## tests with a real Redis server and whole processes
 test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and Prometheus in containers
 	@$(RUN) pytest -rsfE -m docker
 
-coverage-core: setup ## every branch of the pure core, each file by its own test file
+coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine
-	@$(RUN) pytest -q -s -m "" tests/bench
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmcore.tools.docs
@@ -119,13 +119,17 @@ logs: ## follow the services' logs
 ps: ## what runs, and how healthy
 	@$(COMPOSE) --profile sim ps
 
+# The containers share a token that the first of them made; processes without Docker are found by `pm` itself.
+WITH_TOKEN = PM_CONTROL_TOKEN="$${PM_CONTROL_TOKEN:-$$(for s in executor strategy feed userws; do \
+	$(COMPOSE) exec -T $$s cat /run/pm-control/token 2>/dev/null && break; done)}"
+
 # --- the operator's levers -------------------------------------------------------------------------------------
 
 kill: setup ## stop quoting and cancel everything, now (REASON=...)
-	@$(RUN) pmcore.tools.cli kill --reason "$(REASON)"
+	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli kill --reason "$(REASON)"
 
 resume: setup ## quote again after a kill
-	@$(RUN) pmcore.tools.cli resume
+	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli resume
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run

@@ -93,7 +93,7 @@ def test_a_closed_gate_takes_orders_back_and_denies_until_it_opens() -> None:
     assert not bench.got(DeleteAll)
     bench.place("b")
     failed = bench.one(OrderFailed)
-    assert (failed.reason, failed.text) == (Reason.HALTED, "the placing gate is closed")
+    assert (failed.reason, failed.text) == (Reason.NO_HEARTBEAT, "the placing gate is closed")
     bench.step(PlacingGate(open=True))
     bench.place("c")
     assert bench.got(SignOrder)

@@ -9,6 +9,7 @@ from pmcore.machines.quoting import (
     QuoteMode,
     QuoteView,
     SideView,
+    Targets,
     decide,
     hedge_size_u6,
 )
@@ -71,8 +72,8 @@ def up_5(price_e4: int) -> Position:
 def test_balanced_quotes(up: str, down: str, up_e4: int, down_e4: int) -> None:
     targets = decide(view(up, down))
     assert targets.mode is QuoteMode.BALANCED
-    assert targets.up == Quote(up_e4, 5_000_000)
-    assert targets.down == Quote(down_e4, 5_000_000)
+    assert targets.quote(UP) == Quote(up_e4, 5_000_000)
+    assert targets.quote(DOWN) == Quote(down_e4, 5_000_000)
 
 
 def test_the_market_tick_decides_the_floor() -> None:
@@ -184,3 +185,9 @@ def test_no_pair_when_even_the_first_ticks_cost_too_much() -> None:
 def test_a_hedge_needs_only_the_missing_sides_book() -> None:
     targets = decide(view("-/-", "0.50/0.52", held=up_5(4700)))
     assert targets.down == Quote(5190, 5_000_000)
+
+
+def test_targets_by_outcome() -> None:
+    up, down = Quote(4700, 5_000_000), Quote(5200, 5_000_000)
+    targets = Targets(QuoteMode.BALANCED, up, down)
+    assert (targets.quote(UP), targets.quote(DOWN)) == (up, down)

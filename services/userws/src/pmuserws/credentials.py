@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 from pmcore.shell.account_settings import read_credentials
 from pmcore.shell.clock import monotonic_s
@@ -12,6 +13,7 @@ from pmcore.venue.l2_auth import ApiCredentials
 from pmuserws.settings import UserwsSettings
 
 POLL_S = 0.2
+WATCH_S = 1.0
 
 
 async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials:
@@ -31,3 +33,15 @@ async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials
             )
         await asyncio.sleep(POLL_S)
     return read_credentials(path)
+
+
+async def stay_with(used: ApiCredentials, settings: UserwsSettings) -> NoReturn:
+    """Watch the file; raise `StartupError` once the executor leaves others there.
+
+    A file of an earlier account or venue is read at once, and would show us nobody's fills.
+    """
+    path = settings.credentials_file
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if path.exists() and read_credentials(path) != used:
+            raise StartupError(f"{path} holds other credentials now: start again")

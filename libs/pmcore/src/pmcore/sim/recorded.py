@@ -40,10 +40,9 @@ _KEEPALIVE = frozenset({"PING", "PONG", ""})
 
 
 class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`search_last_trade` finds unseen trades' prices in book hashes: about 1 ms a book."""
+    """When windows resolve after their close, and the desk's own settings."""
 
     resolve_delay_ms: int = 20_000
-    search_last_trade: bool = False
     desk: DeskParams = DeskParams()
 
 
@@ -61,10 +60,7 @@ class RecordedVenue(DeskVenue):
         invariant(bool(windows), "a recording needs a window")
         self.source = source
         self._params = params
-        self._markets = {
-            window.slug: RecordedMarket(window, search_last_trade=params.search_last_trade)
-            for window in windows
-        }
+        self._markets = {window.slug: RecordedMarket(window) for window in windows}
         self._parser = MarketFrameParser(*windows)
         self._frames = iter(frames)
         self._next = next(self._frames, None)
@@ -142,17 +138,13 @@ class RecordedVenue(DeskVenue):
         times += [settlement_ns] if settlement_ns is not None else []
         return min(times, default=None)
 
-    def _run(self, to_ns: int) -> None:
-        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
-            self._now_ns = max(self._now_ns, due_ns)
-            self.desk.advance(due_ns)
-            if self._next is not None and self._next[0] <= due_ns:
-                self._play(self._next[1])
-                self._next = next(self._frames, None)
-            else:
-                self._resolve(due_ns)
-            self._drain_desk()
-        self._now_ns = max(self._now_ns, to_ns)
+    def _step(self, due_ns: int) -> None:
+        self.desk.advance(due_ns)
+        if self._next is not None and self._next[0] <= due_ns:
+            self._play(self._next[1])
+            self._next = next(self._frames, None)
+        else:
+            self._resolve(due_ns)
 
     def _play(self, raw: str) -> None:
         self._last_frame_ns = self._now_ns
