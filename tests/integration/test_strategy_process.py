@@ -144,6 +144,24 @@ async def test_two_windows_live_side_by_side_and_the_old_ones_groups_go(
     assert_journals_replay(tmp_path, first.slug)
 
 
+async def test_one_window_by_its_full_slug_ends_with_exit_0(tmp_path: Path, redis_url: str) -> None:
+    world = StrategyWorld(redis_url, speed=100)
+    window = world.window()
+    variables = {**world.variables(), "POLYMARKET_MARKET_SLUG": window.slug}
+    async with world.living(), service_process("pmstrategy", tmp_path, **variables) as service:
+        await service.wait_for("/readyz")
+        await world.announce(window)
+
+        async def awaiting() -> bool:
+            state = (await window_view(service, window.slug)).get("state")
+            return state == "awaiting_resolution"
+
+        await service.until(awaiting, "the end of the window")
+        await world.resolve(window)
+        assert await service.ended() == 0
+        assert "window_settled" in service.log
+
+
 def assert_journals_replay(data_dir: Path, slug: str) -> None:
     """Re-stepping what was journalled gives the live run's fingerprint."""
     assert slug.startswith(PREFIX)

@@ -37,16 +37,17 @@ from support.sim_worlds import WORLD_START_NS
 
 OWNERS = ("ann", "bob", "cat")
 owners = st.sampled_from(OWNERS)
-prices = st.integers(44, 56)
-lots = st.integers(500, 4_000)
+prices = st.integers(48, 52)
+lots = st.integers(500, 2_000)
+kinds = st.sampled_from([TimeInForce.GTC] * 4 + [TimeInForce.GTD, TimeInForce.FOK, TimeInForce.FAK])
 shapes = st.fixed_dictionaries(
     {
         "outcome": st.sampled_from(Outcome),
         "side": st.sampled_from(OrderSide),
         "ticks": prices,
         "lots": lots,
-        "kind": st.sampled_from(TimeInForce),
-        "post_only": st.booleans(),
+        "kind": kinds,
+        "post_only": st.sampled_from([True, False, False]),
         "dollars": st.sampled_from([0, 0, 3]),
     }
 )
@@ -63,7 +64,7 @@ class VenueLaws(RuleBasedStateMachine):
                 seed=5,
                 start_ns=WORLD_START_NS,
                 taker_delay_ms=150,
-                desk=DeskParams(cash_u6=150 * SHARE_U6, failed_ppm=300_000),
+                desk=DeskParams(cash_u6=250 * SHARE_U6, failed_ppm=300_000),
             )
         )
         self.venue = FaultyVenue(self.synthetic, seed=5)
@@ -72,6 +73,8 @@ class VenueLaws(RuleBasedStateMachine):
         listing = self.venue.listing(f"btc-updown-30s-{WORLD_START_NS // NS_PER_S + 30}")
         assert listing is not None
         self.window = listing.window
+        for owner in OWNERS:
+            self.split(owner, 10_000)
         self.posted = 0
         self.step = 0
         self.post_only: list[str] = []
@@ -112,7 +115,13 @@ class VenueLaws(RuleBasedStateMachine):
     def redeem(self, owner: str) -> None:
         self.venue.redeem(owner, self.window.condition_id, self.venue.now_ns)
 
-    @rule(ms=st.sampled_from([1, 100, 150, 3_000, 12_000]))
+    @rule(owner=owners, many=st.lists(shapes, min_size=4, max_size=8))
+    def place_one_by_one(self, owner: str, many: list[dict[str, Any]]) -> None:
+        for number, shape in enumerate(many):
+            self.place(OWNERS[(OWNERS.index(owner) + number) % len(OWNERS)], shape)
+            self.wait(150)
+
+    @rule(ms=st.sampled_from([1, 149, 3_000, 12_000, 30_000]))
     def wait(self, ms: int) -> None:
         self.venue.advance(self.venue.now_ns + ms * NS_PER_MS)
 
@@ -210,7 +219,7 @@ def _levels(rows: object) -> list[tuple[int, int]]:
 
 TestVenueLaws = VenueLaws.TestCase
 TestVenueLaws.settings = settings(
-    max_examples=25,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -49,20 +49,25 @@ class StrategyService:
         self._halt: Halt | None = None
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._all_done = asyncio.Event()
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
         self._user_alive_key = keys.alive(context.settings.account, user_service)
 
     async def run(self) -> None:
-        """Read `rot` of every series; ends only when cancelled."""
+        """Read `rot` of every series; end when all of them were one window each, and settled."""
         await self._results.load()
         await self._poison.load()
         for series in self._poison.open_series():
             self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._refresh())
-            for spec in self._context.settings.series:
-                tasks.create_task(self._follow(spec))
+            forever = [tasks.create_task(self._refresh())]
+            forever += [
+                tasks.create_task(self._follow(spec)) for spec in self._context.settings.series
+            ]
+            await self._all_done.wait()
+            for task in forever:
+                task.cancel()
 
     async def stop(self) -> None:
         """Withdraw every window's quotes; the executor cancels once more by itself."""
@@ -190,6 +195,8 @@ class StrategyService:
             winner=session.winner,
             profit=profit_u6 / SHARE_U6,
         )
+        if all(spec.fixed_slug in self._done for spec in self._context.settings.series):
+            self._all_done.set()
 
     async def _refresh(self) -> None:
         while True:

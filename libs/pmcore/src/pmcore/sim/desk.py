@@ -21,7 +21,7 @@ from pmcore.sim.checks import content_refusal, inactive_ns
 from pmcore.sim.faults import FaultPlan, strikes
 from pmcore.sim.fees import FeeParams, priced, taker_fee_u6
 from pmcore.sim.funds import Funds
-from pmcore.sim.ledger import Ledger, moves_of, taker_price_e4
+from pmcore.sim.ledger import Ledger, moves_of
 from pmcore.sim.ports import (
     Account,
     CancelResult,
@@ -36,7 +36,7 @@ from pmcore.sim.ports import (
 )
 from pmcore.sim.rows import order_frame, trade_frame
 from pmcore.sim.scheduler import Scheduler
-from pmcore.sim.settlement import Settlement
+from pmcore.sim.settlement import Settlement, new_trade
 
 CROWD = Account(owner="crowd", maker_address="0x" + "c0" * 20)
 EXPIRED_TEXT = "CANCELED_EXPIRED_ORDER"
@@ -94,10 +94,6 @@ class Desk:
         """A registered account."""
         invariant(owner in self._accounts, f"no such account: {owner}")
         return self._accounts[owner]
-
-    def owners(self) -> Sequence[str]:
-        """All registered accounts."""
-        return tuple(self._accounts)
 
     def active(self, owner: str) -> list[OrderRecord]:
         """Orders that bind funds: live ones and those in the taker delay."""
@@ -234,20 +230,13 @@ class Desk:
             self.ledger.settle(window, moves_of(taker, makers))
             return None
         makers, fee_u6 = priced(self._params.fees, taker, makers)
-        trade = TradeRecord(
+        trade = new_trade(
+            window,
+            taker,
+            makers,
             trade_id=self._trade_id(window.slug),
-            taker_order_hash=taker.order_hash,
-            taker=taker.account,
-            condition_id=window.condition_id,
-            token_id=taker.token_id,
-            outcome=taker.outcome,
-            side=taker.side,
-            price_e4=taker_price_e4(taker, makers[-1]),
-            size_u6=sum(fill.size_u6 for fill in makers),
-            makers=makers,
-            matched_ns=at_ns,
-            updated_ns=at_ns,
             fee_u6=fee_u6,
+            at_ns=at_ns,
         )
         self.trades.append(trade)
         self.settlement.begin(trade, window, self.plan, self._params.failed_ppm)

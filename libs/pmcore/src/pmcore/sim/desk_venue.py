@@ -133,10 +133,12 @@ class DeskVenue(ABC):
         return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
 
     @abstractmethod
-    def _next_due_ns(self) -> int | None: ...
+    def _next_due_ns(self) -> int | None:
+        """When the world next does something by itself."""
 
     @abstractmethod
-    def _run(self, to_ns: int) -> None: ...
+    def _step(self, due_ns: int) -> None:
+        """Do one thing that is due."""
 
     @abstractmethod
     def _pull_expired(self, record: OrderRecord) -> None:
@@ -145,6 +147,13 @@ class DeskVenue(ABC):
     @abstractmethod
     def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
         """A window, and who won it once it is resolved."""
+
+    def _run(self, to_ns: int) -> None:
+        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
+            self._now_ns = max(self._now_ns, due_ns)
+            self._step(due_ns)
+            self._drain_desk()
+        self._now_ns = max(self._now_ns, to_ns)
 
     def _drain_desk(self) -> None:
         self._outbox += self.desk.frames

@@ -72,9 +72,9 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue's answer. `error` is its text (venue.md 1.6), "" when accepted; then `status` is
-    `live`, `matched` or `delayed`. `http_status` is what POST /order answers. Amounts are of the
-    match. `code` and `retry_after_s` go with refusals by mode (venue.md 1.7), "" and 0 otherwise.
+    """What POST /order answers. `error` is the venue's text (venue.md 1.6), "" when accepted; then
+    `status` is `live`, `matched` or `delayed`. Amounts are of the match. `code` and `retry_after_s`
+    go with refusals by mode (1.7).
     """
 
     order_hash: str
@@ -180,8 +180,8 @@ class TradeRecord(msgspec.Struct, kw_only=True):
         )
 
     def concerns(self, owner: str) -> bool:
-        """Whether an account is the taker or one of the makers."""
-        return self.taker.owner == owner or any(m.account.owner == owner for m in self.makers)
+        """Whether an account took part."""
+        return owner in (self.taker.owner, *(maker.account.owner for maker in self.makers))
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,17 +138,13 @@ class RecordedVenue(DeskVenue):
         times += [settlement_ns] if settlement_ns is not None else []
         return min(times, default=None)
 
-    def _run(self, to_ns: int) -> None:
-        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
-            self._now_ns = max(self._now_ns, due_ns)
-            self.desk.advance(due_ns)
-            if self._next is not None and self._next[0] <= due_ns:
-                self._play(self._next[1])
-                self._next = next(self._frames, None)
-            else:
-                self._resolve(due_ns)
-            self._drain_desk()
-        self._now_ns = max(self._now_ns, to_ns)
+    def _step(self, due_ns: int) -> None:
+        self.desk.advance(due_ns)
+        if self._next is not None and self._next[0] <= due_ns:
+            self._play(self._next[1])
+            self._next = next(self._frames, None)
+        else:
+            self._resolve(due_ns)
 
     def _play(self, raw: str) -> None:
         self._last_frame_ns = self._now_ns

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
 from pmcore.sim.faults import FaultPlan, strikes
-from pmcore.sim.ledger import Ledger, moves_of
-from pmcore.sim.ports import OrderSide, TradeRecord
+from pmcore.sim.ledger import Ledger, moves_of, taker_price_e4
+from pmcore.sim.ports import MakerFill, OrderSide, TradeRecord
 from pmcore.sim.scheduler import Scheduler
 
 _PENDING = ("MATCHED", "RETRYING")
@@ -84,3 +84,30 @@ class Settlement:
             if fill.side is OrderSide.BUY:
                 key = (fill.account.owner, fill.token_id)
                 self._unsettled_u6[key] = self._unsettled_u6.get(key, 0) + sign * fill.size_u6
+
+
+def new_trade(
+    window: Window,
+    taker: MakerFill,
+    makers: tuple[MakerFill, ...],
+    *,
+    trade_id: str,
+    fee_u6: int,
+    at_ns: int,
+) -> TradeRecord:
+    """A trade that has just matched; its price is that of the last match, in the taker's terms."""
+    return TradeRecord(
+        trade_id=trade_id,
+        taker_order_hash=taker.order_hash,
+        taker=taker.account,
+        condition_id=window.condition_id,
+        token_id=taker.token_id,
+        outcome=taker.outcome,
+        side=taker.side,
+        price_e4=taker_price_e4(taker, makers[-1]),
+        size_u6=sum(fill.size_u6 for fill in makers),
+        makers=makers,
+        matched_ns=at_ns,
+        updated_ns=at_ns,
+        fee_u6=fee_u6,
+    )

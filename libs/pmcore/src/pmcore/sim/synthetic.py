@@ -148,15 +148,11 @@ class SyntheticVenue(DeskVenue):
         times = (self._schedule.next_ns(), self.desk.next_ns())
         return min((ns for ns in times if ns is not None), default=None)
 
-    def _run(self, to_ns: int) -> None:
-        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
-            self._now_ns = max(self._now_ns, due_ns)
-            if self.desk.next_ns() == due_ns:
-                self.desk.advance(due_ns)
-            else:
-                self._schedule.run_next()
-            self._drain_desk()
-        self._now_ns = max(self._now_ns, to_ns)
+    def _step(self, due_ns: int) -> None:
+        if self.desk.next_ns() == due_ns:
+            self.desk.advance(due_ns)
+        else:
+            self._schedule.run_next()
 
     def _arrive(self, spec: SeriesSpec, open_ns: int) -> None:
         """Let the crowd into a window, and plan its arrival in the next one."""
