@@ -91,6 +91,7 @@ coverage-core: setup ## every branch of the pure core by the unit tests of its l
 
 bench: setup ## how long the hot paths take on this machine
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
+	@$(PY) tests/bench/bench_simulator.py
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmcore.tools.docs

@@ -298,3 +298,36 @@ def test_a_reader_that_falls_behind_is_cut_off() -> None:
                 assert time.monotonic() < deadline
             with pytest.raises(ConnectionClosed):
                 receive_until(socket, lambda _frame: False)
+
+
+def test_custom_features_show_touches_new_markets_and_resolutions() -> None:
+    with synthetic_venue(speed=100.0) as venue, open_market(venue) as socket:
+        window = venue.window(venue.slug)
+        up = window.up_token_id
+        send(socket, type="market", assets_ids=[up], custom_feature_enabled=True, level=3)
+        seen = receive_until(
+            socket,
+            lambda frame: isinstance(frame, dict) and frame["event_type"] == "market_resolved",
+        )
+        kinds = {frame["event_type"] for frame in seen if isinstance(frame, dict)}
+        assert {"best_bid_ask", "new_market", "price_change", "last_trade_price"} <= kinds
+        resolved = seen[-1]
+        assert resolved["market"] == window.condition_id
+        assert resolved["winning_asset_id"] in (up, window.down_token_id)
+        assert all(frame["market"] for frame in seen if isinstance(frame, dict))
+
+
+def test_the_flag_is_toggled_without_a_new_snapshot(venue: RunningVenue) -> None:
+    up, _ = venue.tokens(venue.next_slug)
+    maker = venue.client(MAKER_KEY)
+    with open_market(venue) as socket:
+        send(socket, type="market", assets_ids=[up])
+        receive(socket)
+        send(socket, operation="subscribe", assets_ids=[up], custom_feature_enabled=True)
+        assert barrier(socket) == []
+        buy(maker, up, 0.4, 10, post_only=True)
+        seen = receive_until(socket, lambda frame: frame["event_type"] == "best_bid_ask")
+        assert seen[-1]["best_bid"] in ("0.4", "0")
+        send(socket, type="market", assets_ids=[up], level=7)
+        assert barrier(socket) == []
+    assert httpx.get(f"{venue.url}/audit").json()["unusable_requests"] == 1

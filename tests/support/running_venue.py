@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import httpx
 from py_clob_client_v2 import ClobClient
 
-from pmcore.model.market import Window, parse_series
+from pmcore.model.market import Protocol, Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.web import listen
 from pmcore.sim.desk import DeskParams
+from pmcore.sim.edge import FaultyVenue
 from pmcore.sim.ports import SimulatedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
-from pmsimulator.app import VenueServer, create_app
+from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
+from pmsimulator.server import VenueServer
 from pmsimulator.world import World
 
 SERIES = "btc-updown-5m"
@@ -64,6 +66,11 @@ class RunningVenue:
         """Token ids of Up and of Down."""
         window = self.window(slug)
         return window.up_token_id, window.down_token_id
+
+    def faults(self, **wanted: object) -> None:
+        """Replace the faults in force."""
+        answer = httpx.post(f"{self.url}/sim/faults", json=wanted)
+        assert answer.status_code == 200, answer.text
 
     def client(self, key: str, **options: object) -> ClobClient:
         """The official client with credentials of its own."""
@@ -115,12 +122,21 @@ def synthetic_venue(
     desk: DeskParams | None = None,
     tier: Tier = Tier.STANDARD,
     outbox_frames: int = 20_000,
+    protocol: Protocol = Protocol.V1,
+    taker_delay_ms: int = 0,
+    auto_tick: bool = False,
 ) -> Iterator[RunningVenue]:
     """A synthetic world that begins ten seconds into a five-minute window."""
     params = SyntheticParams(
-        series=(parse_series(SERIES),), seed=seed, start_ns=START_NS, desk=desk or DeskParams()
+        series=(parse_series(SERIES),),
+        seed=seed,
+        start_ns=START_NS,
+        protocol=protocol,
+        taker_delay_ms=taker_delay_ms,
+        auto_tick=auto_tick,
+        desk=desk or DeskParams(),
     )
     clock = Clock.starting_at(START_NS, speed)
-    venue = SyntheticVenue(params)
+    venue = FaultyVenue(SyntheticVenue(params), seed=seed)
     with running_venue(venue, clock, tier=tier, outbox_frames=outbox_frames) as running:
         yield running

@@ -191,8 +191,9 @@ def test_what_the_venue_says_to_a_bad_order() -> None:
     assert error(size_u6=5_000_001) == (400, "Invalid order payload")
     assert error(time_in_force=TimeInForce.FOK) == (400, "Invalid order payload")
     assert error(price_e4=ask_e4) == (400, "invalid post-only order: order crosses book")
-    assert error(size_u6=10**13) == (400, "not enough balance / allowance")
-    assert error(side=OrderSide.SELL) == (400, "not enough balance / allowance")
+    short = "not enough balance / allowance: the balance is not enough -> balance: "
+    assert error(size_u6=10**13) == (400, f"{short}{10**12}, order amount: {4 * 10**12}")
+    assert error(side=OrderSide.SELL) == (400, f"{short}0, order amount: 5000000")
     assert venue.place(ME.owner, new_order("0x9", token, 4000), venue.now_ns).error == ""
     assert error() == (400, "order 0x9 is invalid. Duplicated.")
 
@@ -332,7 +333,7 @@ def test_old_windows_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pmcore.sim.synthetic.KEPT_WINDOWS", 8)
     venue = synthetic(series="btc-updown-5s")
     play(venue, 40, step_ms=5_000)
-    assert len(venue.listings()) == 8
+    assert 0 < sum(listing.closed for listing in venue.listings()) <= 8
 
 
 def test_unknown_accounts_are_our_mistake() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pmsimulator.account_routes import END_CURSOR, PAGE_ROWS, page
-from pmsimulator.answers import VenueError
+from pmsimulator.answers import END_CURSOR, PAGE_ROWS, VenueError, page
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE_ROWS, PAGE_ROWS + 1, 3 * PAGE_ROWS])

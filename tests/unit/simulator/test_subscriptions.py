@@ -11,6 +11,7 @@ from pmsimulator.subscriptions import (
     Subscriptions,
     UserSubscriber,
 )
+from support.socket_frames import frame_text
 
 
 def frame(*tokens: str, custom: bool = False) -> MarketFrame:
@@ -18,8 +19,8 @@ def frame(*tokens: str, custom: bool = False) -> MarketFrame:
 
 
 async def taken(outbox: Outbox) -> list[str]:
-    outbox.put("end")
-    return (await outbox.take())[:-1]
+    outbox.put_text("end")
+    return [frame_text(frame) for frame in (await outbox.take())[:-1]]
 
 
 async def test_a_frame_of_both_tokens_is_sent_once_per_connection() -> None:
@@ -67,10 +68,10 @@ async def test_user_frames_go_to_the_key_and_its_markets() -> None:
 async def test_a_full_outbox_gives_up_instead_of_growing() -> None:
     outbox = Outbox(2)
     for _ in range(2):
-        outbox.put("text")
+        outbox.put(b"text")
     assert not outbox.overflow.is_set()
     for _ in range(5):
-        outbox.put("late")
+        outbox.put(b"late")
     assert outbox.overflow.is_set()
     assert await outbox.take() == []
 
@@ -80,5 +81,42 @@ async def test_take_waits_for_the_first_frame() -> None:
     waiting = asyncio.create_task(outbox.take())
     await asyncio.sleep(0)
     assert not waiting.done()
-    outbox.put("a")
-    assert await waiting == ["a"]
+    outbox.put(b"a")
+    assert await waiting == [b"a"]
+
+
+async def test_a_long_queue_is_taken_in_parts() -> None:
+    outbox = Outbox(1_000)
+    for number in range(300):
+        outbox.put(b"%d" % number)
+    first = await outbox.take()
+    assert 0 < len(first) < 300
+    assert first + await outbox.take() == [b"%d" % number for number in range(300)]
+
+
+async def test_frames_of_no_token_go_to_all_with_the_flag() -> None:
+    subscriptions = Subscriptions(10)
+    plain, custom = (MarketSubscriber(subscriptions.new_outbox()) for _ in range(2))
+    custom.custom_features = True
+    for subscriber in (plain, custom):
+        subscriptions.add_market(subscriber)
+    subscriptions.deliver(frame(custom=True))
+    assert await taken(plain.outbox) == []
+    assert await taken(custom.outbox) == ["text"]
+    subscriptions.remove_market(custom)
+    subscriptions.deliver(frame(custom=True))
+    assert await taken(custom.outbox) == []
+
+
+def test_connections_are_dropped_by_channel_and_age() -> None:
+    subscriptions = Subscriptions(10)
+    market = MarketSubscriber(subscriptions.new_outbox(5))
+    user = UserSubscriber(subscriptions.new_outbox(9), "key", [])
+    subscriptions.add_market(market)
+    subscriptions.add_user(user)
+    assert subscriptions.drop("all", 4) == 0
+    assert subscriptions.drop("all", 5) == 1
+    assert market.outbox.dropped.is_set()
+    assert not user.outbox.dropped.is_set()
+    assert subscriptions.drop("user") == 1
+    assert user.outbox.dropped.is_set()

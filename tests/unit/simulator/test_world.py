@@ -22,6 +22,7 @@ from pmsimulator.heartbeats import LAPSE_NS
 from pmsimulator.subscriptions import UserSubscriber
 from pmsimulator.world import World
 from support.small_recording import market_object, recorded_window, write_recording
+from support.socket_frames import frame_text
 
 START_NS = 1_790_000_110 * NS_PER_S
 SERIES = parse_series("btc-updown-5m")
@@ -86,7 +87,10 @@ async def test_a_lapse_cancels_and_is_told() -> None:
     while len(told) < 2:
         told += await listener.outbox.take()
     running.cancel()
-    assert [msgspec.json.decode(text)["type"] for text in told] == ["PLACEMENT", "CANCELLATION"]
+    assert [msgspec.json.decode(frame_text(frame))["type"] for frame in told] == [
+        "PLACEMENT",
+        "CANCELLATION",
+    ]
     assert (world.heartbeat_lapses, world.open_orders()) == (1, 0)
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Sequence
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from pmcore.model.market import Protocol
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import TradeRecord
-from pmcore.sim.rows import Row, open_order_row, trade_row
+from pmcore.sim.rows import open_order_row, trade_row
 from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
-from pmsimulator.answers import VenueError, answer, not_found
+from pmsimulator.answers import FIRST_CURSOR, NO_ORDER, VenueError, answer, not_found, page
 from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
+from pmsimulator.faults import DoorKeeper
+from pmsimulator.rate_limits import RateLimits
 from pmsimulator.world import World
 
-PAGE_ROWS = 100
-END_CURSOR = "LTE="
 _UNLIMITED = str(2**256 - 1)
+_NOTHING = "0"
+_PROTOCOLS = {"CONDITIONAL": Protocol.V1, "CONDITIONAL-V2": Protocol.V2}
 
 
-def key_routes(keys: KeyRing, door: Door) -> APIRouter:
+def key_routes(keys: KeyRing, door: Door, keeper: DoorKeeper) -> APIRouter:
     """`/auth/...`."""
     router = APIRouter(prefix="/auth")
 
@@ -48,56 +47,71 @@ def key_routes(keys: KeyRing, door: Door) -> APIRouter:
 
     @router.get("/ban-status/closed-only")
     async def closed_only(request: Request) -> Response:
-        await door.signed(request)
-        return answer({"closed_only": False})
+        credentials, _ = await door.signed(request)
+        return answer({"closed_only": keeper.is_closed_only(credentials.address)})
 
     return router
 
 
-def account_routes(world: World, door: Door) -> APIRouter:
-    """Orders, trades, balances, notifications and scoring of the signer."""
+def account_routes(world: World, door: Door, limits: RateLimits) -> APIRouter:
+    """Orders, trades, balances and notifications of the signer, and its rate limits."""
     router = APIRouter()
     _add_data_routes(router, world, door)
+    _add_notification_routes(router, world, door)
 
     @router.get("/balance-allowance")
     @router.get("/balance-allowance/update")
     async def balance(
-        request: Request, asset_type: str = "COLLATERAL", token_id: str = ""
+        request: Request,
+        asset_type: str = "COLLATERAL",
+        token_id: str = "",
+        signature_type: int = 0,
     ) -> Response:
         credentials, _ = await door.signed(request)
-        if asset_type != "COLLATERAL" and not token_id:
-            raise VenueError(400, "Invalid asset type")
-        wanted = "" if asset_type == "COLLATERAL" else token_id
         world.drain()
+        token = _asset(world, asset_type, token_id)
+        funded = world.is_funded(credentials, signature_type)
+        held_u6 = world.venue.balance_u6(credentials.api_key, token) if funded else 0
         spenders = (EXCHANGE, NEG_RISK_EXCHANGE, EXCHANGE_V3[world.chain_id])
-        return answer(
-            {
-                "balance": str(world.venue.balance_u6(credentials.api_key, wanted)),
-                "allowances": dict.fromkeys(spenders, _UNLIMITED),
-            }
-        )
+        allowances = dict.fromkeys(spenders, _UNLIMITED)
+        return answer({"balance": str(held_u6), "allowances": allowances})
 
-    @router.get("/notifications")
-    async def notifications(request: Request) -> Response:
+    @router.get("/v1/user/rate-limit-tier")
+    async def rate_limit_tier(request: Request) -> Response:
         await door.signed(request)
-        return answer([])
-
-    @router.delete("/notifications")
-    async def drop_notifications(request: Request) -> Response:
-        await door.signed(request)
-        return answer("OK")
-
-    @router.get("/order-scoring")
-    async def order_scoring(request: Request) -> Response:
-        await door.signed(request)
-        return answer({"scoring": False})
+        return answer(limits.tier_row())
 
     return router
 
 
+def _asset(world: World, asset_type: str, token_id: str) -> str:
+    """The token whose balance is asked for, "" for cash; a token of the other protocol is none."""
+    if asset_type == "COLLATERAL":
+        return ""
+    protocol = _PROTOCOLS.get(asset_type)
+    if protocol is None or not token_id:
+        raise VenueError(400, "Invalid asset type")
+    listing = world.listing_of(token_id)
+    return token_id if listing and listing.window.protocol is protocol else _NOTHING
+
+
+def _add_notification_routes(router: APIRouter, world: World, door: Door) -> None:
+    @router.get("/notifications")
+    async def notifications(request: Request) -> Response:
+        credentials, _ = await door.signed(request)
+        world.drain()
+        return answer(world.notices.of(credentials.api_key))
+
+    @router.delete("/notifications")
+    async def drop_notifications(request: Request, ids: str = "") -> Response:
+        credentials, _ = await door.signed(request)
+        world.notices.drop(credentials.api_key, {part for part in ids.split(",") if part})
+        return answer("OK")
+
+
 def _add_data_routes(router: APIRouter, world: World, door: Door) -> None:
     @router.get("/data/orders")
-    async def open_orders(request: Request, next_cursor: str = "MA==") -> Response:
+    async def open_orders(request: Request, next_cursor: str = FIRST_CURSOR) -> Response:
         credentials, _ = await door.signed(request)
         world.drain()
         query = request.query_params
@@ -116,11 +130,11 @@ def _add_data_routes(router: APIRouter, world: World, door: Door) -> None:
         world.drain()
         record = world.venue.order(order_id)
         if record is None or record.account.owner != credentials.api_key:
-            raise not_found("Order not found")
+            raise not_found(NO_ORDER)
         return answer(open_order_row(record))
 
     @router.get("/data/trades")
-    async def trades(request: Request, next_cursor: str = "MA==") -> Response:
+    async def trades(request: Request, next_cursor: str = FIRST_CURSOR) -> Response:
         credentials, _ = await door.signed(request)
         world.drain()
         wanted = dict(request.query_params)
@@ -151,20 +165,3 @@ def _seconds(text: str) -> int:
     if not text.isdigit():
         raise VenueError(400, f"invalid timestamp: {text[:20]}")
     return int(text)
-
-
-def page(rows: Sequence[Row], cursor: str) -> dict[str, object]:
-    """One page; a cursor is the base64 of an offset, `LTE=` (-1) says that nothing follows."""
-    try:
-        offset = int(base64.b64decode(cursor, validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise VenueError(400, "invalid next_cursor") from error
-    data = rows[offset : offset + PAGE_ROWS] if offset >= 0 else []
-    end = offset + len(data)
-    more = offset >= 0 and end < len(rows)
-    return {
-        "limit": PAGE_ROWS,
-        "count": len(data),
-        "next_cursor": base64.b64encode(str(end).encode()).decode() if more else END_CURSOR,
-        "data": data,
-    }

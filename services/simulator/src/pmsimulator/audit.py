@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from pmcore.model.units import format_qty
-from pmcore.sim.ports import Account
+from pmcore.sim.ports import Account, TradeRecord
 from pmcore.sim.rows import open_order_row, trade_row
 from pmsimulator.answers import answer
 from pmsimulator.world import World
@@ -25,16 +25,21 @@ def summary(world: World) -> dict[str, object]:
     }
 
 
-def audit(world: World) -> dict[str, object]:
-    """The summary and each account's cash, positions, open orders and trades."""
+def audit(world: World, owner: str = "") -> dict[str, object]:
+    """The summary, and everything about each account, or about one."""
     world.drain()
+    wanted = owner.lower()
     return {
         **summary(world),
         "now_ns": world.venue.now_ns,
         "heartbeat_lapses": world.heartbeat_lapses,
         "slow_disconnects": world.subscriptions.slow_disconnects,
         "unusable_requests": world.subscriptions.unusable_requests,
-        "accounts": [_account(world, account) for account in world.accounts],
+        "accounts": [
+            _account(world, account)
+            for account in world.accounts
+            if wanted in ("", account.owner.lower(), account.maker_address.lower())
+        ],
     }
 
 
@@ -43,8 +48,8 @@ def audit_routes(world: World) -> APIRouter:
     router = APIRouter()
 
     @router.get("/audit")
-    async def audit_route() -> Response:
-        return answer(audit(world))
+    async def audit_route(owner: str = "") -> Response:
+        return answer(audit(world, owner))
 
     return router
 
@@ -60,17 +65,32 @@ def _fills(world: World, owner: str) -> int:
 
 def _account(world: World, account: Account) -> dict[str, object]:
     venue, owner = world.venue, account.owner
-    tokens = [
-        token_id
-        for listing in venue.listings()
-        for token_id in (listing.window.up_token_id, listing.window.down_token_id)
-    ]
-    shares = {token_id: venue.balance_u6(owner, token_id) for token_id in tokens}
+    truth = venue.account_audit(owner)
     return {
         "owner": owner,
         "maker_address": account.maker_address,
-        "cash": format_qty(venue.balance_u6(owner)),
-        "positions": {token: format_qty(held) for token, held in shares.items() if held},
+        "cash": format_qty(truth.cash_u6),
+        "reserved": format_qty(truth.reserved_u6),
+        "phantom": format_qty(truth.phantom_u6),
+        "fees_paid": format_qty(truth.fees_paid_u6),
+        "rebates": format_qty(truth.rebates_u6),
+        "positions": _shares(truth.shares_u6),
+        "reserved_positions": _shares(truth.reserved_shares_u6),
+        "unsettled_positions": _shares(truth.unsettled_u6),
         "open_orders": [open_order_row(record) for record in venue.open_orders(owner)],
-        "trades": [trade_row(trade, owner) for trade in venue.trades(owner)],
+        "orders": [open_order_row(record) for record in world.orders(owner)],
+        "trades": [_trade(trade, owner) for trade in venue.trades(owner)],
+    }
+
+
+def _shares(shares_u6: dict[str, int]) -> dict[str, str]:
+    return {token_id: format_qty(held) for token_id, held in shares_u6.items() if held}
+
+
+def _trade(trade: TradeRecord, owner: str) -> dict[str, object]:
+    own = [maker for maker in trade.makers if maker.account.owner == owner]
+    return {
+        **trade_row(trade, owner),
+        "fee": format_qty(trade.fee_u6 if trade.taker.owner == owner else 0),
+        "rebate": format_qty(sum(maker.rebate_u6 for maker in own)),
     }

@@ -14,6 +14,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import VenueError
 from pmsimulator.credentials import KeyRing
+from pmsimulator.server import abort, send_frames
 from pmsimulator.subscriptions import (
     MarketSubscriber,
     Outbox,
@@ -27,6 +28,7 @@ _TRY_AGAIN_LATER = 1013
 _CLOSE_S = 1.0
 _MOST_ASSETS = 2_000
 _MOST_ASSETS_WITH_DUMP = 500
+_LEVELS = (1, 2, 3)
 
 
 class _Auth(msgspec.Struct, rename={"api_key": "apiKey"}):
@@ -43,6 +45,7 @@ class _Request(msgspec.Struct):
     assets_ids: list[str] = []
     markets: list[str] = []
     initial_dump: bool = True
+    level: int = 2
     custom_feature_enabled: bool | None = None
     auth: _Auth | None = None
 
@@ -61,17 +64,18 @@ def channel_routes(world: World, keys: KeyRing) -> APIRouter:
 
     @router.websocket("/ws/market")
     async def market_channel(socket: WebSocket) -> None:
-        subscriber = MarketSubscriber(world.subscriptions.new_outbox())
+        subscriber = MarketSubscriber(world.subscriptions.new_outbox(world.now_ns()))
+        world.subscriptions.add_market(subscriber)
         try:
             await _converse(
                 world, socket, subscriber.outbox, lambda r: _market(world, subscriber, r)
             )
         finally:
-            world.subscriptions.remove_assets(subscriber, subscriber.asset_ids)
+            world.subscriptions.remove_market(subscriber)
 
     @router.websocket("/ws/user")
     async def user_channel(socket: WebSocket) -> None:
-        outbox = world.subscriptions.new_outbox()
+        outbox = world.subscriptions.new_outbox(world.now_ns())
         joined: list[UserSubscriber] = []
         try:
             await _converse(world, socket, outbox, lambda r: _user(world, keys, outbox, joined, r))
@@ -88,7 +92,7 @@ async def _converse(
     outbox: Outbox,
     handle: Callable[[_Request], None],
 ) -> None:
-    """Talk until the client leaves, is sent away, or does not keep up with its outbox.
+    """Talk until the client leaves, is sent away, is dropped, or does not keep up with its outbox.
 
     Reading and writing are tasks of their own, so that neither waits for the other.
     """
@@ -96,10 +100,13 @@ async def _converse(
     reader = asyncio.create_task(_read(world, socket, outbox, handle))
     writer = asyncio.create_task(_write(socket, outbox))
     overflow = asyncio.create_task(outbox.overflow.wait())
-    tasks: set[asyncio.Task[Any]] = {reader, writer, overflow}
+    dropped = asyncio.create_task(outbox.dropped.wait())
+    tasks: set[asyncio.Task[Any]] = {reader, writer, overflow, dropped}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if overflow in done:
+        if dropped in done:
+            abort(socket.scope)
+        elif overflow in done:
             world.subscriptions.slow_disconnects += 1
             await _close(socket, _TRY_AGAIN_LATER)
         elif reader in done:
@@ -117,7 +124,7 @@ async def _read(
 ) -> None:
     async for text in socket.iter_text():
         if text == "PING":
-            outbox.put("PONG")
+            outbox.put_text("PONG")
             continue
         try:
             request = decode_json_as(text, _Request)
@@ -130,8 +137,7 @@ async def _read(
 async def _write(socket: WebSocket, outbox: Outbox) -> None:
     with contextlib.suppress(WebSocketDisconnect):  # the reader sees the end too
         while True:
-            for text in await outbox.take():
-                await socket.send_text(text)
+            await send_frames(socket, await outbox.take())
 
 
 async def _close(socket: WebSocket, code: int) -> None:
@@ -145,7 +151,8 @@ def _market(world: World, subscriber: MarketSubscriber, request: _Request) -> No
     if request.operation == "unsubscribe":
         world.subscriptions.remove_assets(subscriber, request.assets_ids)
         return
-    if request.type.lower() != "market" and request.operation != "subscribe":
+    wants_market = request.type.lower() == "market" or request.operation == "subscribe"
+    if not wants_market or request.level not in _LEVELS:
         world.subscriptions.unusable_requests += 1
         return
     if len(request.assets_ids) > _MOST_ASSETS:

@@ -20,6 +20,7 @@ _LISTED_BEFORE_NS = 86_400 * NS_PER_S
 _NAMES = {"btc": "Bitcoin", "eth": "Ethereum", "sol": "Solana", "xrp": "XRP"}
 _SERIES_IDS = {"btc-5m": 10684, "btc-15m": 10192}
 MAX_PAGE = 100
+_V2_ID_CHARS = len("0x") + 62
 
 
 def id_of_series(series: str) -> int:
@@ -44,7 +45,7 @@ def _market(listing: Listing) -> Json:
     return {
         "id": str(1_000_000 + _stable(window.slug, 8_000_000)),
         "question": _title(listing),
-        "conditionId": window.condition_id,
+        "conditionId": window.condition_id[:_V2_ID_CHARS] if v2 else window.condition_id,
         "slug": window.slug,
         "resolutionSource": "https://data.chain.link/streams/btc-usd",
         "endDate": _stamp(window.close_ns),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pmcore.model.market import Outcome
+from pmcore.model.market import Outcome, Protocol
 from pmcore.model.units import (
     NS_PER_S,
     PRICE_ONE_E4,
@@ -17,13 +18,22 @@ from pmcore.model.units import (
     parse_price_e4,
 )
 from pmcore.sim.ports import Listing
-from pmsimulator.answers import NO_BOOK, VenueError, answer, not_found, read_body
+from pmsimulator.answers import (
+    NO_BOOK,
+    NO_MARKET,
+    VenueError,
+    answer,
+    not_found,
+    read_body,
+)
+from pmsimulator.history import interval_start_s
+from pmsimulator.touch import touch_e4
 from pmsimulator.world import World
 
-NO_MARKET = "market not found"
 _LEGACY_FEE_BPS = 1000
 
 Book = dict[str, object]
+T = TypeVar("T")
 
 
 class _Wanted(msgspec.Struct):
@@ -40,18 +50,14 @@ class MarketReads:
     def book(self, token_id: str) -> Book:
         """The whole book, or 404."""
         self._world.drain()
-        book = self._world.venue.book(token_id)
+        book = self._world.venue.book(token_id) if self._world.tradable(token_id) else None
         if book is None:
             raise not_found(NO_BOOK)
         return book
 
     def best_e4(self, token_id: str) -> tuple[int | None, int | None]:
-        """Best bid and ask: the last level of each side."""
-        book = msgspec.convert(self.book(token_id), _Levels)
-        return (
-            parse_price_e4(book.bids[-1].price) if book.bids else None,
-            parse_price_e4(book.asks[-1].price) if book.asks else None,
-        )
+        """Best bid and ask."""
+        return touch_e4(self.book(token_id))
 
     def both_e4(self, token_id: str) -> tuple[int, int]:
         """Best bid and ask, or 404 when a side is empty."""
@@ -90,19 +96,21 @@ class MarketReads:
 
     def listing(self, market_or_token: str, text: str) -> Listing:
         """The window of a condition or token id, or 404."""
-        listing = self._world.listing_of(market_or_token)
+        listing = self._world.tradable(market_or_token)
         if listing is None:
             raise not_found(text)
         return listing
 
-
-class _Level(msgspec.Struct):
-    price: str
-
-
-class _Levels(msgspec.Struct):
-    bids: list[_Level]
-    asks: list[_Level]
+    def each(self, body: bytes, read: Callable[[_Wanted], T]) -> list[tuple[_Wanted, T]]:
+        """A read of many tokens; those without a book are left out."""
+        found = []
+        for wanted in read_body(body, list[_Wanted]):
+            try:
+                found.append((wanted, read(wanted)))
+            except VenueError as refusal:
+                if refusal.status != 404:
+                    raise
+        return found
 
 
 def market_routes(world: World) -> APIRouter:
@@ -111,6 +119,7 @@ def market_routes(world: World) -> APIRouter:
     reads = MarketReads(world)
     _add_server_routes(router, world)
     _add_price_routes(router, reads)
+    _add_history_route(router, world)
     _add_market_routes(router, reads)
     return router
 
@@ -136,14 +145,8 @@ def _add_price_routes(router: APIRouter, reads: MarketReads) -> None:
 
     @router.post("/books")
     async def books(request: Request) -> Response:
-        wanted = read_body(await request.body(), list[_Wanted])
-        found = []
-        for item in wanted:
-            try:
-                found.append(reads.book(item.token_id))
-            except VenueError:
-                continue
-        return answer(found)
+        found = reads.each(await request.body(), lambda wanted: reads.book(wanted.token_id))
+        return answer([book for _, book in found])
 
     def single(path: str, read: Callable[[_Wanted], object]) -> None:
         async def route(token_id: str, side: str = "") -> Response:
@@ -155,6 +158,55 @@ def _add_price_routes(router: APIRouter, reads: MarketReads) -> None:
     single("/spread", reads.spread)
     single("/price", reads.price)
     single("/last-trade-price", reads.last_trade)
+    _add_plural_routes(router, reads)
+
+
+def _add_plural_routes(router: APIRouter, reads: MarketReads) -> None:
+    """The same prices for many tokens at once, by token id."""
+
+    @router.post("/midpoints")
+    async def midpoints(request: Request) -> Response:
+        found = reads.each(await request.body(), reads.midpoint)
+        return answer({wanted.token_id: row["mid"] for wanted, row in found})
+
+    @router.post("/spreads")
+    async def spreads(request: Request) -> Response:
+        found = reads.each(await request.body(), reads.spread)
+        return answer({wanted.token_id: row["spread"] for wanted, row in found})
+
+    @router.post("/prices")
+    async def prices(request: Request) -> Response:
+        by_token: dict[str, dict[str, str]] = {}
+        for wanted, row in reads.each(await request.body(), reads.price):
+            by_token.setdefault(wanted.token_id, {})[wanted.side.upper()] = row["price"]
+        return answer(by_token)
+
+    @router.post("/last-trades-prices")
+    async def last_trades(request: Request) -> Response:
+        found = reads.each(await request.body(), reads.last_trade)
+        return answer([{"token_id": wanted.token_id, **row} for wanted, row in found])
+
+
+def _add_history_route(router: APIRouter, world: World) -> None:
+    @router.get("/prices-history")
+    async def prices_history(request: Request, market: str, fidelity: int = 1) -> Response:
+        world.drain()
+        now_s = world.now_ns() // NS_PER_S
+        query = request.query_params
+        start_s: int | None = 0
+        end_s: int | None = now_s
+        if "interval" in query:
+            start_s = interval_start_s(query["interval"], now_s)
+        elif "startTs" in query and "endTs" in query:
+            start_s, end_s = (
+                int(query[name]) if query[name].isdecimal() else None
+                for name in ("startTs", "endTs")
+            )
+        else:
+            start_s = None
+        if start_s is None or end_s is None:
+            raise VenueError(400, "invalid filters: interval, or startTs and endTs")
+        return answer({"history": world.history.rows(market, start_s, end_s, max(fidelity, 0))})
 
 
 def _add_market_routes(router: APIRouter, reads: MarketReads) -> None:
@@ -171,6 +223,10 @@ def _add_market_routes(router: APIRouter, reads: MarketReads) -> None:
     async def fee_rate(token_id: str) -> Response:
         reads.listing(token_id, "fee rate not found for market")
         return answer({"base_fee": _LEGACY_FEE_BPS})
+
+    @router.get("/fees/builder-fees/{code}")
+    async def builder_fees(code: str) -> Response:
+        return answer({"builder_maker_fee_rate_bps": 0, "builder_taker_fee_rate_bps": 0})
 
     @router.get("/clob-markets/{condition_id}")
     async def clob_market(condition_id: str) -> Response:
@@ -212,6 +268,7 @@ def _market_info(listing: Listing, tick_e4: int) -> dict[str, object]:
         "rfqe": False,
         "itode": True,
         "ibce": False,
+        **({"v": "v2"} if window.protocol is Protocol.V2 else {}),
         "nr": window.neg_risk,
         "fd": {"r": 0.07, "e": 1, "to": True},
         "oas": 0,

@@ -21,7 +21,12 @@ from pmsimulator.signatures import BadSignatureError, order_digest, order_signer
 
 MAX_BATCH = 15
 GTD_LEAD_S = 180
-_DEPOSIT_WALLET = 3
+PLAIN_WALLET, _DEPOSIT_WALLET = 0, 3
+BAD_MARKET_BUY = (
+    "invalid amounts, the market buy orders maker amount supports a max accuracy of 2 decimals, "
+    "taker amount a max of 4 decimals"
+)
+_CENT_U6, _TEN_THOUSANDTH_U6 = 10_000, 100
 _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
 _V1_FIELDS = {"feeRateBps", "nonce", "taker"}
 
@@ -97,6 +102,9 @@ def check_order(
     elif expiration_s:
         raise VenueError(400, "invalid expiration")
     price_e4, size_u6 = _price_and_size(post, content, order_hash, window)
+    spends = post.order.side is OrderSide.BUY and post.order_type not in _RESTING
+    if spends and (content.maker_amount % _CENT_U6 or content.taker_amount % _TEN_THOUSANDTH_U6):
+        raise VenueError(400, BAD_MARKET_BUY)
     return NewOrder(
         order_hash=order_hash,
         token_id=post.order.token_id,
@@ -106,6 +114,7 @@ def check_order(
         time_in_force=post.order_type,
         post_only=post.post_only,
         expiration_s=expiration_s,
+        amount_u6=content.maker_amount if spends else 0,
     )
 
 
@@ -161,7 +170,7 @@ def _check_signature(
 ) -> str:
     maker, signer = content.maker.lower(), content.signer.lower()
     owner = credentials.address.lower()
-    signs_for_itself = content.signature_type in (0, _DEPOSIT_WALLET)
+    signs_for_itself = content.signature_type in (PLAIN_WALLET, _DEPOSIT_WALLET)
     if content.signature_type != _DEPOSIT_WALLET and signer != owner:
         raise VenueError(400, "the order signer address has to be the address of the API KEY")
     if signs_for_itself and maker != signer:

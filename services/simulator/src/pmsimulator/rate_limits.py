@@ -74,6 +74,15 @@ class RateLimits:
         self._orders: dict[str, Bucket] = {}
         self._cancels: dict[str, Bucket] = {}
 
+    def tier_row(self) -> dict[str, object]:
+        """The answer of `GET /v1/user/rate-limit-tier`; its exact form is not established."""
+        per_s = _ORDERS_PER_S.get(self._tier, 0)
+        return {
+            "tier": self._tier.value.capitalize(),
+            "orders": {"per_second": per_s, "burst": per_s * 3 // 2},
+            "cancels": {"per_second": per_s * 2, "burst": per_s * 3},
+        }
+
     def admit_orders(self, signer: str, cost: int, at_ns: int) -> dict[str, str]:
         """Pay for orders; return the headers of the answer."""
         return self._pay(self._orders, signer, cost, at_ns, cancels=False)

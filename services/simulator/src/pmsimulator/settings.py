@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 from pydantic import Field, model_validator
 
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import Protocol
 from pmcore.shell.settings import CommonSettings
+from pmsimulator.faults import FaultRequest, read_faults
 from pmsimulator.rate_limits import Tier
 
 
@@ -39,6 +43,23 @@ class SimulatorSettings(CommonSettings):
         20_000, validation_alias="PM_SIM_OUTBOX_FRAMES", ge=100, le=1_000_000
     )
 
+    protocol: Protocol = Field(Protocol.V1, validation_alias="PM_SIM_PROTOCOL")
+    listed_ahead_s: int = Field(
+        86_400, validation_alias="PM_SIM_LISTED_AHEAD_S", ge=0, le=7 * 86_400
+    )
+    taker_delay_ms: int = Field(150, validation_alias="PM_SIM_TAKER_DELAY_MS", ge=0, le=10_000)
+    auto_tick: bool = Field(default=True, validation_alias="PM_SIM_AUTO_TICK")
+    faults_json: str = Field("{}", validation_alias="PM_SIM_FAULTS")
+
+    @property
+    def faults(self) -> FaultRequest:
+        """What goes wrong from the start; the older PM_SIM_FAIL_TRADES_PPM is a part of it."""
+        wanted = read_faults(self.faults_json)
+        if not self.fail_trades_ppm:
+            return wanted
+        plan = msgspec.structs.replace(wanted.plan, failed_ppm=self.fail_trades_ppm)
+        return FaultRequest(plan, wanted.door)
+
     @model_validator(mode="after")
     def _source_fits(self) -> SimulatorSettings:
         if (self.source is SourceKind.RECORDING) != (self.recording is not None):
@@ -48,4 +69,8 @@ class SimulatorSettings(CommonSettings):
                 raise ValueError(f"{name}: no such file: {path}")
         if self.chain_id not in (137, 80002):
             raise ValueError("PM_SIM_CHAIN_ID: 137 (Polygon) or 80002 (Amoy)")
+        try:
+            read_faults(self.faults_json)
+        except MalformedInputError as error:
+            raise ValueError(f"PM_SIM_FAULTS: {error}") from error
         return self

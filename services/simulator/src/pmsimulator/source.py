@@ -10,6 +10,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.errors import StartupError
 from pmcore.sim.desk import DeskParams
+from pmcore.sim.edge import FaultyVenue
 from pmcore.sim.ports import SimulatedVenue
 from pmcore.sim.recorded import RecordedParams, RecordedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
@@ -21,7 +22,11 @@ _LATE_NS = 600 * NS_PER_S
 
 def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
     """Build the venue in the clock's time; raise `StartupError` in words for the operator."""
-    desk = DeskParams(seed=settings.seed, failed_ppm=settings.fail_trades_ppm)
+    return FaultyVenue(_sound_venue(settings, clock), seed=settings.seed, plan=settings.faults.plan)
+
+
+def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
+    desk = DeskParams(seed=settings.seed)
     if settings.recording is not None:
         return _recorded(settings.recording, settings.market, clock, desk)
     for spec in settings.series:
@@ -32,7 +37,13 @@ def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
             )
     return SyntheticVenue(
         SyntheticParams(
-            series=settings.series, seed=settings.seed, start_ns=clock.now_ns(), desk=desk
+            series=settings.series,
+            seed=settings.seed,
+            start_ns=clock.now_ns(),
+            protocol=settings.protocol,
+            taker_delay_ms=settings.taker_delay_ms,
+            auto_tick=settings.auto_tick,
+            desk=desk,
         )
     )
 

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from pmcore.sim.ports import MarketFrame, UserFrame
+from pmsimulator.server import text_frame
+
+_BATCH_FRAMES = 256
 
 
 class Outbox:
-    """Frames on their way to one connection. Never grows beyond its limit: at the limit it is
-    emptied for good, and `overflow` says that its reader is to be disconnected.
+    """Frames on their way to one connection, as bytes that all readers share.
+
+    Never grows beyond its limit: at the limit it is emptied for good, and `overflow` says that its
+    reader is to be disconnected.
     """
 
-    def __init__(self, limit_frames: int) -> None:
+    def __init__(self, limit_frames: int, since_ns: int = 0) -> None:
         self._limit = limit_frames
-        self._frames: deque[str] = deque()
+        self.since_ns = since_ns
+        self._frames: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self.overflow = asyncio.Event()
+        self.dropped = asyncio.Event()
 
-    def put(self, text: str) -> None:
-        """Queue a frame."""
+    def put(self, frame: bytes) -> None:
+        """Queue a frame of `text_frame`."""
         if len(self._frames) >= self._limit:
             self._frames.clear()
             self.overflow.set()
         if not self.overflow.is_set():
-            self._frames.append(text)
+            self._frames.append(frame)
             self._filled.set()
 
-    async def take(self) -> list[str]:
-        """All queued frames, waiting for the first."""
+    def put_text(self, text: str) -> None:
+        """Queue a text for this reader alone."""
+        self.put(text_frame(text))
+
+    async def take(self) -> list[bytes]:
+        """The oldest queued frames, waiting for the first."""
         await self._filled.wait()
-        self._filled.clear()
-        frames = list(self._frames)
-        self._frames.clear()
+        count = min(len(self._frames), _BATCH_FRAMES)
+        frames = [self._frames.popleft() for _ in range(count)]
+        if not self._frames:
+            self._filled.clear()
         return frames
 
 
@@ -65,14 +77,24 @@ class Subscriptions:
         self._limit = limit_frames
         self._by_asset: dict[str, list[MarketSubscriber]] = {}
         self._by_key: dict[str, list[UserSubscriber]] = {}
+        self._market_connections: dict[MarketSubscriber, None] = {}
         self.slow_disconnects = 0
         self.unusable_requests = 0
         self.market_frames = 0
         self.user_frames = 0
 
-    def new_outbox(self) -> Outbox:
-        """An outbox of the configured size."""
-        return Outbox(self._limit)
+    def new_outbox(self, at_ns: int = 0) -> Outbox:
+        """An outbox of the configured size for a connection that begins now."""
+        return Outbox(self._limit, at_ns)
+
+    def add_market(self, subscriber: MarketSubscriber) -> None:
+        """A new connection of the market channel, without assets yet."""
+        self._market_connections[subscriber] = None
+
+    def remove_market(self, subscriber: MarketSubscriber) -> None:
+        """Forget a connection of the market channel."""
+        self.remove_assets(subscriber, subscriber.asset_ids)
+        self._market_connections.pop(subscriber, None)
 
     def add_assets(self, subscriber: MarketSubscriber, asset_ids: Iterable[str]) -> list[str]:
         """Subscribe; return those that are new to this connection, in the order given."""
@@ -92,6 +114,10 @@ class Subscriptions:
                 if not readers:
                     del self._by_asset[asset_id]
 
+    def readers_of(self, asset_id: str) -> Sequence[MarketSubscriber]:
+        """Who is subscribed to an asset."""
+        return tuple(self._by_asset.get(asset_id, ()))
+
     def add_user(self, subscriber: UserSubscriber) -> None:
         """Subscribe a connection to an account's frames."""
         self._by_key.setdefault(subscriber.api_key, []).append(subscriber)
@@ -100,27 +126,51 @@ class Subscriptions:
         """Forget a connection."""
         self._by_key[subscriber.api_key].remove(subscriber)
 
+    def drop(self, channel: str, begun_before_ns: int | None = None) -> int:
+        """Cut connections of the `market`, the `user` or `all` channels; how many that were."""
+        outboxes: list[Outbox] = []
+        if channel in ("market", "all"):
+            outboxes += [reader.outbox for reader in self._market_connections]
+        if channel in ("user", "all"):
+            outboxes += [reader.outbox for readers in self._by_key.values() for reader in readers]
+        old = [b for b in outboxes if begun_before_ns is None or b.since_ns <= begun_before_ns]
+        for outbox in old:
+            outbox.dropped.set()
+        return len(old)
+
     def deliver(self, event: MarketFrame | UserFrame) -> None:
         """Queue a frame for everyone who wants it, once per connection."""
         match event:
             case MarketFrame():
-                self.market_frames += 1
-                readers = dict.fromkeys(
-                    reader
-                    for token_id in event.token_ids
-                    for reader in self._by_asset.get(token_id, ())
-                )
-                for reader in readers:
-                    if reader.custom_features or not event.custom:
-                        reader.outbox.put(event.text)
+                self._deliver_market(event)
             case UserFrame():
-                self.user_frames += 1
-                listeners = [
-                    listener
-                    for listener in self._by_key.get(event.owner, ())
-                    if listener.markets is None or event.condition_id in listener.markets
-                ]
-                if listeners:
-                    text = msgspec.json.encode(event.frame).decode()
-                    for listener in listeners:
-                        listener.outbox.put(text)
+                self._deliver_user(event)
+
+    def _deliver_market(self, event: MarketFrame) -> None:
+        self.market_frames += 1
+        readers = (
+            dict.fromkeys(
+                reader
+                for token_id in event.token_ids
+                for reader in self._by_asset.get(token_id, ())
+            )
+            if event.token_ids
+            else self._market_connections
+        )
+        self._put([r for r in readers if r.custom_features or not event.custom], event.text)
+
+    def _deliver_user(self, event: UserFrame) -> None:
+        self.user_frames += 1
+        listeners = [
+            listener
+            for listener in self._by_key.get(event.owner, ())
+            if listener.markets is None or event.condition_id in listener.markets
+        ]
+        if listeners:
+            self._put(listeners, msgspec.json.encode(event.frame).decode())
+
+    def _put(self, readers: Sequence[MarketSubscriber | UserSubscriber], text: str) -> None:
+        if readers:
+            frame = text_frame(text)
+            for reader in readers:
+                reader.outbox.put(frame)

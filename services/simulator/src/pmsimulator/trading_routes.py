@@ -42,6 +42,12 @@ def trading_routes(world: World, door: Door, trading: Trading) -> APIRouter:
             raise VenueError(400, "Invalid Heartbeat ID", body=refusal)
         return answer({"heartbeat_id": reply.heartbeat_id})
 
+    @router.post("/heartbeats")
+    async def plain_heartbeat(request: Request) -> Response:
+        """Its relation to the chain of `/v1/heartbeats` is not documented; it has none here."""
+        await door.signed(request)
+        return answer({"status": "ok"})
+
     return router
 
 

@@ -12,15 +12,20 @@ from collections.abc import Sequence
 
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import SeriesSpec
-from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4
 from pmcore.shell.clock import Clock
-from pmcore.sim.ports import Account, Listing, SimulatedVenue
+from pmcore.sim.ports import Account, Listing, OrderRecord, SimulatedVenue, UserFrame
+from pmsimulator.catalogue import Catalogue
 from pmsimulator.credentials import Credentials
 from pmsimulator.heartbeats import CHECK_NS, Heartbeats
+from pmsimulator.history import SAMPLE_NS, PriceHistory
+from pmsimulator.notices import Notices
 from pmsimulator.subscriptions import MarketSubscriber, Subscriptions
+from pmsimulator.touch import touch_e4
 
 _LONGEST_WAIT_MS = 1_000.0
 _LONGEST_STEP_NS = NS_PER_S
+_ANY_TYPE = -1
 
 
 class World:
@@ -34,18 +39,24 @@ class World:
         series: tuple[SeriesSpec, ...],
         chain_id: int,
         outbox_frames: int,
+        listed_ahead_s: int = 86_400,
     ) -> None:
         self.venue = venue
         self.clock = clock
         self.chain_id = chain_id
+        self.series = tuple(spec.series for spec in series)
         self.subscriptions = Subscriptions(outbox_frames)
         self.heartbeats = Heartbeats()
         self.heartbeat_lapses = 0
-        self._series = series
+        self.catalogue = Catalogue(venue, series, listed_ahead_s)
+        self.notices = Notices()
+        self.history = PriceHistory()
         self._accounts: dict[str, Account] = {}
-        self._slug_of: dict[str, str] = {}
+        self._wallet_types: dict[str, int] = {}
+        self._placed: dict[str, dict[str, None]] = {}
         self._wake = asyncio.Event()
         self._next_check_ns = 0
+        self._next_sample_ns = 0
         self._broken: InvariantError | None = None
 
     @property
@@ -53,14 +64,35 @@ class World:
         """Every account that ever came, in order of arrival."""
         return tuple(self._accounts.values())
 
-    def admit(self, credentials: Credentials, maker_address: str = "") -> None:
+    def admit(
+        self, credentials: Credentials, maker_address: str = "", signature_type: int = _ANY_TYPE
+    ) -> None:
         """Make an account known to the venue; a wallet that differs from the key's replaces it."""
         known = self._accounts.get(credentials.api_key)
         address = maker_address or (known.maker_address if known else credentials.address)
+        if signature_type != _ANY_TYPE:
+            self._wallet_types[credentials.api_key] = signature_type
         if known is None or known.maker_address != address:
             account = Account(owner=credentials.api_key, maker_address=address)
             self._accounts[account.owner] = account
             self.venue.add_account(account)
+
+    def accepted(self, credentials: Credentials, order_hash: str) -> None:
+        """Remember whose order the venue took."""
+        self._placed.setdefault(credentials.api_key, {})[order_hash] = None
+
+    def orders(self, owner: str) -> list[OrderRecord]:
+        """Every order that an account ever had accepted, oldest first."""
+        found = (self.venue.order(order_hash) for order_hash in self._placed.get(owner, ()))
+        return [record for record in found if record is not None]
+
+    def is_funded(self, credentials: Credentials, signature_type: int) -> bool:
+        """Whether a wallet of this signature type holds the account's money.
+
+        The first order shows which wallet that is; until then every type is believed.
+        """
+        known = self._wallet_types.get(credentials.api_key, signature_type)
+        return known == signature_type
 
     def now_ns(self) -> int:
         """The time of calls: the clock's, unless more than a step's worth of events is overdue.
@@ -84,6 +116,8 @@ class World:
     def drain(self) -> None:
         """Bring the world to the present and queue all frames of the way."""
         for event in self.venue.advance(self.now_ns()):
+            if isinstance(event, UserFrame):
+                self.notices.hear(event)
             self.subscriptions.deliver(event)
 
     def subscribe(
@@ -93,26 +127,24 @@ class World:
         self.drain()
         added = self.subscriptions.add_assets(subscriber, asset_ids)
         if dump and added and (text := self.venue.initial_dump(added)) is not None:
-            subscriber.outbox.put(text)
+            subscriber.outbox.put_text(text)
 
     def listing_of(self, market_or_token: str) -> Listing | None:
         """The window of a condition id or a token id."""
-        if market_or_token not in self._slug_of:
-            for listing in self.venue.listings():
-                window = listing.window
-                for key in (window.condition_id, window.up_token_id, window.down_token_id):
-                    self._slug_of[key] = window.slug
-        slug = self._slug_of.get(market_or_token)
-        return self.venue.listing(slug) if slug is not None else None
+        return self.catalogue.find(market_or_token)
+
+    def tradable(self, market_or_token: str) -> Listing | None:
+        """The same, but None while the CLOB does not know the window yet (venue.md 1.3)."""
+        listing = self.listing_of(market_or_token)
+        lead_s = self.venue.faults.hydrate_lead_s
+        if listing is None or lead_s is None:
+            return listing
+        known_ns = listing.window.open_ns - lead_s * NS_PER_S
+        return listing if self.now_ns() >= known_ns else None
 
     def listings(self) -> Sequence[Listing]:
-        """All windows; the running and the next one of each series exist from the start on."""
-        at_ns = self.now_ns()
-        for spec in self._series:
-            self.venue.listing(spec.slug_at(at_ns))
-            if spec.fixed_slug is None:
-                self.venue.listing(spec.slug_at(at_ns + spec.length_s * NS_PER_S))
-        return self.venue.listings()
+        """All windows that exist; the running and the next one of each series always do."""
+        return self.catalogue.current(self.now_ns())
 
     def open_orders(self) -> int:
         """Open orders of all accounts that came through the door."""
@@ -125,16 +157,21 @@ class World:
             if self._broken is not None:
                 raise self._broken
             self.drain()
-            self._enforce_heartbeats()
+            self._keep_house()
             await asyncio.sleep(0)
             if not self._wake.is_set():
                 await self._wait()
 
-    def _enforce_heartbeats(self) -> None:
+    def _keep_house(self) -> None:
         at_ns = self.now_ns()
+        if at_ns >= self._next_sample_ns:
+            self._next_sample_ns = at_ns + SAMPLE_NS
+            self._sample(at_ns)
         if at_ns < self._next_check_ns:
             return
         self._next_check_ns = at_ns + CHECK_NS
+        if age_s := self.venue.faults.transport.disconnect_every_s:
+            self.subscriptions.drop("all", at_ns - age_s * NS_PER_S)
         for api_key in self.heartbeats.lapse(at_ns):
             if api_key not in self._accounts:
                 raise InvariantError("a heartbeat of an unknown account")
@@ -142,10 +179,24 @@ class World:
             self.venue.cancel_all(api_key, at_ns)
             self._wake.set()
 
+    def _sample(self, at_ns: int) -> None:
+        known: set[str] = set()
+        for listing in self.venue.listings():
+            window = listing.window
+            known.update((window.up_token_id, window.down_token_id))
+            if window.open_ns <= at_ns and not listing.closed:
+                bid_e4, ask_e4 = touch_e4(self.venue.book(window.up_token_id))
+                if bid_e4 is not None and ask_e4 is not None:
+                    mid_e5 = (bid_e4 + ask_e4) * 5
+                    self.history.add(window.up_token_id, at_ns, mid_e5)
+                    self.history.add(window.down_token_id, at_ns, PRICE_ONE_E4 * 10 - mid_e5)
+        self.history.keep_only(known)
+
     async def _wait(self) -> None:
         at_ns = self.clock.now_ns()
         next_ns = self.venue.next_ns()
-        due_ns = self._next_check_ns if next_ns is None else min(next_ns, self._next_check_ns)
+        house_ns = min(self._next_check_ns, self._next_sample_ns)
+        due_ns = house_ns if next_ns is None else min(next_ns, house_ns)
         wait_ms = min(max(due_ns - at_ns, 0) / NS_PER_MS, _LONGEST_WAIT_MS * self.clock.speed)
         if wait_ms <= 0:
             return

@@ -23,6 +23,11 @@ def refused(order: NewOrder, text: str, http_status: int = 400) -> PlaceResult:
     return PlaceResult(order_hash=order.order_hash, http_status=http_status, error=text)
 
 
+def delayed(order: NewOrder) -> PlaceResult:
+    """An answer that says later: a marketable order in the taker delay."""
+    return PlaceResult(order_hash=order.order_hash, status="delayed")
+
+
 def accepted(order: NewOrder, trade: TradeRecord | None) -> PlaceResult:
     """An answer that says yes: it rests, or `trade` is what it matched at entry."""
     if trade is None:

@@ -22,7 +22,7 @@ def ledger_problems(desk: Desk, windows: Iterable[Window]) -> list[str]:
     if extra_u6 := ledger.unaccounted_u6():
         problems.append(f"{extra_u6} u6 of cash came from nowhere")
     for window in windows:
-        sets_u6 = ledger.sets_u6(window)
+        sets_u6 = ledger.issued_u6(window)
         for outcome in Outcome:
             supply_u6 = ledger.supply_u6(window.token_id(outcome))
             if supply_u6 != sets_u6:

@@ -1,14 +1,13 @@
 """The venue's own books on accounts: orders, trades, settlement, and the user channel's frames.
 
 Shared by all simulated venues; who matches an order is their business. Refusals carry the venue's
-texts (venue.md 1.6). Settlement: MATCHED, then MINED and CONFIRMED, or RETRYING and FAILED for the
-share of trades given by `failed_ppm`, picked by a digest of (seed, trade) and not by order.
+texts (venue.md 1.6). An order inside the taker delay is open to the books and to nobody else: it
+is not listed and cannot be cancelled (venue.md 4.9).
 """
 
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -16,17 +15,13 @@ import msgspec
 from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import (
-    DOLLAR_U6,
-    NS_PER_MS,
-    QTY_GRID_U6,
-    format_price,
-    format_qty,
-    is_on_grid,
-    value_u6,
-)
-from pmcore.sim.answers import MATCHED_TEXT, NOT_OPEN_TEXT, refused
-from pmcore.sim.ledger import Ledger, moves_of, taker_price_e4
+from pmcore.model.units import DOLLAR_U6, NS_PER_S, value_u6
+from pmcore.sim.answers import MATCHED_TEXT, NOT_OPEN_TEXT
+from pmcore.sim.checks import content_refusal, inactive_ns
+from pmcore.sim.faults import FaultPlan, strikes
+from pmcore.sim.fees import FeeParams, priced, taker_fee_u6
+from pmcore.sim.funds import Funds
+from pmcore.sim.ledger import Ledger, moves_of
 from pmcore.sim.ports import (
     Account,
     CancelResult,
@@ -35,14 +30,19 @@ from pmcore.sim.ports import (
     OrderRecord,
     OrderSide,
     OrderStatus,
-    PlaceResult,
     TimeInForce,
     TradeRecord,
     UserFrame,
 )
 from pmcore.sim.rows import order_frame, trade_frame
+from pmcore.sim.scheduler import Scheduler
+from pmcore.sim.settlement import Settlement, new_trade
 
 CROWD = Account(owner="crowd", maker_address="0x" + "c0" * 20)
+EXPIRED_TEXT = "CANCELED_EXPIRED_ORDER"
+
+Pull = Callable[[OrderRecord], None]
+"""Takes an order out of the venue's book."""
 
 
 class DeskParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,21 +53,35 @@ class DeskParams(msgspec.Struct, frozen=True, kw_only=True):
     mined_delay_ms: int = 4_000
     confirmed_delay_ms: int = 20_000
     failed_ppm: int = 0
+    fees: FeeParams = FeeParams()
 
 
 class Desk:
-    """Accounts, their orders and trades. `frames` collects user frames in order of time."""
+    """Accounts, their orders and trades. `frames` collects user frames in order of time.
 
-    def __init__(self, params: DeskParams) -> None:
+    `pull` is called for an order whose time has come, before it ends.
+    """
+
+    def __init__(self, params: DeskParams, pull: Pull) -> None:
         self._params = params
+        self._pull = pull
+        self._schedule = Scheduler()
+        self.plan = FaultPlan()
         self.ledger = Ledger()
+        self.funds = Funds(self.ledger)
+        self.settlement = Settlement(
+            self.ledger,
+            self._schedule,
+            self._tell_trade,
+            seed=params.seed,
+            mined_delay_ms=params.mined_delay_ms,
+            confirmed_delay_ms=params.confirmed_delay_ms,
+        )
         self.frames: list[UserFrame] = []
         self.orders: dict[str, OrderRecord] = {}
         self.trades: list[TradeRecord] = []
         self._accounts: dict[str, Account] = {}
         self._open: dict[str, dict[str, OrderRecord]] = {}
-        self._due: list[tuple[int, int, TradeRecord, Window, str]] = []
-        self._scheduled = 0
 
     def add_account(self, account: Account) -> None:
         """Register and fund an account once; a new wallet is that of later orders."""
@@ -81,42 +95,48 @@ class Desk:
         invariant(owner in self._accounts, f"no such account: {owner}")
         return self._accounts[owner]
 
-    def open_orders(self, owner: str) -> list[OrderRecord]:
-        """Live orders of an account, oldest first."""
+    def active(self, owner: str) -> list[OrderRecord]:
+        """Orders that bind funds: live ones and those in the taker delay."""
         return list(self._open[self.account(owner).owner].values())
 
+    def open_orders(self, owner: str) -> list[OrderRecord]:
+        """Live orders of an account, oldest first."""
+        return [record for record in self.active(owner) if record.status is OrderStatus.LIVE]
+
     def all_open(self) -> list[OrderRecord]:
-        """Live orders of all accounts."""
+        """Orders of all accounts that have not ended."""
         return [record for orders in self._open.values() for record in orders.values()]
 
-    def refusal(
-        self, owner: str, order: NewOrder, window: Window, tick_e4: int
-    ) -> PlaceResult | None:
-        """The venue's refusal of an order that needs no look at the book, or None."""
-        name = f"order {order.order_hash}"
-        resting = order.time_in_force in (TimeInForce.GTC, TimeInForce.GTD)
+    def refusal(self, order: NewOrder, window: Window, tick_e4: int, at_ns: int) -> str:
+        """The text against an order that needs no look at accounts or the book, or ""."""
         if order.order_hash in self.orders:
-            text = f"{name} is invalid. Duplicated."
-        elif not is_on_grid(order.price_e4, tick_e4):
-            text = (
-                f"{name} is invalid. Price ({format_price(order.price_e4)}) breaks minimum tick "
-                f"size rule: {format_price(tick_e4)}"
-            )
-        elif resting and order.size_u6 < window.min_size_u6:
-            text = (
-                f"{name} is invalid. Size ({format_qty(order.size_u6)}) lower than the minimum: "
-                f"{format_qty(window.min_size_u6)}"
-            )
-        elif order.size_u6 <= 0 or order.size_u6 % QTY_GRID_U6 or (order.post_only and not resting):
-            text = "Invalid order payload"
-        elif not self._affords(owner, order):
-            text = "not enough balance / allowance"
-        else:
-            return None
-        return refused(order, text)
+            return f"order {order.order_hash} is invalid. Duplicated."
+        return content_refusal(order, window, tick_e4, at_ns)
 
-    def accept(self, owner: str, order: NewOrder, window: Window, at_ns: int) -> OrderRecord:
-        """Open an order and announce it."""
+    def shortage(
+        self, owner: str, order: NewOrder, *, takes: bool, besides: OrderRecord | None = None
+    ) -> str:
+        """The text against an order that its account cannot pay, with the fee when it takes.
+
+        `besides` is an open order that does not count: its own record.
+        """
+        fee_u6 = 0
+        if takes and order.side is OrderSide.BUY:
+            fee_u6 = taker_fee_u6(self._params.fees, order.price_e4, order.size_u6)
+        active = [record for record in self.active(owner) if record is not besides]
+        return self.funds.shortage(owner, order, active, fee_u6)
+
+    def accept(
+        self,
+        owner: str,
+        order: NewOrder,
+        window: Window,
+        at_ns: int,
+        *,
+        status: OrderStatus = OrderStatus.LIVE,
+        original_u6: int | None = None,
+    ) -> OrderRecord:
+        """Open an order and announce it; `original_u6` is what an order in dollars came to."""
         outcome = window.outcome_of(order.token_id)
         invariant(outcome is not None, "an order for a token of another market")
         record = OrderRecord(
@@ -127,38 +147,37 @@ class Desk:
             outcome=outcome or Outcome.UP,
             side=order.side,
             price_e4=order.price_e4,
-            original_u6=order.size_u6,
+            original_u6=order.size_u6 if original_u6 is None else original_u6,
+            status=status,
             time_in_force=order.time_in_force,
             expiration_s=order.expiration_s,
             created_ns=at_ns,
+            amount_u6=order.amount_u6,
         )
         self.orders[order.order_hash] = self._open[owner][order.order_hash] = record
-        self._tell_order(record, OrderUpdateKind.PLACEMENT, at_ns)
+        self.tell_order(record, OrderUpdateKind.PLACEMENT, at_ns)
+        if order.time_in_force is TimeInForce.GTD:
+            self._schedule.at(inactive_ns(order), lambda now_ns: self._expire(record, now_ns))
         return record
 
     def cancel(
-        self,
-        owner: str,
-        order_hashes: Sequence[str],
-        at_ns: int,
-        pull: Callable[[OrderRecord], None],
+        self, owner: str, order_hashes: Sequence[str], at_ns: int, pull: Pull
     ) -> CancelResult:
         """Cancel by ids; `pull` takes an order out of the venue's book."""
         canceled: list[str] = []
-        refused_: list[tuple[str, str]] = []
+        refused: list[tuple[str, str]] = []
         for order_hash in dict.fromkeys(order_hashes):
             record = self._open[self.account(owner).owner].get(order_hash)
-            if record is None:
+            if record is None or record.status is OrderStatus.DELAYED:
                 known = self.orders.get(order_hash)
                 matched = known is not None and known.status is OrderStatus.MATCHED
                 mine = known is not None and known.account.owner == owner
-                text = MATCHED_TEXT if matched and mine else NOT_OPEN_TEXT
-                refused_.append((order_hash, text))
+                refused.append((order_hash, MATCHED_TEXT if matched and mine else NOT_OPEN_TEXT))
                 continue
             pull(record)
             self.close(record, OrderStatus.CANCELED, at_ns)
             canceled.append(order_hash)
-        return CancelResult(tuple(canceled), tuple(refused_))
+        return CancelResult(tuple(canceled), tuple(refused))
 
     def select(self, owner: str, condition_id: str, token_id: str) -> list[str]:
         """Ids of an account's open orders of a market and/or a token; "" is any."""
@@ -185,11 +204,14 @@ class Desk:
             return self.ledger.shares_u6(owner, token_id)
         return self.ledger.cash_u6(owner)
 
-    def close(self, record: OrderRecord, status: OrderStatus, at_ns: int) -> None:
-        """End an order unfilled."""
+    def close(
+        self, record: OrderRecord, status: OrderStatus, at_ns: int, *, text: str = ""
+    ) -> None:
+        """End an order unfilled; `text` is what its frame says instead of the status."""
         record.status = status
+        record.status_text = text
         del self._open[record.account.owner][record.order_hash]
-        self._tell_order(record, OrderUpdateKind.CANCELLATION, at_ns)
+        self.tell_order(record, OrderUpdateKind.CANCELLATION, at_ns)
 
     def trade(
         self,
@@ -204,67 +226,40 @@ class Desk:
 
         Returns None, after moving the crowd's shares, when no registered account took part.
         """
-        self.ledger.settle(window, moves_of(taker, makers))
-        concerned = [f for f in (taker, *makers) if f.account.owner in self._accounts]
-        if not concerned:
+        if not any(f.account.owner in self._accounts for f in (taker, *makers)):
+            self.ledger.settle(window, moves_of(taker, makers))
             return None
-        trade = TradeRecord(
+        makers, fee_u6 = priced(self._params.fees, taker, makers)
+        trade = new_trade(
+            window,
+            taker,
+            makers,
             trade_id=self._trade_id(window.slug),
-            taker_order_hash=taker.order_hash,
-            taker=taker.account,
-            condition_id=window.condition_id,
-            token_id=taker.token_id,
-            outcome=taker.outcome,
-            side=taker.side,
-            price_e4=taker_price_e4(taker, makers[-1]),
-            size_u6=sum(fill.size_u6 for fill in makers),
-            makers=makers,
-            matched_ns=at_ns,
-            updated_ns=at_ns,
+            fee_u6=fee_u6,
+            at_ns=at_ns,
         )
         self.trades.append(trade)
-        for fill in concerned:
-            self._match(self.orders[fill.order_hash], fill.size_u6, trade.trade_id, at_ns)
+        self.settlement.begin(trade, window, self.plan, self._params.failed_ppm)
+        for fill in (taker, *makers):
+            if fill.account.owner in self._accounts:
+                self._match(self.orders[fill.order_hash], fill.size_u6, trade.trade_id, at_ns)
         self._tell_trade(trade, at_ns)
-        digest = hashlib.sha256(f"{self._params.seed}|{trade.trade_id}".encode()).digest()
-        fails = int.from_bytes(digest[:8], "big") % 1_000_000 < self._params.failed_ppm
         trade.transaction_hash = transaction_hash
-        mined_ns = at_ns + self._params.mined_delay_ms * NS_PER_MS
-        final_ns = mined_ns + self._params.confirmed_delay_ms * NS_PER_MS
-        self._schedule(mined_ns, trade, window, "RETRYING" if fails else "MINED")
-        self._schedule(final_ns, trade, window, "FAILED" if fails else "CONFIRMED")
         return trade
 
     def advance(self, to_ns: int) -> None:
-        """Move settlements that are due."""
-        while self._due and self._due[0][0] <= to_ns:
-            at_ns, _, trade, window, status = heapq.heappop(self._due)
-            trade.status = status
-            trade.updated_ns = at_ns
-            if status == "FAILED":
-                self.ledger.reverse(window, moves_of(trade.taker_fill, trade.makers))
-            self._tell_trade(trade, at_ns)
+        """Move settlements and let orders expire that are due."""
+        while (due_ns := self._schedule.next_ns()) is not None and due_ns <= to_ns:
+            self._schedule.run_next()
 
     def next_ns(self) -> int | None:
-        """When the next settlement is due."""
-        return self._due[0][0] if self._due else None
+        """When the next of these is due."""
+        return self._schedule.next_ns()
 
-    def _affords(self, owner: str, order: NewOrder) -> bool:
-        open_orders = self.open_orders(owner)
-        if order.side is OrderSide.BUY:
-            reserved_u6 = sum(
-                value_u6(record.price_e4, record.leaves_u6)
-                for record in open_orders
-                if record.side is OrderSide.BUY
-            )
-            needed_u6 = value_u6(order.price_e4, order.size_u6)
-            return reserved_u6 + needed_u6 <= self.ledger.cash_u6(owner)
-        offered_u6 = sum(
-            record.leaves_u6
-            for record in open_orders
-            if record.side is OrderSide.SELL and record.token_id == order.token_id
-        )
-        return offered_u6 + order.size_u6 <= self.ledger.shares_u6(owner, order.token_id)
+    def _expire(self, record: OrderRecord, at_ns: int) -> None:
+        if record.order_hash in self._open[record.account.owner]:
+            self._pull(record)
+            self.close(record, OrderStatus.CANCELED, at_ns, text=EXPIRED_TEXT)
 
     def _match(self, record: OrderRecord, qty_u6: int, trade_id: str, at_ns: int) -> None:
         record.matched_u6 += qty_u6
@@ -273,9 +268,20 @@ class Desk:
         if record.matched_u6 == record.original_u6:
             record.status = OrderStatus.MATCHED
             self._open[record.account.owner].pop(record.order_hash, None)
-        self._tell_order(record, OrderUpdateKind.UPDATE, at_ns)
+        self.tell_order(record, OrderUpdateKind.UPDATE, at_ns)
+        if record.side is OrderSide.BUY and strikes(
+            self.plan.phantom_ppm, self._params.seed, "phantom", trade_id, record.order_hash
+        ):
+            self._lock(record.account.owner, value_u6(record.price_e4, qty_u6), at_ns)
 
-    def _tell_order(self, record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> None:
+    def _lock(self, owner: str, cash_u6: int, at_ns: int) -> None:
+        self.funds.lock(owner, cash_u6)
+        self._schedule.at(
+            at_ns + self.plan.phantom_s * NS_PER_S, lambda _: self.funds.lock(owner, -cash_u6)
+        )
+
+    def tell_order(self, record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> None:
+        """Announce an order on its account's user channel."""
         self._tell(
             record.account.owner, record.condition_id, order_frame(record, kind, at_ns), at_ns
         )
@@ -295,7 +301,3 @@ class Desk:
         text = f"trade|{self._params.seed}|{slug}|{len(self.trades)}"
         h = hashlib.sha256(text.encode()).hexdigest()
         return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:32]}"
-
-    def _schedule(self, at_ns: int, trade: TradeRecord, window: Window, status: str) -> None:
-        self._scheduled += 1
-        heapq.heappush(self._due, (at_ns, self._scheduled, trade, window, status))

@@ -1,20 +1,37 @@
-"""What every simulated venue does alike: accounts and their orders at the desk, events in order."""
+"""What every simulated venue does the same way: accounts, reads, positions, time.
+
+A venue brings its markets: how orders meet them and what happens by itself.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from pmcore.model.market import Outcome, Window
+from pmcore.sim.controls import AccountAudit, PositionResult
 from pmcore.sim.desk import Desk, DeskParams
-from pmcore.sim.ports import Account, CancelResult, OrderRecord, TradeRecord, VenueEvent
+from pmcore.sim.faults import FaultPlan
+from pmcore.sim.ports import (
+    Account,
+    CancelResult,
+    NewOrder,
+    OrderRecord,
+    PlaceResult,
+    TradeRecord,
+    VenueEvent,
+)
+from pmcore.sim.positions import audited, merged, redeemed, split
+
+NO_MARKET = "market not found"
 
 
 class DeskVenue(ABC):
-    """The part of a `SimulatedVenue` that does not depend on where its market comes from."""
+    """The half of a `SimulatedVenue` about accounts. Calls first bring the world to time."""
 
-    def __init__(self, desk: DeskParams, now_ns: int) -> None:
-        self.desk = Desk(desk)
-        self._now_ns = now_ns
+    def __init__(self, params: DeskParams, start_ns: int) -> None:
+        self.desk = Desk(params, self._pull_expired)
+        self._now_ns = start_ns
         self._outbox: list[VenueEvent] = []
 
     @property
@@ -25,6 +42,16 @@ class DeskVenue(ABC):
     def add_account(self, account: Account) -> None:
         """Register an API key."""
         self.desk.add_account(account)
+
+    @abstractmethod
+    def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
+        """Let an order reach the engine."""
+
+    def place_batch(
+        self, owner: str, orders: Sequence[NewOrder], at_ns: int
+    ) -> Sequence[PlaceResult]:
+        """Let orders reach the engine, one after the other."""
+        return [self.place(owner, order, at_ns) for order in orders]
 
     @abstractmethod
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelResult:
@@ -57,6 +84,44 @@ class DeskVenue(ABC):
         """Shares of a token, or cash."""
         return self.desk.balance_u6(owner, token_id)
 
+    def account_audit(self, owner: str) -> AccountAudit:
+        """The truth about an account."""
+        return audited(self.desk, owner)
+
+    def split(self, owner: str, condition_id: str, size_u6: int, at_ns: int) -> PositionResult:
+        """Turn cash into complete sets."""
+        self._run(at_ns)
+        found = self._market_state(condition_id)
+        if found is None:
+            return PositionResult(error=NO_MARKET)
+        return split(self.desk, owner, found[0], size_u6)
+
+    def merge(self, owner: str, condition_id: str, size_u6: int, at_ns: int) -> PositionResult:
+        """Turn complete sets into cash."""
+        self._run(at_ns)
+        found = self._market_state(condition_id)
+        if found is None:
+            return PositionResult(error=NO_MARKET)
+        return merged(self.desk, owner, found[0], size_u6)
+
+    def redeem(self, owner: str, condition_id: str, at_ns: int) -> PositionResult:
+        """Burn shares of a resolved market for what they are worth."""
+        self._run(at_ns)
+        found = self._market_state(condition_id)
+        if found is None:
+            return PositionResult(error=NO_MARKET)
+        return redeemed(self.desk, owner, *found)
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The plan in force; of it, the venue itself carries out what happens inside."""
+        return self.desk.plan
+
+    def set_faults(self, plan: FaultPlan, at_ns: int) -> None:
+        """Replace the plan."""
+        self._run(at_ns)
+        self.desk.plan = plan
+
     def advance(self, to_ns: int) -> Sequence[VenueEvent]:
         """Bring the world to a time; all events since the last call."""
         self._run(to_ns)
@@ -74,6 +139,14 @@ class DeskVenue(ABC):
     @abstractmethod
     def _step(self, due_ns: int) -> None:
         """Do one thing that is due."""
+
+    @abstractmethod
+    def _pull_expired(self, record: OrderRecord) -> None:
+        """Take an order whose time has come out of the book, and tell the market."""
+
+    @abstractmethod
+    def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
+        """A window, and who won it once it is resolved."""
 
     def _run(self, to_ns: int) -> None:
         while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:

@@ -12,17 +12,31 @@ from random import Random
 import msgspec
 
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.sim.crowd import Crowd, CrowdParams
+from pmcore.sim.custom_frames import new_market_frame
 from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
-from pmcore.sim.listed_market import ListedMarket
+from pmcore.sim.listed_market import ListedMarket, is_finer
 from pmcore.sim.matching import BookOrder, Placement, UpLevel
-from pmcore.sim.ports import Listing, MakerFill, MarketFrame, OrderRecord, TradeRecord
+from pmcore.sim.ports import (
+    Listing,
+    MakerFill,
+    MarketFrame,
+    OrderRecord,
+    OrderSide,
+    TradeRecord,
+)
 from pmcore.sim.scheduler import Scheduler
 from pmcore.sim.underlying import STEP_NS, Underlying, fair_up_e4
+from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 
 ENDOWMENT_U6 = 100_000 * SHARE_U6
+NEAR_LIMIT_E4 = 400
+NEAR_LIMIT_TICK_E4 = 10
+"""Beyond 0.96 or below 0.04 the tick was seen at 0.001 (venue.md 4.7)."""
+SWEEP_AFTER_NS = 2 * NS_PER_S
+"""When after the end the sweep of a fault plan comes."""
 
 
 class LaneParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +45,8 @@ class LaneParams(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     resolve_delay_ms: int
     crowd: CrowdParams
+    taker_delay_ms: int = 0
+    auto_tick: bool = False
 
 
 class Lane:
@@ -56,7 +72,18 @@ class Lane:
         self._underlying = Underlying(rng)
         self._start_value = 0.0
         self._trades = 0
+        self._touches = [self.market.touch_e4(outcome) for outcome in Outcome]
         desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
+
+    @property
+    def settled_winner(self) -> Outcome | None:
+        """Who won, once that is known to all."""
+        return self.winner if self.market.resolved else None
+
+    def announce(self, at_ns: int) -> None:
+        """Tell everybody that the market exists."""
+        frame = new_market_frame(self.window, ts_event_ns=at_ns)
+        self._emit([self.market.custom(frame, at_ns, token_ids=())], at_ns)
 
     def begin(self, at_ns: int) -> None:
         """Let the crowd in; to be called once."""
@@ -77,13 +104,20 @@ class Lane:
             window=self.window,
             accepting_orders=not self.market.resolved,
             closed=self.market.resolved,
-            winner=self.winner if self.market.resolved else None,
+            winner=self.settled_winner,
             up_price_e4=round(fair_e4),
         )
 
-    def publish_levels(self, levels: Sequence[UpLevel], at_ns: int, placed_on: Outcome) -> None:
+    def publish_levels(
+        self, levels: Sequence[UpLevel], at_ns: int, placed_on: Outcome | None
+    ) -> None:
         """Announce an event without a trade."""
         self._emit(self.market.publish(levels, at_ns, placed_on=placed_on), at_ns)
+        self._follow_touch(at_ns)
+
+    def change_tick(self, tick_e4: int, at_ns: int) -> None:
+        """Make the grid finer."""
+        self._emit(self.market.change_tick(tick_e4, at_ns), at_ns)
 
     def publish(self, taker: BookOrder, placed: Placement, at_ns: int) -> TradeRecord | None:
         """Announce what an order did and book its matches; the trade, if an account took part."""
@@ -100,9 +134,34 @@ class Lane:
             taker, placed.matches, placed.levels, at_ns, transaction_hash=transaction_hash
         )
         self._emit(frames, at_ns)
+        self._follow_touch(at_ns)
         return self._desk.trade(
             self.window, party, makers, at_ns, transaction_hash=transaction_hash
         )
+
+    def _follow_touch(self, at_ns: int) -> None:
+        """What a moved touch brings with it: `best_bid_ask`, and near a limit a finer grid."""
+        for number, outcome in enumerate(Outcome):
+            touch = self.market.touch_e4(outcome)
+            if touch == self._touches[number]:
+                continue
+            self._touches[number] = touch
+            frame = best_bid_ask_frame(
+                self.window,
+                outcome,
+                best_bid_e4=touch[0],
+                best_ask_e4=touch[1],
+                ts_event_ns=at_ns,
+            )
+            self._emit([self.market.custom(frame, at_ns, outcome=outcome)], at_ns)
+        tick_e4 = self.market.tick_e4
+        if not self._params.auto_tick or not is_finer(tick_e4, NEAR_LIMIT_TICK_E4):
+            return
+        bid_e4, ask_e4 = self.market.touch_e4(Outcome.UP)
+        if (bid_e4 or 0) >= PRICE_ONE_E4 - NEAR_LIMIT_E4 or (
+            ask_e4 is not None and ask_e4 <= NEAR_LIMIT_E4
+        ):
+            self.change_tick(NEAR_LIMIT_TICK_E4, at_ns)
 
     def _party(self, order: BookOrder, size_u6: int, price_e4: int) -> MakerFill:
         crowd = order.owner == CROWD.owner
@@ -151,8 +210,7 @@ class Lane:
         for order in requote.orders:
             levels += self.market.book.place(order, post_only=True).levels
         if levels:
-            placed_on = requote.orders[0].outcome if requote.orders else Outcome.UP
-            self.publish_levels(levels, at_ns, placed_on)
+            self.publish_levels(levels, at_ns, None)
 
     def _noise(self, at_ns: int) -> None:
         if not self.market.resolved:
@@ -183,20 +241,52 @@ class Lane:
             self._schedule.at(at_ns + pause_ns, self._burst)
 
     def _take(self, taker: BookOrder | None, at_ns: int) -> None:
-        if taker is not None and not self.market.resolved:
-            placed = self.market.book.take(taker)
-            if placed.matches:
-                self.publish(taker, placed, at_ns)
+        if taker is None:
+            return
+        if not self._params.taker_delay_ms:
+            self._execute(taker, at_ns)
+            return
+        due_ns = at_ns + self._params.taker_delay_ms * NS_PER_MS
+        self._schedule.at(due_ns, lambda now_ns: self._execute(taker, now_ns))
+
+    def _execute(self, taker: BookOrder, at_ns: int) -> None:
+        if self.market.resolved:
+            return
+        placed = self.market.book.take(taker)
+        if placed.matches:
+            self.publish(taker, placed, at_ns)
+
+    def _sweep(self, at_ns: int) -> None:
+        """Takers who know the end already, when a fault plan asks for them."""
+        for outcome in Outcome if self._desk.plan.end_sweep_shares else ():
+            taker = BookOrder(
+                order_id=f"sweep-{outcome.value}",
+                owner=CROWD.owner,
+                outcome=outcome,
+                side=OrderSide.SELL,
+                price_e4=self.market.tick_e4,
+                leaves_u6=self._desk.plan.end_sweep_shares * SHARE_U6,
+            )
+            self._execute(taker, at_ns)
 
     def _close(self, at_ns: int) -> None:
         up_won = self._underlying.value >= self._start_value
         self.winner = Outcome.UP if up_won else Outcome.DOWN
-        delay_ns = self._params.resolve_delay_ms * NS_PER_MS
-        self._schedule.at(at_ns + delay_ns, self._resolve)
+        self._schedule.at(at_ns + SWEEP_AFTER_NS, self._sweep)
+        self._schedule.at(self._resolve_ns(), self._resolve)
+
+    def _resolve_ns(self) -> int:
+        delay_ms = self._params.resolve_delay_ms + self._desk.plan.resolve_delay_ms
+        return self.window.close_ns + delay_ms * NS_PER_MS
 
     def _resolve(self, at_ns: int) -> None:
+        if self._resolve_ns() > at_ns:
+            self._schedule.at(self._resolve_ns(), self._resolve)
+            return
         self.market.resolved = True
         self._desk.resolve(self.window, at_ns, self._pull)
+        frame = market_resolved_frame(self.window, self.winner or Outcome.UP, ts_event_ns=at_ns)
+        self._emit([self.market.custom(frame, at_ns)], at_ns)
 
     def _pull(self, record: OrderRecord) -> None:
         self.market.book.cancel(record.order_hash)

@@ -1,8 +1,9 @@
 """Cash and shares of every account of a simulated venue, and the complete sets outstanding.
 
-Law (checked by `sim.checkers`): per market, the shares of Up and of Down each add up to the
-complete sets outstanding; over all, cash plus outstanding sets never changes. Matched trades move
-value at once: a real trade is provisional until mined, so `reverse` undoes one exactly.
+Law (checked by `sim.checkers`): per market, the shares of Up and of Down, with those burnt by
+redemption, each add up to the sets issued; over all, cash plus outstanding sets never changes.
+Matched trades move value at once: a real trade is provisional until mined, so `reverse` undoes one
+exactly. Fees go to the house, whose account is one like any other.
 Amounts are exact because sizes lie on the 0.01-share grid.
 """
 
@@ -14,6 +15,9 @@ from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import QTY_GRID_U6, complement_e4, value_u6
 from pmcore.sim.ports import MakerFill, OrderSide
+
+HOUSE = "house"
+"""Who collects the takers' fees."""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,10 @@ class Ledger:
         self._cash_u6: dict[str, int] = {}
         self._shares_u6: dict[tuple[str, str], int] = {}
         self._sets_u6: dict[str, int] = {}
+        self._redeemed_u6: dict[str, int] = {}
+        self._burnt_u6: dict[str, int] = {}
+        self._fees_u6: dict[str, int] = {}
+        self._rebates_u6: dict[str, int] = {}
         self._funded_u6 = 0
 
     def fund(self, owner: str, cash_u6: int) -> None:
@@ -46,6 +54,40 @@ class Ledger:
         self._sets_u6[window.slug] = self.sets_u6(window) + qty_u6
         for outcome in Outcome:
             self._add(owner, window.token_id(outcome), qty_u6)
+
+    def merge(self, owner: str, window: Window, qty_u6: int) -> None:
+        """Turn complete sets into cash."""
+        self.split(owner, window, -qty_u6)
+
+    def redeem(self, owner: str, window: Window, winner: Outcome, held: dict[Outcome, int]) -> int:
+        """Burn shares of a resolved market; the winner's pay a dollar each. Return the cash."""
+        for outcome, qty_u6 in held.items():
+            token_id = window.token_id(outcome)
+            self._add(owner, token_id, -qty_u6)
+            self._burnt_u6[token_id] = self._burnt_u6.get(token_id, 0) + qty_u6
+        paid_u6 = held[winner]
+        self._cash_u6[owner] = self.cash_u6(owner) + paid_u6
+        self._sets_u6[window.slug] = self.sets_u6(window) - paid_u6
+        self._redeemed_u6[window.slug] = self._redeemed_u6.get(window.slug, 0) + paid_u6
+        return paid_u6
+
+    def charge(self, owner: str, fee_u6: int) -> None:
+        """Take a fee; a negative one gives it back."""
+        self._cash_u6[owner] = self.cash_u6(owner) - fee_u6
+        self._cash_u6[HOUSE] = self.cash_u6(HOUSE) + fee_u6
+        self._fees_u6[owner] = self.fees_u6(owner) + fee_u6
+
+    def accrue(self, owner: str, rebate_u6: int) -> None:
+        """Promise a rebate; a negative one takes the promise back. No cash moves."""
+        self._rebates_u6[owner] = self.rebates_u6(owner) + rebate_u6
+
+    def fees_u6(self, owner: str) -> int:
+        """Fees paid so far."""
+        return self._fees_u6.get(owner, 0)
+
+    def rebates_u6(self, owner: str) -> int:
+        """Rebates promised so far."""
+        return self._rebates_u6.get(owner, 0)
 
     def settle(self, window: Window, moves: tuple[Move, ...]) -> None:
         """Apply both sides of a match: a transfer, a mint or a merge, as the moves say."""
@@ -63,6 +105,14 @@ class Ledger:
         """Shares of a token."""
         return self._shares_u6.get((owner, token_id), 0)
 
+    def holdings_u6(self, owner: str) -> dict[str, int]:
+        """All tokens of which an account holds shares (or owes, after a failed trade)."""
+        return {
+            token: qty_u6
+            for (holder, token), qty_u6 in self._shares_u6.items()
+            if holder == owner and qty_u6
+        }
+
     def sets_u6(self, window: Window) -> int:
         """Complete sets outstanding in a market."""
         return self._sets_u6.get(window.slug, 0)
@@ -72,8 +122,13 @@ class Ledger:
         return sum(self._cash_u6.values()) + sum(self._sets_u6.values()) - self._funded_u6
 
     def supply_u6(self, token_id: str) -> int:
-        """All shares of a token; equals the market's outstanding sets always."""
-        return sum(qty for (_, token), qty in self._shares_u6.items() if token == token_id)
+        """All shares of a token, with those burnt; equals the sets issued always."""
+        held_u6 = sum(qty for (_, token), qty in self._shares_u6.items() if token == token_id)
+        return held_u6 + self._burnt_u6.get(token_id, 0)
+
+    def issued_u6(self, window: Window) -> int:
+        """Complete sets outstanding and redeemed."""
+        return self.sets_u6(window) + self._redeemed_u6.get(window.slug, 0)
 
     def _apply(self, window: Window, moves: tuple[Move, ...], *, sign: int) -> None:
         supply_u6 = dict.fromkeys(Outcome, 0)

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pmcore.machines.book_hash import BookHasher, last_trade_text
 from pmcore.machines.book_levels import Ladder
 from pmcore.messages.market_data import Level, LevelChange
+from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, complement_e4
 from pmcore.sim.matching import (
@@ -28,6 +31,7 @@ from pmcore.venue.encode import (
     book_frame,
     price_change_frame,
     rest_book,
+    tick_size_frame,
     to_text,
     trade_book_frame,
     trade_frame,
@@ -35,6 +39,13 @@ from pmcore.venue.encode import (
 from pmcore.venue.fields import JsonObject
 
 PRINT_DELAY_NS = 35 * NS_PER_MS
+TICKS_E4 = (1_000, 100, 50, 25, 10, 1)
+"""Every tick the venue knows (venue.md 4.3)."""
+
+
+def is_finer(old_tick_e4: int, tick_e4: int) -> bool:
+    """Whether a market's tick may become this: finer, and no resting price falls off the grid."""
+    return tick_e4 in TICKS_E4 and tick_e4 < old_tick_e4 and old_tick_e4 % tick_e4 == 0
 
 
 class ListedMarket:
@@ -56,17 +67,21 @@ class ListedMarket:
         return bids.best_e4, asks.best_e4
 
     def publish(
-        self, levels: Sequence[UpLevel], at_ns: int, *, placed_on: Outcome
+        self, levels: Sequence[UpLevel], at_ns: int, *, placed_on: Outcome | None
     ) -> list[MarketFrame]:
-        """Frames of an event without a trade; the entry of the token it was placed on first."""
+        """Frames of an event without a trade; the entry of the token it was placed on first.
+
+        None for events of several orders: the token in whose book the level is a bid.
+        """
         changed = merge_levels(levels)
         touches = [self._apply([level], at_ns) for level in changed]
         hashes = {outcome: self._hash(outcome) for outcome in Outcome}
         frames = []
         for level, touch_e4 in zip(changed, touches, strict=True):
+            first = placed_on or (Outcome.UP if level.side is BookSide.BID else Outcome.DOWN)
             entries = [
                 LevelChange(outcome, *mirrored(level, outcome), hashes[outcome], *touch_e4[outcome])
-                for outcome in (placed_on, placed_on.complement)
+                for outcome in (first, first.complement)
             ]
             frame = price_change_frame(self.window, entries, ts_event_ns=at_ns)
             frames.append(self._frame(at_ns, frame))
@@ -103,6 +118,19 @@ class ListedMarket:
         return frames + self._prints(
             taker, matches, at_ns + PRINT_DELAY_NS, transaction_hash=transaction_hash
         )
+
+    def change_tick(self, tick_e4: int, at_ns: int) -> list[MarketFrame]:
+        """Make the grid finer: the change for each token, then both books anew (venue.md 4.7)."""
+        invariant(is_finer(self.tick_e4, tick_e4), "a tick only becomes finer")
+        old_e4, self.tick_e4, self._event_ns = self.tick_e4, tick_e4, at_ns
+        frames = [
+            tick_size_frame(
+                self.window, outcome, old_tick_e4=old_e4, new_tick_e4=tick_e4, ts_event_ns=at_ns
+            )
+            for outcome in Outcome
+        ]
+        frames += [self.dump_frame(outcome) for outcome in Outcome]
+        return [self._frame(at_ns, frame) for frame in frames]
 
     def rest_book(self, outcome: Outcome) -> JsonObject:
         """`GET /book`."""
@@ -175,6 +203,22 @@ class ListedMarket:
         bids, asks = (self._ladders[outcome, side].texts for side in BookSide)
         started = hasher.start(self._event_ns, bids, asks)
         return hasher.finish(started, self.tick_e4, self._last_trade)
+
+    def custom(
+        self,
+        frame: JsonObject,
+        at_ns: int,
+        *,
+        outcome: Outcome | None = None,
+        token_ids: tuple[str, ...] | None = None,
+    ) -> MarketFrame:
+        """A frame for connections with the custom feature; of one token, or of the market."""
+        made = self._frame(at_ns, frame)
+        if outcome is not None:
+            token_ids = (self.window.token_id(outcome),)
+        if token_ids is None:
+            token_ids = made.token_ids
+        return msgspec.structs.replace(made, token_ids=token_ids, custom=True)
 
     def _frame(self, at_ns: int, frame: JsonObject) -> MarketFrame:
         window = self.window

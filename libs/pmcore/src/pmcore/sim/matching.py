@@ -16,7 +16,7 @@ import msgspec
 
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome
-from pmcore.model.units import complement_e4
+from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, complement_e4, value_u6
 from pmcore.sim.ports import OrderSide
 
 
@@ -37,7 +37,10 @@ class Refusal(StrEnum):
 
 
 class BookOrder(msgspec.Struct, kw_only=True):
-    """An order as its owner wrote it: own token, own side, own price."""
+    """An order as its owner wrote it: own token, own side, own price.
+
+    A BUY with cash in `cash_u6` takes what that buys, its `leaves_u6` is 0.
+    """
 
     order_id: str
     owner: str
@@ -45,6 +48,20 @@ class BookOrder(msgspec.Struct, kw_only=True):
     side: OrderSide
     price_e4: int
     leaves_u6: int
+    cash_u6: int = 0
+
+    def wants_u6(self, price_e4: int) -> int:
+        """Shares it still takes at a price of its own token, on the size grid."""
+        if not self.cash_u6:
+            return self.leaves_u6
+        return self.cash_u6 * PRICE_ONE_E4 // price_e4 // QTY_GRID_U6 * QTY_GRID_U6
+
+    def take(self, qty_u6: int, price_e4: int) -> None:
+        """Count a match at a price of its own token."""
+        if self.cash_u6:
+            self.cash_u6 -= value_u6(price_e4, qty_u6)
+        else:
+            self.leaves_u6 -= qty_u6
 
     @property
     def up_side(self) -> BookSide:
@@ -55,7 +72,11 @@ class BookOrder(msgspec.Struct, kw_only=True):
     @property
     def up_price_e4(self) -> int:
         """Its price in Up terms."""
-        return self.price_e4 if self.outcome is Outcome.UP else complement_e4(self.price_e4)
+        return self.own_price_e4(self.price_e4)
+
+    def own_price_e4(self, up_price_e4: int) -> int:
+        """An Up price in its own token's terms, and back."""
+        return up_price_e4 if self.outcome is Outcome.UP else complement_e4(up_price_e4)
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +134,18 @@ class MergedBook:
         """Whether an order would take."""
         return self._reaches(order, self.best_e4(_opposite(order.up_side)))
 
+    def fills(self, order: BookOrder) -> bool:
+        """Whether all of an order would match now (FOK)."""
+        side = _opposite(order.up_side)
+        levels = [
+            (self.size_u6(side, up_price_e4), order.own_price_e4(up_price_e4))
+            for up_price_e4 in self._queues[side]
+            if self._reaches(order, up_price_e4)
+        ]
+        if order.cash_u6:
+            return sum(value_u6(price_e4, qty_u6) for qty_u6, price_e4 in levels) >= order.cash_u6
+        return sum(qty_u6 for qty_u6, _ in levels) >= order.leaves_u6
+
     def place(self, order: BookOrder, *, post_only: bool = False) -> Placement:
         """Match what crosses, rest what is left."""
         if post_only and self.crosses(order):
@@ -127,7 +160,7 @@ class MergedBook:
 
     def take(self, order: BookOrder, *, all_or_none: bool = False) -> Placement:
         """Match what crosses at once and drop the rest (FAK), or all of it or nothing (FOK)."""
-        if all_or_none and self._available_u6(order) < order.leaves_u6:
+        if all_or_none and not self.fills(order):
             return Placement(refusal=Refusal.NOT_FILLABLE)
         matches, levels = self._match(order)
         if not matches:
@@ -146,16 +179,16 @@ class MergedBook:
         side = _opposite(taker.up_side)
         matches: list[Match] = []
         levels: list[UpLevel] = []
-        while taker.leaves_u6:
-            best_e4 = self.best_e4(side)
-            if best_e4 is None or not self._reaches(taker, best_e4):
+        while (best_e4 := self.best_e4(side)) is not None and self._reaches(taker, best_e4):
+            price_e4 = taker.own_price_e4(best_e4)
+            if not taker.wants_u6(price_e4):
                 break
             for maker in list(self._queues[side][best_e4].values()):
-                qty_u6 = min(maker.leaves_u6, taker.leaves_u6)
+                qty_u6 = min(maker.leaves_u6, taker.wants_u6(price_e4))
                 if not qty_u6:
                     break
                 maker.leaves_u6 -= qty_u6
-                taker.leaves_u6 -= qty_u6
+                taker.take(qty_u6, price_e4)
                 if not maker.leaves_u6:
                     self._remove(maker)
                 matches.append(
@@ -168,14 +201,6 @@ class MergedBook:
                 )
             levels.append(self._level(side, best_e4))
         return matches, levels
-
-    def _available_u6(self, taker: BookOrder) -> int:
-        side = _opposite(taker.up_side)
-        return sum(
-            self.size_u6(side, price_e4)
-            for price_e4 in self._queues[side]
-            if self._reaches(taker, price_e4)
-        )
 
     def _reaches(self, order: BookOrder, up_price_e4: int | None) -> bool:
         if up_price_e4 is None:

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from pmcore.model.market import Outcome, Window
+from pmcore.sim.controls import VenueControls
 
 
 class OrderSide(StrEnum):
@@ -39,6 +40,7 @@ class OrderStatus(StrEnum):
     """Status of an order, plain (REST adds the prefix `ORDER_STATUS_`)."""
 
     LIVE = "LIVE"
+    DELAYED = "DELAYED"
     MATCHED = "MATCHED"
     CANCELED = "CANCELED"
     CANCELED_MARKET_RESOLVED = "CANCELED_MARKET_RESOLVED"
@@ -54,7 +56,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A signed order, checked and decoded. `order_hash` is the EIP-712 digest, given by the caller.
 
-    Sizes in shares. A FOK/FAK BUY in dollars must be turned into shares by the caller.
+    Sizes in shares. `amount_u6` is the cash that a FOK/FAK BUY spends: then `price_e4` is the worst
+    price and `size_u6` what it buys at that price; 0: the size decides.
     """
 
     order_hash: str
@@ -65,11 +68,13 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False
     expiration_s: int = 0
+    amount_u6: int = 0
 
 
 class PlaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue's answer. `error` is its text (venue.md 1.6), "" when accepted; then `status` is
-    `live` or `matched`. `http_status` is what POST /order answers. Amounts are of the match.
+    """What POST /order answers. `error` is the venue's text (venue.md 1.6), "" when accepted; then
+    `status` is `live`, `matched` or `delayed`. Amounts are of the match. `code` and `retry_after_s`
+    go with refusals by mode (1.7).
     """
 
     order_hash: str
@@ -79,17 +84,28 @@ class PlaceResult(msgspec.Struct, frozen=True, kw_only=True):
     making_u6: int = 0
     taking_u6: int = 0
     trade_ids: tuple[str, ...] = ()
+    code: str = ""
+    retry_after_s: int = 0
 
 
 class CancelResult(msgspec.Struct, frozen=True):
-    """`canceled` ids and (id, the venue's reason) for the others (venue.md 1.5)."""
+    """`canceled` ids and (id, the venue's reason) for the others (venue.md 1.5).
+
+    `error` is the body's text when the whole request is refused with `http_status` (a mode).
+    """
 
     canceled: tuple[str, ...] = ()
     not_canceled: tuple[tuple[str, str], ...] = ()
+    http_status: int = 200
+    error: str = ""
+    retry_after_s: int = 0
 
 
 class OrderRecord(msgspec.Struct, kw_only=True):
-    """An order as the venue keeps it; the venue's own object, read only to others."""
+    """An order as the venue keeps it; the venue's own object, read only to others.
+
+    `status_text` is what user frames say instead of the status, when not "" (venue.md 6.2).
+    """
 
     order_hash: str
     account: Account
@@ -105,15 +121,18 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     expiration_s: int = 0
     created_ns: int = 0
     trade_ids: list[str] = msgspec.field(default_factory=list)
+    amount_u6: int = 0
+    status_text: str = ""
 
     @property
     def leaves_u6(self) -> int:
         """What may still match."""
-        return self.original_u6 - self.matched_u6 if self.status is OrderStatus.LIVE else 0
+        open_ = self.status in (OrderStatus.LIVE, OrderStatus.DELAYED)
+        return self.original_u6 - self.matched_u6 if open_ else 0
 
 
 class MakerFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `maker_orders`: the maker's own token, side and price."""
+    """One entry of `maker_orders`: the maker's own token, side, price, and rebate accrued."""
 
     order_hash: str
     account: Account
@@ -122,10 +141,14 @@ class MakerFill(msgspec.Struct, frozen=True, kw_only=True):
     side: OrderSide
     price_e4: int
     size_u6: int
+    rebate_u6: int = 0
 
 
 class TradeRecord(msgspec.Struct, kw_only=True):
-    """One taker order's match. Top level = the taker (venue.md 6.3). `status` moves on its own."""
+    """One taker order's match. Top level = the taker (venue.md 6.3). `status` moves on its own.
+
+    `fee_u6` is what the taker paid in cash on top (venue.md 4.8).
+    """
 
     trade_id: str
     taker_order_hash: str
@@ -141,6 +164,7 @@ class TradeRecord(msgspec.Struct, kw_only=True):
     transaction_hash: str = ""
     matched_ns: int = 0
     updated_ns: int = 0
+    fee_u6: int = 0
 
     @property
     def taker_fill(self) -> MakerFill:
@@ -156,24 +180,28 @@ class TradeRecord(msgspec.Struct, kw_only=True):
         )
 
     def concerns(self, owner: str) -> bool:
-        """Whether an account is the taker or one of the makers."""
-        return self.taker.owner == owner or any(m.account.owner == owner for m in self.makers)
+        """Whether an account took part."""
+        return owner in (self.taker.owner, *(maker.account.owner for maker in self.makers))
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A window as Gamma would list it now. `closed` means resolved: its book is gone."""
+    """A window as Gamma lists it now. `closed`: resolved, its book is gone. One that is not
+    `hydrated` is unknown to the CLOB: every path of it answers 404 (venue.md 1.3).
+    """
 
     window: Window
     accepting_orders: bool
     closed: bool
     winner: Outcome | None = None
     up_price_e4: int = 5_000
+    hydrated: bool = True
 
 
 class MarketFrame(msgspec.Struct, frozen=True, kw_only=True):
     """A frame of the market channel, `text` exactly as sent to subscribers of any of the tokens.
 
-    `custom` frames go only to connections with `custom_feature_enabled`.
+    `custom` frames go only to connections with `custom_feature_enabled`; one without tokens
+    (`new_market`) goes to all of these.
     """
 
     at_ns: int
@@ -195,7 +223,7 @@ class UserFrame(msgspec.Struct, frozen=True, kw_only=True):
 VenueEvent = MarketFrame | UserFrame
 
 
-class SimulatedVenue(Protocol):
+class SimulatedVenue(VenueControls, Protocol):
     """A Polymarket in memory. Orders of unknown accounts are an `InvariantError`."""
 
     source: str
@@ -216,6 +244,12 @@ class SimulatedVenue(Protocol):
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Let an order reach the engine at `at_ns`."""
+        ...
+
+    def place_batch(
+        self, owner: str, orders: Sequence[NewOrder], at_ns: int
+    ) -> Sequence[PlaceResult]:
+        """Let orders reach the engine as one event: one hash and timestamp for all that rests."""
         ...
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelResult:

@@ -82,9 +82,10 @@ class RecordedVenue(DeskVenue):
         market = self._market_of(order.token_id)
         if market is None:
             return refused(order, NO_BOOK_TEXT, 404)
-        answer = self.desk.refusal(owner, order, market.window, market.tick_e4)
-        if answer is not None:
-            return answer
+        text = self.desk.refusal(order, market.window, market.tick_e4, self._now_ns)
+        text = text or self.desk.shortage(owner, order, takes=False)
+        if text:
+            return refused(order, text)
         immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
         if immediate or market.crosses(order, self.desk.all_open()):
             return refused(order, POST_ONLY_TEXT if order.post_only else DELAYED_TEXT)
@@ -99,6 +100,10 @@ class RecordedVenue(DeskVenue):
         result = self.desk.cancel(owner, order_hashes, self._now_ns, self._pull)
         self._drain_desk()
         return result
+
+    def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
+        """No: a recording's grid is what it was."""
+        return "a recording's tick cannot be changed"
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book` as of now, with a hash of our own making."""
@@ -193,7 +198,8 @@ class RecordedVenue(DeskVenue):
         return [market for market in self._markets.values() if not market.resolved]
 
     def _resolve_ns(self, market: RecordedMarket) -> int:
-        return market.window.close_ns + self._params.resolve_delay_ms * NS_PER_MS
+        delay_ms = self._params.resolve_delay_ms + self.desk.plan.resolve_delay_ms
+        return market.window.close_ns + delay_ms * NS_PER_MS
 
     def _resolve(self, at_ns: int) -> None:
         for market in self._unresolved():
@@ -209,4 +215,13 @@ class RecordedVenue(DeskVenue):
         for market in self._markets.values():
             if market.window.outcome_of(token_id) is not None:
                 return None if market.resolved else market
+        return None
+
+    def _pull_expired(self, record: OrderRecord) -> None:
+        self._pull(record)
+
+    def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
+        for market in self._markets.values():
+            if market.window.condition_id == condition_id:
+                return market.window, market.listing().winner
         return None

@@ -8,9 +8,12 @@ from __future__ import annotations
 from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_MS, NS_PER_S, format_price, format_qty
-from pmcore.sim.ports import MakerFill, OrderRecord, TradeRecord
+from pmcore.sim.ports import MakerFill, OrderRecord, OrderStatus, TradeRecord
 
 Row = dict[str, object]
+
+_REST_STATUS = {OrderStatus.DELAYED: OrderStatus.LIVE}
+"""REST knows no delay (venue.md 1.4)."""
 
 
 def outcome_name(outcome: Outcome) -> str:
@@ -19,7 +22,7 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def order_frame(record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> Row:
-    """An order event of the user channel."""
+    """An order event of the user channel; the size of a market BUY is in cash (venue.md 6.2)."""
     return {
         "event_type": "order",
         "type": kind.value.upper(),
@@ -29,7 +32,7 @@ def order_frame(record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> Row:
         "market": record.condition_id,
         "asset_id": record.token_id,
         "side": record.side.value,
-        "original_size": format_qty(record.original_u6),
+        "original_size": format_qty(record.amount_u6 or record.original_u6),
         "size_matched": format_qty(record.matched_u6),
         "price": format_price(record.price_e4),
         "outcome": outcome_name(record.outcome),
@@ -38,7 +41,7 @@ def order_frame(record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> Row:
         "created_at": str(record.created_ns // NS_PER_S),
         "timestamp": str(at_ns // NS_PER_MS),
         "maker_address": record.account.maker_address,
-        "status": record.status.value,
+        "status": record.status_text or record.status.value,
         "associate_trades": list(record.trade_ids) or None,
     }
 
@@ -47,13 +50,13 @@ def open_order_row(record: OrderRecord) -> Row:
     """A row of `GET /data/orders`, and the answer of `GET /data/order/{id}`."""
     return {
         "id": record.order_hash,
-        "status": f"ORDER_STATUS_{record.status.value}",
+        "status": f"ORDER_STATUS_{_REST_STATUS.get(record.status, record.status).value}",
         "owner": record.account.owner,
         "maker_address": record.account.maker_address,
         "market": record.condition_id,
         "asset_id": record.token_id,
         "side": record.side.value,
-        "original_size": format_qty(record.original_u6),
+        "original_size": format_qty(record.amount_u6 or record.original_u6),
         "size_matched": format_qty(record.matched_u6),
         "price": format_price(record.price_e4),
         "outcome": outcome_name(record.outcome),

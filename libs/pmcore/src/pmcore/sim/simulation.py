@@ -128,7 +128,7 @@ class Simulation:
 
     def _deliver(self, at_ns: int, event: VenueEvent) -> None:
         seat = self._by_condition.get(event.condition_id)
-        if seat is None:
+        if seat is None or (isinstance(event, MarketFrame) and event.custom):
             return
         if isinstance(event, MarketFrame):
             for message in seat.parser.parse(event.text, ts_recv_ns=event.at_ns):

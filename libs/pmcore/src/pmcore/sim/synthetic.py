@@ -11,45 +11,36 @@ from collections.abc import Sequence
 import msgspec
 
 from pmcore.model.check import invariant
-from pmcore.model.market import Outcome, SeriesSpec
+from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
-from pmcore.sim.answers import (
-    NO_BOOK_TEXT,
-    NO_MATCH_TEXT,
-    NOT_FILLABLE_TEXT,
-    POST_ONLY_TEXT,
-    accepted,
-    refused,
-)
 from pmcore.sim.crowd import CrowdParams
 from pmcore.sim.desk import CROWD, DeskParams
-from pmcore.sim.desk_venue import DeskVenue
+from pmcore.sim.desk_venue import NO_MARKET, DeskVenue
+from pmcore.sim.flow import OrderFlow
 from pmcore.sim.identity import window_at
 from pmcore.sim.lane import Lane, LaneParams
-from pmcore.sim.matching import BookOrder, Refusal, UpLevel
+from pmcore.sim.listed_market import is_finer
+from pmcore.sim.matching import UpLevel
 from pmcore.sim.ports import (
     CancelResult,
     Listing,
     MarketFrame,
     NewOrder,
     OrderRecord,
-    OrderStatus,
     PlaceResult,
-    TimeInForce,
 )
 from pmcore.sim.scheduler import Scheduler
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
-_REFUSALS = {
-    Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
-    Refusal.NOT_FILLABLE: NOT_FILLABLE_TEXT,
-    Refusal.NO_MATCH: NO_MATCH_TEXT,
-}
 
 
 class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`series` rotate side by side. The crowd arrives `prequote_ms` before a window opens."""
+    """`series` rotate side by side. The crowd arrives `prequote_ms` before a window opens.
+
+    `taker_delay_ms` holds marketable orders back, the crowd's too; 0 matches at entry. With
+    `auto_tick` the tick becomes 0.001 near a limit.
+    """
 
     series: tuple[SeriesSpec, ...]
     seed: int
@@ -58,6 +49,9 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     min_size_u6: int = 5 * SHARE_U6
     prequote_ms: int = 20_000
     resolve_delay_ms: int = 10_000
+    protocol: Protocol = Protocol.V1
+    taker_delay_ms: int = 0
+    auto_tick: bool = False
     crowd: CrowdParams = CrowdParams()
     desk: DeskParams = DeskParams()
 
@@ -72,6 +66,7 @@ class SyntheticVenue(DeskVenue):
         self.desk.ledger.fund(CROWD.owner, params.desk.cash_u6)
         self._params = params
         self._schedule = Scheduler()
+        self._flow = OrderFlow(self.desk, self._schedule, self._lane_of, params.taker_delay_ms)
         self._lanes: dict[str, Lane] = {}
         self._slug_of: dict[str, str] = {}
         for spec in params.series:
@@ -85,53 +80,38 @@ class SyntheticVenue(DeskVenue):
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Let an order reach the engine."""
+        return self.place_batch(owner, [order], at_ns)[0]
+
+    def place_batch(
+        self, owner: str, orders: Sequence[NewOrder], at_ns: int
+    ) -> Sequence[PlaceResult]:
+        """Let orders reach the engine as one event."""
         self._run(at_ns)
-        lane = self._lane_of(order.token_id)
-        outcome = lane.window.outcome_of(order.token_id) if lane else None
-        if lane is None or outcome is None:
-            return refused(order, NO_BOOK_TEXT, 404)
-        answer = self.desk.refusal(owner, order, lane.window, lane.market.tick_e4)
-        if answer is not None:
-            return answer
-        taker = BookOrder(
-            order_id=order.order_hash,
-            owner=owner,
-            outcome=outcome,
-            side=order.side,
-            price_e4=order.price_e4,
-            leaves_u6=order.size_u6,
-        )
-        immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
-        if immediate:
-            all_or_none = order.time_in_force is TimeInForce.FOK
-            placed = lane.market.book.take(taker, all_or_none=all_or_none)
-        else:
-            placed = lane.market.book.place(taker, post_only=order.post_only)
-        if placed.refusal is not None:
-            return refused(order, _REFUSALS[placed.refusal])
-        record = self.desk.accept(owner, order, lane.window, self._now_ns)
-        trade = lane.publish(taker, placed, self._now_ns)
-        if immediate and record.leaves_u6:
-            self.desk.close(record, OrderStatus.CANCELED, self._now_ns)
+        answers = self._flow.place(owner, orders, self._now_ns)
         self._drain_desk()
-        return accepted(order, trade)
+        return answers
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelResult:
         """Cancel by ids, as one engine event per market."""
         self._run(at_ns)
         levels: dict[str, list[UpLevel]] = {}
-
-        def pull(record: OrderRecord) -> None:
-            slug = self._slug_of[record.token_id]
-            level = self._lanes[slug].market.book.cancel(record.order_hash)
-            invariant(level is not None, f"{record.order_hash} is open but not in the book")
-            levels.setdefault(slug, []).extend([level] if level else [])
-
-        result = self.desk.cancel(owner, order_hashes, self._now_ns, pull)
-        for slug, changed in levels.items():
-            self._lanes[slug].publish_levels(changed, self._now_ns, Outcome.UP)
+        result = self.desk.cancel(
+            owner, order_hashes, self._now_ns, lambda record: self._pull(record, levels)
+        )
+        self._publish(levels)
         self._drain_desk()
         return result
+
+    def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
+        """Make a market's tick finer."""
+        self._run(at_ns)
+        lane = self._lane_of_market(condition_id)
+        if lane is None or lane.market.resolved:
+            return NO_MARKET
+        if not is_finer(lane.market.tick_e4, tick_e4):
+            return "a tick only becomes finer"
+        lane.change_tick(tick_e4, self._now_ns)
+        return ""
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
@@ -185,16 +165,25 @@ class SyntheticVenue(DeskVenue):
     def _lane(self, spec: SeriesSpec, at_ns: int) -> Lane:
         params = self._params
         window = window_at(
-            spec, at_ns, seed=params.seed, tick_e4=params.tick_e4, min_size_u6=params.min_size_u6
+            spec,
+            at_ns,
+            seed=params.seed,
+            tick_e4=params.tick_e4,
+            min_size_u6=params.min_size_u6,
+            protocol=params.protocol,
         )
         if window.slug not in self._lanes:
             self._forget_oldest()
             lane_params = LaneParams(
-                seed=params.seed, resolve_delay_ms=params.resolve_delay_ms, crowd=params.crowd
+                seed=params.seed,
+                resolve_delay_ms=params.resolve_delay_ms,
+                crowd=params.crowd,
+                taker_delay_ms=params.taker_delay_ms,
+                auto_tick=params.auto_tick,
             )
-            self._lanes[window.slug] = Lane(
-                window, lane_params, self.desk, self._schedule, self._emit
-            )
+            lane = Lane(window, lane_params, self.desk, self._schedule, self._emit)
+            self._lanes[window.slug] = lane
+            lane.announce(self._now_ns)
             for outcome in Outcome:
                 self._slug_of[window.token_id(outcome)] = window.slug
         return self._lanes[window.slug]
@@ -202,7 +191,7 @@ class SyntheticVenue(DeskVenue):
     def _forget_oldest(self) -> None:
         """Keep the number of resolved windows bounded."""
         resolved = [slug for slug, lane in self._lanes.items() if lane.market.resolved]
-        for slug in resolved[: max(0, len(self._lanes) + 1 - KEPT_WINDOWS)]:
+        for slug in resolved[: max(0, len(resolved) + 1 - KEPT_WINDOWS)]:
             window = self._lanes.pop(slug).window
             for outcome in Outcome:
                 del self._slug_of[window.token_id(outcome)]
@@ -220,3 +209,26 @@ class SyntheticVenue(DeskVenue):
 
     def _deliver_later(self, frame: MarketFrame) -> None:
         self._schedule.at(frame.at_ns, lambda _: self._outbox.append(frame))
+
+    def _pull(self, record: OrderRecord, levels: dict[str, list[UpLevel]]) -> None:
+        slug = self._slug_of[record.token_id]
+        level = self._lanes[slug].market.book.cancel(record.order_hash)
+        invariant(level is not None, f"{record.order_hash} is open but not in the book")
+        levels.setdefault(slug, []).extend([level] if level else [])
+
+    def _publish(self, levels: dict[str, list[UpLevel]]) -> None:
+        for slug, changed in levels.items():
+            self._lanes[slug].publish_levels(changed, self._now_ns, None)
+
+    def _pull_expired(self, record: OrderRecord) -> None:
+        levels: dict[str, list[UpLevel]] = {}
+        self._pull(record, levels)
+        self._publish(levels)
+
+    def _lane_of_market(self, condition_id: str) -> Lane | None:
+        lanes = self._lanes.values()
+        return next((lane for lane in lanes if lane.window.condition_id == condition_id), None)
+
+    def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
+        lane = self._lane_of_market(condition_id)
+        return (lane.window, lane.settled_winner) if lane else None

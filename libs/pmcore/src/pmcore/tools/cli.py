@@ -28,6 +28,12 @@ _REPLAY_EXAMPLES = """examples:
   pm replay var/run-3/strategy/journal/*.jsonl.zst
                                              step a journal again and compare its outputs
 """
+_SIMULATOR_EXAMPLES = """examples:
+  pm simulator                               five-minute BTC windows on http://127.0.0.1:8200
+  pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
+  pm simulator --recording FILE --speed 5    a recording at five times its speed
+  pm simulator --faults '{"mode":"post_only","mode_s":60}'
+"""
 _KILL_EXAMPLES = """examples:
   pm kill                                    cancel everything, place nothing until `pm resume`
   pm kill --reason "news at 14:30"
@@ -72,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     _add_replay(commands)
+    _add_simulator(commands)
     _add_control(commands)
     return parser
 
@@ -148,6 +155,39 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="write every command and notice as JSON lines",
     )
     replay.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+
+
+def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
+    simulator = _command(
+        commands,
+        "simulator",
+        "simulator:command",
+        "a simulated Polymarket for any client, alone",
+        _SIMULATOR_EXAMPLES,
+    )
+    simulator.add_argument("--host", default="127.0.0.1", metavar="HOST", help="where it listens")
+    simulator.add_argument(
+        "--port", type=_whole(0, 65_535), default=8200, metavar="N", help="default 8200; 0: any"
+    )
+    simulator.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the world")
+    simulator.add_argument(
+        "--series", type=_slugs, metavar="SLUG[,SLUG]", help="default btc-updown-5m"
+    )
+    simulator.add_argument(
+        "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"
+    )
+    simulator.add_argument(
+        "--recording", type=_readable, metavar="FILE", help="play this recording"
+    )
+    simulator.add_argument("--speed", type=_speed, metavar="X", help="of its time, 1 to 100")
+    simulator.add_argument(
+        "--protocol",
+        choices=("v1", "v2"),
+        help="token ids and domain 2 (v1), or position ids and domain 3 (v2)",
+    )
+    simulator.add_argument(
+        "--faults", metavar="JSON", help="what goes wrong, as for POST /sim/faults"
+    )
 
 
 def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -35,7 +35,7 @@ def read_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> R
         market = with_window(arguments.market, arguments.window)
     begins_ns = 0
     if arguments.recording is not None:
-        market, begins_ns = _look_into(arguments.recording)
+        market, begins_ns = look_into(arguments.recording)
     return RunOptions(
         seconds=arguments.seconds,
         venue=venue,
@@ -59,7 +59,7 @@ def _is_dry(said: str) -> bool:
     raise UsageError(f"PM_DRY_RUN is {said[:20]!r}: say true (paper fills) or false (real orders)")
 
 
-def _look_into(path: Path) -> tuple[str, int]:
+def look_into(path: Path) -> tuple[str, int]:
     """The market of a recording, and when its interesting part begins."""
     try:
         recording = Recording(path)

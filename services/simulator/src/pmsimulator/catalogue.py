@@ -1,0 +1,85 @@
+"""Which windows exist and which will: found by slug, condition or token, and listed ahead.
+
+A rotating world makes a window when somebody asks for it, so a day of coming windows costs only
+the page that is read (venue.md 7.2: about 24 hours are listed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from pmcore.model.market import SeriesSpec
+from pmcore.model.units import NS_PER_S
+from pmcore.sim.ports import Listing, SimulatedVenue
+
+Place = tuple[int, str]
+"""Where a window stands in every listing: its opening, then its slug."""
+
+FIRST: Place = (-1, "")
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which windows a page shows; None and "" do not filter."""
+
+    series: str = ""
+    closed: bool | None = None
+    after: Place = FIRST
+    limit: int = 100
+
+
+class Catalogue:
+    """The windows of a venue, present and to come."""
+
+    def __init__(self, venue: SimulatedVenue, series: tuple[SeriesSpec, ...], ahead_s: int) -> None:
+        self._venue = venue
+        self._series = series
+        self._ahead_ns = ahead_s * NS_PER_S
+        self._slug_of: dict[str, str] = {}
+
+    def find(self, market_or_token: str) -> Listing | None:
+        """The window of a condition id or a token id, if it exists by now."""
+        if market_or_token not in self._slug_of:
+            self._index()
+        slug = self._slug_of.get(market_or_token)
+        return self._venue.listing(slug) if slug is not None else None
+
+    def current(self, at_ns: int) -> Sequence[Listing]:
+        """All windows that exist; the running and the next one of each series always do."""
+        for spec in self._series:
+            self._venue.listing(spec.slug_at(at_ns))
+            if spec.fixed_slug is None:
+                self._venue.listing(spec.slug_at(at_ns + spec.length_s * NS_PER_S))
+        return self._venue.listings()
+
+    def page(self, wanted: Wanted, at_ns: int) -> tuple[list[Listing], bool]:
+        """A page in order of opening, and whether more follows."""
+        places: dict[Place, None] = {}
+        for listing in self.current(at_ns):
+            window = listing.window
+            if wanted.series in ("", window.series) and wanted.closed in (None, listing.closed):
+                places[window.open_ns, window.slug] = None
+        if wanted.closed is not True:
+            places.update(dict.fromkeys(self._coming(wanted.series, at_ns)))
+        shown: list[Listing] = []
+        for place in sorted(place for place in places if place > wanted.after):
+            if len(shown) == wanted.limit:
+                return shown, True
+            if (listing_ := self._venue.listing(place[1])) is not None:
+                shown.append(listing_)
+        return shown, False
+
+    def _coming(self, series: str, at_ns: int) -> Iterator[Place]:
+        for spec in self._series:
+            if spec.fixed_slug is None and series in ("", spec.series):
+                length_ns = spec.length_s * NS_PER_S
+                first_ns = (at_ns // length_ns + 1) * length_ns
+                for open_ns in range(first_ns, at_ns + self._ahead_ns + 1, length_ns):
+                    yield open_ns, spec.slug_at(open_ns)
+
+    def _index(self) -> None:
+        for listing in self._venue.listings():
+            window = listing.window
+            for key in (window.condition_id, window.up_token_id, window.down_token_id):
+                self._slug_of[key] = window.slug

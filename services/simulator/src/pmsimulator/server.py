@@ -1,0 +1,96 @@
+"""The venue's port: uvicorn, with connections that can be cut and frames that are encoded once.
+
+A frame for twenty readers is turned into WebSocket bytes once (`text_frame`) and written to each
+connection as it is; many at a time, while the connection takes them.
+"""
+
+from __future__ import annotations
+
+import socket
+from asyncio import BaseTransport, Transport
+from collections.abc import Sequence
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp, Scope
+from starlette.websockets import WebSocket
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+
+from pmcore.shell.web import QuietServer
+
+_FRAMES = "pmsimulator.frames"
+_ABORT = "pmsimulator.abort"
+_GRACE_S = 2
+
+
+def text_frame(text: str) -> bytes:
+    """A text as the bytes of a server's WebSocket frame."""
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+
+
+async def send_frames(connection: WebSocket, frames: Sequence[bytes]) -> None:
+    """Write frames of `text_frame` to a connection; `WebSocketDisconnect` when it is gone."""
+    await connection.send({"type": "websocket.send", _FRAMES: b"".join(frames)})
+
+
+def abort(scope: Scope) -> None:
+    """Cut the connection of a request or a WebSocket without a word."""
+    state = scope.get("state", {})
+    if _ABORT in state:
+        state[_ABORT]()
+
+
+class VenueServer:
+    """Uvicorn on a listening socket, without signal handlers of its own."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = QuietServer(
+            uvicorn.Config(
+                app,
+                http=_Connection,
+                ws=_FrameProtocol,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+
+    async def run(self) -> None:
+        """Serve until `close`."""
+        await self._server.serve(sockets=[self._listener])
+
+    def close(self) -> None:
+        """End the connections and then `run`."""
+        self._server.should_exit = True
+
+    @property
+    def started(self) -> bool:
+        """Whether connections are taken."""
+        return self._server.started
+
+
+class _Connection(H11Protocol):
+    def connection_made(self, transport: BaseTransport) -> None:
+        narrower = cast(Transport, transport)
+        self.app_state = {**self.app_state, _ABORT: narrower.abort}
+        super().connection_made(narrower)
+
+
+class _FrameProtocol(WebSocketsSansIOProtocol):
+    async def send(self, message) -> None:  # type: ignore[no-untyped-def]  # uvicorn's private union
+        frames = message.get(_FRAMES)
+        if frames is None:
+            await super().send(message)
+            return
+        await self.writable.wait()
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            raise ClientDisconnected
+        self.transport.write(frames)
