@@ -1,4 +1,4 @@
-"""Files that are torn, endless or full of nothing, in bounded memory."""
+"""Files cut short, files that cannot be read, and lines that no memory should hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gzip
 import json
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
@@ -20,18 +19,18 @@ from support.frames import book_frame, text
 ROW = {"recv": T0_S, "raw": text(book_frame())}
 
 
-def lines(*rows: Any) -> bytes:
+def lines(*rows: object) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def opened_file(tmp_path: Path, content: bytes) -> Recording:
+def recording(tmp_path: Path, content: bytes) -> Recording:
     path = tmp_path / "some.jsonl"
     path.write_bytes(content)
     return Recording(path)
 
 
 def read(tmp_path: Path, content: bytes) -> tuple[list[RawFrame], Recording]:
-    opened = opened_file(tmp_path, content)
+    opened = recording(tmp_path, content)
     return list(opened.frames()), opened
 
 
@@ -44,7 +43,7 @@ def test_a_cut_zstd_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     assert 1_000 <= len(frames) < 2_000
     assert opened.unusable["truncated"] == 1
     with pytest.raises(MalformedInputError, match="truncated"):
-        opened_file(tmp_path, packed[:6])
+        recording(tmp_path, packed[:6])
 
 
 def test_a_file_that_breaks_off_at_its_first_byte(tmp_path: Path) -> None:
