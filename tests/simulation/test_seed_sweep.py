@@ -18,8 +18,17 @@ START_NS = 1_790_766_900 * NS_PER_S
 STRATEGY = StrategyParams(bid_size_u6=5 * SHARE_U6, settle_grace_ns=30 * NS_PER_S)
 
 
-def simulation(seed: int, *, failed_ppm: int = 0, direct: DirectParams | None = None) -> Simulation:
+def simulation(
+    seed: int,
+    *,
+    failed_ppm: int = 0,
+    direct: DirectParams | None = None,
+    taker_delay_ms: int = 0,
+    auto_tick: bool = False,
+) -> Simulation:
     world = SyntheticParams(
+        taker_delay_ms=taker_delay_ms,
+        auto_tick=auto_tick,
         series=(parse_series("btc-updown-30s"),),
         seed=seed,
         start_ns=START_NS,
@@ -52,6 +61,14 @@ def test_failed_trades_are_taken_out_of_the_inventory_again(seed: int) -> None:
 @pytest.mark.parametrize("seed", [7, 8])
 def test_a_slow_road_changes_no_truth(seed: int) -> None:
     run = simulation(seed, direct=DirectParams(entry_latency_ms=400, answer_latency_ms=600))
+    run.run(45)
+    assert run.problems == []
+    assert fills(run) > 0
+
+
+@pytest.mark.parametrize("seed", [10, 11])
+def test_takers_held_back_and_a_finer_grid_change_no_truth(seed: int) -> None:
+    run = simulation(seed, taker_delay_ms=150, auto_tick=True)
     run.run(45)
     assert run.problems == []
     assert fills(run) > 0

@@ -239,3 +239,38 @@ def test_a_call_from_the_past_counts_as_now(at_ns: int) -> None:
     record = venue.order("0x1")
     assert record is not None
     assert record.created_ns == OPEN_NS + 200 * MS
+
+
+def test_good_till_date_ends_in_a_recording_too() -> None:
+    long = [*recording(), (OPEN_NS + 200 * NS_PER_S, "PONG")]
+    window = msgspec.structs.replace(WINDOW, close_ns=OPEN_NS + 300 * NS_PER_S)
+    venue = RecordedVenue([window], long, RecordedParams())
+    venue.add_account(ME)
+    order = new_order("0x1", "11", 4000, time_in_force=TimeInForce.GTD)
+    order = msgspec.structs.replace(order, expiration_s=venue.now_ns // NS_PER_S + 181)
+    assert venue.place(ME.owner, order, venue.now_ns).status == "live"
+    last = own(play(venue, 125, step_ms=1_000))[-1]
+    assert isinstance(last, OrderUpdated)
+    assert last.status == "canceled_expired_order"
+    assert venue.open_orders(ME.owner) == []
+
+
+def test_a_recording_has_positions_but_no_other_tick() -> None:
+    venue = recorded()
+    condition = WINDOW.condition_id
+    assert venue.split(ME.owner, condition, 10 * SHARE_U6, venue.now_ns).error == ""
+    assert venue.merge(ME.owner, condition, 4 * SHARE_U6, venue.now_ns).error == ""
+    assert venue.redeem(ME.owner, condition, venue.now_ns).error == "market is not resolved"
+    assert venue.redeem(ME.owner, "0x5", venue.now_ns).error == "market not found"
+    assert venue.change_tick(condition, 10, venue.now_ns) != ""
+    play(venue, 60, step_ms=1_000)
+    assert venue.redeem(ME.owner, condition, venue.now_ns).cash_u6 == 6 * SHARE_U6
+    assert venue.account_audit(ME.owner).shares_u6 == {}
+
+
+def test_a_recording_takes_batches_one_by_one() -> None:
+    venue = recorded()
+    play(venue, 0.5)
+    orders = [new_order("0x1", "11", 4000), new_order("0x2", "11", 5200)]
+    answers = venue.place_batch(ME.owner, orders, venue.now_ns)
+    assert [answer.status for answer in answers] == ["live", ""]
