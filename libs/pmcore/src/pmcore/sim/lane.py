@@ -13,14 +13,15 @@ import msgspec
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, SHARE_U6
-from pmcore.sim.crowd import Crowd, CrowdParams
+from pmcore.sim.crowd import Crowd
 from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
 from pmcore.sim.listed_market import ListedMarket
 from pmcore.sim.matching import BookOrder, Placement, UpLevel
 from pmcore.sim.ports import Listing, MakerFill, MarketFrame, OrderRecord, TradeRecord
 from pmcore.sim.scheduler import Scheduler
-from pmcore.sim.underlying import STEP_NS, Underlying, fair_up_e4
+from pmcore.sim.underlying import Underlying
+from pmcore.sim.world_params import CrowdParams, UnderlyingParams
 
 ENDOWMENT_U6 = 100_000 * SHARE_U6
 
@@ -31,6 +32,7 @@ class LaneParams(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     resolve_delay_ms: int
     crowd: CrowdParams
+    underlying: UnderlyingParams
 
 
 class Lane:
@@ -53,8 +55,7 @@ class Lane:
         self._emit = emit
         rng = Random(f"{params.seed}|{window.slug}")  # noqa: S311 - repeatable on purpose
         self._crowd = Crowd(self.market, params.crowd, rng, CROWD.owner)
-        self._underlying = Underlying(rng)
-        self._start_value = 0.0
+        self.underlying = Underlying(window, params.underlying, rng, self._crowd.spells.activity)
         self._trades = 0
         desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
 
@@ -64,7 +65,7 @@ class Lane:
         for _ in range(2 * (crowd.makers + 1)):
             self._requote_once(at_ns)
         self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
-        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.noise_per_min), self._noise)
+        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.noise_per_min, at_ns), self._noise)
         self._schedule.at(max(at_ns, self.window.open_ns), self._open)
         self._schedule.at(self.window.close_ns, self._close)
 
@@ -118,23 +119,18 @@ class Lane:
         )
 
     def _fair_up_e4(self, at_ns: int) -> float:
-        if at_ns < self.window.open_ns:
-            return PRICE_ONE_E4 / 2
-        remaining_ns = self.window.close_ns - at_ns
-        return fair_up_e4(self._underlying.value, self._start_value, remaining_ns)
+        return self.underlying.fair_up_e4(at_ns)
 
     def _open(self, at_ns: int) -> None:
-        self._start_value = self._underlying.value
-        self._step(at_ns)
-        self._schedule.at(at_ns + self._crowd.burst_pause_ns(), self._start_burst)
+        crowd = self._params.crowd
         self._schedule.at(
-            at_ns + self._crowd.pause_ns(self._params.crowd.informed_per_min), self._informed
+            at_ns + self._crowd.pause_ns(crowd.informed_per_min, at_ns), self._informed
         )
+        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.sweep_per_min, at_ns), self._sweep)
+        self._schedule.at(at_ns + self._burst_pause_ns(at_ns), self._start_burst)
 
-    def _step(self, at_ns: int) -> None:
-        if at_ns < self.window.close_ns:
-            self._underlying.step(at_ns)
-            self._schedule.at(at_ns + STEP_NS, self._step)
+    def _burst_pause_ns(self, at_ns: int) -> int:
+        return self._crowd.pause_ns(60 / self._params.crowd.burst_every_s, at_ns)
 
     def _requote(self, at_ns: int) -> None:
         if not self.market.resolved:
@@ -156,30 +152,33 @@ class Lane:
 
     def _noise(self, at_ns: int) -> None:
         if not self.market.resolved:
-            self._take(self._crowd.noise(), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.noise_per_min)
+            self._take(self._crowd.noise(at_ns), at_ns)
+            pause_ns = self._crowd.pause_ns(self._params.crowd.noise_per_min, at_ns)
             self._schedule.at(at_ns + pause_ns, self._noise)
 
     def _informed(self, at_ns: int) -> None:
         if not self.market.resolved:
-            self._take(self._crowd.informed(self._fair_up_e4(at_ns)), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.informed_per_min)
+            self._take(self._crowd.informed(self.underlying, at_ns), at_ns)
+            pause_ns = self._crowd.pause_ns(self._params.crowd.informed_per_min, at_ns)
             self._schedule.at(at_ns + pause_ns, self._informed)
 
+    def _sweep(self, at_ns: int) -> None:
+        if at_ns < self.window.close_ns:
+            self._take(self._crowd.sweep(self.underlying, at_ns), at_ns)
+            pause_ns = self._crowd.pause_ns(self._params.crowd.sweep_per_min, at_ns)
+            self._schedule.at(at_ns + pause_ns, self._sweep)
+
     def _start_burst(self, at_ns: int) -> None:
-        if at_ns >= self.window.close_ns:
-            return
-        direction = self._crowd.start_burst(at_ns)
-        self._underlying.push(direction, self._crowd.burst_until_ns, self._params.crowd.burst_drift)
-        self._burst(at_ns)
-        self._schedule.at(
-            self._crowd.burst_until_ns + self._crowd.burst_pause_ns(), self._start_burst
-        )
+        if at_ns < self.window.close_ns:
+            self._crowd.start_burst(self.underlying, at_ns)
+            self._burst(at_ns)
+            pause_ns = self._burst_pause_ns(at_ns)
+            self._schedule.at(self._crowd.burst_until_ns + pause_ns, self._start_burst)
 
     def _burst(self, at_ns: int) -> None:
         if at_ns < self._crowd.burst_until_ns:
             self._take(self._crowd.burst(), at_ns)
-            pause_ns = self._crowd.pause_ns(60 * self._params.crowd.burst_per_s)
+            pause_ns = self._crowd.pause_ns(60 * self._params.crowd.burst_per_s, at_ns)
             self._schedule.at(at_ns + pause_ns, self._burst)
 
     def _take(self, taker: BookOrder | None, at_ns: int) -> None:
@@ -189,8 +188,7 @@ class Lane:
                 self.publish(taker, placed, at_ns)
 
     def _close(self, at_ns: int) -> None:
-        up_won = self._underlying.value >= self._start_value
-        self.winner = Outcome.UP if up_won else Outcome.DOWN
+        self.winner = self.underlying.winner
         delay_ns = self._params.resolve_delay_ms * NS_PER_MS
         self._schedule.at(at_ns + delay_ns, self._resolve)
 

@@ -21,7 +21,6 @@ from pmcore.sim.answers import (
     accepted,
     refused,
 )
-from pmcore.sim.crowd import CrowdParams
 from pmcore.sim.desk import CROWD, Desk, DeskParams
 from pmcore.sim.identity import window_at
 from pmcore.sim.lane import Lane, LaneParams
@@ -40,6 +39,7 @@ from pmcore.sim.ports import (
     VenueEvent,
 )
 from pmcore.sim.scheduler import Scheduler
+from pmcore.sim.world_params import LIGHT, CrowdParams, UnderlyingParams
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
@@ -61,7 +61,8 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     min_size_u6: int = 5 * SHARE_U6
     prequote_ms: int = 20_000
     resolve_delay_ms: int = 10_000
-    crowd: CrowdParams = CrowdParams()
+    crowd: CrowdParams = LIGHT
+    underlying: UnderlyingParams = UnderlyingParams()
     desk: DeskParams = DeskParams()
 
 
@@ -245,7 +246,10 @@ class SyntheticVenue:
         if window.slug not in self._lanes:
             self._forget_oldest()
             lane_params = LaneParams(
-                seed=params.seed, resolve_delay_ms=params.resolve_delay_ms, crowd=params.crowd
+                seed=params.seed,
+                resolve_delay_ms=params.resolve_delay_ms,
+                crowd=params.crowd,
+                underlying=params.underlying,
             )
             self._lanes[window.slug] = Lane(
                 window, lane_params, self.desk, self._schedule, self._emit
