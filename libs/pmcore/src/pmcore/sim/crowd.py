@@ -30,7 +30,7 @@ from pmcore.sim.world_params import CrowdParams
 
 _AHEAD_OF_BURST_NS = 6 * NS_PER_S
 _FAR_E4 = 1_000
-_LATE_SHARE = 0.1
+_LATE_SHARE = 0.2
 _BUYERS_PERCENT = 75
 _QUIETEST = 0.05
 
@@ -85,7 +85,8 @@ class Crowd:
         """
         maker = self._rng.randrange(len(self._quotes))
         quotes = self._quotes[maker]
-        targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, remaining_ns)
+        late = self._late(remaining_ns)
+        targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, late)
         cancels: list[str] = []
         for key, order in list(quotes.items()):
             rests = self._market.book.order(order.order_id) is not None
@@ -102,7 +103,7 @@ class Crowd:
         orders = []
         for key in targets:
             if key not in quotes:
-                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker))
+                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker, late))
                 quotes[key] = order
                 orders.append(order)
         return Requote(tuple(cancels), tuple(orders))
@@ -143,11 +144,9 @@ class Crowd:
         right = self._chance(self._params.burst_right_percent)
         return 1 if rises is right else -1
 
-    def _near(self, maker: int, fair_e4: float, remaining_ns: int) -> Levels:
+    def _near(self, maker: int, fair_e4: float, late: float) -> Levels:
         """Levels of one maker on both tokens, a tick apart: wider near the end."""
         params, tick_e4 = self._params, self._market.tick_e4
-        late_ns = min(params.late_s * NS_PER_S, _LATE_SHARE * self._market.window.length_ns)
-        late = max(0.0, 1.0 - max(remaining_ns, 0) / late_ns)
         half_e4 = params.half_spread_e4 + (maker - 1) * params.maker_step_e4
         half_e4 += round(late * params.late_half_spread_e4)
         view_e4 = fair_e4 + self._rng.gauss(0.0, params.view_e4)
@@ -161,6 +160,11 @@ class Crowd:
                 if price_e4 >= tick_e4:
                     targets[outcome, price_e4] = None
         return targets
+
+    def _late(self, remaining_ns: int) -> float:
+        """From 0 to 1 as the close comes near."""
+        late_ns = min(self._params.late_s * NS_PER_S, _LATE_SHARE * self._market.window.length_ns)
+        return max(0.0, 1.0 - max(remaining_ns, 0) / late_ns)
 
     def _far(self, fair_e4: float) -> Levels:
         targets: Levels = {}
@@ -200,8 +204,9 @@ class Crowd:
             leaves_u6=size_u6,
         )
 
-    def _level_u6(self, maker: int) -> int:
+    def _level_u6(self, maker: int, late: float) -> int:
         mean = self._params.far_shares if maker == 0 else self._params.level_shares
+        mean *= 1.0 - late * (1.0 - self._params.late_size_percent / 100)
         return 5 * SHARE_U6 + _grid_u6(self._rng.expovariate(1.0 / mean))
 
     def _take_u6(self) -> int:

@@ -39,13 +39,14 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     makers: int = 7
     levels: int = 7
     requote_ms: int = 45  # mean time between two makers' requotes, whoever's turn it is
-    resize_percent: int = 2  # chance per resting level to change its size at a requote
+    resize_percent: int = 3  # chance per resting level to change its size at a requote
     refill_percent: int = 12  # chance per level that was traded away to come back at a requote
-    half_spread_e4: int = 10  # of the keenest maker
+    half_spread_e4: int = 0  # of the keenest maker
     maker_step_e4: int = 30  # every further maker keeps this much more distance
     view_e4: int = 30  # deviation of a maker's view from the fair value, drawn at each requote
-    late_s: int = 30  # before the close makers keep more distance
-    late_half_spread_e4: int = 40
+    late_s: int = 60  # before the close makers keep more distance and smaller sizes
+    late_half_spread_e4: int = 60
+    late_size_percent: int = 40
     level_shares: float = 120.0
     far_shares: float = 900.0
     noise_per_min: float = 560.0
@@ -63,8 +64,8 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     sweep_ticks: int = 5
     spell_log_sigma: float = 0.7  # of activity, which also drives the volatility
     spell_s: float = 12.0
-    mood_sigma: float = 0.35  # of the takers' lean to one side
-    mood_s: float = 25.0
+    mood_sigma: float = 0.4  # of the takers' lean to one side
+    mood_s: float = 40.0
 
 
 def at_pace(params: CrowdParams, pace: float) -> CrowdParams:

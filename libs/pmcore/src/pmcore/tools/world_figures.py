@@ -7,6 +7,7 @@ the first, so that windows of 5 and 15 minutes compare. Prices in cents, sizes i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
@@ -19,6 +20,7 @@ from pmcore.tools.world_tape import Sample, Tape
 OFI_S = 3
 PROBE_EVERY_S = 20
 PROBE_HOLD_S = 60
+MARKOUTS_S = (5, 30)
 _CENT_E4 = 100
 _OPEN_E4 = (2_000, 8_000)
 
@@ -54,6 +56,7 @@ def figures(tapes: Sequence[Tape]) -> list[Figure]:
         rows += [Figure(phase.name, name, value) for name, value in _of_phase(tapes, phase)]
     rows += [Figure("whole window", name, value) for name, value in _trades(tapes)]
     rows += [Figure("whole window", name, value) for name, value in _flow(tapes)]
+    rows += [Figure("whole window", name, value) for name, value in _markouts(tapes)]
     rows += [Figure("whole window", name, value) for name, value in _probes(tapes)]
     return rows
 
@@ -83,7 +86,7 @@ def _of_phase(tapes: Sequence[Tape], phase: Phase) -> list[tuple[str, float | No
         ("1 s mid move rms, mid .20-.80, c", _rms(moves)),
         ("book frames /s", _rate(tapes, phase, lambda tape: tape.frame_ns)),
         ("touch changes /s", _rate(tapes, phase, lambda tape: tape.touch_ns)),
-        ("prints /s", _rate(tapes, phase, lambda tape: [p.at_ns for p in tape.prints])),
+        ("prints /s", _rate(tapes, phase, lambda tape: sorted(p.at_ns for p in tape.prints))),
     ]
 
 
@@ -117,12 +120,13 @@ def _rate(
         stamps = stamps_ns(tape)
         if not stamps:
             continue
-        events += sum(_within(tape, phase, at_ns) for at_ns in stamps)
         begin_ns = tape.open_ns
         if phase.more_s is not None:
             begin_ns = max(begin_ns, tape.close_ns - round(phase.more_s * NS_PER_S))
         begin_ns = max(begin_ns, stamps[0])
-        seconds += max(0.0, (tape.close_ns - begin_ns) / NS_PER_S - phase.less_s)
+        end_ns = tape.close_ns - round(phase.less_s * NS_PER_S)
+        events += bisect_left(stamps, end_ns) - bisect_left(stamps, begin_ns)
+        seconds += max(0.0, (end_ns - begin_ns) / NS_PER_S)
     return events / seconds if seconds > 1 else None
 
 
@@ -184,6 +188,27 @@ def _autocorrelation(flows: Sequence[Sequence[float]], lag: int) -> float | None
         if before and after
     ]
     return fmean(before * after for before, after in pairs) if pairs else None
+
+
+def _markouts(tapes: Sequence[Tape]) -> list[tuple[str, float | None]]:
+    """How far the mid goes the taker's way after a print, from the last full second before it."""
+    return [
+        (
+            f"mid move {ahead_s} s after a print, its way, c",
+            _mean([move for tape in tapes for move in _after_prints(tape, ahead_s)]),
+        )
+        for ahead_s in MARKOUTS_S
+    ]
+
+
+def _after_prints(tape: Tape, ahead_s: int) -> list[float]:
+    mid_e4 = {(one.at_ns - tape.open_ns) // NS_PER_S: one.mid_e4 for one in tape.samples}
+    moves = []
+    for one in tape.prints:
+        second = (one.at_ns - tape.open_ns) // NS_PER_S
+        if one.direction and second in mid_e4 and second + ahead_s in mid_e4:
+            moves.append(one.direction * (mid_e4[second + ahead_s] - mid_e4[second]) / _CENT_E4)
+    return moves
 
 
 def _probes(tapes: Sequence[Tape]) -> list[tuple[str, float | None]]:
