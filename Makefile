@@ -72,23 +72,25 @@ check: lint types imports ## the one gate: all quick checks, under a minute
 # --- tests -----------------------------------------------------------------------------------------------------
 
 test: setup ## every test that can run here; says what it leaves out and why
-	@$(RUN) pytest -n auto -rs -m "not connected and not docker"
-	@$(RUN) pytest -rs -m "connected or docker"
+	@quick=0; slow=0; \
+	$(RUN) pytest -n auto -rsfE -m "not connected and not docker" || quick=$$?; \
+	$(RUN) pytest -rsfE -m "connected or docker" || slow=$$?; \
+	exit $$((quick + slow))
 
 prop: setup ## the properties, thoroughly
 	@$(RUN) pytest -n auto --hypothesis-profile thorough tests/property
 
 test-connected: setup ## tests with a real Redis server and whole processes
-	@$(RUN) pytest -rs -m "connected and not docker"
+	@$(RUN) pytest -rsfE -m "connected and not docker"
 
 test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and Prometheus in containers
-	@$(RUN) pytest -rs -m docker
+	@$(RUN) pytest -rsfE -m docker
 
-coverage-core: setup ## every branch of the pure core, each file by its own test file
+coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
 
 bench: setup ## how long the hot paths take on this machine
-	@$(RUN) pytest -q -s -m "" tests/bench
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmcore.tools.docs
@@ -117,13 +119,17 @@ logs: ## follow the services' logs
 ps: ## what runs, and how healthy
 	@$(COMPOSE) --profile sim ps
 
+# The containers share a token that the first of them made; processes without Docker are found by `pm` itself.
+WITH_TOKEN = PM_CONTROL_TOKEN="$${PM_CONTROL_TOKEN:-$$(for s in executor strategy feed userws; do \
+	$(COMPOSE) exec -T $$s cat /run/pm-control/token 2>/dev/null && break; done)}"
+
 # --- the operator's levers -------------------------------------------------------------------------------------
 
 kill: setup ## stop quoting and cancel everything, now (REASON=...)
-	@$(RUN) pmcore.tools.cli kill --reason "$(REASON)"
+	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli kill --reason "$(REASON)"
 
 resume: setup ## quote again after a kill
-	@$(RUN) pmcore.tools.cli resume
+	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli resume
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run

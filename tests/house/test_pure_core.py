@@ -1,4 +1,4 @@
-"""The pure core stays pure, exact and tested, file by file.
+"""The pure core stays pure and exact, file by file.
 
 import-linter holds what may not be imported; this is the other way round: what may.
 """
@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from support.tree import name_of, own_test_of, parsed, pure_files
+from support.tree import name_of, parsed, pure_files
 
 MAY_IMPORT = {
     *("__future__", "abc", "bisect", "collections", "copy", "dataclasses", "decimal", "enum"),
@@ -104,12 +101,3 @@ def _is_a_set(node: ast.expr) -> bool:
         and isinstance(node.func, ast.Name)
         and node.func.id in {"set", "frozenset"}
     )
-
-
-def behaves(path: Path) -> bool:
-    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(parsed(path)))
-
-
-@pytest.mark.parametrize("path", [path for path in pure_files() if behaves(path)], ids=name_of)
-def test_each_file_with_behaviour_has_its_own_tests(path: Path) -> None:
-    assert own_test_of(path).is_file(), f"write {name_of(own_test_of(path))}"

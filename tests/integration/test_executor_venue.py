@@ -22,7 +22,7 @@ from pmcore.model.errors import Reason, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
-from pmexecutor.credentials import derive
+from pmexecutor.credentials import derive_credentials
 from pmexecutor.ports import Ticket
 from pmexecutor.signer import OrderSigner
 from support.builders import T0_NS, window
@@ -43,7 +43,7 @@ async def clob() -> AsyncIterator[FakeClob]:
 async def venue(clob: FakeClob) -> AsyncIterator[ClobVenue]:
     signer = OrderSigner(KEY)
     http = ClobHttp(clob.url, lambda: T0_NS)
-    credentials = await derive(http, KEY, signer.address, 137)
+    credentials = await derive_credentials(http, KEY, signer.address, 137)
     adapter = ClobVenue(
         http, signer, credentials, chain_id=137, timeouts=Timeouts(post_s=2.0, read_s=2.0)
     )
@@ -164,7 +164,7 @@ async def test_a_connection_never_made_is_a_certain_no() -> None:
     signer = OrderSigner(KEY)
     async with FakeClob() as gone:
         http = ClobHttp(gone.url, lambda: T0_NS)
-        credentials = await derive(http, KEY, signer.address, 137)
+        credentials = await derive_credentials(http, KEY, signer.address, 137)
         venue = ClobVenue(http, signer, credentials, chain_id=137, timeouts=Timeouts(1.0, 1.0))
         await venue.close()
     http = ClobHttp(gone.url, lambda: T0_NS)

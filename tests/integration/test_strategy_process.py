@@ -180,20 +180,37 @@ async def test_missing_market_data_heals_and_poison_halts_the_series(
         await service.until_logged("md_gap")
         world.commands.clear()
         await service.until(quoted, "both bids again, behind new books")
-        assert (await service.state())["halted"] == {}
+        assert (await service.state())["series_halted"] == {}
 
         with redis_py.Redis.from_url(redis_url) as client:
             client.xadd(keys.user("main"), {"t": "order_filled.v9", "d": "{}", "e": "{}"})
 
         async def halted() -> bool:
-            return SERIES in (await service.state())["halted"]
+            return SERIES in (await service.state())["series_halted"]
 
         await service.until(halted, "the series halted")
         with redis_py.Redis.from_url(redis_url) as client:
             [(_, fields)] = client.xrange(keys.dlq(SERIES))
         letter = msgspec.json.decode(fields[b"d"], type=DeadLetter)
         assert (letter.stream, letter.problem) == (keys.user("main"), "unknown_tag")
-        world.commands.clear()
+        await service.terminate(signal.SIGKILL)
+    world = StrategyWorld(redis_url)
+    async with (
+        world.living(),
+        service_process("pmstrategy", tmp_path, **world.variables()) as service,
+    ):
+        await service.wait_for("/readyz")
+        world.windows.append(window)
+        await service.until(halted, "the series still halted after a restart")
+        await service.until_logged("halted")
+        assert world.submits() == []
         await service.http.post("/resume")
         await service.until(quoted, "both bids after a person looked")
+        await world.announce(world.window(1_790_767_800))
+
+        async def joined() -> bool:
+            return len((await service.state())["windows"]) == 2
+
+        await service.until(joined, "the next window, which reads the bad entry again")
+        assert (await service.state())["series_halted"] == {}
         assert await service.terminate() == 0

@@ -21,7 +21,7 @@ from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order
 from py_clob_client_v2.signer import Signer
 
 from pmcore.model.market import Protocol
-from pmexecutor.authentication import ApiCredentials, l2_headers, l2_signature
+from pmcore.venue.l2_auth import ApiCredentials, l2_headers, l2_signature
 from pmexecutor.official import l1_headers
 from pmexecutor.signer import (
     Domain,

@@ -1,7 +1,8 @@
-"""`make coverage-core`: every branch of each file of the pure core is run by that file's own tests.
+"""`make coverage-core`: every branch of the pure core is run by the unit tests of its own layer.
 
-One test run records which test ran what; each file is then judged by its own test file alone
-(and by what importing it ran). Coverage that another file's tests happen to give does not count.
+One test run records which test ran what; each file is then judged by the tests in the folder that
+mirrors its layer (and by what importing it ran). Coverage that another layer's tests, a property
+or an integration happen to give does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import coverage
 from coverage.exceptions import NoDataError
 
-from support.tree import PURE, ROOT, name_of, own_test_of, pure_files
+from support.tree import CORE, PURE, ROOT, name_of, pure_files
 
 
 def record(data_file: Path) -> int:
@@ -55,8 +56,8 @@ def judge(data_file: Path) -> dict[str, str]:
 def _judge_one(data_file: Path, path: Path, report: io.StringIO) -> float:
     covered = coverage.Coverage(data_file=str(data_file), branch=True, messages=False)
     covered.load()
-    own = re.escape(name_of(own_test_of(path)))
-    contexts = ["^$", f"^{own}::"]
+    layer = re.escape(f"tests/unit/{path.relative_to(CORE).parts[0]}/")
+    contexts = ["^$", f"^{layer}"]
     return covered.report(include=[str(path)], contexts=contexts, show_missing=True, file=report)
 
 

@@ -55,15 +55,6 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
 
-def own_test_of(path: Path) -> Path:
-    """Where the unit tests of a source file are: `machines/book.py` has `machines/test_book.py`."""
-    source = path.relative_to(ROOT)
-    package = source.parts[source.parts.index("src") + 1]
-    inner = source.parts[source.parts.index("src") + 2 : -1]
-    top = () if package == "pmcore" else (package.removeprefix("pm"),)
-    return ROOT.joinpath("tests", "unit", *top, *inner, f"test_{path.stem}.py")
-
-
 def anchors(markdown: str) -> set[str]:
     """The targets of links into a document, as the hosts of repositories make them."""
     titles = [title for _, title in HEADING.findall(FENCE.sub("", markdown))]

@@ -19,7 +19,7 @@ from support.desk import Desk, hash_of, quoting_desk
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 BOOKS = ("0.46/0.48", "0.51/0.53")
-FIRST, SECOND = "r1.1790766900.1", "r1.1790766900.2"
+FIRST, SECOND = "r1.btc-updown-15m-1790766900.1", "r1.btc-updown-15m-1790766900.2"
 
 
 def asking_desk() -> Desk:
@@ -199,8 +199,8 @@ def test_an_order_nobody_answered_for_is_cancelled() -> None:
 def test_answers_of_others_and_contradictions_are_told_not_believed() -> None:
     desk = quoting_desk()
     foreign = OrderAccepted(**{**names(FIRST), "slug": "other"})  # type: ignore[arg-type] # shared names
-    old_run = OrderAccepted(**names("r0.1790766900.9"))  # type: ignore[arg-type] # shared names
-    ghost = OrderAccepted(**names("r1.1790766900.99"))  # type: ignore[arg-type] # shared names
+    old_run = OrderAccepted(**names("r0.btc-updown-15m-1790766900.9"))  # type: ignore[arg-type] # shared names
+    ghost = OrderAccepted(**names("r1.btc-updown-15m-1790766900.99"))  # type: ignore[arg-type] # shared names
     desk.batch(2, foreign, old_run, ghost)
     assert len(desk.notices(NoticeKind.UNKNOWN_ORDER)) == 1
     desk.batch(2.1, desk.failed(FIRST, Reason.TICK))

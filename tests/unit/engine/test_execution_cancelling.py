@@ -14,7 +14,7 @@ from pmcore.engine.execution_io import (
     OrderLookedUp,
     RateHeaders,
 )
-from pmcore.engine.execution_records import MAX_RESOLVE_ATTEMPTS, refused_cancel
+from pmcore.engine.execution_records import MAX_RESOLVE_ATTEMPTS
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.execution import (
     CancelFailed,
@@ -85,20 +85,6 @@ def test_already_matched_is_believed() -> None:
     bench.answer_cancel("a", text="Order already matched")
     assert bench.one(CancelFailed).reason is Reason.ALREADY_MATCHED
     assert bench.finished() == [token]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("Order already matched", Reason.ALREADY_MATCHED),
-        ("already canceled or matched", Reason.UNKNOWN),
-        (NOT_FOUND, Reason.UNKNOWN),
-        ("Order not found", Reason.UNKNOWN),
-        ("", Reason.UNKNOWN),
-    ],
-)
-def test_only_an_unmistakable_refusal_is_believed(text: str, reason: Reason) -> None:
-    assert refused_cancel(text) is reason
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from pmcore.engine.execution_io import (
     Abandoned,
     DeleteOrders,
     Finished,
-    ListOpenOrders,
     Posted,
     PostOrder,
     PostRejected,
     PostUnknown,
-    RateHeaders,
     Recorded,
     Signed,
     SignOrder,
 )
-from pmcore.engine.execution_records import MAX_LIVE_PER_WINDOW, MAX_REMEMBERED_PER_WINDOW
+from pmcore.engine.execution_records import MAX_LIVE_PER_WINDOW
 from pmcore.machines.rate_budget import RateTier
-from pmcore.messages.control import Halt, Resume
+from pmcore.messages.control import Halt
 from pmcore.messages.execution import (
     FailureStage,
     OrderAccepted,
@@ -32,11 +29,10 @@ from pmcore.messages.execution import (
     VenueModeChanged,
 )
 from pmcore.messages.notices import Notice
-from pmcore.messages.rotation import WindowAnnounced
 from pmcore.model.errors import InvariantError, Reason
 from pmcore.model.units import NS_PER_S
-from support.builders import at, window
-from support.executions import SLUG, Bench, hash_of, submit
+from support.builders import at
+from support.executions import Bench, hash_of, submit
 
 
 def test_an_order_is_signed_then_recorded_then_posted_then_accepted() -> None:
@@ -70,18 +66,6 @@ def test_a_recorded_order_cannot_be_posted_twice() -> None:
     bench.until_post()
     with pytest.raises(InvariantError):
         bench.step(Recorded("a"))
-
-
-def test_two_answers_to_one_post_are_our_mistake() -> None:
-    bench = Bench()
-    bench.rest()
-    with pytest.raises(InvariantError):
-        bench.step(Posted("a"))
-
-
-def test_an_answer_for_an_order_nobody_made_is_our_mistake() -> None:
-    with pytest.raises(InvariantError):
-        Bench().step(Posted("ghost"))
 
 
 def test_one_hash_for_two_orders_is_our_mistake() -> None:
@@ -143,17 +127,6 @@ def test_a_size_that_floors_below_the_minimum_is_denied() -> None:
     _denied(bench, Reason.MIN_SIZE)
 
 
-def test_while_halted_nothing_is_placed_and_after_resume_it_is() -> None:
-    bench = Bench()
-    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
-    bench.place()
-    assert _denied(bench, Reason.HALTED).text == "fire"
-    bench.step(Resume(by="me", ts_recv_ns=0))
-    assert bench.engine.refuses == ""
-    bench.place("b")
-    _denied(bench, Reason.NOT_FLAT)  # until the halt's sweep has its answer
-
-
 def test_a_halt_between_signing_and_recording_denies() -> None:
     bench = Bench()
     bench.place()
@@ -169,17 +142,6 @@ def test_too_many_living_orders_are_denied() -> None:
         bench.rest(str(number))
     bench.place()
     _denied(bench, Reason.RISK)
-
-
-def test_ended_orders_are_forgotten_in_the_end_but_living_ones_never() -> None:
-    bench = Bench()
-    bench.rest("first")
-    for number in range(MAX_REMEMBERED_PER_WINDOW):
-        bench.place(str(number), expires_s=0)
-    bench.place("0", expires_s=0)
-    _denied(bench, Reason.EXPIRED)
-    bench.place("first")
-    assert not bench.got(OrderFailed)
 
 
 def test_a_refused_order_is_failed_at_once_with_the_reason() -> None:
@@ -300,29 +262,6 @@ def test_a_429_without_a_time_holds_for_a_second() -> None:
     assert bench.got(SignOrder)
 
 
-def test_the_venues_headers_correct_the_budget_downward() -> None:
-    bench = Bench()
-    bench.until_post()
-    bench.step(Posted("a", RateHeaders(1, None)))
-    assert bench.engine.tokens(bench.at_ns)[0] == 1
-    bench.until_post("b")
-    bench.step(Posted("b", RateHeaders(0, bench.at_ns + NS_PER_S)))
-    bench.place("c", expires_s=5)
-    bench.wait(999)
-    assert not bench.got(SignOrder)
-    bench.wait(1)
-    assert bench.got(SignOrder)
-
-
-def test_a_reset_that_is_far_away_is_not_believed() -> None:
-    bench = Bench()
-    bench.until_post()
-    bench.step(Posted("a", RateHeaders(0, bench.at_ns + 10**6 * NS_PER_S)))
-    bench.place("b", expires_s=120)
-    bench.wait(60_000)
-    assert bench.got(SignOrder)
-
-
 def test_a_mode_of_the_venue_is_published_and_denies_until_it_ends() -> None:
     bench = Bench()
     bench.until_post()
@@ -337,17 +276,6 @@ def test_a_mode_of_the_venue_is_published_and_denies_until_it_ends() -> None:
     assert bench.one(VenueModeChanged).mode is VenueMode.NORMAL
     bench.place("c")
     assert bench.got(SignOrder)
-
-
-def test_a_new_window_is_told_of_the_mode() -> None:
-    bench = Bench()
-    bench.until_post()
-    bench.step(PostRejected("a", Reason.RESTARTING, "", VenueMode.RESTARTING))
-    other = msgspec.structs.replace(window(), slug="btc-updown-15m-1790767800")
-    bench.step(WindowAnnounced(window=other, ts_recv_ns=0))
-    assert bench.one(VenueModeChanged).slug == other.slug
-    bench.step(WindowAnnounced(window=other, ts_recv_ns=0))
-    assert not bench.out
 
 
 def test_an_order_accepted_after_all_ends_the_mode() -> None:
@@ -396,22 +324,3 @@ def test_a_cancel_of_an_unknown_post_waits_for_the_resolution() -> None:
     bench.step(PostUnknown("a", Reason.TIMEOUT))
     assert bench.one(DeleteOrders)
     assert not bench.got(Finished)
-
-
-def test_time_that_runs_backwards_stands_still() -> None:
-    bench = Bench()
-    bench.at_ns -= NS_PER_S
-    bench.place(expires_s=0.5)
-    _denied(bench, Reason.EXPIRED)
-
-
-def test_the_view_names_what_lives() -> None:
-    bench = Bench()
-    bench.rest()
-    view = bench.engine.view()
-    assert view["open_orders"] == 1
-    assert view["windows"] == {
-        SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False, "lost": 0}
-    }
-    assert bench.engine.slugs == (SLUG,)
-    assert not bench.got(ListOpenOrders)

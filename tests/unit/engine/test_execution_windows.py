@@ -1,4 +1,4 @@
-"""Sweeps, the comparison with the venue's list, the end of a window, and the levers."""
+"""Sweeps, the comparison with the venue's list, and the end of a window."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import pytest
 from pmcore.engine.execution_io import (
     CancelAnswered,
     CancelsFailed,
-    DeleteAll,
     DeleteOrders,
     Finding,
     ListOpenOrders,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
-    PlacingGate,
     Posted,
     PostOrder,
     Recorded,
-    SignOrder,
-    Stop,
     WindowEnded,
 )
 from pmcore.engine.execution_records import (
@@ -27,7 +23,6 @@ from pmcore.engine.execution_records import (
     MAX_SWEEP_ATTEMPTS,
     MAX_SWEEP_TOKENS,
 )
-from pmcore.messages.control import Halt
 from pmcore.messages.execution import CancelFailed, OrderCancelled, OrderFailed, WindowFlat
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.model.errors import Reason
@@ -337,59 +332,6 @@ def test_a_window_that_is_not_flat_is_swept_and_then_forgotten() -> None:
     _list(bench)
     assert bench.got(WindowFlat)
     assert bench.engine.slugs == ()
-
-
-# ---- levers ------------------------------------------------------------------------------------
-
-
-def test_a_halt_cancels_by_id_and_all_and_verifies() -> None:
-    bench = Bench()
-    bench.rest()
-    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
-    assert bench.got(DeleteAll)
-    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
-    assert bench.engine.refuses == "fire"
-    bench.answer_cancel("a")
-    _list(bench)
-    assert bench.got(WindowFlat)
-
-
-def test_a_stop_places_nothing_more_and_ends_flat() -> None:
-    bench = Bench()
-    bench.rest()
-    bench.step(Stop())
-    assert bench.got(DeleteAll)
-    assert bench.engine.refuses == "stopping"
-    bench.place("b")
-    assert bench.one(OrderFailed).reason is Reason.SHUTTING_DOWN
-    assert not bench.engine.flat
-    bench.answer_cancel("a")
-    _list(bench)
-    assert bench.engine.flat
-
-
-def test_a_closed_gate_takes_orders_back_and_denies_until_it_opens() -> None:
-    bench = Bench()
-    bench.rest()
-    bench.step(PlacingGate(open=False))
-    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
-    assert not bench.got(DeleteAll)
-    bench.place("b")
-    failed = bench.one(OrderFailed)
-    assert (failed.reason, failed.text) == (Reason.HALTED, "the placing gate is closed")
-    bench.step(PlacingGate(open=True))
-    bench.place("c")
-    assert bench.got(SignOrder)
-
-
-def test_a_gate_that_closes_during_a_sweep_or_a_cancel_changes_nothing_there() -> None:
-    bench = Bench()
-    bench.rest()
-    bench.cancel("a")
-    bench.step(PlacingGate(open=False, text="no heartbeat"))
-    assert not bench.got(DeleteOrders)
-    bench.answer_cancel("a")
-    assert bench.got(OrderCancelled)
 
 
 @pytest.mark.parametrize("answered", [True, False])

@@ -53,8 +53,19 @@ def test_commands_carry_their_cause_and_expiry() -> None:
     order = desk.submits[0]
     assert (order.ts_cause_ns, order.ts_step_ns) == (at(2), at(2))
     assert order.expires_at_ns == at(3)
-    assert order.client_order_id == "r1.1790766900.1"
+    assert order.client_order_id == "r1.btc-updown-15m-1790766900.1"
     assert order.tick_e4 == 10
+
+
+def test_orders_of_windows_that_open_together_have_different_ids() -> None:
+    eth = replace(window(), series="eth-15m", slug=window().slug.replace("btc", "eth"))
+    ids = []
+    for desk in (Desk(), Desk(of=eth)):
+        desk.start()
+        for outcome, bid, ask in ((UP, "0.46", "0.48"), (DOWN, "0.51", "0.53")):
+            desk.batch(2, book(outcome, bid, ask, at_ns=at(2), slug=desk.window.slug))
+            ids += [order.client_order_id for order in desk.submits]
+    assert len(ids) == len(set(ids)) == 4
 
 
 def test_a_bid_size_below_the_minimum_refuses_once_and_names_the_value() -> None:
@@ -107,6 +118,21 @@ def test_one_fresh_book_stands_for_both(fresh: Outcome, bid: str, ask: str) -> N
     assert (view.up.bid_e4, view.up.ask_e4) == (4600, 4800)
     assert (view.down.bid_e4, view.down.ask_e4) == (5200, 5400)
     assert desk.cancels == []
+
+
+@pytest.mark.parametrize(
+    ("market", "ours_e4", "tick_e4"),
+    [
+        ("0.001", 10, 10),
+        ("0.01", 10, 100),
+        ("0.001", 100, 100),
+        ("0.001", 25, 50),
+        ("0.01", 25, 100),
+    ],
+)
+def test_the_grid_is_within_the_markets_and_ours(market: str, ours_e4: int, tick_e4: int) -> None:
+    desk = Desk(params(finest_tick_e4=ours_e4), of=window(tick=market))
+    assert desk.session.tick_e4 == tick_e4
 
 
 def test_an_empty_side_stays_empty_in_the_mirror() -> None:
@@ -167,7 +193,7 @@ def test_requote_waits_for_the_confirmed_cancel() -> None:
     assert desk.submits == []
     desk.books(2.1, "0.48/0.50", "0.49/0.51")
     assert desk.outputs == []
-    desk.confirm_cancel(2.2, "r1.1790766900.1", "r1.1790766900.2")
+    desk.confirm_cancel(2.2, "r1.btc-updown-15m-1790766900.1", "r1.btc-updown-15m-1790766900.2")
     assert [(s.outcome, s.price_e4) for s in desk.submits] == [(UP, 4900), (DOWN, 5000)]
     assert desk.engine.counters.requotes == 2
     assert desk.engine.counters.orders_cancelled == 2
@@ -264,7 +290,9 @@ def test_the_end_of_a_window() -> None:
     desk.books(660, *BOOKS)  # no new risk: both go
     assert len(desk.cancels) == 2
     desk.confirm_cancel(660.2)
-    desk.batch(661, desk.filled(661, "r1.1790766900.1", UP, "5", "0.47"))  # a late fill
+    desk.batch(
+        661, desk.filled(661, "r1.btc-updown-15m-1790766900.1", UP, "5", "0.47")
+    )  # a late fill
     assert [s.outcome for s in desk.submits] == [DOWN]  # hedging goes on
     desk.accept(662.1)
     desk.books(895, *BOOKS)

@@ -37,7 +37,7 @@ def test_a_fill_cancels_its_side_and_hedges_the_other() -> None:
     desk.batch(2.1, desk.filled(2.1, up[0], UP, "5", "0.47"))
     assert desk.resting(UP) is None
     # Down rests at .520 and the hedge is .519: inside the reprice threshold, so it stays
-    assert desk.resting(DOWN) == ("r1.1790766900.2", 5200)
+    assert desk.resting(DOWN) == ("r1.btc-updown-15m-1790766900.2", 5200)
     assert not desk.submits
 
 

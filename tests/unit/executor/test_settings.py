@@ -121,24 +121,24 @@ def test_given_credentials_are_used_and_nothing_secret_is_printed(
         POLYMARKET_SIGNATURE_TYPE="2",
         POLYMARKET_FUNDER_ADDRESS=FUNDER,
         POLYMARKET_API_KEY="key",
-        POLYMARKET_API_SECRET="hush-hush",
+        POLYMARKET_API_SECRET="aHVzaA==",
         POLYMARKET_API_PASSPHRASE="open sesame",
     )
     credentials = settings.given_credentials("0xme")
     assert credentials is not None
-    assert credentials.secret == "hush-hush"
+    assert credentials.secret == "aHVzaA=="
     shown = repr(settings) + repr(credentials)
-    for secret in ("ab" * 32, "hush-hush", "open sesame"):
+    for secret in ("ab" * 32, "aHVzaA==", "open sesame"):
         assert secret not in shown
 
 
 def test_where_the_credentials_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert _load(monkeypatch, PM_DATA_DIR=str(tmp_path)).credentials_target() == (
+    assert _load(monkeypatch, PM_DATA_DIR=str(tmp_path)).credentials_file == (
         tmp_path / "api_credentials.json"
     )
     path = tmp_path / "shared" / "credentials.json"
     settings = _load(monkeypatch, POLYMARKET_API_CREDENTIALS_FILE=str(path))
-    assert settings.credentials_target() == path
+    assert settings.credentials_file == path
 
 
 def test_a_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def up_5(price_e4: int) -> Position:
 def test_balanced_quotes(up: str, down: str, up_e4: int, down_e4: int) -> None:
     targets = decide(view(up, down))
     assert targets.mode is QuoteMode.BALANCED
-    assert targets.up == Quote(up_e4, 5_000_000)
-    assert targets.down == Quote(down_e4, 5_000_000)
+    assert targets.quote(UP) == Quote(up_e4, 5_000_000)
+    assert targets.quote(DOWN) == Quote(down_e4, 5_000_000)
 
 
 def test_the_market_tick_decides_the_floor() -> None:

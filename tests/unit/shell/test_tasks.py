@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from pmcore.shell.tasks import Backoff, cancel_and_wait
+from pmcore.model.errors import Sent, TransportError
+from pmcore.shell.tasks import Backoff, cancel_and_wait, insist
 
 
 def test_delays_double_up_to_the_most_and_are_jittered_downwards() -> None:
@@ -32,3 +33,20 @@ async def test_what_a_task_died_of_is_raised() -> None:
     await asyncio.wait({task})
     with pytest.raises(RuntimeError, match="boom"):
         await cancel_and_wait(task)
+
+
+async def test_a_call_is_made_again_while_the_road_is_down_and_not_when_it_says_no() -> None:
+    failures = [
+        TransportError("away", retryable=True, sent=Sent.UNKNOWN),
+        TransportError("no", retryable=False, sent=Sent.YES),
+    ]
+
+    async def call() -> int:
+        if failures:
+            raise failures.pop(0)
+        return 7
+
+    with pytest.raises(TransportError, match="no"):
+        await insist(call)
+    failures.append(TransportError("away", retryable=True, sent=Sent.NO))
+    assert await insist(call) == 7

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pmcore.tools.cli import main
+from support.small_recording import write_recording
 
 COMMANDS = ("run", "replay", "status", "kill", "resume", "doctor")
 
@@ -92,3 +93,28 @@ def test_help_loads_nothing_heavy() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["run", "replay"])
+def test_every_bad_variable_is_named_before_anything_is_started(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "PM_BID_SIZE": "abc",
+        "PM_PAIR_TARGET": "7",
+        "PM_MAX_NET_DIFF": "-1",
+        "PM_DATA_DIR": str(tmp_path / "var"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    path = write_recording(tmp_path / "window.jsonl", seconds=3)
+    arguments = {"run": ("--seconds", "1"), "replay": (str(path),)}[command]
+    assert exit_code(command, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    for name in ("PM_BID_SIZE", "PM_PAIR_TARGET", "PM_MAX_NET_DIFF"):
+        assert name in err
+    assert not (tmp_path / "var").exists()

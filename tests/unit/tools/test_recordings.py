@@ -17,7 +17,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.tools import recording_bytes
 from pmcore.tools import recordings as recordings_module
-from pmcore.tools.recordings import RawFrame, Recording, RecordingFormat, load_market_file
+from pmcore.tools.recordings import RawFrame, Recording, RecordingFormat
 from pmcore.venue.encode import book_frame as written_book
 from pmcore.venue.encode import rest_book, to_text, trade_book_frame
 from pmcore.venue.market_frames import MarketFrameParser
@@ -295,44 +295,6 @@ def test_metadata_may_stand_in_the_first_line(tmp_path: Path) -> None:
     assert len(list(opened.frames())) == 1
 
 
-def gamma() -> dict[str, Any]:
-    return {
-        "slug": SLUG,
-        "conditionId": CONDITION,
-        "clobTokenIds": json.dumps([UP_TOKEN, DOWN_TOKEN]),
-        "outcomes": '["Up", "Down"]',
-        "orderPriceMinTickSize": 0.01,
-        "orderMinSize": 5,
-    }
-
-
-@pytest.mark.parametrize("value", [SHORT_FORM, gamma(), [gamma()]])
-def test_a_market_file(tmp_path: Path, value: Any) -> None:
-    path = tmp_path / "market.json"
-    path.write_text(json.dumps(value))
-    assert load_market_file(path) == [CENT]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [("", "bad_json"), ("[]", "no_market"), ('{"upTokenId":"1","slug":"a-b"}', "bad_condition_id")],
-)
-def test_a_market_file_that_cannot_be_used(tmp_path: Path, content: str, reason: str) -> None:
-    path = tmp_path / "market.json"
-    path.write_text(content)
-    with pytest.raises(MalformedInputError) as caught:
-        load_market_file(path)
-    assert caught.value.reason == reason
-
-
-def test_a_market_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings_module, "_MAX_WHOLE_FILE_BYTES", 10)
-    path = tmp_path / "market.json"
-    path.write_text(json.dumps(SHORT_FORM))
-    with pytest.raises(MalformedInputError, match="too_large"):
-        load_market_file(path)
-
-
 def test_frames_between_semicolons(tmp_path: Path) -> None:
     content = f"[{BOOK}];;{BOOK};;\nPONG;;[]\n;;".encode()
     frames, opened = read(tmp_path, content, "frames.txt")
@@ -490,6 +452,11 @@ def test_a_frame_that_only_looks_like_an_event_makes_no_market(tmp_path: Path) -
     )
     (found,) = recording(tmp_path, rows).windows()
     assert found.condition_id == CONDITION
+
+
+def test_a_slug_that_is_none_is_not_taken(tmp_path: Path) -> None:
+    rows = [{**ROW, "slug": slug} for slug in ("../../etc/passwd", "btc-updown-15m", SLUG)]
+    assert recording(tmp_path, lines(*rows)).windows()[0].slug == SLUG
 
 
 def test_stray_tokens_and_markets_take_nobodys_place(tmp_path: Path) -> None:

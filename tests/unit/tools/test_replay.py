@@ -69,14 +69,30 @@ def test_says_what_it_inferred_and_believes_a_market_file(
     assert replay(recording, "--market", market)["inferred"] == {}
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"slug": "btc-updown-5m-1790000400", "conditionId": "0x" + "ee" * 32},
+            "describes no market of",
+        ),
+        ({"conditionId": "0x" + "ee" * 32}, "describes no market of"),
+        ({"upTokenId": "1", "downTokenId": "2"}, "no frame of it can be used (foreign_token 96)"),
+    ],
+)
 def test_metadata_of_another_market_is_an_error(
-    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: dict[str, Any],
+    said: str,
+    recording: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     market = tmp_path / "market.json"
-    other = {"slug": "btc-updown-5m-1790000400", "conditionId": "0x" + "ee" * 32}
-    market.write_text(json.dumps({**market_object(), **other}))
+    market.write_text(json.dumps({**market_object(), **change}))
     assert main(["replay", str(recording), "--market", str(market)]) == 2
-    assert "describes no market of" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("bus", ["memory", pytest.param("redis", marks=pytest.mark.connected)])

@@ -182,6 +182,17 @@ async def test_credentials_left_by_the_executor_are_waited_for(world: UserwsWorl
     assert SECRET not in world.logs.getvalue()
 
 
+async def test_credentials_that_the_executor_replaces_are_not_used_on(world: UserwsWorld) -> None:
+    path = world.data_dir / "api_credentials.json"
+    stale = {"api_key": KEY, "secret": SECRET, "passphrase": PASSPHRASE, "address": ADDRESS}
+    path.write_text(json.dumps(stale))
+    with pytest.RaisesGroup(pytest.RaisesExc(StartupError, match="other credentials")):
+        async with world.running(**_NO_KEYS):
+            await world.connected()
+            path.write_text(json.dumps(stale | {"api_key": "another account's"}))
+            await eventually(world.task.done, "the end")
+
+
 async def test_without_credentials_it_does_not_start(world: UserwsWorld) -> None:
     with pytest.raises(StartupError, match="no API credentials"):
         async with world.running(**_NO_KEYS, credentials_wait_s=0.0):
@@ -203,4 +214,9 @@ def test_half_of_the_credentials_is_a_bad_setting() -> None:
 
 def test_a_key_needs_its_address() -> None:
     with pytest.raises(ValidationError, match="POLYMARKET_ADDRESS"):
+        UserwsSettings.model_validate({"api_key": "k", "api_secret": "czE=", "api_passphrase": "p"})
+
+
+def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
+    with pytest.raises(ValidationError, match="not base64"):
         UserwsSettings.model_validate({"api_key": "k", "api_secret": "s", "api_passphrase": "p"})

@@ -92,3 +92,7 @@ def test_no_bytes_raise(fields: dict[bytes, bytes]) -> None:
 def test_the_tag_is_the_snake_case_of_the_name() -> None:
     assert codec.tag_of(Halt) == "halt"
     assert codec.MESSAGE_TYPES[b"halt"] is Halt
+
+
+def test_a_message_survives_its_json() -> None:
+    assert codec.decode(codec.encode(command(1))) == command(1)

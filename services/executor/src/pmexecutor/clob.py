@@ -28,6 +28,7 @@ from pmcore.model.errors import MalformedInputError, Reason, Sent, TransportErro
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
 from pmcore.venue.fields import qty_u6_of
+from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.rest_models import (
     FIRST_CURSOR,
     OpenOrder,
@@ -41,7 +42,6 @@ from pmcore.venue.rest_models import (
     parse_post_order_response,
     parse_trades_page,
 )
-from pmexecutor.authentication import ApiCredentials
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.ports import BeatAnswer, CancelAnswer, ListAnswer, PostAnswer, Ticket
 from pmexecutor.signer import MAX_SALT, OrderSigner, exchange_domain

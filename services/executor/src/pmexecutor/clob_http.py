@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
-import msgspec
 
 from pmcore.engine.execution_io import RateHeaders
-from pmcore.model.errors import Sent, TransportError
+from pmcore.model.errors import MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.net import is_loopback
-from pmexecutor.authentication import ApiCredentials, l2_headers
+from pmcore.venue.fields import decode_json
+from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 30.0
@@ -125,8 +125,8 @@ def _text(error: Exception) -> str:
 
 def _body(content: bytes) -> object:
     try:
-        return msgspec.json.decode(content)
-    except msgspec.DecodeError:
+        return decode_json(content)
+    except MalformedInputError:
         return content[:200].decode(errors="replace")
 
 

@@ -1,20 +1,14 @@
-"""API credentials: given, or derived from the key, and left where userws finds them.
-
-userws never sees the private key; it reads the file, which only this user may read.
-"""
+"""API credentials derived from the key, when the environment gives none (venue.md 3.1)."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import MalformedInputError, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.errors import StartupError
-from pmcore.shell.files import write_file_atomically
+from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.rest_models import error_text
-from pmexecutor.authentication import ApiCredentials
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.official import l1_headers
 
@@ -28,7 +22,9 @@ class _Row(msgspec.Struct, rename={"api_key": "apiKey"}):
     passphrase: str
 
 
-async def derive(http: ClobHttp, key: bytes, address: str, chain_id: int) -> ApiCredentials:
+async def derive_credentials(
+    http: ClobHttp, key: bytes, address: str, chain_id: int
+) -> ApiCredentials:
     """The key's credentials, made if there are none; `StartupError` has the venue's words."""
     refusal = ""
     for method, path in _ROUTES:
@@ -46,22 +42,6 @@ async def derive(http: ClobHttp, key: bytes, address: str, chain_id: int) -> Api
 def _read(answer: ClobAnswer, address: str) -> ApiCredentials:
     try:
         row = msgspec.convert(answer.body, _Row)
-    except msgspec.ValidationError as error:
+        return ApiCredentials(address, row.api_key, row.secret, row.passphrase)
+    except (msgspec.ValidationError, MalformedInputError) as error:
         raise StartupError(f"no API credentials: the venue's answer has {error}") from None
-    return ApiCredentials(address, row.api_key, row.secret, row.passphrase)
-
-
-def write(path: Path, credentials: ApiCredentials) -> None:
-    """Leave them for userws: mode 0600, whole or not at all."""
-    content = {
-        "api_key": credentials.api_key,
-        "secret": credentials.secret,
-        "passphrase": credentials.passphrase,
-        "address": credentials.address,
-    }
-    try:
-        write_file_atomically(path, msgspec.json.encode(content))
-    except OSError as error:
-        raise StartupError(
-            f"POLYMARKET_API_CREDENTIALS_FILE: cannot write {path}: {error.strerror}"
-        ) from None

@@ -27,7 +27,7 @@ from pmcore.engine.execution_io import (
     SignOrder,
     VenueRequest,
 )
-from pmcore.messages.execution import ExecutionMessage, OrderSubmitting
+from pmcore.messages.execution import ExecutionMessage, OrderFailed, OrderSubmitting
 from pmcore.messages.notices import Notice
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason, TransportError
@@ -70,6 +70,7 @@ class Driver:
         self._events: deque[ExecutionEvent] = deque()
         self._tasks: asyncio.TaskGroup | None = None
         self._flat = asyncio.Event()
+        self._failure: BaseException | None = None
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """From now on requests go to the venue; those of before were answered by the start-up."""
@@ -97,13 +98,22 @@ class Driver:
         await self._flat.wait()
 
     def feed(self, event: ExecutionEvent) -> None:
-        """Step the engine, and with whatever follows at once."""
+        """Step the engine, and with whatever follows at once.
+
+        What once failed fails again, whoever feeds: the service's tick then ends the process.
+        """
+        if self._failure is not None:
+            raise self._failure
         self._events.append(event)
         if len(self._events) > 1:
             return  # the loop below is at it
-        while self._events:
-            self._handle(self.engine.step(self._clock.now_ns(), self._events[0]))
-            self._events.popleft()
+        try:
+            while self._events:
+                self._handle(self.engine.step(self._clock.now_ns(), self._events[0]))
+                self._events.popleft()
+        except BaseException as error:
+            self._failure = error
+            raise
         if self.engine.flat:
             self._flat.set()
         else:
@@ -133,6 +143,8 @@ class Driver:
                     self._say(output, outgoing)
                     if isinstance(output, OrderSubmitting):
                         recorded.append(output.client_order_id)
+                    elif isinstance(output, OrderFailed):
+                        self._tickets.pop(output.client_order_id, None)
         if outgoing or acks:
             done = self._publisher.put(outgoing, acks)
             if recorded:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pmcore.engine.execution_io import Command, WindowEnded
 from pmcore.messages.market_data import (
@@ -24,7 +25,7 @@ from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.logs import Log
-from pmcore.shell.tasks import Backoff, cancel_and_wait
+from pmcore.shell.tasks import cancel_and_wait, insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
 from pmexecutor.driver import Driver
@@ -96,19 +97,11 @@ class SeriesRooms:
         *,
         noack: bool = False,
     ) -> None:
-        backoff = Backoff(first_s=0.05, most_s=1.0)
+        read = partial(
+            self._bus.read, group, self._consumer, [stream], block_ms=BLOCK_MS, noack=noack
+        )
         while True:
-            try:
-                batch = await self._bus.read(
-                    group, self._consumer, [stream], block_ms=BLOCK_MS, noack=noack
-                )
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            await hear(batch)
+            await hear(await insist(read))
 
     # ---- rotation ----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
 from pmcore.model.errors import TransportError
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.account_settings import write_credentials
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.errors import StartupError
 from pmcore.shell.service import ServiceContext
@@ -24,10 +25,10 @@ from pmcore.shell.settings import Mode
 from pmcore.shell.tasks import Backoff
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmexecutor import credentials as api_credentials
 from pmexecutor.beats import HeartbeatKeeper
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
+from pmexecutor.credentials import derive_credentials
 from pmexecutor.driver import Driver
 from pmexecutor.meters import Meters
 from pmexecutor.paper import PaperClob
@@ -199,10 +200,10 @@ class ExecutorService:
         )
         self._starting = "deriving API credentials"
         http = ClobHttp(settings.rest_url, real_now_ns)
-        credentials = settings.given_credentials(signer.address) or await api_credentials.derive(
+        credentials = settings.given_credentials(signer.address) or await derive_credentials(
             http, key, signer.address, settings.chain_id
         )
-        api_credentials.write(settings.credentials_target(), credentials)
+        write_credentials(settings.credentials_file, credentials)
         self._log.info("account", address=signer.address, maker=signer.maker)
         return ClobVenue(
             http,

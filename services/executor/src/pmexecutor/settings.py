@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from pmcore.machines.rate_budget import RateTier
-from pmcore.shell.settings import CommonSettings, Mode
-from pmexecutor.authentication import ApiCredentials
+from pmcore.shell.account_settings import AccountSettings
+from pmcore.shell.settings import Mode
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32
@@ -18,7 +17,6 @@ THROWAWAY_KEY = "0x" + "11" * 32
 THROWAWAY_ADDRESS = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 CHAIN_IDS = (137, 80002)
 _KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -29,32 +27,19 @@ def _check_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _check_address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
-        raise ValueError("expected 0x and 40 hex digits")
-    return text
-
-
 def _check_chain(chain_id: int) -> int:
     if chain_id not in CHAIN_IDS:
         raise ValueError("expected 137 (Polygon) or 80002 (Amoy)")
     return chain_id
 
 
-class ExecutorSettings(CommonSettings):
+class ExecutorSettings(AccountSettings):
     """The only settings in the system that may hold a private key."""
 
     private_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         None, validation_alias="POLYMARKET_PRIVATE_KEY"
     )
-    funder_address: Annotated[str, AfterValidator(_check_address)] | None = Field(
-        None, validation_alias="POLYMARKET_FUNDER_ADDRESS"
-    )
     signature_type: int = Field(0, validation_alias="POLYMARKET_SIGNATURE_TYPE", ge=0, le=3)
-    api_key: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_KEY")
-    api_secret: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_SECRET")
-    api_passphrase: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_PASSPHRASE")
-    credentials_path: Path | None = Field(None, validation_alias="POLYMARKET_API_CREDENTIALS_FILE")
     chain_id: Annotated[int, AfterValidator(_check_chain)] = Field(
         137, validation_alias="PM_CHAIN_ID"
     )
@@ -76,16 +61,6 @@ class ExecutorSettings(CommonSettings):
         return self
 
     @model_validator(mode="after")
-    def _credentials_come_together(self) -> ExecutorSettings:
-        given = (self.api_key, self.api_secret, self.api_passphrase)
-        if any(given) and not all(given):
-            raise ValueError(
-                "POLYMARKET_API_KEY: give it with POLYMARKET_API_SECRET and "
-                "POLYMARKET_API_PASSPHRASE, or none of them"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _live_needs_a_real_key(self) -> ExecutorSettings:
         if self.mode is not Mode.LIVE:
             return self
@@ -102,18 +77,3 @@ class ExecutorSettings(CommonSettings):
         """The key that signs; the throw-away one where none is given (never in live)."""
         text = self.private_key.get_secret_value() if self.private_key else THROWAWAY_KEY
         return bytes.fromhex(text.removeprefix("0x"))
-
-    def given_credentials(self, address: str) -> ApiCredentials | None:
-        """API credentials of the environment, if any."""
-        if self.api_key is None or self.api_secret is None or self.api_passphrase is None:
-            return None
-        return ApiCredentials(
-            address,
-            self.api_key.get_secret_value(),
-            self.api_secret.get_secret_value(),
-            self.api_passphrase.get_secret_value(),
-        )
-
-    def credentials_target(self) -> Path:
-        """Where userws finds the credentials."""
-        return self.credentials_path or self.data_dir / "api_credentials.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 from fastapi import Request
@@ -10,6 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from pmcore.model.errors import MalformedInputError
+from pmcore.venue.fields import decode_json_as
+
+T = TypeVar("T")
 JSON = "application/json"
 BAD_PAYLOAD = "Invalid order payload"
 NO_BOOK = "No orderbook exists for the requested token id"
@@ -30,6 +35,14 @@ class VenueError(Exception):
         self.status = status
         self.headers = headers
         self.body: Mapping[str, object] = body if body is not None else {"error": text}
+
+
+def read_body(body: bytes, wanted: type[T]) -> T:
+    """The body of a request; raise `VenueError` for any other shape."""
+    try:
+        return decode_json_as(body, wanted)
+    except MalformedInputError as error:
+        raise VenueError(400, BAD_PAYLOAD) from error
 
 
 def answer(

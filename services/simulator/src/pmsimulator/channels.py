@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
+from pmcore.model.errors import MalformedInputError
+from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import VenueError
 from pmsimulator.credentials import KeyRing
 from pmsimulator.subscriptions import (
@@ -118,8 +120,8 @@ async def _read(
             outbox.put("PONG")
             continue
         try:
-            request = msgspec.json.decode(text, type=_Request)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            request = decode_json_as(text, _Request)
+        except MalformedInputError:
             world.subscriptions.unusable_requests += 1
             continue
         handle(request)

@@ -17,7 +17,7 @@ from pmcore.model.units import (
     parse_price_e4,
 )
 from pmcore.sim.ports import Listing
-from pmsimulator.answers import BAD_PAYLOAD, NO_BOOK, VenueError, answer, not_found
+from pmsimulator.answers import NO_BOOK, VenueError, answer, not_found, read_body
 from pmsimulator.world import World
 
 NO_MARKET = "market not found"
@@ -136,7 +136,7 @@ def _add_price_routes(router: APIRouter, reads: MarketReads) -> None:
 
     @router.post("/books")
     async def books(request: Request) -> Response:
-        wanted = _decode_wanted(await request.body())
+        wanted = read_body(await request.body(), list[_Wanted])
         found = []
         for item in wanted:
             try:
@@ -248,13 +248,6 @@ def _legacy_market(listing: Listing) -> dict[str, object]:
             for outcome in Outcome
         ],
     }
-
-
-def _decode_wanted(body: bytes) -> list[_Wanted]:
-    try:
-        return msgspec.json.decode(body, type=list[_Wanted])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise VenueError(400, BAD_PAYLOAD) from error
 
 
 def _tenths(price_e5: int) -> str:

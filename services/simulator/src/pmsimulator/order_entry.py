@@ -9,9 +9,11 @@ from decimal import Decimal
 
 import msgspec
 
+from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Protocol, Window
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
 from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
+from pmcore.venue.fields import decode_json, decode_json_as
 from pmsimulator.answers import BAD_PAYLOAD, VenueError
 from pmsimulator.credentials import Credentials
 from pmsimulator.signatures import (
@@ -61,16 +63,16 @@ class PostOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def decode_order(body: bytes) -> PostOrder:
     """The body of POST /order."""
     try:
-        return msgspec.json.decode(body, type=PostOrder)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json_as(body, PostOrder)
+    except MalformedInputError as error:
         raise _payload_error(body) from error
 
 
 def decode_batch(body: bytes) -> list[PostOrder]:
     """The body of POST /orders; one bad entry spoils the payload."""
     try:
-        batch = msgspec.json.decode(body, type=list[PostOrder])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        batch = decode_json_as(body, list[PostOrder])
+    except MalformedInputError as error:
         raise _payload_error(body) from error
     check_batch_size(len(batch), MAX_BATCH)
     return batch
@@ -116,8 +118,8 @@ def check_order(
 def _payload_error(body: bytes) -> VenueError:
     """An order of CLOB V1 is named as such; anything else is a bad payload."""
     try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        raw = decode_json(body)
+    except MalformedInputError:
         return VenueError(400, BAD_PAYLOAD)
     first = raw[0] if isinstance(raw, list) and raw else raw
     order = first.get("order") if isinstance(first, dict) else None

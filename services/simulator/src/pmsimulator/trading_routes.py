@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pmsimulator.answers import BAD_PAYLOAD, VenueError, answer
+from pmsimulator.answers import VenueError, answer, read_body
 from pmsimulator.door import Door
 from pmsimulator.order_entry import decode_batch, decode_order
 from pmsimulator.trading import Trading
 from pmsimulator.world import World
-
-T = TypeVar("T")
 
 
 class _OrderId(msgspec.Struct, rename={"order_id": "orderID"}):
@@ -39,7 +35,7 @@ def trading_routes(world: World, door: Door, trading: Trading) -> APIRouter:
     @router.post("/v1/heartbeats")
     async def heartbeat(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        beat = _decode(body, _Beat)
+        beat = read_body(body, _Beat)
         reply = world.heartbeats.beat(credentials.api_key, beat.heartbeat_id, world.now_ns())
         if not reply.accepted:
             refusal = {"error_msg": "Invalid Heartbeat ID", "heartbeat_id": reply.heartbeat_id}
@@ -65,12 +61,12 @@ def _add_cancel_routes(router: APIRouter, world: World, door: Door, trading: Tra
     @router.delete("/order")
     async def cancel_order(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        return trading.cancel(credentials, [_decode(body, _OrderId).order_id])
+        return trading.cancel(credentials, [read_body(body, _OrderId).order_id])
 
     @router.delete("/orders")
     async def cancel_orders(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        return trading.cancel(credentials, _decode(body, list[str]))
+        return trading.cancel(credentials, read_body(body, list[str]))
 
     @router.delete("/cancel-all")
     async def cancel_all(request: Request) -> Response:
@@ -80,17 +76,10 @@ def _add_cancel_routes(router: APIRouter, world: World, door: Door, trading: Tra
     @router.delete("/cancel-market-orders")
     async def cancel_market_orders(request: Request) -> Response:
         credentials, body = await door.signed(request)
-        wanted = _decode(body, _MarketCancel)
+        wanted = read_body(body, _MarketCancel)
         return trading.cancel_found(
             credentials,
             lambda owner, at_ns: world.venue.cancel_market(
                 owner, at_ns, condition_id=wanted.market, token_id=wanted.asset_id
             ),
         )
-
-
-def _decode(body: bytes, wanted: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise VenueError(400, BAD_PAYLOAD) from error

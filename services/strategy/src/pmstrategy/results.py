@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 
@@ -33,12 +36,13 @@ class DailyResults:
 
     async def add(self, slug: str, close_ns: int, profit_u6: int) -> None:
         """Keep a window's result; forget those of the day before yesterday."""
-        self._by_slug[slug] = WindowResult(close_ns, profit_u6)
-        await self._bus.put_field(self._key, slug, msgspec.json.encode(self._by_slug[slug]))
+        self._by_slug[slug] = result = WindowResult(close_ns, profit_u6)
+        put = partial(self._bus.put_field, self._key)
+        await insist(partial(put, slug, msgspec.json.encode(result)))
         old = [s for s, r in self._by_slug.items() if close_ns - r.close_ns > 2 * _DAY_NS]
         for forgotten in old:
             del self._by_slug[forgotten]
-            await self._bus.put_field(self._key, forgotten, None)
+            await insist(partial(put, forgotten, None))
 
     def profit_u6(self, at_ns: int) -> int:
         """Dollars (millionths) won on the UTC day of `at_ns`."""

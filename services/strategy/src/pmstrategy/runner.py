@@ -8,7 +8,8 @@ beginning, so that inventory is rebuilt from the ledger of trades.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -22,11 +23,10 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
-from pmcore.model.errors import TransportError
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.sequence import Arrival, SequenceWatch
@@ -47,7 +47,7 @@ class WindowRunner:
         context: ServiceContext[StrategySettings],
         header: JournalHeader,
         telemetry: StrategyTelemetry,
-        on_poison: Callable[[str], None],
+        meet_poison: Callable[[Incoming], Awaitable[bool]],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
@@ -55,7 +55,8 @@ class WindowRunner:
         self._context = context
         self._telemetry = telemetry
         self._bus, self._clock = context.bus, context.clock
-        self._on_poison = on_poison
+        self._meet_poison = meet_poison
+        self._held: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
         series, account = self.window.series, context.settings.account
@@ -83,7 +84,8 @@ class WindowRunner:
                 for reader in readers.values():
                     reader.cancel()
                 await asyncio.gather(*readers.values(), return_exceptions=True)
-            await self._bus.destroy_group(self._group, [self._md, self._exe, self._user])
+            streams = [self._md, self._exe, self._user]
+            await insist(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
                 self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
@@ -92,6 +94,10 @@ class WindowRunner:
     async def inject(self, events: Sequence[EngineEvent]) -> None:
         """Hand over events that do not come through the window's own streams."""
         await self._queue.put(list(events))
+
+    def hold(self, halt: Halt) -> None:
+        """Take a halt into the next step; may be called from within one."""
+        self._held.append(halt)
 
     async def user_alive(self, *, alive: bool) -> None:
         """The user channel's service lives or not; its own word counts again once it is back."""
@@ -126,22 +132,24 @@ class WindowRunner:
 
     async def _join(self) -> None:
         await self._queue.put(await self._from_checkpoint())
-        await self._bus.set_group_id(self._group, self._user, "0-0")
+        await insist(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
-        pending = await self._bus.recover(self._group, consumer, [self._exe])
-        old = await self._bus.recover(self._group, consumer, [self._user])
-        await self._bus.ack([Ack(i.stream, self._group, i.entry_id) for i in (*pending, *old)])
+        for stream in (self._exe, self._user):
+            old = await insist(partial(self._bus.recover, self._group, consumer, [stream]))
+            acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
+            await insist(partial(self._bus.ack, acks))
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
 
         Without one the next whole books decide; the feed is believed to live until it speaks.
         """
-        stored = await self._bus.get_fields(keys.checkpoints(self.window.series))
+        checkpoints = keys.checkpoints(self.window.series)
+        stored = await insist(partial(self._bus.get_fields, checkpoints))
         if self.window.slug not in stored:
             return [self._feed_state(FeedState.LIVE, "no checkpoint")]
         known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
-        await self._bus.set_group_id(self._group, self._md, known.entry_id)
+        await insist(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
         books = [book for book in (known.up, known.down) if book is not None]
         return [*books, self._feed_state(known.state, "checkpoint")]
 
@@ -172,19 +180,11 @@ class WindowRunner:
 
     async def _read(self, stream: str, *, noack: bool) -> None:
         consumer = self._context.settings.consumer
-        backoff = Backoff(first_s=0.05, most_s=1.0)
+        read = partial(
+            self._bus.read, self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
+        )
         while True:
-            try:
-                batch = await self._bus.read(
-                    self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
-                )
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            if batch:
+            if batch := await insist(read):
                 await self._queue.put(batch)
 
     async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
@@ -196,15 +196,16 @@ class WindowRunner:
     async def _next_batch(
         self, readers: dict[str, asyncio.Task[None]]
     ) -> list[Incoming | EngineEvent]:
-        """All that is there, or a tick's worth of nothing."""
+        """All that is there, or a tick's worth of nothing; raise what a reader died of."""
+        for reader in readers.values():
+            if reader.done():
+                reader.result()
         taken: list[Incoming | EngineEvent] = []
         try:
             async with asyncio.timeout(self._clock.real_s(TICK_MS)):
                 taken += await self._queue.get()
         except TimeoutError:
-            for reader in readers.values():
-                if reader.done():
-                    reader.result()
+            pass
         while not self._queue.empty():
             taken += self._queue.get_nowait()
         return taken
@@ -213,11 +214,17 @@ class WindowRunner:
         at_ns = self._at_ns = max(self._clock.now_ns(), self._at_ns)
         acks: list[Ack] = []
         letters: list[Outgoing] = []
-        outputs: list[Output] = []
+        events: list[EngineEvent] = []
         for item in batch:
-            event = self._event_of(item, acks, letters) if isinstance(item, Incoming) else item
-            if event is not None:
-                outputs += self._feed(at_ns, event)
+            if not isinstance(item, Incoming):
+                events.append(item)
+            elif (event := await self._event_of(item, acks, letters)) is not None:
+                events.append(event)
+        events += self._held
+        self._held = []
+        outputs: list[Output] = []
+        for event in events:
+            outputs += self._feed(at_ns, event)
         if not batch:
             outputs += self._feed(at_ns, Tick())
         cause_ns = self.engine.session.cause_ns
@@ -226,7 +233,8 @@ class WindowRunner:
         outputs += self._feed(at_ns, BatchEnded())
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks or letters:
-            await self._bus.publish([*commands, *letters], acks)
+            # a command that waited for Redis too long expires; a repeated one is known by its id
+            await insist(partial(self._bus.publish, [*commands, *letters], acks))
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)
@@ -237,7 +245,7 @@ class WindowRunner:
             self._journal.write(encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
-    def _event_of(
+    async def _event_of(
         self, item: Incoming, acks: list[Ack], letters: list[Outgoing]
     ) -> EngineEvent | None:
         if item.stream != self._md:
@@ -246,7 +254,7 @@ class WindowRunner:
         if arrival is Arrival.REPEAT:
             return None
         if item.message is None:
-            self._unusable(item, letters)
+            await self._unusable(item, letters)
             return None
         if arrival is Arrival.GAP and item.stream == self._md:
             self._md_gap = True
@@ -260,13 +268,16 @@ class WindowRunner:
                 return None
         return cast(EngineEvent, item.message)
 
-    def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
+    async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
         """Market data heals by itself; where money moves we stop and leave it to a person."""
+        if item.stream == self._md:
+            self._md_gap = True
+        elif not await self._meet_poison(item):
+            return
         self._context.log.error(
             "entry_unusable", stream=item.stream, id=item.entry_id, problem=item.problem
         )
         if item.stream == self._md:
-            self._md_gap = True
             return
         letters.append(
             Outgoing(
@@ -281,7 +292,6 @@ class WindowRunner:
                 ),
             )
         )
-        self._on_poison(f"unusable entry ({item.problem}) on {item.stream}: see the dlq stream")
 
     def _tell(self, notice: Notice) -> None:
         self._telemetry.notice(notice)

@@ -13,12 +13,14 @@ from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Outcome, SeriesSpec
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.tasks import insist
 from pmcore.wire import keys
-from pmcore.wire.ports import Ack
+from pmcore.wire.ports import Ack, Incoming
+from pmstrategy.poison import PoisonBook
 from pmstrategy.results import DailyResults
 from pmstrategy.runner import WindowRunner
 from pmstrategy.telemetry import StrategyTelemetry
@@ -43,6 +45,7 @@ class StrategyService:
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
+        self._poison = PoisonBook(context.bus, context.settings.account)
         self._halt: Halt | None = None
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -52,6 +55,9 @@ class StrategyService:
     async def run(self) -> None:
         """Read `rot` of every series; ends only when cancelled."""
         await self._results.load()
+        await self._poison.load()
+        for series in self._poison.open_series():
+            self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._refresh())
@@ -64,10 +70,8 @@ class StrategyService:
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
 
     def readiness(self) -> list[str]:
-        """Not ready before it reads `rot`, and while a window joined refuses to quote."""
-        if self._tasks is None:
-            return ["not started"]
-        return []
+        """Not whether anything is quoted: each window says in /state why it holds."""
+        return ["not started"] if self._tasks is None else []
 
     def state(self) -> dict[str, object]:
         """Totals, and each live window."""
@@ -81,10 +85,10 @@ class StrategyService:
             "totals": msgspec.to_builtins(totals),
             "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
             "windows_seen": len(self._done) + len(self._runners),
-            "halted": {series: halt.reason for series, halt in self._series_halts.items()},
+            "series_halted": {series: halt.reason for series, halt in self._series_halts.items()},
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
-            "profit_today": self._results.profit_u6(now_ns) / 1_000_000,
+            "profit_today": self._results.profit_u6(now_ns) / SHARE_U6,
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -97,27 +101,35 @@ class StrategyService:
         """Quote again, after the usual checks."""
         self._halt = None
         self._series_halts.clear()
+        await insist(self._poison.close)
         resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
         for runner in list(self._runners.values()):
             await runner.inject([resume])
 
+    async def _meet_poison(self, series: str, item: Incoming) -> bool:
+        """Halt the series for an entry that nobody met before; return whether it is one."""
+        if not self._poison.is_new(series, item):
+            return False
+        self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")
+        await insist(self._poison.save)
+        return True
+
     def _halt_series(self, series: str, reason: str) -> None:
         """Where money moves we fail closed: the series holds until an operator resumes."""
-        if series in self._series_halts or self._tasks is None:
-            return
         halt = Halt(reason=reason, by="strategy", ts_recv_ns=self._context.clock.now_ns())
         self._series_halts[series] = halt
-        for runner in list(self._runners.values()):
+        for runner in self._runners.values():
             if runner.window.series == series:
-                self._tasks.create_task(runner.inject([halt]))
+                runner.hold(halt)
 
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
         consumer = self._context.settings.consumer
-        await bus.create_group(GROUP, [stream], start="0", announce=None)
-        await bus.set_group_id(GROUP, stream, "0-0")
+        await insist(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
+        await insist(partial(bus.set_group_id, GROUP, stream, "0-0"))
+        read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
         while True:
-            for item in await bus.read(GROUP, consumer, [stream], block_ms=BLOCK_MS):
+            for item in await insist(read):
                 match item.message:
                     case WindowAnnounced() as announced:
                         await self._join(announced)
@@ -127,7 +139,7 @@ class StrategyService:
                             await runner.inject([resolved])
                     case _:
                         self._context.log.warning("entry_unusable", stream=stream, id=item.entry_id)
-                await bus.ack([Ack(stream, GROUP, item.entry_id)])
+                await insist(partial(bus.ack, [Ack(stream, GROUP, item.entry_id)]))
 
     async def _join(self, announced: WindowAnnounced) -> None:
         window, settings = announced.window, self._context.settings
@@ -135,7 +147,8 @@ class StrategyService:
             return
         if self._context.clock.now_ns() > window.close_ns + FORGET_AFTER_NS:
             return
-        alive = {g.name for g in await self._context.bus.groups(keys.md(window.series))}
+        groups = partial(self._context.bus.groups, keys.md(window.series))
+        alive = {group.name for group in await insist(groups)}
         if keys.window_group(window.slug) not in alive:
             return
         header = JournalHeader(
@@ -143,10 +156,10 @@ class StrategyService:
             params=settings.as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
-            prior_loss_u6=-self._results.profit_u6(self._context.clock.now_ns()),
+            prior_loss_u6=self._prior_loss_u6(),
         )
         runner = WindowRunner(
-            self._context, header, self._telemetry, partial(self._halt_series, window.series)
+            self._context, header, self._telemetry, partial(self._meet_poison, window.series)
         )
         self._runners[window.slug] = runner
         self._telemetry.windows.labels(window.series).inc()
@@ -156,6 +169,11 @@ class StrategyService:
             await runner.inject([halt])
         self._tasks.create_task(self._run_window(runner))
 
+    def _prior_loss_u6(self) -> int:
+        """Lost today: windows that are over, and the worst case of those that are not."""
+        open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
+        return -self._results.profit_u6(self._context.clock.now_ns()) - open_u6
+
     async def _run_window(self, runner: WindowRunner) -> None:
         await runner.run()
         session, slug = runner.engine.session, runner.window.slug
@@ -164,16 +182,18 @@ class StrategyService:
         del self._runners[slug]
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
-        working, winner = session.inventory.working, session.winner
-        profit_u6 = working.profit_u6(winner) if winner else -working.worst_loss_u6
-        await self._results.add(slug, runner.window.close_ns, profit_u6)
+        profit_u6 = session.profit_u6
+        await insist(partial(self._results.add, slug, runner.window.close_ns, profit_u6))
         self._context.log.info(
-            "window_settled", slug=slug, winner=winner, profit=profit_u6 / 1_000_000
+            "window_settled",
+            slug=slug,
+            winner=session.winner,
+            profit=profit_u6 / SHARE_U6,
         )
 
     async def _refresh(self) -> None:
         while True:
-            alive = await self._context.bus.get(self._user_alive_key) is not None
+            alive = await insist(partial(self._context.bus.get, self._user_alive_key)) is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 await runner.user_alive(alive=alive)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from typing import NoReturn
 
-import msgspec
-
-from pmcore.model.errors import MalformedInputError
+from pmcore.shell.account_settings import read_credentials
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.errors import StartupError
 from pmcore.shell.logs import Log
@@ -15,18 +13,12 @@ from pmcore.venue.l2_auth import ApiCredentials
 from pmuserws.settings import UserwsSettings
 
 POLL_S = 0.2
-
-
-class _File(msgspec.Struct):
-    api_key: str
-    secret: str
-    passphrase: str
-    address: str
+WATCH_S = 1.0
 
 
 async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials:
     """Return the credentials, waiting for the file; raise `StartupError` when there are none."""
-    given = _given(settings)
+    given = settings.given_credentials(settings.address or "")
     if given is not None:
         return given
     path = settings.credentials_file
@@ -40,27 +32,16 @@ async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials
                 f"POLYMARKET_ADDRESS, or let the executor write {path}"
             )
         await asyncio.sleep(POLL_S)
-    return _read(path)
+    return read_credentials(path)
 
 
-def _given(settings: UserwsSettings) -> ApiCredentials | None:
-    parts = (settings.api_key, settings.api_secret, settings.api_passphrase)
-    key, secret, passphrase = (part.get_secret_value() if part else "" for part in parts)
-    if not key or settings.address is None:
-        return None
-    try:
-        return ApiCredentials(settings.address, key, secret, passphrase)
-    except MalformedInputError as error:
-        raise StartupError(f"POLYMARKET_API_SECRET: {error.detail}") from None
+async def stay_with(used: ApiCredentials, settings: UserwsSettings) -> NoReturn:
+    """Watch the file; raise `StartupError` once the executor leaves others there.
 
-
-def _read(path: Path) -> ApiCredentials:
-    try:
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
-        return ApiCredentials(file.address, file.api_key, file.secret, file.passphrase)
-    except OSError as error:
-        raise StartupError(f"cannot read {path}: {error.strerror}") from None
-    except (msgspec.MsgspecError, MalformedInputError):
-        raise StartupError(
-            f"{path} is not a JSON object of api_key, secret (base64), passphrase, address"
-        ) from None
+    A file of an earlier account or venue is read at once, and would show us nobody's fills.
+    """
+    path = settings.credentials_file
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if path.exists() and read_credentials(path) != used:
+            raise StartupError(f"{path} holds other credentials now: start again")

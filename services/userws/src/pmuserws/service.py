@@ -26,7 +26,7 @@ from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.user_frames import UserFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmuserws.credentials import find_credentials
+from pmuserws.credentials import find_credentials, stay_with
 from pmuserws.dedup import Dedup
 from pmuserws.reconcile import AccountReader
 from pmuserws.settings import UserwsSettings
@@ -61,7 +61,10 @@ class UserwsService:
             await asyncio.Event().wait()
         credentials = await find_credentials(self._settings, self._log)
         self._channel = _Channel(self._context, self._rest, credentials)
-        await self._channel.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._channel.run())
+            if self._settings.api_key is None:
+                tasks.create_task(stay_with(credentials, self._settings))
 
     async def stop(self) -> None:
         """Tell the readers that nothing more will come, and close."""
@@ -108,7 +111,10 @@ class _Channel:
         self._settings = settings
         self._credentials = credentials
         self._stream = keys.user(settings.account)
-        addresses = {credentials.address, *([settings.funder] if settings.funder else [])}
+        addresses = {
+            credentials.address,
+            *([settings.funder_address] if settings.funder_address else []),
+        }
         self._parser = UserFrameParser(
             api_key=credentials.api_key, maker_addresses=frozenset(addresses)
         )

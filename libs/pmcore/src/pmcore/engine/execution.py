@@ -188,7 +188,7 @@ class ExecutionEngine:
                 desk.gate_text = None
             case PlacingGate():
                 desk.gate_text = event.text or "the placing gate is closed"
-                windows.take_all_back(desk, Reason.HALTED, desk.gate_text)
+                windows.take_all_back(desk, Reason.NO_HEARTBEAT, desk.gate_text)
             case Halt():
                 desk.halted = event.reason or "by the operator"
                 desk.out.append(

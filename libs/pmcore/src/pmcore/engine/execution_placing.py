@@ -78,7 +78,7 @@ def _refusal(desk: Desk, record: OrderRecord, command: SubmitOrder) -> _Refusal 
     elif desk.halted is not None:
         refusal = Reason.HALTED, desk.halted
     elif desk.gate_text is not None:
-        refusal = Reason.HALTED, desk.gate_text
+        refusal = Reason.NO_HEARTBEAT, desk.gate_text
     elif window.ending or desk.at_ns >= window.window.close_ns:
         refusal = Reason.MARKET_CLOSED, "the window is over"
     elif window.sweep is not None:

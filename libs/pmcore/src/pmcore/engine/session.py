@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from pmcore.engine.counters import EngineCounters
@@ -113,8 +115,12 @@ class MarketSession:
 
     @property
     def tick_e4(self) -> int:
-        """The grid we quote on: the market's own tick, or ours when coarser."""
-        return max(self.books.tick_e4, self.params.finest_tick_e4)
+        """The grid we quote on: the market's own tick, or ours when coarser and on its grid.
+
+        Ours off the market's grid (.0025 in a .001 market) gives the finest grid within both.
+        """
+        market_e4, ours_e4 = self.books.tick_e4, self.params.finest_tick_e4
+        return market_e4 if market_e4 >= ours_e4 else math.lcm(market_e4, ours_e4)
 
     @property
     def toxic(self) -> bool:
@@ -126,6 +132,12 @@ class MarketSession:
         """The user's gate, on the working and on the settled view (strategy.md 2.7)."""
         limits = self.params.limits
         return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
+
+    @property
+    def profit_u6(self) -> int:
+        """Dollars (millionths) won; the worst case while nobody knows the winner."""
+        working = self.inventory.working
+        return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
 
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Believe the feed; books of before a new start are dropped, whole ones will follow."""

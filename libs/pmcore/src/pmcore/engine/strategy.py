@@ -240,9 +240,9 @@ class WindowEngine:
         return outputs
 
     def _next_order_id(self) -> str:
+        """Unique in the account: windows of several series begin at one time."""
         self._submitted += 1
-        start = self.session.window.slug.rsplit("-", 1)[-1]
-        return f"{self.run_id}.{start}.{self._submitted}"
+        return f"{self.run_id}.{self.session.window.slug}.{self._submitted}"
 
     def _loss_limits(self) -> list[Output]:
         session, limits = self.session, self.session.params.limits

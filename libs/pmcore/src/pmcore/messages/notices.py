@@ -14,8 +14,6 @@ class NoticeKind(StrEnum):
     TOXIC_ENTERED = "toxic_entered"
     TOXIC_LEFT = "toxic_left"
     BOOK_GAP = "book_gap"
-    BOOK_STALE = "book_stale"
-    BOOK_MISMATCH = "book_mismatch"
     ORDER_DENIED = "order_denied"
     ORDER_REJECTED = "order_rejected"
     INVALID_TRANSITION = "invalid_transition"

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     # we refused before sending
     EXPIRED = "expired"
     HALTED = "halted"
+    NO_HEARTBEAT = "no_heartbeat"
     BUDGET = "budget"
     RISK = "risk"
     DUPLICATE_COMMAND = "duplicate_command"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx
-import msgspec
 
-from pmcore.model.errors import Sent, TransportError
+from pmcore.model.errors import MalformedInputError, Sent, TransportError
 from pmcore.shell.net import is_loopback
+from pmcore.venue.fields import decode_json
 
 DEADLINE_S = 10.0
 MAX_BYTES = 32 * 1024 * 1024
@@ -60,8 +60,8 @@ class JsonReader:
         except httpx.HTTPError as error:
             raise _failure(f"GET {path}: {type(error).__name__} {error}".rstrip()) from None
         try:
-            body = msgspec.json.decode(content)
-        except msgspec.DecodeError:
+            body = decode_json(content)
+        except MalformedInputError:
             if response.status_code == HTTP_OK:
                 raise _failure(f"GET {path}: the answer is not JSON") from None
             body = content[:200].decode(errors="replace")

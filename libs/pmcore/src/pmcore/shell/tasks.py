@@ -1,9 +1,15 @@
-"""Small habits of waiting: back-off that is bounded and jittered, and ends of tasks."""
+"""Small habits of waiting: bounded back-off, roads that are closed for a while, ends of tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pmcore.model.errors import TransportError
+
+T = TypeVar("T")
 
 
 class Backoff:
@@ -23,6 +29,21 @@ class Backoff:
         delay_s = self._next_s
         self._next_s = min(delay_s * 2, self._most_s)
         return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until there is an answer; only a `TransportError` that says so is waited out.
+
+    For what may be said twice: reads, acknowledgements, facts and commands with an identity.
+    """
+    backoff = Backoff(first_s=0.05, most_s=1.0)
+    while True:
+        try:
+            return await call()
+        except TransportError as error:
+            if not error.retryable:
+                raise
+            await asyncio.sleep(backoff.next_s())
 
 
 async def cancel_and_wait(task: asyncio.Task[None]) -> None:

@@ -25,7 +25,7 @@ _REPLAY_EXAMPLES = """examples:
   pm replay window.jsonl.gz                  what the engine would have done, with paper fills
   pm replay window.jsonl.gz --market market.json --json
   pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
-  pm replay var/run-3/strategy/journal-*.jsonl.zst
+  pm replay var/run-3/strategy/journal/*.jsonl.zst
                                              step a journal again and compare its outputs
 """
 _KILL_EXAMPLES = """examples:

@@ -18,7 +18,7 @@ from pmcore.machines.order_lifecycle import OrderState, OrderTrigger
 from pmcore.messages.user import TradeStatus
 from pmcore.wire import keys
 from pmcore.wire.codec import tag_of
-from pmcore.wire.registry import MAX_DELIVERIES, STREAMS, Scope, StreamSpec
+from pmcore.wire.registry import STREAMS, Scope, StreamSpec
 
 _HEADER = "<!-- made by `make docs`; change the code, not this page -->\n\n"
 _DAY_MS = 86_400_000
@@ -64,7 +64,7 @@ def streams_page() -> str:
         "",
         "An entry has three fields: `t` the tag, `d` the message as JSON, `e` the envelope",
         "(source, run id, sequence number per stream, time of publishing).",
-        f"An entry delivered more than {MAX_DELIVERIES} times goes to `dlq`.",
+        "An entry of `exe` or `user` that cannot be read goes to `dlq`, and its series halts.",
         "",
         "## Messages",
         "",

@@ -60,7 +60,7 @@ def windows_of_market_file(value: object) -> list[Window]:
 
 def _short_form(item: JsonObject) -> Window:
     slug = text_of(item, "slug")
-    return Window(
+    window = Window(
         series=parse_series(slug).series,
         slug=slug,
         condition_id=condition_id_of(item.get("conditionId")),
@@ -73,6 +73,13 @@ def _short_form(item: JsonObject) -> Window:
         neg_risk=item.get("negRisk") is True,
         protocol=Protocol.V2 if item.get("version") == "v2" else Protocol.V1,
     )
+    if window.up_token_id == window.down_token_id:
+        raise MalformedInputError("bad_token_ids", "Up and Down are the same token")
+    if window.close_ns <= window.open_ns:
+        raise MalformedInputError("bad_times", slug)
+    if window.min_size_u6 == 0:
+        raise MalformedInputError("bad_size", "minOrderSize is 0")
+    return window
 
 
 def window_without_tokens(slug: str, condition_id: str, open_ns: int, close_ns: int) -> Window:

@@ -16,38 +16,48 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_PACKED_BYTES = 1_024  # of which a bomb makes 32 MB at most
 
 
-def open_unpacked(path: Path) -> io.BufferedIOBase:
-    """Open a file for reading its unpacked bytes; raise `MalformedInputError` when it cannot be."""
+def chunks(path: Path) -> Iterator[bytes]:
+    """The unpacked bytes in pieces; what came before a torn end is kept.
+
+    Raise `MalformedInputError`: `cannot_open`, or `truncated` where the bytes break off.
+    """
     try:
         file = path.open("rb")
     except OSError as error:
         raise MalformedInputError("cannot_open", f"{path}: {error.strerror}") from error
+    with file:
+        try:
+            yield from _unpacked(file)
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            raise MalformedInputError("truncated", f"{path}: {error}") from error
+
+
+def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:
     magic = file.read(4)
     file.seek(0)
-    if magic.startswith(_GZIP_MAGIC):
-        file.close()
-        return gzip.GzipFile(path)
     if magic == _ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            file, read_across_frames=True, closefd=True
-        )
-        return io.BufferedReader(reader, _CHUNK_BYTES)
-    return file
+        yield from _zstd(file)
+        return
+    plain = gzip.GzipFile(fileobj=file) if magic.startswith(_GZIP_MAGIC) else file
+    while chunk := plain.read1(_CHUNK_BYTES):
+        yield chunk
 
 
-def chunks(path: Path) -> Iterator[bytes]:
-    """The unpacked bytes in pieces; raise `MalformedInputError("truncated")` where they break."""
-    with open_unpacked(path) as file:
-        while True:
-            try:
-                chunk = file.read1(_CHUNK_BYTES)  # what came before a torn end is kept
-            except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
-                raise MalformedInputError("truncated", f"{path}: {error}") from error
-            if not chunk:
-                return
-            yield chunk
+def _zstd(file: io.BufferedReader) -> Iterator[bytes]:
+    """All frames; raise EOFError when the last one is not whole, which a stream reader hides."""
+    frame = None
+    while packed := file.read(_ZSTD_PACKED_BYTES):
+        while packed:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(packed)
+            packed = frame.unused_data
+            if frame.eof:
+                frame = None
+    if frame is not None:
+        raise EOFError("the last frame is not whole")
 
 
 def records(path: Path, separator: bytes) -> Iterator[bytes | None]:

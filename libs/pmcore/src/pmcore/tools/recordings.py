@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import Outcome, Window, window_times_ns
+from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S
 from pmcore.tools.infer_window import (
     MarketGuess,
@@ -241,24 +241,31 @@ def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
         if condition_id not in guesses:
             guesses[condition_id] = MarketGuess(condition_id, frame.recv_ns)
         guess = guesses[condition_id]
-        guess.slug = guess.slug or frame.slug
+        guess.slug = guess.slug or _usable_slug(frame.slug)
         guess.see(item, frame.recv_ns)
+
+
+def _usable_slug(text: str) -> str:
+    try:
+        return parse_series(text).fixed_slug or ""
+    except MalformedInputError:
+        return ""
 
 
 def _beginning(path: Path) -> bytes:
     """Enough of a file to tell its format; raise `MalformedInputError` when nothing is in it."""
-    kept = bytearray()
+    kept = b""
     try:
         for chunk in chunks(path):
-            kept += chunk
-            if len(kept.lstrip()) >= _FORMAT_BYTES:
+            kept = (kept + chunk).lstrip()
+            if len(kept) >= _FORMAT_BYTES:
                 break
     except MalformedInputError:
-        if not kept.strip():
+        if not kept:
             raise
-    if not kept.strip():
+    if not kept:
         raise MalformedInputError("empty_file", str(path))
-    return bytes(kept)
+    return kept
 
 
 def _format_of(path: Path, first: bytes) -> RecordingFormat:

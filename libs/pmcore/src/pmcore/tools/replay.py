@@ -69,6 +69,8 @@ def command(arguments: argparse.Namespace) -> int:
     finally:
         replay.close()
     summary = replay.summary
+    if defaults := paper_defaults(os.environ):
+        print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
     for slug, guessed in summary.inferred.items():
         print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
     print_summary(summary, Console(), "pm replay")
@@ -79,10 +81,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 def read_params() -> StrategyParams:
     """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
-    defaults = paper_defaults(os.environ)
-    if defaults:
-        print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
-    settings, problems = try_settings(StrategySettings, defaults)
+    settings, problems = try_settings(StrategySettings, paper_defaults(os.environ))
     if settings is None or problems:
         raise UsageError("; ".join(problems))
     return settings.as_params()
@@ -153,6 +152,9 @@ class Replay:
         self.summary.clamped += recording.clamped
         add_reasons(self.summary.unusable, recording.unusable)
         add_reasons(self.summary.unusable, parser.unusable)
+        if not lanes:
+            counted = ", ".join(f"{name} {n}" for name, n in sorted(parser.unusable.items()))
+            raise UsageError(f"{recording.path}: no frame of it can be used ({counted})")
 
     def _make_lane(self, window: Window, conduit: Conduit) -> Lane:
         open_ns, warm = self._warm.get(window.series, (0, None))

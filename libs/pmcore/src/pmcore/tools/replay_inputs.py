@@ -106,9 +106,11 @@ def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
             return recording
         ids = {window.condition_id for window in windows} | {window.slug for window in windows}
         fitting = [w for w in given if w.condition_id in ids or w.slug in ids]
-        if not fitting:
-            known = ", ".join(window.slug for window in windows)
-            raise UsageError(f"--market describes no market of {path} (which has {known})")
-        return Recording(path, fitting)
+        described = Recording(path, fitting)
+        fits = bool(set(described.windows()) & set(fitting))
     except MalformedInputError as error:
         raise unusable_file(path, error) from error
+    if not fits:
+        known = ", ".join(f"{window.slug} ({window.condition_id})" for window in windows)
+        raise UsageError(f"--market describes no market of {path}, which has {known}")
+    return described

@@ -24,9 +24,11 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
-from pmcore.shell.paper_defaults import as_sentence
+from pmcore.shell.paper_defaults import as_sentence, paper_defaults
+from pmcore.shell.settings import SIMULATOR_URLS, try_settings, variable_of
+from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.tools.control_client import ControlClient, open_http
-from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
+from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
     RunRecord,
@@ -77,6 +79,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 def command(arguments: argparse.Namespace) -> int:
     """Run, print the summary, return the exit code."""
     options = read_options(arguments, os.environ)
+    _check_settings(options)
     directory = new_directory(runs_root(os.environ))
     try:
         end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
@@ -97,6 +100,24 @@ def command(arguments: argparse.Namespace) -> int:
     if options.as_json:
         print(as_json_line(summary))
     return end.exit_code
+
+
+def _check_settings(options: RunOptions) -> None:
+    """Name every bad variable before anything is started. Raise `UsageError`."""
+    simulated = {
+        variable_of(StrategySettings, field): url
+        for field, url in (SIMULATOR_URLS if options.venue == "sim" else {}).items()
+    }
+    given = {
+        **({} if options.mode == "live" else paper_defaults(os.environ)),
+        "PM_VENUE": options.venue,
+        "PM_DRY_RUN": str(options.dry_run).lower(),
+        "POLYMARKET_MARKET_SLUG": options.market,
+        **simulated,
+    }
+    _, problems = try_settings(StrategySettings, given)
+    if problems:
+        raise UsageError("; ".join(problems))
 
 
 class LocalRun:

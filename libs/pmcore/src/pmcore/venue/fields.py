@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from pmcore.model.units import (
 )
 
 JsonObject = dict[str, object]
+T = TypeVar("T")
 _SAFE_DEPTH = 5_000
 _SECONDS_DIGITS = 11
 _MS_DIGITS = 14
@@ -28,15 +30,20 @@ _MAX_DIGITS = 19
 
 
 def decode_json(raw: str | bytes) -> object:
-    """Decode JSON; raise `MalformedInputError("bad_json")` for anything that is not.
+    """Decode JSON of any shape; else as `decode_json_as`."""
+    return decode_json_as(raw, object)
+
+
+def decode_json_as(raw: str | bytes, wanted: type[T]) -> T:
+    """Decode JSON of a shape; raise `MalformedInputError("bad_json")` for anything else.
 
     Safe against deep nesting even where a library has raised the interpreter's recursion limit
     (py_ecc does), with which CPython 3.11 would overflow the C stack.
     """
     try:
         if _openers(raw) <= _SAFE_DEPTH or sys.getrecursionlimit() <= _SAFE_DEPTH:
-            return msgspec.json.decode(raw)
-        return _decode_shallow(raw)
+            return msgspec.json.decode(raw, type=wanted)
+        return _decode_shallow(raw, wanted)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise MalformedInputError("bad_json", str(error)[:80]) from error
 
@@ -48,11 +55,11 @@ def _openers(raw: str | bytes) -> int:
     return raw.count(b"[") + raw.count(b"{")
 
 
-def _decode_shallow(raw: str | bytes) -> object:
+def _decode_shallow(raw: str | bytes, wanted: type[T]) -> T:
     former = sys.getrecursionlimit()
     sys.setrecursionlimit(_SAFE_DEPTH)
     try:
-        return msgspec.json.decode(raw)
+        return msgspec.json.decode(raw, type=wanted)
     finally:
         sys.setrecursionlimit(former)
 

@@ -23,10 +23,15 @@ class ApiCredentials:
     passphrase: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        try:
-            base64.urlsafe_b64decode(self.secret)
-        except ValueError:
-            raise MalformedInputError("bad_secret", "the API secret is not base64") from None
+        check_secret(self.secret)
+
+
+def check_secret(secret: str) -> None:
+    """Raise `MalformedInputError` for a secret that is not base64."""
+    try:
+        base64.urlsafe_b64decode(secret)
+    except ValueError:
+        raise MalformedInputError("bad_secret", "the API secret is not base64") from None
 
 
 def l2_signature(secret: str, timestamp_s: int, method: str, path: str, body: bytes = b"") -> str:

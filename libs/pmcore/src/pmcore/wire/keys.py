@@ -67,6 +67,11 @@ def results(account: str) -> str:
     return stream_key(account, "results")
 
 
+def poison(account: str) -> str:
+    """Hash of unreadable entries, each `open` until an operator resumes."""
+    return f"{_VERSION}:{{{account}}}:poison"
+
+
 def alive(account: str, service: str) -> str:
     """A service's health, with an expiry; read before each heartbeat to the venue."""
     return stream_key(account, f"alive:{service}")

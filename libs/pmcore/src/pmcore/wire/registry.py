@@ -22,9 +22,6 @@ from pmcore.messages.user import UserMessage
 from pmcore.model.errors import InvariantError
 from pmcore.wire.keys import stream_kind
 
-MAX_DELIVERIES = 5
-"""An entry delivered more often goes to `dlq`, is acknowledged and halts (design 2.5)."""
-
 MD_MAX_LEN = 120_000
 """Two minutes at the 1 000 book changes a second seen in the busiest windows."""
 
@@ -116,7 +113,7 @@ STREAMS = {
             scope=Scope.SERIES,
             purpose="what could not be handled",
             messages=_types(DeadLetter),
-            producers=("all",),
+            producers=("strategy",),
             consumers=(),
             read=ReadMode.PERSON,
         ),

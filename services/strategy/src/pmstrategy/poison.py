@@ -1,0 +1,47 @@
+"""Entries that nobody could read where money moves, kept in Redis until a person has looked.
+
+A window reads `user` from its beginning, so the same bad entry is met again by every window and
+after every restart: it must halt the series until somebody resumes, and never again after that.
+"""
+
+from __future__ import annotations
+
+from pmcore.wire import keys
+from pmcore.wire.ports import Bus, Incoming
+
+_OPEN, _SEEN = b"open", b"seen"
+
+
+class PoisonBook:
+    """Bad entries by series, stream and id: `open` until an operator resumes, then `seen`."""
+
+    def __init__(self, bus: Bus, account: str) -> None:
+        self._bus = bus
+        self._key = keys.poison(account)
+        self._entries: dict[str, bytes] = {}
+
+    async def load(self) -> None:
+        """Read what earlier runs left."""
+        self._entries = dict(await self._bus.get_fields(self._key))
+
+    def is_new(self, series: str, item: Incoming) -> bool:
+        """Whether this entry was never met; it counts as met from now on."""
+        name = f"{series} {item.stream} {item.entry_id}"
+        if name in self._entries:
+            return False
+        self._entries[name] = _OPEN
+        return True
+
+    def open_series(self) -> list[str]:
+        """Series with an entry that nobody has looked at."""
+        return sorted({n.split(" ", 1)[0] for n, state in self._entries.items() if state == _OPEN})
+
+    async def save(self) -> None:
+        """Keep all of it in Redis."""
+        for name, state in self._entries.items():
+            await self._bus.put_field(self._key, name, state)
+
+    async def close(self) -> None:
+        """A person looked."""
+        self._entries = dict.fromkeys(self._entries, _SEEN)
+        await self.save()

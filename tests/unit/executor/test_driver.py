@@ -1,0 +1,77 @@
+"""The driver between the engine and the world: what it keeps, and what it does not survive."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import pytest
+
+from pmcore.engine.execution import ExecutionEngine
+from pmcore.engine.execution_io import Command, ExecutionEvent, ExecutionOutput, PlacingGate
+from pmcore.messages.control import Halt
+from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.timers import Tick
+from pmcore.model.errors import InvariantError
+from pmcore.shell.clock import Clock
+from pmcore.shell.logs import configure_logs
+from pmcore.shell.metrics import ServiceMetrics
+from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmexecutor.driver import Driver
+from pmexecutor.meters import Meters
+from pmexecutor.paper import PaperClob
+from pmexecutor.publisher import Publisher
+from support.builders import T0_NS, window
+from support.executions import submit
+
+
+class BreakingEngine(ExecutionEngine):
+    """Breaks at a halt, and only then."""
+
+    def step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutionOutput]:
+        if isinstance(event, Halt):
+            raise InvariantError("broken")
+        return super().step(at_ns, event)
+
+
+def driver_of(engine: ExecutionEngine) -> Driver:
+    clock = Clock.starting_at(T0_NS, 1.0)
+    log = configure_logs("executor", "debug", io.StringIO())
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
+    return Driver(
+        engine,
+        PaperClob(0, clock, lambda _: None),
+        Publisher(bus, log),
+        clock=clock,
+        log=log,
+        meters=Meters(ServiceMetrics("executor", version="1", mode="dry")),
+        post_concurrency=1,
+    )
+
+
+async def test_an_engine_that_failed_once_fails_for_everybody() -> None:
+    driver = driver_of(BreakingEngine())
+    halt = Halt(reason="", by="test", ts_recv_ns=0)
+    driver.feed(Tick())
+    with pytest.raises(InvariantError):
+        driver.feed(halt)
+    with pytest.raises(InvariantError):
+        driver.feed(Tick())
+
+
+async def test_an_order_denied_after_it_was_signed_leaves_nothing_behind() -> None:
+    engine = ExecutionEngine()
+    driver = driver_of(engine)
+    driver.windows[window().slug] = window()
+    driver.feed(WindowAnnounced(window=window(), ts_recv_ns=0))
+    async with asyncio.TaskGroup() as tasks:
+        driver.start(tasks)
+        publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        driver.feed(Command("token", submit()))
+        assert engine.view()["open_orders"] == 0
+        assert len(vars(driver)["_tickets"]) == 1
+        driver.feed(PlacingGate(open=False, text="no heartbeat"))
+        await vars(driver)["_publisher"].drain()
+        await driver.until_flat()
+        publishing.cancel()
+    assert vars(driver)["_tickets"] == {}

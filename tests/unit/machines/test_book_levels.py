@@ -1,0 +1,61 @@
+"""The levels of a book."""
+
+from __future__ import annotations
+
+from pmcore.machines.book_hash import BookHasher, level_text
+from pmcore.machines.book_levels import Ladder, TokenBook
+from pmcore.model.market import BookSide, Outcome
+from support.venue_books import ASKS, cent_window
+
+BEST_LAST = [(4700, 5_000_000), (4800, 2_000_000)]
+
+
+def test_a_ladder_sorts_what_comes_and_drops_empty_levels() -> None:
+    ladder = Ladder(BookSide.ASK, [(5100, 1), (5300, 3), (5200, 0)])
+    assert ladder.levels() == [(5300, 3), (5100, 1)]
+    assert ladder.best_e4 == 5100
+    assert ladder.texts == [level_text(5300, 3), level_text(5100, 1)]
+    assert Ladder(BookSide.BID).best_e4 is None
+
+
+def test_a_ladder_knows_its_grid() -> None:
+    assert not Ladder(BookSide.ASK, ASKS).off_grid(100)
+    assert Ladder(BookSide.BID, [(4910, 1)]).off_grid(100)
+
+
+def test_a_level_is_set_changed_and_removed_with_its_text() -> None:
+    ladder = Ladder(BookSide.BID, BEST_LAST)
+    ladder.put(4750, 1_000_000)
+    ladder.put(4700, 7_000_000)
+    ladder.put(4800, 0)
+    ladder.put(4999, 0)
+    assert ladder.levels() == [(4700, 7_000_000), (4750, 1_000_000)]
+    assert ladder.texts == [level_text(4700, 7_000_000), level_text(4750, 1_000_000)]
+
+
+def token_book(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> TokenBook:
+    hasher = BookHasher(cent_window(), Outcome.UP)
+    return TokenBook(hasher, bids, asks, ts_event_ns=1, ts_recv_ns=2)
+
+
+def test_a_book_is_crossed_when_its_best_prices_meet() -> None:
+    assert token_book([(4800, 1)], [(4800, 1)]).crossed
+    assert not token_book([(4800, 1)], [(4900, 1)]).crossed
+    assert not token_book([], [(4900, 1)]).crossed
+    assert not token_book([(4800, 1)], []).crossed
+
+
+def test_a_book_knows_its_sides_its_grid_and_where_a_trade_was() -> None:
+    book = token_book([(4800, 1)], [(4905, 1)])
+    assert (book.side(BookSide.BID), book.side(BookSide.ASK)) == (book.bids, book.asks)
+    assert book.off_grid(100)
+    assert token_book([(4805, 1)], []).off_grid(100)
+    assert not book.off_grid(5)
+    assert book.likely_trades_e4() == [4800, 4905, 5200, 5095]
+    assert token_book([], []).likely_trades_e4() == []
+
+
+def test_a_book_hashes_its_levels() -> None:
+    book, other = token_book(BEST_LAST, []), token_book(BEST_LAST[1:], [])
+    first, second = (b.finish_hash(b.start_hash(0), 100, "") for b in (book, other))
+    assert first != second

@@ -1,0 +1,46 @@
+"""What windows won and lost, by day, over restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmcore.model.units import NS_PER_S
+from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmstrategy.results import DailyResults
+from support.builders import T0_NS
+
+DAY_NS = 86_400 * NS_PER_S
+TODAY_NS = T0_NS // DAY_NS * DAY_NS
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus(MemoryStore(lambda: T0_NS), source="strategy", run_id="r")
+
+
+async def test_a_day_is_the_utc_day_of_the_close(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("yesterday", TODAY_NS - 1, -9)
+    await results.add("first", TODAY_NS, 5)
+    await results.add("last", TODAY_NS + DAY_NS - 1, -2)
+    assert [results.profit_u6(TODAY_NS + at_ns) for at_ns in (-1, 0, DAY_NS)] == [-9, 3, 0]
+
+
+async def test_a_restart_finds_them_and_a_window_counts_once(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("a", TODAY_NS, -5)
+    await results.add("a", TODAY_NS, -7)
+    later = DailyResults(bus, "main")
+    await later.load()
+    assert later.profit_u6(TODAY_NS) == -7
+    other_account = DailyResults(bus, "other")
+    await other_account.load()
+    assert other_account.profit_u6(TODAY_NS) == 0
+
+
+async def test_old_ones_are_forgotten(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("old", TODAY_NS, 1)
+    await results.add("new", TODAY_NS + 2 * DAY_NS + 1, 1)
+    assert set(await bus.get_fields(keys.results("main"))) == {"new"}

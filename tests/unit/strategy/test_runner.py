@@ -1,0 +1,131 @@
+"""One window on a memory bus: roads that close for a while, and readers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from pmcore.engine.journal import JournalHeader
+from pmcore.messages.execution import WindowFlat
+from pmcore.messages.orders import CancelWindow, SubmitOrder
+from pmcore.messages.union import StreamMessage
+from pmcore.messages.user import UserChannelChanged, UserChannelState
+from pmcore.model.errors import TransportError
+from pmcore.model.market import Outcome
+from pmcore.shell.clock import Clock
+from pmcore.shell.logs import configure_logs
+from pmcore.shell.metrics import ServiceMetrics
+from pmcore.shell.service import ServiceContext
+from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmcore.wire.codec import decode_entry
+from pmcore.wire.ports import Incoming, Outgoing
+from pmstrategy.runner import WindowRunner
+from pmstrategy.telemetry import StrategyTelemetry
+from support.builders import at, book, params, window
+from support.venue_peer import eventually
+
+WINDOW = window()
+MD, EXE, CMD = keys.md(WINDOW.series), keys.exe(WINDOW.series), keys.cmd(WINDOW.series)
+USER = keys.user("main")
+
+
+class World:
+    """The window's other services, in few words."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock.starting_at(at(10), 1.0)
+        self.store = MemoryStore(self.clock.now_ns)
+        self.bus = MemoryBus(self.store, source="others", run_id="o")
+        metrics = ServiceMetrics("strategy", version="1", mode="sim")
+        context = ServiceContext(
+            settings=StrategySettings.model_validate({"data_dir": folder}),
+            clock=self.clock,
+            bus=MemoryBus(self.store, source="strategy", run_id="r"),
+            metrics=metrics,
+            log=configure_logs("strategy", "debug", io.StringIO()),
+            run_id="r",
+        )
+        header = JournalHeader(
+            window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
+        )
+        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), self._poison)
+
+    async def _poison(self, item: Incoming) -> bool:
+        raise AssertionError(item)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        await self.bus.create_group(WINDOW.slug, [USER], announce=None)
+        await self.bus.create_group(WINDOW.slug, [MD, EXE], announce=None)
+        task = asyncio.create_task(self.runner.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def say(self, stream: str, *messages: StreamMessage) -> None:
+        await self.bus.publish([Outgoing(stream, message) for message in messages])
+
+    async def say_books(self) -> None:
+        now_ns, slug = self.clock.now_ns(), WINDOW.slug
+        up = book(Outcome.UP, "0.46", "0.48", at_ns=now_ns, slug=slug)
+        await self.say(MD, up, book(Outcome.DOWN, "0.51", "0.53", at_ns=now_ns, slug=slug))
+
+    async def say_up(self) -> None:
+        now_ns = self.clock.now_ns()
+        await self.say(USER, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=now_ns))
+
+    def commands(self, kind: type[StreamMessage]) -> list[StreamMessage]:
+        entries = self.store.stream(CMD)
+        found = (
+            decode_entry(CMD, "", entries.fields(entry_id)).message
+            for entry_id in entries.after((0, 0), 1_000)
+        )
+        return [message for message in found if isinstance(message, kind)]
+
+    async def until_said(self, kind: type[StreamMessage], number: int) -> None:
+        await eventually(lambda: len(self.commands(kind)) >= number, f"{number} of {kind.__name__}")
+
+
+def touch(world: World) -> int | None:
+    return world.runner.engine.session.books.touch(Outcome.DOWN).bid_e4
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def test_redis_away_is_waited_out(world: World) -> None:
+    async with world.running() as task:
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        await world.say_books()
+        await eventually(lambda: touch(world) is not None, "a book")
+        world.store.available = False
+        await world.runner.inject([WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(10))])
+        await eventually(lambda: world.runner.engine.session.orders.alive(), "bids decided on")
+        assert world.commands(SubmitOrder) == []
+        world.store.available = True
+        await world.until_said(SubmitOrder, 2)
+        assert not task.done()
+
+
+async def test_a_dead_reader_ends_the_window_though_the_market_is_loud(world: World) -> None:
+    async with world.running() as task:
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        await world.bus.destroy_group(WINDOW.slug, [USER])
+        async with asyncio.timeout(10):
+            while not task.done():
+                await world.say_books()
+                await asyncio.sleep(0.005)
+        assert isinstance(task.exception(), TransportError)

@@ -1,0 +1,40 @@
+"""Repeats and gaps by the envelope's sequence."""
+
+from __future__ import annotations
+
+from pmcore.messages.base import Envelope
+from pmcore.wire.ports import Incoming
+from pmstrategy.sequence import Arrival, SequenceWatch
+
+NEXT, REPEAT, GAP = Arrival.NEXT, Arrival.REPEAT, Arrival.GAP
+
+
+def entry(seq: int, *, stream: str = "md", source: str = "feed", run_id: str = "a") -> Incoming:
+    envelope = Envelope(source=source, run_id=run_id, seq=seq, ts_pub_ns=0)
+    return Incoming(stream, "1-0", None, envelope)
+
+
+def test_a_jump_is_a_gap_and_an_old_number_a_repeat() -> None:
+    watch = SequenceWatch()
+    arrivals = [watch.judge(entry(seq)) for seq in (7, 8, 8, 3, 10, 11)]
+    assert arrivals == [NEXT, NEXT, REPEAT, REPEAT, GAP, NEXT]
+
+
+def test_streams_sources_and_runs_are_counted_apart() -> None:
+    watch = SequenceWatch()
+    watch.judge(entry(5))
+    others = (entry(1, stream="exe"), entry(1, source="executor"), entry(1, run_id="b"))
+    assert [watch.judge(other) for other in others] == [NEXT, NEXT, NEXT]
+
+
+def test_what_cannot_be_decoded_is_no_gap() -> None:
+    assert SequenceWatch().judge(Incoming("md", "1-0", None)) is NEXT
+
+
+def test_a_stream_that_is_read_anew_starts_anew() -> None:
+    watch = SequenceWatch()
+    watch.judge(entry(5))
+    watch.judge(entry(5, stream="exe"))
+    watch.forget("md")
+    assert watch.judge(entry(2)) is NEXT
+    assert watch.judge(entry(2, stream="exe")) is REPEAT
