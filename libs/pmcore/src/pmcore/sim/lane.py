@@ -13,15 +13,15 @@ import msgspec
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, SHARE_U6
-from pmcore.sim.crowd import Crowd
+from pmcore.sim.crowd import Requote
+from pmcore.sim.crowd_life import CrowdActions, CrowdLife
 from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
 from pmcore.sim.listed_market import ListedMarket
 from pmcore.sim.matching import BookOrder, Placement, UpLevel
 from pmcore.sim.ports import Listing, MakerFill, MarketFrame, OrderRecord, TradeRecord
 from pmcore.sim.scheduler import Scheduler
-from pmcore.sim.underlying import Underlying
-from pmcore.sim.world_params import CrowdParams, UnderlyingParams
+from pmcore.sim.world_params import WorldParams
 
 ENDOWMENT_U6 = 100_000 * SHARE_U6
 
@@ -31,8 +31,7 @@ class LaneParams(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     resolve_delay_ms: int
-    crowd: CrowdParams
-    underlying: UnderlyingParams
+    world: WorldParams
 
 
 class Lane:
@@ -54,24 +53,25 @@ class Lane:
         self._schedule = schedule
         self._emit = emit
         rng = Random(f"{params.seed}|{window.slug}")  # noqa: S311 - repeatable on purpose
-        self._crowd = Crowd(self.market, params.crowd, rng, CROWD.owner)
-        self.underlying = Underlying(window, params.underlying, rng, self._crowd.spells.activity)
+        self._life = CrowdLife(
+            self.market,
+            params.world,
+            rng,
+            CROWD.owner,
+            schedule,
+            CrowdActions(self._take, self._requote),
+        )
         self._trades = 0
         desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
 
     def begin(self, at_ns: int) -> None:
         """Let the crowd in; to be called once."""
-        crowd = self._params.crowd
-        for _ in range(2 * (crowd.makers + 1)):
-            self._requote_once(at_ns)
-        self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
-        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.noise_per_min, at_ns), self._noise)
-        self._schedule.at(max(at_ns, self.window.open_ns), self._open)
+        self._life.begin(at_ns)
         self._schedule.at(self.window.close_ns, self._close)
 
     def listing(self, at_ns: int) -> Listing:
         """The window as Gamma lists it."""
-        fair_e4 = self._fair_up_e4(at_ns)
+        fair_e4 = self._life.underlying.fair_up_e4(at_ns)
         if self.market.resolved:
             fair_e4 = PRICE_ONE_E4 if self.winner is Outcome.UP else 0
         return Listing(
@@ -118,28 +118,7 @@ class Lane:
             size_u6=size_u6,
         )
 
-    def _fair_up_e4(self, at_ns: int) -> float:
-        return self.underlying.fair_up_e4(at_ns)
-
-    def _open(self, at_ns: int) -> None:
-        crowd = self._params.crowd
-        self._schedule.at(
-            at_ns + self._crowd.pause_ns(crowd.informed_per_min, at_ns), self._informed
-        )
-        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.sweep_per_min, at_ns), self._sweep)
-        self._schedule.at(at_ns + self._burst_pause_ns(at_ns), self._start_burst)
-
-    def _burst_pause_ns(self, at_ns: int) -> int:
-        return self._crowd.pause_ns(60 / self._params.crowd.burst_every_s, at_ns)
-
-    def _requote(self, at_ns: int) -> None:
-        if not self.market.resolved:
-            self._requote_once(at_ns)
-            self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
-
-    def _requote_once(self, at_ns: int) -> None:
-        remaining_ns = self.window.close_ns - max(at_ns, self.window.open_ns)
-        requote = self._crowd.requote(self._fair_up_e4(at_ns), remaining_ns)
+    def _requote(self, requote: Requote, at_ns: int) -> None:
         levels: list[UpLevel] = []
         for order_id in requote.cancels:
             level = self.market.book.cancel(order_id)
@@ -150,45 +129,14 @@ class Lane:
             placed_on = requote.orders[0].outcome if requote.orders else Outcome.UP
             self.publish_levels(levels, at_ns, placed_on)
 
-    def _noise(self, at_ns: int) -> None:
+    def _take(self, taker: BookOrder, at_ns: int) -> None:
         if not self.market.resolved:
-            self._take(self._crowd.noise(at_ns), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.noise_per_min, at_ns)
-            self._schedule.at(at_ns + pause_ns, self._noise)
-
-    def _informed(self, at_ns: int) -> None:
-        if not self.market.resolved:
-            self._take(self._crowd.informed(self.underlying, at_ns), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.informed_per_min, at_ns)
-            self._schedule.at(at_ns + pause_ns, self._informed)
-
-    def _sweep(self, at_ns: int) -> None:
-        if at_ns < self.window.close_ns:
-            self._take(self._crowd.sweep(self.underlying, at_ns), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.sweep_per_min, at_ns)
-            self._schedule.at(at_ns + pause_ns, self._sweep)
-
-    def _start_burst(self, at_ns: int) -> None:
-        if at_ns < self.window.close_ns:
-            self._crowd.start_burst(self.underlying, at_ns)
-            self._burst(at_ns)
-            pause_ns = self._burst_pause_ns(at_ns)
-            self._schedule.at(self._crowd.burst_until_ns + pause_ns, self._start_burst)
-
-    def _burst(self, at_ns: int) -> None:
-        if at_ns < self._crowd.burst_until_ns:
-            self._take(self._crowd.burst(), at_ns)
-            pause_ns = self._crowd.pause_ns(60 * self._params.crowd.burst_per_s, at_ns)
-            self._schedule.at(at_ns + pause_ns, self._burst)
-
-    def _take(self, taker: BookOrder | None, at_ns: int) -> None:
-        if taker is not None and not self.market.resolved:
             placed = self.market.book.take(taker)
             if placed.matches:
                 self.publish(taker, placed, at_ns)
 
     def _close(self, at_ns: int) -> None:
-        self.winner = self.underlying.winner
+        self.winner = self._life.underlying.winner
         delay_ns = self._params.resolve_delay_ms * NS_PER_MS
         self._schedule.at(at_ns + delay_ns, self._resolve)
 

@@ -39,7 +39,7 @@ from pmcore.sim.ports import (
     VenueEvent,
 )
 from pmcore.sim.scheduler import Scheduler
-from pmcore.sim.world_params import LIGHT, CrowdParams, UnderlyingParams
+from pmcore.sim.world_params import LIGHT, WorldParams
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
@@ -61,8 +61,7 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     min_size_u6: int = 5 * SHARE_U6
     prequote_ms: int = 20_000
     resolve_delay_ms: int = 10_000
-    crowd: CrowdParams = LIGHT
-    underlying: UnderlyingParams = UnderlyingParams()
+    world: WorldParams = LIGHT
     desk: DeskParams = DeskParams()
 
 
@@ -248,8 +247,7 @@ class SyntheticVenue:
             lane_params = LaneParams(
                 seed=params.seed,
                 resolve_delay_ms=params.resolve_delay_ms,
-                crowd=params.crowd,
-                underlying=params.underlying,
+                world=params.world,
             )
             self._lanes[window.slug] = Lane(
                 window, lane_params, self.desk, self._schedule, self._emit

@@ -90,5 +90,12 @@ def at_pace(params: CrowdParams, pace: float) -> CrowdParams:
     )
 
 
-FITTED = CrowdParams()
-LIGHT = at_pace(FITTED, 0.2)
+class WorldParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A window's surroundings."""
+
+    crowd: CrowdParams
+    underlying: UnderlyingParams = UnderlyingParams()
+
+
+FITTED = WorldParams(crowd=CrowdParams())
+LIGHT = WorldParams(crowd=at_pace(FITTED.crowd, 0.2))

@@ -38,7 +38,7 @@ _SHOWN_SEED = 3
 def window_chart(seed: int) -> str:
     """The touch of one synthetic window at the fitted pace."""
     params = SyntheticParams(
-        series=(parse_series("btc-updown-5m"),), seed=seed, start_ns=START_NS, crowd=FITTED
+        series=(parse_series("btc-updown-5m"),), seed=seed, start_ns=START_NS, world=FITTED
     )
     venue = SyntheticVenue(params)
     tape = next(iter(synthetic_tapes(venue, 1)))

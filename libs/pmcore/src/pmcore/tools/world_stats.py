@@ -15,7 +15,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.sim.world_params import FITTED, at_pace
+from pmcore.sim.world_params import FITTED, WorldParams, at_pace
 from pmcore.tools.world_figures import Figure, figures
 from pmcore.tools.world_tape import Tape, recorded_tapes, synthetic_tapes
 
@@ -34,7 +34,7 @@ def synthetic_column(series: str, seed: int, windows: int, pace: float = 1.0) ->
         series=(parse_series(series),),
         seed=seed,
         start_ns=START_NS,
-        crowd=at_pace(FITTED, pace),
+        world=WorldParams(crowd=at_pace(FITTED.crowd, pace)),
     )
     return list(synthetic_tapes(SyntheticVenue(params), windows))
 
