@@ -93,7 +93,11 @@ class TapeWriter:
         self._book: Ladders | None = None
 
     def touch(self, at_ns: int, bid_e4: int, ask_e4: int, book: Ladders | None = None) -> None:
-        """Take a new state of the book, or of its touch only; `sample_until` comes first."""
+        """Take a new state of the book, or of its touch only.
+
+        A caller that changes `book` in place calls `sample_until` before it does.
+        """
+        self.sample_until(at_ns)
         self._book, self._book_ns = book, at_ns
         if self._inside(at_ns):
             self.tape.frame_ns.append(at_ns)
@@ -103,6 +107,7 @@ class TapeWriter:
 
     def no_touch(self, at_ns: int) -> None:
         """A side is empty now."""
+        self.sample_until(at_ns)
         self._touch, self._book_ns = None, at_ns
 
     def trade(self, at_ns: int, direction: int, size_u6: int) -> None:
@@ -247,7 +252,6 @@ def _polybot(path: Path) -> Tape:
         if row[1] == "p":
             writer.trade(at_ns, 0, qty_u6_of(_rounded(row[4])))
         elif row[1] == "b" and row[2] == up_token and row[3] is not None and row[4] is not None:
-            writer.sample_until(at_ns)
             writer.touch(at_ns, price_e4_of(row[3]), price_e4_of(row[4]))
     return writer.end()
 
