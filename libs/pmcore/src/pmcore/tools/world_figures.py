@@ -162,9 +162,9 @@ def _flow(tapes: Sequence[Tape]) -> list[tuple[str, float | None]]:
     flows = [_imbalances(tape) for tape in tapes if any(one.direction for one in tape.prints)]
     absolute = [abs(value) for flow in flows for value in flow]
     return [
-        (f"|OFI {OFI_S} s| p50, shares", quantile(absolute, 0.5)),
-        (f"|OFI {OFI_S} s| p90, shares", quantile(absolute, 0.9)),
-        (f"|OFI {OFI_S} s| p99, shares", quantile(absolute, 0.99)),
+        (f"absolute OFI of {OFI_S} s p50, shares", quantile(absolute, 0.5)),
+        (f"absolute OFI of {OFI_S} s p90, shares", quantile(absolute, 0.9)),
+        (f"absolute OFI of {OFI_S} s p99, shares", quantile(absolute, 0.99)),
         ("sign of OFI, autocorrelation 1", _autocorrelation(flows, 1)),
         ("sign of OFI, autocorrelation 5", _autocorrelation(flows, 5)),
     ]
