@@ -46,6 +46,7 @@ class Engine:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "PM_MAX_NET_DIFF": str(MAX_NET_DIFF),
+            "PM_MAX_POSITION_VALUE": "1000",  # else the engine rightly stops in mid test
         }
         around = Surroundings(
             directory=directory,
@@ -130,8 +131,10 @@ class Engine:
                 while not await happened():  # noqa: ASYNC110 - any condition, not an event
                     await asyncio.sleep(0.1)
         except TimeoutError:
+            state = (await self.service("strategy").get("/state")).body
+            views = state.get("windows", {})
             logs = [line for child in self.children.values() for line in child.tail(15)]
-            raise AssertionError("\n".join([f"never: {what}", *logs])) from None
+            raise AssertionError("\n".join([f"never: {what}", f"{views}", *logs])) from None
 
     async def _gone(self, name: str) -> bool:
         return self.children[name].exit_code is not None

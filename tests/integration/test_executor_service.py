@@ -225,7 +225,7 @@ async def test_without_a_heartbeat_nothing_is_placed(world: World) -> None:
         await world.announce()
         await world.place()
         failed = await world.hear(OrderFailed)
-        assert failed.reason is Reason.HALTED
+        assert failed.reason is Reason.NO_HEARTBEAT
         assert "heartbeat" in failed.text
         assert world.clob.requests["POST /order"] == 0
 

@@ -21,16 +21,10 @@ from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order
 from py_clob_client_v2.signer import Signer
 
 from pmcore.model.market import Protocol
+from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers, l2_signature
 from pmexecutor.official import l1_headers
-from pmexecutor.signer import (
-    Domain,
-    OrderContent,
-    OrderSigner,
-    SignatureType,
-    buy_amounts_u6,
-    exchange_domain,
-)
+from pmexecutor.signer import OrderSigner, SignatureType, buy_amounts_u6
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 RECORDINGS = Path(os.environ.get("PM_RECORDINGS", SHARED / "data"))

@@ -15,7 +15,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pmcore.model.market import Protocol
-from pmexecutor.signer import OrderContent, OrderSigner, exchange_domain
+from pmcore.venue.contracts import OrderContent, exchange_domain
+from pmexecutor.signer import OrderSigner
 
 SIGNER = OrderSigner(b"\x11" * 32)
 

@@ -14,13 +14,13 @@ from py_clob_client_v2 import ClobClient
 from pmcore.model.market import Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.web import listen
 from pmcore.sim.desk import DeskParams
 from pmcore.sim.ports import SimulatedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
 from pmsimulator.app import VenueServer, create_app
 from pmsimulator.rate_limits import Tier
-from pmsimulator.service import listen
 from pmsimulator.world import World
 
 SERIES = "btc-updown-5m"
@@ -85,7 +85,7 @@ def running_venue(
     world = World(
         venue, clock, series=(parse_series(series),), chain_id=137, outbox_frames=outbox_frames
     )
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "PM_SIM_PORT")
     host, port = listener.getsockname()
     listener.listen()
     running = RunningVenue(f"{host}:{port}", world, venue.now_ns)

@@ -13,22 +13,15 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from pmcore.messages.user import OrderUpdateKind, TradeStatus, UserChannelChanged, UserChannelState
-from pmcore.model.market import Outcome, TakerSide
+from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.shell.service import ServiceContext
 from pmcore.sim.bus import MemoryBus, MemoryStore
-from pmcore.venue.encode_user import (
-    MakerPart,
-    VenueOrder,
-    VenueTrade,
-    order_event,
-    rest_order,
-    rest_trade,
-    trade_event,
-)
+from pmcore.sim.ports import Account, MakerFill, OrderRecord, OrderSide, TradeRecord
+from pmcore.sim.rows import open_order_row, order_frame, trade_frame, trade_row
 from pmcore.venue.l2_auth import l2_signature
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
@@ -41,6 +34,7 @@ ACCOUNT = "main"
 KEY, PASSPHRASE = "api-key-1", "api-phrase"
 SECRET = base64.urlsafe_b64encode(b"0123456789abcdef0123456789abcdef").decode()
 ADDRESS = f"0x{'a1' * 20}"
+ME = Account(owner=KEY, maker_address=ADDRESS)
 WINDOW = FakeMarket("btc-updown-15m-1790766900").window
 
 MessageT = TypeVar("MessageT")
@@ -127,66 +121,65 @@ class UserwsWorld:
         await self.state(UserChannelState.RECONCILING, UserChannelState.UP)
         return socket
 
-    def trade(
-        self, trade_id: str, status: TradeStatus = TradeStatus.MATCHED, *, age_ms: int = 0
-    ) -> VenueTrade:
+    def trade(self, trade_id: str, status: TradeStatus, *, age_ms: int = 0) -> TradeRecord:
         """A mint: the taker buys DOWN against our bid for UP; another maker is in it too."""
         now_ns = self.clock.now_ns() - age_ms * NS_PER_MS
-        return VenueTrade(
+        return TradeRecord(
             trade_id=trade_id,
-            taker_order_id="0xtaker",
-            taker_owner="taker-key",
-            taker_address=f"0x{'bb' * 20}",
+            taker_order_hash="0xtaker",
+            taker=Account(owner="taker-key", maker_address=f"0x{'bb' * 20}"),
+            condition_id=WINDOW.condition_id,
+            token_id=WINDOW.down_token_id,
             outcome=Outcome.DOWN,
-            side=TakerSide.BUY,
+            side=OrderSide.BUY,
             price_e4=5300,
             size_u6=12_000_000,
-            status=status,
+            status=status.value.upper(),
             matched_ns=now_ns,
             updated_ns=now_ns,
-            makers=[
-                MakerPart(
-                    order_hash="0xours",
-                    owner=KEY,
-                    maker_address=ADDRESS,
-                    outcome=Outcome.UP,
-                    price_e4=4700,
-                    size_u6=5_000_000,
-                ),
-                MakerPart(
-                    order_hash="0xtheirs",
-                    owner="other-key",
-                    maker_address=f"0x{'cc' * 20}",
-                    outcome=Outcome.UP,
-                    price_e4=4700,
-                    size_u6=7_000_000,
-                ),
-            ],
+            makers=(
+                _maker("0xours", ME, 5_000_000),
+                _maker("0xtheirs", Account(owner="other", maker_address="0xcc"), 7_000_000),
+            ),
         )
 
     def trade_frame(self, trade_id: str, status: TradeStatus = TradeStatus.MATCHED) -> Any:
-        return trade_event(WINDOW, self.trade(trade_id, status))
+        trade = self.trade(trade_id, status)
+        return trade_frame(trade, KEY, trade.updated_ns)
 
     def trade_row(
         self, trade_id: str, status: TradeStatus = TradeStatus.MATCHED, *, age_ms: int = 0
     ) -> Any:
-        return rest_trade(WINDOW, self.trade(trade_id, status, age_ms=age_ms))
+        return trade_row(self.trade(trade_id, status, age_ms=age_ms), KEY)
 
-    def order(self, matched_u6: int = 0) -> VenueOrder:
-        return VenueOrder(
+    def order(self, matched_u6: int = 0) -> OrderRecord:
+        return OrderRecord(
             order_hash="0xours",
-            owner=KEY,
-            maker_address=ADDRESS,
+            account=ME,
+            condition_id=WINDOW.condition_id,
+            token_id=WINDOW.up_token_id,
             outcome=Outcome.UP,
+            side=OrderSide.BUY,
             price_e4=4700,
             original_u6=5_000_000,
             matched_u6=matched_u6,
-            status="live",
             created_ns=self.clock.now_ns(),
         )
 
     def order_frame(self, kind: OrderUpdateKind, matched_u6: int = 0) -> Any:
-        return order_event(WINDOW, self.order(matched_u6), kind, ts_event_ns=self.clock.now_ns())
+        return order_frame(self.order(matched_u6), kind, self.clock.now_ns())
 
     def order_row(self, matched_u6: int = 0) -> Any:
-        return rest_order(WINDOW, self.order(matched_u6))
+        return open_order_row(self.order(matched_u6))
+
+
+def _maker(order_hash: str, account: Account, size_u6: int) -> MakerFill:
+    return MakerFill(
+        order_hash=order_hash,
+        account=account,
+        token_id=WINDOW.up_token_id,
+        outcome=Outcome.UP,
+        side=OrderSide.BUY,
+        price_e4=4700,
+        size_u6=size_u6,
+    )

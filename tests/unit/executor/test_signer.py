@@ -8,14 +8,9 @@ import pytest
 
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import Protocol
+from pmcore.venue.contracts import exchange_domain
 from pmexecutor.settings import THROWAWAY_ADDRESS
-from pmexecutor.signer import (
-    OrderSigner,
-    SignatureType,
-    assert_fast_curve,
-    buy_amounts_u6,
-    exchange_domain,
-)
+from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve, buy_amounts_u6
 
 KEY = b"\x11" * 32
 DOMAIN = exchange_domain(137, Protocol.V1, neg_risk=False)

@@ -50,7 +50,6 @@ def test_a_fresh_pair_of_books_knows_nothing() -> None:
     books = WindowBooks(cent_window())
     assert books.state(UP) is BookState.EMPTY
     assert books.touch(UP) == Touch(None, None, 0)
-    assert books.merged_touch(UP) == Touch(None, None, 0)
     assert books.levels(UP, BookSide.BID) == ()
     assert books.checkpoint(UP, 1) is None
 
@@ -217,7 +216,7 @@ def test_an_empty_side_agrees_with_zero_and_one() -> None:
     books.apply(delta(bid(4700, 0, touch=(0, 10_000))))
     assert books.counters.touch_agreements == 1
     assert books.state(UP) is BookState.LIVE
-    assert books.merged_touch(DOWN) == Touch(None, None, T0_NS + 20 * MS + 100)
+    assert books.touch(UP) == Touch(None, None, T0_NS + 20 * MS + 100)
 
 
 def test_after_a_trade_the_print_gives_the_price_in_the_hash() -> None:
@@ -354,20 +353,3 @@ def test_reset_drops_both_books() -> None:
     books = live()
     books.reset()
     assert books.state(UP) is BookState.EMPTY
-
-
-def test_the_merged_touch_takes_the_tighter_of_both_books() -> None:
-    books = live()
-    books.apply(snapshot(DOWN, bids=((4950, 1),), asks=((5200, 1),), hash_="", ms=1))
-    assert books.merged_touch(UP) == Touch(4900, 5050, T0_NS + MS + 100)
-    assert books.merged_touch(DOWN) == Touch(4950, 5100, T0_NS + MS + 100)
-
-
-def test_the_merged_touch_of_a_missing_book_is_the_complements_mirror() -> None:
-    assert live().merged_touch(DOWN) == Touch(4900, 5100, T0_NS + 100)
-
-
-def test_when_the_merged_books_cross_the_newer_one_counts() -> None:
-    books = live()
-    books.apply(snapshot(DOWN, bids=((5500, 1),), asks=((5600, 1),), hash_="", ms=1))
-    assert books.merged_touch(UP) == Touch(4400, 4500, T0_NS + MS + 100)

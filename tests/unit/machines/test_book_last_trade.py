@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pmcore.machines.book_last_trade import LastTrade, prices_from
+from pmcore.model.market import Outcome
 
 
 def test_the_search_tries_every_three_decimal_price_once_nearest_first() -> None:
@@ -19,3 +20,14 @@ def test_candidates_are_the_known_price_then_the_newest_prints_both_ways() -> No
     for price_e4 in (1000, 4000, 5000, 5200, 5300):
         last.printed(price_e4)
     assert last.candidates() == ["0.400", "0.530", "0.470", "0.520", "0.480", "0.500", "0.600"]
+
+
+def test_a_trade_without_a_print_is_news_once() -> None:
+    last = LastTrade()
+    assert last.traded(Outcome.UP, 10, "") is None  # nobody traded yet
+    assert last.traded(Outcome.UP, 10, "0.400") == 4000
+    assert last.traded(Outcome.DOWN, 10, "0.400") is None  # the twin frame
+    assert last.traded(Outcome.UP, 9, "0.400") is None  # from before
+    assert last.traded(Outcome.DOWN, 11, "0.410") == 4100
+    last.printed(4200)
+    assert last.traded(Outcome.UP, 12, "0.420") is None  # prints tell it

@@ -7,7 +7,6 @@ from pmcore.machines.inventory import (
     Holding,
     Inventory,
     Position,
-    as_shares,
     dust_u6,
 )
 from pmcore.messages.user import TradeStatus
@@ -35,7 +34,6 @@ def test_vwap_and_pair_cost() -> None:
     assert both.portfolio_cost_dollars == pytest.approx(1.0)
     assert position((5, 4700)).portfolio_cost_dollars == 0
     assert Holding().avg_cost_dollars == 0
-    assert as_shares(2_500_000) == 2.5
 
 
 def test_limits_are_strict() -> None:

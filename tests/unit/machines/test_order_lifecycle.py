@@ -47,7 +47,6 @@ def order(**changes: object) -> OwnOrder:
         "outcome": Outcome.UP,
         "price_e4": 4700,
         "size_u6": 5_000_000,
-        "requested_ns": 0,
         **changes,
     }
     return OwnOrder(**fields)  # type: ignore[arg-type] # tests name fields

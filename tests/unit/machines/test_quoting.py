@@ -9,6 +9,7 @@ from pmcore.machines.quoting import (
     QuoteMode,
     QuoteView,
     SideView,
+    Targets,
     decide,
     hedge_size_u6,
 )
@@ -184,3 +185,9 @@ def test_no_pair_when_even_the_first_ticks_cost_too_much() -> None:
 def test_a_hedge_needs_only_the_missing_sides_book() -> None:
     targets = decide(view("-/-", "0.50/0.52", held=up_5(4700)))
     assert targets.down == Quote(5190, 5_000_000)
+
+
+def test_targets_by_outcome() -> None:
+    up, down = Quote(4700, 5_000_000), Quote(5200, 5_000_000)
+    targets = Targets(QuoteMode.BALANCED, up, down)
+    assert (targets.quote(UP), targets.quote(DOWN)) == (up, down)

@@ -52,6 +52,19 @@ def test_pair_cost_alone_and_together() -> None:
     assert refuse(up(4700), [down(5200)], FLAT, small) is RiskRefusal.PORTFOLIO_COST
 
 
+def test_cheap_orders_that_may_not_fill_do_not_excuse_a_dear_one() -> None:
+    resting = [up(100), down(4800)]
+    roomy = LimitParams(max_net_diff_u6=100_000_000, max_portfolio_cost_e4=9700)
+    assert refuse(up(4900), resting, FLAT, roomy) is RiskRefusal.PORTFOLIO_COST
+    assert refuse(up(4899), resting, FLAT, roomy) is None
+
+
+def test_a_pair_that_is_too_dear_already_may_be_mended() -> None:
+    held = Position().with_buy(UP, 6000, 5_000_000).with_buy(DOWN, 4500, 2_000_000)
+    assert refuse(down(3900, qty=3), [], (held,), LIMITS) is None
+    assert refuse(down(4400, qty=3), [], (held,), LIMITS) is RiskRefusal.PORTFOLIO_COST
+
+
 def test_our_own_bids_must_not_cross_through_the_merged_book() -> None:
     assert refuse(up(4800), [down(5200)], FLAT, LIMITS) is RiskRefusal.OWN_CROSS
     assert refuse(up(4790), [down(5200)], FLAT, LIMITS) is None

@@ -34,6 +34,16 @@ def test_the_whole_life() -> None:
     assert not life.advance(at(2000))
 
 
+def test_a_flat_window_is_not_over_before_its_close() -> None:
+    life = clock()
+    life.advance(at(895))
+    life.flat()
+    life.advance(at(899.9))
+    assert life.state is S.CANCELLING
+    life.advance(at(900))
+    assert life.state is S.AWAITING_RESOLUTION
+
+
 def test_flat_before_the_end_does_not_end_the_window() -> None:
     life = clock()
     life.advance(at(0))

@@ -88,6 +88,12 @@ def test_our_part_of_a_mint_reads_back_as_ours() -> None:
     assert (fill.order_hash, fill.status) == (RECORD.order_hash, TradeStatus.MATCHED)
 
 
+def test_a_trade_reads_the_same_in_rest() -> None:
+    parser = UserFrameParser(api_key=ME.owner, maker_addresses=frozenset())
+    from_rest = parser.fills(trade_row(MINT, ME.owner), ts_recv_ns=AT_NS)
+    assert from_rest == read(trade_frame(MINT, ME.owner, AT_NS))
+
+
 def test_rest_rows_read_back() -> None:
     row = open_order_row(RECORD)
     assert row["status"] == "ORDER_STATUS_LIVE"

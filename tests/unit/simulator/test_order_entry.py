@@ -15,10 +15,10 @@ from py_clob_client_v2.order_utils.model.side import Side
 
 from pmcore.model.market import Protocol, Window
 from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
+from pmcore.venue.contracts import EXCHANGE
 from pmsimulator.answers import VenueError
 from pmsimulator.credentials import Credentials, credentials_for
 from pmsimulator.order_entry import check_order, decode_batch, decode_order
-from pmsimulator.signatures import EXCHANGE
 
 KEY = "0x" + "42" * 32
 WALLET = "0x" + "77" * 20

@@ -11,12 +11,10 @@ from py_clob_client_v2.signer import Signer
 from py_clob_client_v2.signing.eip712 import sign_clob_auth_message
 
 from pmcore.model.market import Protocol
+from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
 from pmsimulator.signatures import (
     BadSignatureError,
-    Domain,
-    OrderContent,
     auth_signer,
-    exchange_domain,
     order_digest,
     order_signer,
     recover,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 import pytest
 
@@ -16,15 +14,11 @@ from pmcore.messages.market_data import (
     TickSizeChanged,
     TradePrinted,
 )
-from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
 from pmcore.model.market import BookSide, Outcome, Protocol, TakerSide
-from pmcore.venue import encode, encode_user
-from pmcore.venue.encode_user import MakerPart, VenueOrder, VenueTrade
+from pmcore.venue import encode
 from pmcore.venue.fields import JsonObject
 from pmcore.venue.market_frames import MarketFrameParser
-from pmcore.venue.rest_models import parse_order
-from pmcore.venue.user_frames import UserFrameParser
-from support.builders import CONDITION, DOWN_TOKEN, T0_NS, UP_TOKEN, window
+from support.builders import DOWN_TOKEN, T0_NS, window
 from support.venue_books import ASKS, BIDS, bid
 
 WINDOW = window(tick="0.01")
@@ -140,97 +134,3 @@ def test_events_that_drive_nothing() -> None:
         ("0", "1", "1"),
     ]
     assert (frames[2]["winning_asset_id"], frames[2]["winning_outcome"]) == (DOWN_TOKEN, "Down")
-
-
-ORDER = VenueOrder(
-    order_hash="0xmine",
-    owner="key",
-    maker_address="0xwallet",
-    outcome=Outcome.UP,
-    price_e4=4800,
-    original_u6=5_000_000,
-    matched_u6=1_500_000,
-    status="live",
-    created_ns=T0_NS,
-)
-
-
-def part(**changes: object) -> MakerPart:
-    fields: dict[str, object] = {
-        "order_hash": "0xmine",
-        "owner": "key",
-        "maker_address": "0xwallet",
-        "outcome": Outcome.UP,
-        "price_e4": 4800,
-        "size_u6": 1_500_000,
-    }
-    return msgspec.convert(fields | changes, MakerPart)
-
-
-def venue_trade(*makers: MakerPart) -> VenueTrade:
-    return VenueTrade(
-        trade_id="t1",
-        taker_order_id="0xtaker",
-        taker_owner="taker",
-        taker_address="0xother",
-        outcome=Outcome.DOWN,
-        side=TakerSide.BUY,
-        price_e4=5200,
-        size_u6=1_500_000,
-        status=TradeStatus.MINED,
-        matched_ns=T0_NS,
-        updated_ns=T0_NS,
-        makers=makers,
-    )
-
-
-def user_parser() -> UserFrameParser:
-    return UserFrameParser(api_key="key", maker_addresses=frozenset())
-
-
-@pytest.mark.parametrize("kind", list(OrderUpdateKind))
-def test_order_events(kind: OrderUpdateKind) -> None:
-    event = encode_user.order_event(WINDOW, ORDER, kind, ts_event_ns=T0_NS)
-    assert user_parser().parse(json.dumps(event), ts_recv_ns=1) == [
-        OrderUpdated(
-            kind=kind,
-            order_hash="0xmine",
-            condition_id=CONDITION,
-            token_id=UP_TOKEN,
-            price_e4=4800,
-            original_u6=5_000_000,
-            matched_u6=1_500_000,
-            status="live",
-            ts_event_ns=T0_NS,
-            ts_recv_ns=1,
-        )
-    ]
-
-
-def test_rest_orders() -> None:
-    answer = encode_user.rest_order(WINDOW, ORDER)
-    assert answer["status"] == "ORDER_STATUS_LIVE"
-    order = parse_order(answer)
-    assert (order.order_hash, order.token_id, order.status) == ("0xmine", UP_TOKEN, "live")
-
-
-def test_trades_on_the_channel_and_in_rest_give_the_same_fill() -> None:
-    trade = venue_trade(part(), part(owner="other", order_hash="0xo", side=None))
-    event = encode_user.trade_event(WINDOW, trade)
-    parser = user_parser()
-    from_channel = parser.parse(json.dumps(event), ts_recv_ns=1)
-    assert from_channel == [
-        FillReported(
-            trade_id="t1",
-            order_hash="0xmine",
-            condition_id=CONDITION,
-            token_id=UP_TOKEN,
-            price_e4=4800,
-            size_u6=1_500_000,
-            status=TradeStatus.MINED,
-            ts_event_ns=T0_NS,
-            ts_recv_ns=1,
-        )
-    ]
-    assert parser.fills(encode_user.rest_trade(WINDOW, trade), ts_recv_ns=1) == from_channel
-    assert "side" not in event["maker_orders"][1]  # type: ignore[index] # a list of objects

@@ -11,9 +11,13 @@ import pytest
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.venue.fields import (
+    as_list,
+    as_object,
     decimal_text,
     decode_json,
     optional_price_e4,
+    optional_text,
+    qty_u6_of,
     text_of,
     tick_e4_of,
     time_ns_of,
@@ -99,3 +103,22 @@ def test_optional_prices() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize("value", [None, "x", 1, True])
+def test_shapes_are_not_guessed(value: object) -> None:
+    with pytest.raises(MalformedInputError, match="no_frame"):
+        as_object(value, "no_frame")
+    with pytest.raises(MalformedInputError, match="bad_shape"):
+        as_list(value)
+    assert as_object({}) == {}
+    assert as_list([value]) == [value]
+
+
+def test_a_text_that_is_none_is_empty() -> None:
+    assert [optional_text({"a": value}, "a") for value in ("x", None, 1)] == ["x", "", ""]
+    assert optional_text({}, "a") == ""
+
+
+def test_a_size_in_any_notation() -> None:
+    assert [qty_u6_of(value) for value in ("1.5", 2, 0.25)] == [1_500_000, 2_000_000, 250_000]

@@ -337,7 +337,3 @@ def test_one_parser_can_serve_several_windows() -> None:
     frames = [text(book_frame()), text(book_frame(market="0xother"))]
     slugs = [message.slug for frame in frames for message in parser.parse(frame, ts_recv_ns=RECV)]
     assert slugs == [WINDOW.slug, "other"]
-    parser.drop("0xother")
-    parser.drop("0xother")
-    assert parser.parse(frames[1], ts_recv_ns=RECV) == []
-    assert parser.unusable == {"foreign_market": 1}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,12 @@ def test_each_stream_is_numbered_by_itself() -> None:
     incoming = codec.decode_entry(MD, "1-1", stamper.entry(Outgoing(MD, status(1)), 5))
     assert incoming.envelope is not None
     assert incoming.envelope.seq == 1
+
+
+def test_a_message_is_its_json_and_back() -> None:
+    assert codec.decode(codec.encode(command(1))) == command(1)
+    with pytest.raises(msgspec.DecodeError):
+        codec.decode(b"{}")
 
 
 def test_a_message_on_the_wrong_stream_is_refused_and_takes_no_number() -> None:

@@ -27,6 +27,7 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import MalformedInputError, Reason, Sent, TransportError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
+from pmcore.venue.contracts import exchange_domain
 from pmcore.venue.fields import qty_u6_of
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.rest_models import (
@@ -44,7 +45,7 @@ from pmcore.venue.rest_models import (
 )
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.ports import BeatAnswer, CancelAnswer, ListAnswer, PostAnswer, Ticket
-from pmexecutor.signer import MAX_SALT, OrderSigner, exchange_domain
+from pmexecutor.signer import MAX_SALT, OrderSigner
 
 MAX_PAGES = 50
 MAX_TRADE_PAGES = 10

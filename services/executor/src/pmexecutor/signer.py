@@ -15,27 +15,19 @@ import coincurve
 from Crypto.Hash import keccak as _keccak
 
 from pmcore.model.check import invariant
-from pmcore.model.market import Protocol
 from pmcore.model.units import QTY_GRID_U6
 from pmcore.shell.errors import StartupError
-
-ORDER_TYPE = (
-    b"Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,"
-    b"uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,"
-    b"bytes32 builder)"
+from pmcore.venue.contracts import (
+    DOMAIN_TYPE,
+    EXCHANGE_NAME,
+    ORDER_TYPE,
+    WALLET_NAME,
+    WALLET_VERSION,
+    WRAPPED_ORDER_TYPE,
+    Domain,
+    OrderContent,
 )
-WRAPPED_TYPE = (
-    b"TypedDataSign(Order contents,string name,string version,uint256 chainId,"
-    b"address verifyingContract,bytes32 salt)"
-) + ORDER_TYPE
-DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-EXCHANGE = "0xE111180000d2663C0091e4f400237545B87B996B"
-NEG_RISK_EXCHANGE = "0xe2222d279d744050d28e00520010520000310F59"
-EXCHANGE_V3 = {
-    137: "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
-    80002: "0x9fE6e61422AdB6F610d8597F9684b16912D50C3D",
-}
-ZERO32 = "0x" + "00" * 32
+
 MAX_SALT = 1 << 53
 """The salt travels as a JSON number (venue.md 4.1)."""
 _BUY = 0
@@ -55,39 +47,6 @@ class SignatureType(IntEnum):
     POLY_PROXY = 1
     POLY_GNOSIS_SAFE = 2
     POLY_1271 = 3
-
-
-@dataclass(frozen=True)
-class Domain:
-    """The exchange contract that an order is for."""
-
-    chain_id: int
-    version: str
-    contract: str
-
-
-def exchange_domain(chain_id: int, protocol: Protocol, *, neg_risk: bool) -> Domain:
-    """The domain of a market's orders (venue.md 4.1, 4.10)."""
-    if protocol is Protocol.V2:
-        return Domain(chain_id, "3", EXCHANGE_V3[chain_id])
-    return Domain(chain_id, "2", NEG_RISK_EXCHANGE if neg_risk else EXCHANGE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderContent:
-    """The signed part of an order; `side` is 0 for BUY. Amounts have six decimals."""
-
-    salt: int
-    maker: str
-    signer: str
-    token_id: int
-    maker_amount: int
-    taker_amount: int
-    side: int
-    signature_type: int
-    timestamp_ms: int
-    metadata: str = ZERO32
-    builder: str = ZERO32
 
 
 @dataclass(frozen=True)
@@ -203,10 +162,10 @@ class OrderSigner:
         self, content: OrderContent, domain: Domain, separator: bytes, contents_hash: bytes
     ) -> bytes:
         nested = keccak(
-            keccak(WRAPPED_TYPE)
+            keccak(WRAPPED_ORDER_TYPE)
             + contents_hash
-            + keccak(b"DepositWallet")
-            + keccak(b"1")
+            + keccak(WALLET_NAME.encode())
+            + keccak(WALLET_VERSION.encode())
             + _uint(domain.chain_id)
             + _address(content.signer)
             + bytes(32)
@@ -219,7 +178,7 @@ class OrderSigner:
         if separator is None:
             separator = self._separators[domain] = keccak(
                 keccak(DOMAIN_TYPE)
-                + keccak(b"Polymarket CTF Exchange")
+                + keccak(EXCHANGE_NAME.encode())
                 + keccak(domain.version.encode())
                 + _uint(domain.chain_id)
                 + _address(domain.contract)

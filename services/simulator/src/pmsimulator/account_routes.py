@@ -12,10 +12,10 @@ from fastapi.responses import Response
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import TradeRecord
 from pmcore.sim.rows import Row, open_order_row, trade_row
+from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
 from pmsimulator.answers import VenueError, answer, not_found
 from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
-from pmsimulator.signatures import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
 from pmsimulator.world import World
 
 PAGE_ROWS = 100

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pmcore.model.errors import InvariantError
+from pmcore.shell.web import QuietServer
 from pmsimulator.account_routes import account_routes, key_routes
 from pmsimulator.answers import (
     VenueError,
@@ -56,7 +55,7 @@ class VenueServer:
 
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
         self._listener = listener
-        self._server = _Server(
+        self._server = QuietServer(
             uvicorn.Config(
                 app,
                 log_config=None,
@@ -81,12 +80,6 @@ class VenueServer:
     def started(self) -> bool:
         """Whether connections are taken."""
         return self._server.started
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _EndOfTheWorld:

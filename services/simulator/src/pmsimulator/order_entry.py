@@ -13,17 +13,11 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Protocol, Window
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
 from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
+from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
 from pmcore.venue.fields import decode_json, decode_json_as
 from pmsimulator.answers import BAD_PAYLOAD, VenueError
 from pmsimulator.credentials import Credentials
-from pmsimulator.signatures import (
-    BadSignatureError,
-    Domain,
-    OrderContent,
-    exchange_domain,
-    order_digest,
-    order_signer,
-)
+from pmsimulator.signatures import BadSignatureError, order_digest, order_signer
 
 MAX_BATCH = 15
 GTD_LEAD_S = 180

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
-from pmcore.shell.errors import StartupError
 from pmcore.shell.service import ServiceContext
+from pmcore.shell.web import listen
 from pmsimulator.app import VenueServer, create_app
 from pmsimulator.audit import summary
 from pmsimulator.metrics import WorldMetrics
@@ -23,7 +22,7 @@ class SimulatorService:
     def __init__(self, context: ServiceContext[SimulatorSettings]) -> None:
         settings = context.settings
         self._log = context.log
-        self._listener = listen(settings.sim_host, settings.sim_port)
+        self._listener = listen(settings.sim_host, settings.sim_port, "PM_SIM_PORT")
         venue = make_venue(settings, context.clock)
         self._world = World(
             venue,
@@ -71,18 +70,3 @@ class SimulatorService:
     @property
     def _source(self) -> str:
         return self._world.venue.source
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or `StartupError` in words."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StartupError(
-            f"PM_SIM_PORT: cannot listen on {host}:{port}: {error.strerror}"
-        ) from None
-    return listener

@@ -1,77 +1,38 @@
 """Who signed: EIP-712 digests of `ClobAuth` and of orders, and the address behind a signature.
 
-Verifies only; no key of an account is ever here. Types and domains: venue.md 3.1, 3.3 and 4.1.
+Verifies only; no key of an account is ever here. Types: `pmcore.venue.contracts`, and venue.md 3.1.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import msgspec
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
-from pmcore.model.market import Protocol
+from pmcore.venue.contracts import (
+    DOMAIN_TYPE,
+    EXCHANGE_NAME,
+    ORDER_TYPE,
+    WALLET_NAME,
+    WALLET_VERSION,
+    WRAPPED_ORDER_TYPE,
+    Domain,
+    OrderContent,
+)
 
 AUTH_MESSAGE = "This message attests that I control the given wallet"
-EXCHANGE = "0xE111180000d2663C0091e4f400237545B87B996B"
-NEG_RISK_EXCHANGE = "0xe2222d279d744050d28e00520010520000310F59"
-EXCHANGE_V3 = {
-    137: "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
-    80002: "0x9fE6e61422AdB6F610d8597F9684b16912D50C3D",
-}
-ORDER_TYPE = (
-    "Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,"
-    "uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,"
-    "bytes32 builder)"
-)
-_WRAPPED_ORDER_TYPE = (
-    "TypedDataSign(Order contents,string name,string version,uint256 chainId,"
-    f"address verifyingContract,bytes32 salt){ORDER_TYPE}"
-)
 _AUTH_TYPE = "ClobAuth(address address,string timestamp,uint256 nonce,string message)"
 _AUTH_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
-_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _WORD = 32
 _SIGNATURE_BYTES = 65
 
 
 class BadSignatureError(ValueError):
     """Not a signature, or not over this content."""
-
-
-class Domain(msgspec.Struct, frozen=True):
-    """The exchange contract that an order is meant for."""
-
-    chain_id: int
-    version: str
-    contract: str
-
-
-class OrderContent(msgspec.Struct, frozen=True, kw_only=True):
-    """The signed part of an order. `side` is 0 for BUY, 1 for SELL; amounts have 6 decimals."""
-
-    salt: int
-    maker: str
-    signer: str
-    token_id: int
-    maker_amount: int
-    taker_amount: int
-    side: int
-    signature_type: int
-    timestamp_ms: int
-    metadata: str
-    builder: str
-
-
-def exchange_domain(chain_id: int, protocol: Protocol, *, neg_risk: bool) -> Domain:
-    """The domain of a market's orders (venue.md 4.1)."""
-    if protocol is Protocol.V2:
-        return Domain(chain_id, "3", EXCHANGE_V3[chain_id])
-    return Domain(chain_id, "2", NEG_RISK_EXCHANGE if neg_risk else EXCHANGE)
 
 
 def order_digest(content: OrderContent, domain: Domain) -> bytes:
@@ -89,15 +50,14 @@ def order_signer(content: OrderContent, domain: Domain, signature: str) -> str:
     if content.signature_type != 3:
         return recover(order_digest(content, domain), raw)
     contents_hash = _order_struct_hash(content)
-    type_bytes = ORDER_TYPE.encode()
-    tail = _separator(domain) + contents_hash + type_bytes + len(type_bytes).to_bytes(2, "big")
+    tail = _separator(domain) + contents_hash + ORDER_TYPE + len(ORDER_TYPE).to_bytes(2, "big")
     if raw[_SIGNATURE_BYTES:] != tail:
         raise BadSignatureError("the wrapped signature does not carry this order")
     nested = keccak(
-        keccak(text=_WRAPPED_ORDER_TYPE)
+        keccak(WRAPPED_ORDER_TYPE)
         + contents_hash
-        + keccak(text="DepositWallet")
-        + keccak(text="1")
+        + keccak(text=WALLET_NAME)
+        + keccak(text=WALLET_VERSION)
         + _uint(domain.chain_id)
         + _address(content.signer)
         + bytes(_WORD)
@@ -137,8 +97,8 @@ def recover(digest: bytes, signature: bytes) -> str:
 @lru_cache(maxsize=64)
 def _separator(domain: Domain) -> bytes:
     return keccak(
-        keccak(text=_DOMAIN_TYPE)
-        + keccak(text="Polymarket CTF Exchange")
+        keccak(DOMAIN_TYPE)
+        + keccak(text=EXCHANGE_NAME)
         + keccak(text=domain.version)
         + _uint(domain.chain_id)
         + _address(domain.contract)
@@ -147,7 +107,7 @@ def _separator(domain: Domain) -> bytes:
 
 def _order_struct_hash(content: OrderContent) -> bytes:
     return keccak(
-        keccak(text=ORDER_TYPE)
+        keccak(ORDER_TYPE)
         + _uint(content.salt)
         + _address(content.maker)
         + _address(content.signer)

@@ -130,7 +130,6 @@ def place(
         outcome=outcome,
         price_e4=target.price_e4,
         size_u6=target.size_u6,
-        requested_ns=at_ns,
         changed_ns=at_ns,
     )
     session.orders.add(order)

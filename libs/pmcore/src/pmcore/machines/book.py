@@ -32,7 +32,7 @@ from pmcore.messages.market_data import (
     TradePrinted,
 )
 from pmcore.model.market import BookSide, Outcome, Window
-from pmcore.model.units import PRICE_ONE_E4, complement_e4
+from pmcore.model.units import PRICE_ONE_E4
 
 DOUBTS_LIMIT = 20
 _USUAL_TICKS_E4 = (100, 10)
@@ -154,25 +154,6 @@ class WindowBooks:
         if book is None:
             return _UNKNOWN
         return Touch(book.bids.best_e4, book.asks.best_e4, book.ts_recv_ns)
-
-    def merged_touch(self, outcome: Outcome) -> Touch:
-        """The tightest of the own book and the complement's mirror (venue.md 4.4), LIVE ones only.
-
-        While one book lags behind the other the two may cross; then the one received last counts.
-        """
-        views = []
-        if self.state(outcome) is BookState.LIVE:
-            views.append(self.touch(outcome))
-        if self.state(outcome.complement) is BookState.LIVE:
-            views.append(_mirrored(self.touch(outcome.complement)))
-        if not views:
-            return _UNKNOWN
-        newest = max(views, key=lambda view: view.ts_recv_ns)
-        bid_e4 = max((view.bid_e4 for view in views if view.bid_e4 is not None), default=None)
-        ask_e4 = min((view.ask_e4 for view in views if view.ask_e4 is not None), default=None)
-        if bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4:
-            return newest
-        return Touch(bid_e4, ask_e4, newest.ts_recv_ns)
 
     def levels(self, outcome: Outcome, side: BookSide) -> Sequence[tuple[int, int]]:
         """(price_e4, size_u6) of one side, best first."""
@@ -345,11 +326,3 @@ def _enter_gap(side: _Side, reason: str) -> str:
         return ""
     side.gap = True
     return reason
-
-
-def _mirrored(touch: Touch) -> Touch:
-    return Touch(
-        None if touch.ask_e4 is None else complement_e4(touch.ask_e4),
-        None if touch.bid_e4 is None else complement_e4(touch.bid_e4),
-        touch.ts_recv_ns,
-    )

@@ -19,7 +19,7 @@ MAX_RESENDS = 2
 
 
 class Heartbeat:
-    """One sender per key, one beat in flight. The caller's clock is real time, never virtual."""
+    """One sender per key, one beat in flight. Times are monotonic, at the venue's own speed."""
 
     def __init__(self) -> None:
         self.failures = 0

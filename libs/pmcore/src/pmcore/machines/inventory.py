@@ -14,7 +14,7 @@ from pmcore.machines.settlement import SettlementState, advance
 from pmcore.messages.user import FillReported
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
-from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import PRICE_ONE_E4
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -164,8 +164,3 @@ def _same_fill(entry: LedgerEntry, fill: FillReported, outcome: Outcome) -> bool
 def dust_u6(min_size_u6: int) -> int:
     """The largest |net_diff| that no order of the minimum size could lower (strategy.md 2.4)."""
     return min_size_u6 // 2
-
-
-def as_shares(qty_u6: int) -> float:
-    """For people and metrics."""
-    return qty_u6 / SHARE_U6

@@ -144,7 +144,6 @@ class OwnOrder(msgspec.Struct, kw_only=True):
     outcome: Outcome
     price_e4: int
     size_u6: int
-    requested_ns: int
     state: OrderState = OrderState.REQUESTED
     changed_ns: int = 0
     order_hash: str = ""

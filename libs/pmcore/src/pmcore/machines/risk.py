@@ -1,7 +1,7 @@
 """Approve or refuse a placement on the worst case, not the present case (strategy.md 2.6, 2.7).
 
-The worst case: any of one side's, or all of, the resting, in-flight and not provably cancelled
-orders fill, on the working view and on the settled view. Every limit is strict.
+The worst case: any of the resting, in-flight and not provably cancelled orders fill, whichever
+hurt most, on the working view and on the settled view. Every limit is strict.
 """
 
 from __future__ import annotations
@@ -44,14 +44,33 @@ def refuse(
         if other.outcome is not new.outcome and other.price_e4 + new.price_e4 >= PRICE_ONE_E4:
             return RiskRefusal.OWN_CROSS
     own_side = [new, *(e for e in exposures if e.outcome is new.outcome)]
-    other_side = [e for e in exposures if e.outcome is not new.outcome]
     for view in views:
         alone = filled(view, own_side)
         if refusal := _broken(alone, new.outcome, limits):
             return refusal
-        if not filled(alone, other_side).portfolio_cost_below(limits.max_portfolio_cost_e4):
+        if _too_dear(view, new, exposures, limits.max_portfolio_cost_e4):
             return RiskRefusal.PORTFOLIO_COST
     return None
+
+
+def _too_dear(view: Position, new: Exposure, others: list[Exposure], limit_e4: int) -> bool:
+    """Whether `new` could bring the pair cost to its limit, whichever orders fill.
+
+    Cheap fills lower an average, so that all fills together are not the worst case. Where the
+    limit could be broken without `new` (after a reversed fill), all of them must mend it.
+    """
+    if _dearest(view, others).portfolio_cost_below(limit_e4):
+        return not _dearest(view, [new, *others]).portfolio_cost_below(limit_e4)
+    return not filled(view, [new, *others]).portfolio_cost_below(limit_e4)
+
+
+def _dearest(view: Position, exposures: list[Exposure]) -> Position:
+    """The position after exactly the fills that raise its averages."""
+    for exposure in sorted(exposures, key=lambda e: e.price_e4, reverse=True):
+        held = view.holding(exposure.outcome)
+        if exposure.price_e4 * held.qty_u6 >= held.cost_e4u6:
+            view = filled(view, [exposure])
+    return view
 
 
 def filled(position: Position, exposures: Iterable[Exposure]) -> Position:

@@ -92,14 +92,6 @@ class ServiceMetrics:
         """Make the gauge `pm_<service>_<name>`; `name` ends in its unit."""
         return Gauge(self._name(name, labels), text, labels, registry=self.registry)
 
-    def histogram(
-        self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]
-    ) -> Histogram:
-        """Make the histogram `pm_<service>_<name>`; `name` ends in its unit."""
-        return Histogram(
-            self._name(name, labels), text, labels, buckets=buckets, registry=self.registry
-        )
-
     def hop(self, hop: str, latency_ns: int) -> None:
         """Count a latency given in the clock's (virtual) nanoseconds; negative ones count as 0."""
         real_ns = int(max(latency_ns, 0) / self._speed)

@@ -8,12 +8,11 @@ SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
@@ -33,6 +32,7 @@ from pmcore.shell.logs import Log, configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.shell.settings import CommonSettings
 from pmcore.shell.tasks import Backoff
+from pmcore.shell.web import QuietServer, listen
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
 
@@ -120,7 +120,7 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
         settings.control_token.get_secret_value() if settings.control_token else None,
         settings.data_dir,
     )
-    with _listen(settings.http_host, settings.port(name)) as listener:
+    with listen(settings.http_host, settings.port(name), "PM_HTTP_PORT") as listener:
         bus = await _connect_bus(name, settings, clock, run_id, log)
         stopping = _stop_on_signals()
         try:
@@ -303,28 +303,6 @@ async def _connect_bus(
         ) from None
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StartupError(
-            f"PM_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}"
-        ) from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: ours stop the service first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _run_server(app: FastAPI, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
@@ -335,7 +313,7 @@ async def _run_server(app: FastAPI, listener: socket.socket) -> None:
         timeout_keep_alive=5,
         limit_concurrency=64,
     )
-    await _Server(config).serve(sockets=[listener])
+    await QuietServer(config).serve(sockets=[listener])
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -67,7 +67,6 @@ class WebSocketClient:
         backoff: Backoff | None = None,
     ) -> None:
         self.connects = 0
-        self.binary_frames = 0
         self._url = url
         self._hello = hello
         self._now_ns = now_ns
@@ -142,7 +141,6 @@ class WebSocketClient:
                 if raw == "PONG":
                     continue
                 if isinstance(raw, bytes):
-                    self.binary_frames += 1
                     continue
                 self._backoff.reset()
                 self._push(Frame(self._now_ns(), raw))

@@ -16,10 +16,10 @@ from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, complement_e4
 from pmcore.sim.answers import DELAYED_TEXT, NO_BOOK_TEXT, POST_ONLY_TEXT, accepted, refused
-from pmcore.sim.desk import CROWD, Desk, DeskParams
+from pmcore.sim.desk import CROWD, DeskParams
+from pmcore.sim.desk_venue import DeskVenue
 from pmcore.sim.identity import digest_hex
 from pmcore.sim.ports import (
-    Account,
     CancelResult,
     Listing,
     MakerFill,
@@ -29,8 +29,6 @@ from pmcore.sim.ports import (
     OrderSide,
     PlaceResult,
     TimeInForce,
-    TradeRecord,
-    VenueEvent,
 )
 from pmcore.sim.recorded_market import RecordedMarket
 from pmcore.venue.encode import to_text
@@ -42,14 +40,13 @@ _KEEPALIVE = frozenset({"PING", "PONG", ""})
 
 
 class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
-    """`search_last_trade` finds unseen trades' prices in book hashes: about 1 ms a book."""
+    """When windows resolve after their close, and the desk's own settings."""
 
     resolve_delay_ms: int = 20_000
-    search_last_trade: bool = False
     desk: DeskParams = DeskParams()
 
 
-class RecordedVenue:
+class RecordedVenue(DeskVenue):
     """A `SimulatedVenue` over (receive time, raw frame) pairs, read as the world goes on."""
 
     def __init__(
@@ -62,24 +59,14 @@ class RecordedVenue:
     ) -> None:
         invariant(bool(windows), "a recording needs a window")
         self.source = source
-        self.desk = Desk(params.desk)
         self._params = params
-        self._markets = {
-            window.slug: RecordedMarket(window, search_last_trade=params.search_last_trade)
-            for window in windows
-        }
+        self._markets = {window.slug: RecordedMarket(window) for window in windows}
         self._parser = MarketFrameParser(*windows)
         self._frames = iter(frames)
         self._next = next(self._frames, None)
-        self._now_ns = self._next[0] if self._next else windows[0].open_ns
+        super().__init__(params.desk, self._next[0] if self._next else windows[0].open_ns)
         self._last_frame_ns = self._now_ns
-        self._outbox: list[VenueEvent] = []
         self._fills = 0
-
-    @property
-    def now_ns(self) -> int:
-        """The world's time; at first that of the first frame."""
-        return self._now_ns
 
     @property
     def done(self) -> bool:
@@ -88,10 +75,6 @@ class RecordedVenue:
             market.resolved or market.window.close_ns > self._last_frame_ns + UNCOVERED_NS
             for market in self._markets.values()
         )
-
-    def add_account(self, account: Account) -> None:
-        """Register an API key."""
-        self.desk.add_account(account)
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Rest an order, or refuse it."""
@@ -116,33 +99,6 @@ class RecordedVenue:
         result = self.desk.cancel(owner, order_hashes, self._now_ns, self._pull)
         self._drain_desk()
         return result
-
-    def cancel_all(self, owner: str, at_ns: int) -> CancelResult:
-        """Cancel everything of an account."""
-        return self.cancel_market(owner, at_ns)
-
-    def cancel_market(
-        self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
-    ) -> CancelResult:
-        """Cancel an account's orders of a market and/or a token."""
-        self._run(at_ns)
-        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
-
-    def open_orders(self, owner: str) -> Sequence[OrderRecord]:
-        """Live orders, oldest first."""
-        return self.desk.open_orders(owner)
-
-    def order(self, order_hash: str) -> OrderRecord | None:
-        """Any accepted order."""
-        return self.desk.orders.get(order_hash)
-
-    def trades(self, owner: str) -> Sequence[TradeRecord]:
-        """Trades of an account, newest first."""
-        return self.desk.trades_of(owner)
-
-    def balance_u6(self, owner: str, token_id: str = "") -> int:
-        """Shares of a token, or cash."""
-        return self.desk.balance_u6(owner, token_id)
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book` as of now, with a hash of our own making."""
@@ -170,16 +126,6 @@ class RecordedVenue:
         market = self._markets.get(slug)
         return market.listing() if market else None
 
-    def advance(self, to_ns: int) -> Sequence[VenueEvent]:
-        """Play up to a time; all events since the last call."""
-        self._run(to_ns)
-        events, self._outbox = self._outbox, []
-        return events
-
-    def next_ns(self) -> int | None:
-        """When the next event is due."""
-        return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
-
     def _next_due_ns(self) -> int | None:
         times = [self._next[0]] if self._next else []
         times += [self._resolve_ns(market) for market in self._unresolved()]
@@ -187,17 +133,13 @@ class RecordedVenue:
         times += [settlement_ns] if settlement_ns is not None else []
         return min(times, default=None)
 
-    def _run(self, to_ns: int) -> None:
-        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
-            self._now_ns = max(self._now_ns, due_ns)
-            self.desk.advance(due_ns)
-            if self._next is not None and self._next[0] <= due_ns:
-                self._play(self._next[1])
-                self._next = next(self._frames, None)
-            else:
-                self._resolve(due_ns)
-            self._drain_desk()
-        self._now_ns = max(self._now_ns, to_ns)
+    def _step(self, due_ns: int) -> None:
+        self.desk.advance(due_ns)
+        if self._next is not None and self._next[0] <= due_ns:
+            self._play(self._next[1])
+            self._next = next(self._frames, None)
+        else:
+            self._resolve(due_ns)
 
     def _play(self, raw: str) -> None:
         self._last_frame_ns = self._now_ns
@@ -268,7 +210,3 @@ class RecordedVenue:
             if market.window.outcome_of(token_id) is not None:
                 return None if market.resolved else market
         return None
-
-    def _drain_desk(self) -> None:
-        self._outbox += self.desk.frames
-        self.desk.frames.clear()

@@ -37,10 +37,10 @@ class _WriteBook(Protocol):
 class RecordedMarket:
     """A window as its recording has shown it so far."""
 
-    def __init__(self, window: Window, *, search_last_trade: bool) -> None:
+    def __init__(self, window: Window) -> None:
         self.window = window
         self.resolved = False
-        self._books = WindowBooks(window, search_last_trade=search_last_trade)
+        self._books = WindowBooks(window)
         self._queue = QueueModel(window)
         self._last_trade = ""
 

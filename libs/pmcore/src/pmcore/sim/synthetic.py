@@ -21,12 +21,12 @@ from pmcore.sim.answers import (
     accepted,
     refused,
 )
-from pmcore.sim.desk import CROWD, Desk, DeskParams
+from pmcore.sim.desk import CROWD, DeskParams
+from pmcore.sim.desk_venue import DeskVenue
 from pmcore.sim.identity import window_at
 from pmcore.sim.lane import Lane, LaneParams
 from pmcore.sim.matching import BookOrder, Refusal, UpLevel
 from pmcore.sim.ports import (
-    Account,
     CancelResult,
     Listing,
     MarketFrame,
@@ -35,14 +35,11 @@ from pmcore.sim.ports import (
     OrderStatus,
     PlaceResult,
     TimeInForce,
-    TradeRecord,
-    VenueEvent,
 )
 from pmcore.sim.scheduler import Scheduler
 from pmcore.sim.world_params import LIGHT, WorldParams
 from pmcore.venue.encode import to_text
 
-KEPT_WINDOWS = 64
 KEPT_WINDOWS = 64
 _REFUSALS = {
     Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
@@ -65,37 +62,26 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskParams = DeskParams()
 
 
-class SyntheticVenue:
+class SyntheticVenue(DeskVenue):
     """A `SimulatedVenue` that never ends."""
 
     def __init__(self, params: SyntheticParams) -> None:
         invariant(bool(params.series), "a synthetic world needs a series")
         self.source = f"synthetic, seed {params.seed}"
-        self.desk = Desk(msgspec.structs.replace(params.desk, seed=params.seed))
+        super().__init__(msgspec.structs.replace(params.desk, seed=params.seed), params.start_ns)
         self.desk.ledger.fund(CROWD.owner, params.desk.cash_u6)
         self._params = params
-        self._now_ns = params.start_ns
         self._schedule = Scheduler()
         self._lanes: dict[str, Lane] = {}
         self._slug_of: dict[str, str] = {}
-        self._outbox: list[VenueEvent] = []
         for spec in params.series:
             self._arrive(spec, params.start_ns)
         self._run(params.start_ns)
 
     @property
-    def now_ns(self) -> int:
-        """The world's time."""
-        return self._now_ns
-
-    @property
     def done(self) -> bool:
         """Never."""
         return False
-
-    def add_account(self, account: Account) -> None:
-        """Register an API key."""
-        self.desk.add_account(account)
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
         """Let an order reach the engine."""
@@ -147,33 +133,6 @@ class SyntheticVenue:
         self._drain_desk()
         return result
 
-    def cancel_all(self, owner: str, at_ns: int) -> CancelResult:
-        """Cancel everything of an account."""
-        return self.cancel_market(owner, at_ns)
-
-    def cancel_market(
-        self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
-    ) -> CancelResult:
-        """Cancel an account's orders of a market and/or a token."""
-        self._run(at_ns)
-        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
-
-    def open_orders(self, owner: str) -> Sequence[OrderRecord]:
-        """Live orders, oldest first."""
-        return self.desk.open_orders(owner)
-
-    def order(self, order_hash: str) -> OrderRecord | None:
-        """Any accepted order."""
-        return self.desk.orders.get(order_hash)
-
-    def trades(self, owner: str) -> Sequence[TradeRecord]:
-        """Trades of an account, newest first."""
-        return self.desk.trades_of(owner)
-
-    def balance_u6(self, owner: str, token_id: str = "") -> int:
-        """Shares of a token, or cash."""
-        return self.desk.balance_u6(owner, token_id)
-
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
         lane = self._lane_of(token_id)
@@ -205,29 +164,15 @@ class SyntheticVenue:
         lane = self._lanes.get(slug)
         return lane.listing(self._now_ns) if lane else None
 
-    def advance(self, to_ns: int) -> Sequence[VenueEvent]:
-        """Bring the world to a time; all events since the last call."""
-        self._run(to_ns)
-        events, self._outbox = self._outbox, []
-        return events
-
-    def next_ns(self) -> int | None:
-        """When the next event is due."""
-        return self._outbox[0].at_ns if self._outbox else self._next_due_ns()
-
     def _next_due_ns(self) -> int | None:
         times = (self._schedule.next_ns(), self.desk.next_ns())
         return min((ns for ns in times if ns is not None), default=None)
 
-    def _run(self, to_ns: int) -> None:
-        while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
-            self._now_ns = max(self._now_ns, due_ns)
-            if self.desk.next_ns() == due_ns:
-                self.desk.advance(due_ns)
-            else:
-                self._schedule.run_next()
-            self._drain_desk()
-        self._now_ns = max(self._now_ns, to_ns)
+    def _step(self, due_ns: int) -> None:
+        if self.desk.next_ns() == due_ns:
+            self.desk.advance(due_ns)
+        else:
+            self._schedule.run_next()
 
     def _arrive(self, spec: SeriesSpec, open_ns: int) -> None:
         """Let the crowd into a window, and plan its arrival in the next one."""
@@ -277,7 +222,3 @@ class SyntheticVenue:
 
     def _deliver_later(self, frame: MarketFrame) -> None:
         self._schedule.at(frame.at_ns, lambda _: self._outbox.append(frame))
-
-    def _drain_desk(self) -> None:
-        self._outbox += self.desk.frames
-        self.desk.frames.clear()

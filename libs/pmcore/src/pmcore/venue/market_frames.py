@@ -98,10 +98,6 @@ class MarketFrameParser:
         """Understand one more window's frames."""
         self._markets[window.condition_id] = _Market(window)
 
-    def drop(self, condition_id: str) -> None:
-        """Forget a window; its late frames count as `foreign_market`."""
-        self._markets.pop(condition_id, None)
-
     def parse(self, raw: str | bytes, *, ts_recv_ns: int) -> list[MarketDataMessage]:
         """Read one WebSocket frame (or REST book); never raises for anything the world sent."""
         self.frames += 1
