@@ -52,7 +52,7 @@ def test_quoting_filling_and_rotating_leave_nothing_behind(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [5, 6])
 def test_failed_trades_are_taken_out_of_the_inventory_again(seed: int) -> None:
-    run = simulation(seed, failed_ppm=400_000)
+    run = simulation(seed, failed_ppm=800_000)
     run.run(45)
     assert run.problems == []
     assert any(notice.kind is NoticeKind.FILL_REVERSED for notice in run.notices)

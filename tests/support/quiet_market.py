@@ -19,11 +19,16 @@ from pmcore.sim.ports import (
     VenueEvent,
 )
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmcore.sim.world_params import LIGHT, UnderlyingParams, WorldParams
 from support.sim_worlds import WORLD_START_NS, new_order
 
 ANN = Account(owner="ann", maker_address="0x" + "aa" * 20)
 BOB = Account(owner="bob", maker_address="0x" + "bb" * 20)
 START_U6 = 1_000 * SHARE_U6
+
+
+STILL = WorldParams(crowd=LIGHT.crowd, underlying=UnderlyingParams(sigma_bp=0.0, jumps_per_min=0.0))
+"""Nothing moves the coin: both outcomes stay near one half to the end."""
 
 
 class QuietMarket:
@@ -38,6 +43,7 @@ class QuietMarket:
             seed=1,
             start_ns=WORLD_START_NS,
             desk=desk or DeskParams(cash_u6=START_U6 + sets * SHARE_U6),
+            world=STILL,
             **world,
         )
         self.venue = SyntheticVenue(params)

@@ -1,8 +1,8 @@
-"""Everybody else in a synthetic market: makers around the fair value, and takers of three kinds.
+"""Everybody else in a synthetic market: makers around the fair value, and takers of four kinds.
 
-Noise takers are even-handed; informed takers hit quotes that the fair value has left behind;
-bursts send takers of one direction for a few seconds while the underlying drifts their way, which
-is what order flow must be watched for. The crowd only proposes orders; the venue executes them.
+Noise takers lean with the mood; informed takers know the next seconds of the underlying and hit
+quotes that will be left behind; bursts and sweeps mostly know where it goes too, which is what
+order flow must be watched for. The crowd only proposes orders; the venue executes them.
 """
 
 from __future__ import annotations
@@ -18,32 +18,23 @@ from pmcore.model.units import (
     PRICE_ONE_E4,
     QTY_GRID_U6,
     SHARE_U6,
+    complement_e4,
     floor_to_tick_e4,
 )
 from pmcore.sim.listed_market import ListedMarket
 from pmcore.sim.matching import BookOrder
 from pmcore.sim.ports import OrderSide
+from pmcore.sim.spells import Spells
+from pmcore.sim.underlying import Underlying
+from pmcore.sim.world_params import CrowdParams
 
+_AHEAD_OF_BURST_NS = 6 * NS_PER_S
+_FAR_E4 = 1_000
+_LATE_SHARE = 0.2
+_BUYERS_PERCENT = 75
+_QUIETEST = 0.05
 
-class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates and sizes. With the defaults a market sends some 50 frames a second."""
-
-    makers: int = 5
-    levels: int = 6
-    requote_ms: int = 110  # mean time between two makers' requotes, whoever's turn it is
-    resize_percent: int = 8  # chance per resting level to change its size at a requote
-    half_spread_e4: int = 100
-    level_shares: int = 40
-    noise_per_min: int = 40
-    noise_shares: int = 8
-    informed_per_min: int = 40
-    informed_edge_e4: int = 200
-    informed_shares: int = 15
-    burst_every_s: int = 45
-    burst_ms: int = 3_000
-    burst_per_s: int = 6
-    burst_shares: int = 25
-    burst_drift: float = 0.5  # believed deviations of a second, per second
+Levels = dict[tuple[Outcome, int], None]
 
 
 class Requote(msgspec.Struct, frozen=True):
@@ -57,117 +48,150 @@ class Crowd:
     """The crowd of one market. All chance comes from `rng`."""
 
     def __init__(self, market: ListedMarket, params: CrowdParams, rng: Random, owner: str) -> None:
+        window = market.window
         self._market = market
         self._params = params
         self._rng = rng
         self._owner = owner
         self._made = 0
-        self._quotes: list[dict[tuple[Outcome, int], str]] = [{} for _ in range(params.makers + 1)]
-        self.burst_direction = 0
+        self._quotes: list[dict[tuple[Outcome, int], BookOrder]] = [
+            {} for _ in range(params.makers + 1)
+        ]
+        self._burst_direction = 0
+        before_s = min(60, window.length_ns // NS_PER_S)
+        begin_ns = window.open_ns - before_s * NS_PER_S
+        seconds = (window.close_ns - begin_ns) // NS_PER_S + 1
+        self.spells = Spells(params, rng, begin_ns, seconds)
         self.burst_until_ns = 0
 
-    def pause_ns(self, per_min: int) -> int:
-        """Time to the next arrival of a Poisson stream."""
-        return round(self._rng.expovariate(per_min / 60.0) * NS_PER_S)
+    def pause_ns(self, per_min: float, at_ns: int) -> int:
+        """Time to the next arrival of a stream that swells and ebbs with the spells."""
+        per_s = max(per_min, 1e-6) / 60.0 * max(self.spells.activity_at(at_ns), _QUIETEST)
+        return max(1, round(self._rng.expovariate(per_s) * NS_PER_S))
 
     def requote_pause_ns(self) -> int:
         """Time to the next maker's turn."""
         return round(self._rng.expovariate(1.0 / self._params.requote_ms) * NS_PER_MS)
 
-    def burst_pause_ns(self) -> int:
-        """Time to the next burst."""
-        return round(self._rng.expovariate(1.0 / self._params.burst_every_s) * NS_PER_S)
-
-    def start_burst(self, at_ns: int) -> int:
-        """Pick a direction for the next `burst_ms`; 1 buys Up."""
-        self.burst_direction = self._rng.choice((-1, 1))
+    def start_burst(self, underlying: Underlying, at_ns: int) -> None:
+        """Pick a direction for the next `burst_ms`."""
+        self._burst_direction = self._foreseen(underlying, at_ns)
         self.burst_until_ns = at_ns + self._params.burst_ms * NS_PER_MS
-        return self.burst_direction
 
     def requote(self, fair_e4: float, remaining_ns: int) -> Requote:
-        """Let some maker follow the fair value; number 0 holds the far levels."""
+        """Let some maker follow the fair value; number 0 holds the far levels.
+
+        What was traded away comes back with a chance, what was refused for crossing at once.
+        """
         maker = self._rng.randrange(len(self._quotes))
         quotes = self._quotes[maker]
-        targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, remaining_ns)
+        late = self._late(remaining_ns)
+        targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, late)
         cancels: list[str] = []
-        for key, order_id in list(quotes.items()):
-            gone = self._market.book.order(order_id) is None
-            resize = self._rng.randrange(100) < self._params.resize_percent
-            if gone or key not in targets or resize:
+        for key, order in list(quotes.items()):
+            rests = self._market.book.order(order.order_id) is not None
+            if rests:
+                leaves = key not in targets or self._chance(self._params.resize_percent)
+                if leaves:
+                    cancels.append(order.order_id)
+            else:
+                refused = order.leaves_u6 > 0
+                refills = refused or self._chance(self._params.refill_percent)
+                leaves = key not in targets or refills
+            if leaves:
                 del quotes[key]
-                if not gone:
-                    cancels.append(order_id)
         orders = []
         for key in targets:
             if key not in quotes:
-                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker))
-                quotes[key] = order.order_id
+                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker, late))
+                quotes[key] = order
                 orders.append(order)
         return Requote(tuple(cancels), tuple(orders))
 
-    def noise(self) -> BookOrder | None:
-        """A taker without a view."""
-        outcome = self._rng.choice(tuple(Outcome))
-        side = OrderSide.BUY if self._rng.randrange(10) < 7 else OrderSide.SELL
-        return self._taker(outcome, side, self._size_u6(self._params.noise_shares))
+    def noise(self, at_ns: int) -> BookOrder | None:
+        """A taker without a view, but with the mood of the moment."""
+        up = self._rng.random() < 0.5 + 0.5 * self.spells.lean_at(at_ns)
+        return self._push(1 if up else -1, self._take_u6(), 1)
 
-    def informed(self, fair_e4: float) -> BookOrder | None:
-        """A taker who knows the fair value, when a quote is left behind by it."""
-        size_u6 = self._size_u6(self._params.informed_shares)
+    def informed(self, underlying: Underlying, at_ns: int) -> BookOrder | None:
+        """A taker who knows the next seconds, when a quote will be left behind by them."""
+        ahead_ns = self._rng.randrange(1 + self._params.informed_ahead_ms) * NS_PER_MS
+        fair_e4 = underlying.fair_up_e4(at_ns + ahead_ns)
+        size_u6 = 2 * self._take_u6()
         for outcome in Outcome:
             own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4
             _, ask_e4 = self._market.touch_e4(outcome)
             if ask_e4 is not None and own_fair_e4 - ask_e4 >= self._params.informed_edge_e4:
-                return self._taker(outcome, OrderSide.BUY, size_u6)
+                limit_e4 = round(own_fair_e4) - self._params.informed_edge_e4
+                limit_e4 = max(ask_e4, floor_to_tick_e4(limit_e4, self._market.tick_e4))
+                return self._order(outcome, OrderSide.BUY, limit_e4, size_u6)
         return None
 
     def burst(self) -> BookOrder | None:
         """A taker of the running burst."""
-        outcome = Outcome.UP if self.burst_direction > 0 else Outcome.DOWN
-        return self._taker(outcome, OrderSide.BUY, self._size_u6(self._params.burst_shares))
+        return self._push(self._burst_direction, self._take_u6(), 1)
 
-    def _near(
-        self, maker: int, fair_e4: float, remaining_ns: int
-    ) -> dict[tuple[Outcome, int], None]:
-        """Levels of one maker on both tokens: wider near the end, a tick apart."""
-        tick_e4 = self._market.tick_e4
-        length_ns = self._market.window.length_ns
-        late = max(0.0, 1.0 - max(remaining_ns, 0) / (0.15 * length_ns))
-        half_e4 = self._params.half_spread_e4 + round(2 * late) * tick_e4
-        bias_e4 = self._rng.uniform(-0.4, 0.4) * tick_e4 + (maker % 2) * 0.2 * tick_e4
-        targets: dict[tuple[Outcome, int], None] = {}
+    def sweep(self, underlying: Underlying, at_ns: int) -> BookOrder | None:
+        """One large taker through several levels."""
+        shares = self._params.sweep_shares * (0.5 + self._rng.expovariate(2.0))
+        direction = self._foreseen(underlying, at_ns)
+        return self._push(direction, _grid_u6(shares), self._params.sweep_ticks)
+
+    def _foreseen(self, underlying: Underlying, at_ns: int) -> int:
+        """Where the price goes in the next seconds, or just anywhere."""
+        later_e8 = underlying.price_e8(at_ns + _AHEAD_OF_BURST_NS)
+        rises = later_e8 >= underlying.price_e8(at_ns)
+        right = self._chance(self._params.burst_right_percent)
+        return 1 if rises is right else -1
+
+    def _near(self, maker: int, fair_e4: float, late: float) -> Levels:
+        """Levels of one maker on both tokens, a tick apart: wider near the end."""
+        params, tick_e4 = self._params, self._market.tick_e4
+        half_e4 = params.half_spread_e4 + (maker - 1) * params.maker_step_e4
+        half_e4 += round(late * params.late_half_spread_e4)
+        view_e4 = fair_e4 + self._rng.gauss(0.0, params.view_e4)
+        targets: Levels = {}
         for outcome in Outcome:
-            own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4
-            top_e4 = floor_to_tick_e4(round(own_fair_e4 + bias_e4) - half_e4, tick_e4)
-            for depth in range(self._params.levels):
+            own_fair_e4 = view_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - view_e4
+            top_e4 = floor_to_tick_e4(round(own_fair_e4) - half_e4, tick_e4)
+            top_e4 = min(top_e4, PRICE_ONE_E4 - tick_e4)
+            for depth in range(params.levels):
                 price_e4 = top_e4 - depth * tick_e4
-                if tick_e4 <= price_e4 <= PRICE_ONE_E4 - tick_e4:
+                if price_e4 >= tick_e4:
                     targets[outcome, price_e4] = None
         return targets
 
-    def _far(self, fair_e4: float) -> dict[tuple[Outcome, int], None]:
-        targets: dict[tuple[Outcome, int], None] = {}
+    def _late(self, remaining_ns: int) -> float:
+        """From 0 to 1 as the close comes near."""
+        late_ns = min(self._params.late_s * NS_PER_S, _LATE_SHARE * self._market.window.length_ns)
+        return max(0.0, 1.0 - max(remaining_ns, 0) / late_ns)
+
+    def _far(self, fair_e4: float) -> Levels:
+        targets: Levels = {}
         for outcome in Outcome:
             own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4
-            price_e4 = 100
-            while price_e4 < own_fair_e4 - 1_000:
+            for price_e4 in range(100, max(100, round(own_fair_e4) - _FAR_E4), 100):
                 targets[outcome, price_e4] = None
-                price_e4 += 100
         return targets
 
-    def _taker(self, outcome: Outcome, side: OrderSide, size_u6: int) -> BookOrder | None:
-        """An immediate order that reaches one tick beyond the touch."""
+    def _push(self, direction: int, size_u6: int, beyond_ticks: int) -> BookOrder | None:
+        """An immediate order that reaches `beyond_ticks` beyond the touch.
+
+        Most takers who push Up buy Up; the others sell Down, which is the same side of the book.
+        """
         tick_e4 = self._market.tick_e4
+        buys = self._chance(_BUYERS_PERCENT)
+        outcome = Outcome.UP if (direction > 0) is buys else Outcome.DOWN
         bid_e4, ask_e4 = self._market.touch_e4(outcome)
-        if side is OrderSide.BUY:
+        if buys:
             if ask_e4 is None:
                 return None
-            price_e4 = min(ask_e4 + tick_e4, PRICE_ONE_E4 - tick_e4)
-        else:
-            if bid_e4 is None:
-                return None
-            price_e4 = max(bid_e4 - tick_e4, tick_e4)
-        return self._order(outcome, side, price_e4, size_u6)
+            limit_e4 = min(ask_e4 + beyond_ticks * tick_e4, complement_e4(tick_e4))
+            return self._order(outcome, OrderSide.BUY, limit_e4, size_u6)
+        if bid_e4 is None:
+            return None
+        limit_e4 = max(bid_e4 - beyond_ticks * tick_e4, tick_e4)
+        return self._order(outcome, OrderSide.SELL, limit_e4, size_u6)
 
     def _order(self, outcome: Outcome, side: OrderSide, price_e4: int, size_u6: int) -> BookOrder:
         self._made += 1
@@ -180,11 +204,21 @@ class Crowd:
             leaves_u6=size_u6,
         )
 
-    def _level_u6(self, maker: int) -> int:
-        scale = 20 if maker == 0 else 1
-        return scale * self._size_u6(self._params.level_shares) + 5 * SHARE_U6
+    def _level_u6(self, maker: int, late: float) -> int:
+        mean = self._params.far_shares if maker == 0 else self._params.level_shares
+        mean *= 1.0 - late * (1.0 - self._params.late_size_percent / 100)
+        return 5 * SHARE_U6 + _grid_u6(self._rng.expovariate(1.0 / mean))
 
-    def _size_u6(self, mean_shares: int) -> int:
-        """Exponential with the given mean, at least one share, on the 0.01 grid."""
-        shares = 1.0 + self._rng.expovariate(1.0 / mean_shares)
-        return round(shares * SHARE_U6) // QTY_GRID_U6 * QTY_GRID_U6
+    def _take_u6(self) -> int:
+        shares = self._params.take_p50_shares * self._rng.lognormvariate(
+            0.0, self._params.take_log_sigma
+        )
+        return _grid_u6(max(1.0, shares))
+
+    def _chance(self, percent: int) -> bool:
+        return self._rng.randrange(100) < percent
+
+
+def _grid_u6(shares: float) -> int:
+    """Shares on the 0.01 grid."""
+    return round(shares * SHARE_U6) // QTY_GRID_U6 * QTY_GRID_U6

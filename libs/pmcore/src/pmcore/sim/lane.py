@@ -13,7 +13,8 @@ import msgspec
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
-from pmcore.sim.crowd import Crowd, CrowdParams
+from pmcore.sim.crowd import Requote
+from pmcore.sim.crowd_life import CrowdActions, CrowdLife
 from pmcore.sim.custom_frames import new_market_frame
 from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
@@ -28,7 +29,7 @@ from pmcore.sim.ports import (
     TradeRecord,
 )
 from pmcore.sim.scheduler import Scheduler
-from pmcore.sim.underlying import STEP_NS, Underlying, fair_up_e4
+from pmcore.sim.world_params import WorldParams
 from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 
 ENDOWMENT_U6 = 100_000 * SHARE_U6
@@ -44,7 +45,7 @@ class LaneParams(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     resolve_delay_ms: int
-    crowd: CrowdParams
+    world: WorldParams
     taker_delay_ms: int = 0
     auto_tick: bool = False
 
@@ -68,9 +69,14 @@ class Lane:
         self._schedule = schedule
         self._emit = emit
         rng = Random(f"{params.seed}|{window.slug}")  # noqa: S311 - repeatable on purpose
-        self._crowd = Crowd(self.market, params.crowd, rng, CROWD.owner)
-        self._underlying = Underlying(rng)
-        self._start_value = 0.0
+        self._life = CrowdLife(
+            self.market,
+            params.world,
+            rng,
+            CROWD.owner,
+            schedule,
+            CrowdActions(self._take, self._requote),
+        )
         self._trades = 0
         self._touches = [self.market.touch_e4(outcome) for outcome in Outcome]
         desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
@@ -87,17 +93,12 @@ class Lane:
 
     def begin(self, at_ns: int) -> None:
         """Let the crowd in; to be called once."""
-        crowd = self._params.crowd
-        for _ in range(2 * (crowd.makers + 1)):
-            self._requote_once(at_ns)
-        self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
-        self._schedule.at(at_ns + self._crowd.pause_ns(crowd.noise_per_min), self._noise)
-        self._schedule.at(max(at_ns, self.window.open_ns), self._open)
+        self._life.begin(at_ns)
         self._schedule.at(self.window.close_ns, self._close)
 
     def listing(self, at_ns: int) -> Listing:
         """The window as Gamma lists it."""
-        fair_e4 = self._fair_up_e4(at_ns)
+        fair_e4 = self._life.underlying.fair_up_e4(at_ns)
         if self.market.resolved:
             fair_e4 = PRICE_ONE_E4 if self.winner is Outcome.UP else 0
         return Listing(
@@ -176,33 +177,7 @@ class Lane:
             size_u6=size_u6,
         )
 
-    def _fair_up_e4(self, at_ns: int) -> float:
-        if at_ns < self.window.open_ns:
-            return PRICE_ONE_E4 / 2
-        remaining_ns = self.window.close_ns - at_ns
-        return fair_up_e4(self._underlying.value, self._start_value, remaining_ns)
-
-    def _open(self, at_ns: int) -> None:
-        self._start_value = self._underlying.value
-        self._step(at_ns)
-        self._schedule.at(at_ns + self._crowd.burst_pause_ns(), self._start_burst)
-        self._schedule.at(
-            at_ns + self._crowd.pause_ns(self._params.crowd.informed_per_min), self._informed
-        )
-
-    def _step(self, at_ns: int) -> None:
-        if at_ns < self.window.close_ns:
-            self._underlying.step(at_ns)
-            self._schedule.at(at_ns + STEP_NS, self._step)
-
-    def _requote(self, at_ns: int) -> None:
-        if not self.market.resolved:
-            self._requote_once(at_ns)
-            self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
-
-    def _requote_once(self, at_ns: int) -> None:
-        remaining_ns = self.window.close_ns - max(at_ns, self.window.open_ns)
-        requote = self._crowd.requote(self._fair_up_e4(at_ns), remaining_ns)
+    def _requote(self, requote: Requote, at_ns: int) -> None:
         levels: list[UpLevel] = []
         for order_id in requote.cancels:
             level = self.market.book.cancel(order_id)
@@ -212,37 +187,7 @@ class Lane:
         if levels:
             self.publish_levels(levels, at_ns, None)
 
-    def _noise(self, at_ns: int) -> None:
-        if not self.market.resolved:
-            self._take(self._crowd.noise(), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.noise_per_min)
-            self._schedule.at(at_ns + pause_ns, self._noise)
-
-    def _informed(self, at_ns: int) -> None:
-        if not self.market.resolved:
-            self._take(self._crowd.informed(self._fair_up_e4(at_ns)), at_ns)
-            pause_ns = self._crowd.pause_ns(self._params.crowd.informed_per_min)
-            self._schedule.at(at_ns + pause_ns, self._informed)
-
-    def _start_burst(self, at_ns: int) -> None:
-        if at_ns >= self.window.close_ns:
-            return
-        direction = self._crowd.start_burst(at_ns)
-        self._underlying.push(direction, self._crowd.burst_until_ns, self._params.crowd.burst_drift)
-        self._burst(at_ns)
-        self._schedule.at(
-            self._crowd.burst_until_ns + self._crowd.burst_pause_ns(), self._start_burst
-        )
-
-    def _burst(self, at_ns: int) -> None:
-        if at_ns < self._crowd.burst_until_ns:
-            self._take(self._crowd.burst(), at_ns)
-            pause_ns = self._crowd.pause_ns(60 * self._params.crowd.burst_per_s)
-            self._schedule.at(at_ns + pause_ns, self._burst)
-
-    def _take(self, taker: BookOrder | None, at_ns: int) -> None:
-        if taker is None:
-            return
+    def _take(self, taker: BookOrder, at_ns: int) -> None:
         if not self._params.taker_delay_ms:
             self._execute(taker, at_ns)
             return
@@ -270,8 +215,7 @@ class Lane:
             self._execute(taker, at_ns)
 
     def _close(self, at_ns: int) -> None:
-        up_won = self._underlying.value >= self._start_value
-        self.winner = Outcome.UP if up_won else Outcome.DOWN
+        self.winner = self._life.underlying.winner
         self._schedule.at(at_ns + SWEEP_AFTER_NS, self._sweep)
         self._schedule.at(self._resolve_ns(), self._resolve)
 

@@ -13,7 +13,6 @@ import msgspec
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
-from pmcore.sim.crowd import CrowdParams
 from pmcore.sim.desk import CROWD, DeskParams
 from pmcore.sim.desk_venue import NO_MARKET, DeskVenue
 from pmcore.sim.flow import OrderFlow
@@ -30,6 +29,7 @@ from pmcore.sim.ports import (
     PlaceResult,
 )
 from pmcore.sim.scheduler import Scheduler
+from pmcore.sim.world_params import LIGHT, WorldParams
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
@@ -52,7 +52,7 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol = Protocol.V1
     taker_delay_ms: int = 0
     auto_tick: bool = False
-    crowd: CrowdParams = CrowdParams()
+    world: WorldParams = LIGHT
     desk: DeskParams = DeskParams()
 
 
@@ -177,7 +177,7 @@ class SyntheticVenue(DeskVenue):
             lane_params = LaneParams(
                 seed=params.seed,
                 resolve_delay_ms=params.resolve_delay_ms,
-                crowd=params.crowd,
+                world=params.world,
                 taker_delay_ms=params.taker_delay_ms,
                 auto_tick=params.auto_tick,
             )
