@@ -288,7 +288,7 @@ def test_a_window_resolves_and_cancels_what_still_rests() -> None:
 
 
 def test_a_reader_that_falls_behind_is_cut_off() -> None:
-    with synthetic_venue(speed=300.0, outbox_frames=100) as venue, small_socket(venue) as raw:
+    with synthetic_venue(speed=50.0, outbox_frames=100) as venue, small_socket(venue) as raw:
         url = f"ws://{venue.address}/ws/market"
         with connect(url, sock=raw, max_queue=1, max_size=None) as socket:
             up, down = venue.tokens(venue.slug)
