@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run fmt lint types imports test prop test-connected test-docker check bench docs coverage-core lock \
-	up up-sim down logs ps kill resume clean
+	up up-sim down logs ps status kill resume clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,17 +120,16 @@ logs: ## follow the services' logs
 ps: ## what runs, and how healthy
 	@$(COMPOSE) --profile sim ps
 
-# The containers share a token that the first of them made; processes without Docker are found by `pm` itself.
-WITH_TOKEN = PM_CONTROL_TOKEN="$${PM_CONTROL_TOKEN:-$$(for s in executor strategy feed userws; do \
-	$(COMPOSE) exec -T $$s cat /run/pm-control/token 2>/dev/null && break; done)}"
-
 # --- the operator's levers -------------------------------------------------------------------------------------
 
-kill: setup ## stop quoting and cancel everything, now (REASON=...)
-	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli kill --reason "$(REASON)"
+status: setup ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
+	@$(RUN) pmcore.tools.cli status $(ENGINE)
 
-resume: setup ## quote again after a kill
-	@$(WITH_TOKEN) $(RUN) pmcore.tools.cli resume
+kill: setup ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
+	@$(RUN) pmcore.tools.cli kill --reason "$(REASON)" $(ENGINE)
+
+resume: setup ## quote again after a kill (ENGINE=..., "--all")
+	@$(RUN) pmcore.tools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run

@@ -6,19 +6,22 @@ from functools import partial
 
 import msgspec
 
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 
 _DAY_NS = 86_400 * NS_PER_S
+SHOWN_RESULTS = 20
+"""Settled windows in /state; the sums are over all of the day."""
 
 
 class WindowResult(msgspec.Struct, frozen=True):
-    """One settled window; an unknown winner counts as the worst case."""
+    """One settled window. Without a winner `profit_u6` is that of the worst case."""
 
     close_ns: int
     profit_u6: int
+    winner_known: bool = True
 
 
 class DailyResults:
@@ -34,9 +37,11 @@ class DailyResults:
         for slug, data in (await self._bus.get_fields(self._key)).items():
             self._by_slug[slug] = msgspec.json.decode(data, type=WindowResult)
 
-    async def add(self, slug: str, close_ns: int, profit_u6: int) -> None:
+    async def add(
+        self, slug: str, close_ns: int, profit_u6: int, *, winner_known: bool = True
+    ) -> None:
         """Keep a window's result; forget those of the day before yesterday."""
-        self._by_slug[slug] = result = WindowResult(close_ns, profit_u6)
+        self._by_slug[slug] = result = WindowResult(close_ns, profit_u6, winner_known)
         put = partial(self._bus.put_field, self._key)
         await insist(partial(put, slug, msgspec.json.encode(result)))
         old = [s for s, r in self._by_slug.items() if close_ns - r.close_ns > 2 * _DAY_NS]
@@ -45,6 +50,36 @@ class DailyResults:
             await insist(partial(put, forgotten, None))
 
     def profit_u6(self, at_ns: int) -> int:
-        """Dollars (millionths) won on the UTC day of `at_ns`."""
+        """Dollars (millionths) won on the UTC day of `at_ns`; the worst case without a winner.
+
+        The daily limit counts with this figure. People are shown the two kinds apart.
+        """
+        return sum(result.profit_u6 for _, result in self._of_day(at_ns))
+
+    def as_view(self, at_ns: int, open_worst_case_u6: int) -> dict[str, object]:
+        """What /state says of the UTC day, in dollars; a profit is negative when it is a loss.
+
+        `profit_today`: settled windows with a known winner. `worst_case_profit_today`: those, and
+        the worst case of the windows without a winner, the open ones (`open_worst_case_u6`, in
+        millionths) included. `results_today`: the newest windows that are over.
+        """
+        day = self._of_day(at_ns)
+        known_u6 = sum(result.profit_u6 for _, result in day if result.winner_known)
+        worst_u6 = sum(result.profit_u6 for _, result in day) + open_worst_case_u6
+        newest = sorted(day, key=lambda item: item[1].close_ns, reverse=True)[:SHOWN_RESULTS]
+        return {
+            "profit_today": known_u6 / SHARE_U6,
+            "worst_case_profit_today": worst_u6 / SHARE_U6,
+            "windows_settled_today": len(day),
+            "winners_unknown_today": sum(not result.winner_known for _, result in day),
+            "results_today": {slug: _result_view(result) for slug, result in newest},
+        }
+
+    def _of_day(self, at_ns: int) -> list[tuple[str, WindowResult]]:
         day = at_ns // _DAY_NS
-        return sum(r.profit_u6 for r in self._by_slug.values() if r.close_ns // _DAY_NS == day)
+        return [(s, r) for s, r in self._by_slug.items() if r.close_ns // _DAY_NS == day]
+
+
+def _result_view(result: WindowResult) -> dict[str, float]:
+    name = "profit" if result.winner_known else "worst_case_profit"
+    return {name: result.profit_u6 / SHARE_U6}

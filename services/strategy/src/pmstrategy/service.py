@@ -14,6 +14,7 @@ from pmcore.messages.control import Halt, Resume
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.shell.halts import halt_view
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
 from pmcore.shell.strategy_settings import StrategySettings
@@ -91,9 +92,12 @@ class StrategyService:
             "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
             "windows_seen": len(self._done) + len(self._runners),
             "series_halted": {series: halt.reason for series, halt in self._series_halts.items()},
+            "series_halts": {
+                series: halt_view(halt) for series, halt in self._series_halts.items()
+            },
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
-            "profit_today": self._results.profit_u6(now_ns) / SHARE_U6,
+            **self._results.as_view(now_ns, self._open_worst_case_u6()),
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -175,9 +179,16 @@ class StrategyService:
         self._tasks.create_task(self._run_window(runner))
 
     def _prior_loss_u6(self) -> int:
-        """Lost today: windows that are over, and the worst case of those that are not."""
+        """Lost today: windows that are over, and the worst case of those that are not.
+
+        Millionths of a dollar; negative when the day has won more than it lost.
+        """
         open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
         return -self._results.profit_u6(self._context.clock.now_ns()) - open_u6
+
+    def _open_worst_case_u6(self) -> int:
+        """What the windows that are not over bring if each ends in the worst way."""
+        return sum(r.engine.session.profit_u6 for r in self._runners.values())
 
     async def _run_window(self, runner: WindowRunner) -> None:
         await runner.run()
@@ -188,13 +199,11 @@ class StrategyService:
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
         profit_u6 = session.profit_u6
-        await insist(partial(self._results.add, slug, runner.window.close_ns, profit_u6))
-        self._context.log.info(
-            "window_settled",
-            slug=slug,
-            winner=session.winner,
-            profit=profit_u6 / SHARE_U6,
-        )
+        known = session.winner is not None
+        add = partial(self._results.add, winner_known=known)
+        await insist(partial(add, slug, runner.window.close_ns, profit_u6))
+        figure = {"profit" if known else "worst_case_profit": profit_u6 / SHARE_U6}
+        self._context.log.info("window_settled", slug=slug, winner=session.winner, **figure)
         if all(spec.fixed_slug in self._done for spec in self._context.settings.series):
             self._all_done.set()
 

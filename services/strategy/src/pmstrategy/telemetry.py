@@ -26,8 +26,14 @@ class StrategyTelemetry:
         self.settled = gauge("settled_shares", "Shares held (MINED or CONFIRMED)", per_outcome)
         self.quote = gauge("quote_price_dollars", "Price of the resting bid, 0: none", per_outcome)
         self.net_diff = gauge("net_diff_shares", "Up shares minus Down shares", ("series",))
-        self.pair_cost = gauge("pair_cost_dollars", "Sum of both average costs", ("series",))
-        self.worst_loss = gauge("worst_loss_dollars", "Loss if the shorter leg wins", ("series",))
+        self.pair_cost = gauge(
+            "pair_cost_dollars", "Average cost of one Up and one Down, 0: no pair", ("series",)
+        )
+        self.worst_case_profit = gauge(
+            "worst_case_profit_dollars",
+            "Profit of the window, in the worst case until the winner is known; negative: a loss",
+            ("series",),
+        )
         self.can_open = gauge("can_open_state", "1 while new risk is allowed", ("series",))
         self.state = gauge("window_state", "1 for the state the window is in", ("series", "state"))
         self.windows = counter("windows_total", "Windows joined", ("series",))
@@ -55,7 +61,7 @@ class StrategyTelemetry:
         series, working = session.window.series, session.inventory.working
         self.net_diff.labels(series).set(working.net_diff_u6 / SHARE_U6)
         self.pair_cost.labels(series).set(working.portfolio_cost_dollars)
-        self.worst_loss.labels(series).set(working.worst_loss_u6 / SHARE_U6)
+        self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
         for state in WindowState:
             self.state.labels(series, state.value).set(session.clock.state is state)

@@ -229,7 +229,12 @@ class MarketSession:
         )
 
     def as_view(self, at_ns: int) -> dict[str, object]:
-        """For /state and metrics: what a person wants to know, in dollars and shares."""
+        """For /state and metrics: what a person wants to know, in dollars and shares.
+
+        A profit is money won, negative when it is lost. `profit` is None until the winner is
+        known; until then `worst_case_profit` is that if the outcome held less of wins. A cost is
+        None where nothing is held that it could be the cost of.
+        """
         working = self.inventory.working
         return {
             "slug": self.window.slug,
@@ -239,9 +244,9 @@ class MarketSession:
             "refused": self.refused,
             "can_open": self.can_open,
             "net_diff": working.net_diff_u6 / SHARE_U6,
-            "portfolio_cost": round(working.portfolio_cost_dollars, 6),
-            "worst_loss": working.worst_loss_u6 / SHARE_U6,
-            "profit": working.profit_u6(self.winner) / SHARE_U6 if self.winner else None,
+            "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
+            "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
+            "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
             "winner": self.winner.value if self.winner else None,
             "venue_mode": self.mode_now(at_ns).value,
             "tick": self.tick_e4 / 10_000,
@@ -265,7 +270,7 @@ class MarketSession:
             "flow": flow.state.value,
             "qty": holding.qty_u6 / SHARE_U6,
             "settled_qty": settled.qty_u6 / SHARE_U6,
-            "avg_cost": round(holding.avg_cost_dollars, 6),
+            "avg_cost": round(holding.avg_cost_dollars, 6) or None,
             "quote": order.price_e4 / 10_000 if order else None,
             "leaves": order.leaves_u6 / SHARE_U6 if order else None,
             "order_state": order.state.value if order else None,

@@ -45,6 +45,7 @@ from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
+from pmcore.model.units import format_profit
 
 Output = CommandMessage | Notice
 
@@ -256,4 +257,5 @@ class WindowEngine:
             return []
         session.clock.wind_down()
         reason = "PM_MAX_WINDOW_LOSS" if window else "PM_MAX_DAILY_LOSS"
-        return [self._notice(NoticeKind.LOSS_LIMIT, reason, f"worst case {loss_u6} u6")]
+        detail = f"profit of this window in the worst case: {format_profit(-loss_u6)} dollars"
+        return [self._notice(NoticeKind.LOSS_LIMIT, reason, detail)]

@@ -84,7 +84,11 @@ class Position(msgspec.Struct, frozen=True):
 
     @property
     def worst_loss_u6(self) -> int:
-        """Dollars lost if the outcome that we own less of wins: cost minus min(qty), rounded up."""
+        """Loss (millionths of a dollar) if the outcome that we own less of wins, rounded up.
+
+        Cost minus the smaller holding. Negative: a gain, whoever wins. People are shown the
+        opposite sign, as `worst_case_profit`.
+        """
         cost_u6 = -(-(self.up.cost_e4u6 + self.down.cost_e4u6) // PRICE_ONE_E4)
         return cost_u6 - min(self.up.qty_u6, self.down.qty_u6)
 

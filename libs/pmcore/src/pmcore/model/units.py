@@ -52,10 +52,11 @@ def parse_qty_u6(text: str) -> int:
 
 
 def _format_fixed(value: int, decimals: int) -> str:
-    whole, fraction = divmod(value, 10**decimals)
+    whole, fraction = divmod(abs(value), 10**decimals)
+    sign = "-" if value < 0 else ""
     if not fraction:
-        return str(whole)
-    return f"{whole}.{fraction:0{decimals}d}".rstrip("0")
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{fraction:0{decimals}d}".rstrip("0")
 
 
 @lru_cache(maxsize=16_384)
@@ -67,6 +68,11 @@ def format_price(price_e4: int) -> str:
 def format_qty(qty_u6: int) -> str:
     """634_490_000 -> `"634.49"`."""
     return _format_fixed(qty_u6, 6)
+
+
+def format_profit(profit_u6: int) -> str:
+    """Dollars with the sign in front: 1_250_000 -> `"+1.25"`, -200_000 -> `"-0.2"`."""
+    return f"+{format_qty(profit_u6)}" if profit_u6 > 0 else format_qty(profit_u6)
 
 
 def complement_e4(price_e4: int) -> int:

@@ -18,16 +18,23 @@ from pydantic import BaseModel, Field
 from pmcore.model.errors import TransportError
 from pmcore.shell.errors import StartupError
 from pmcore.shell.files import create_file_once
-from pmcore.shell.halts import HaltLever
+from pmcore.shell.halts import HaltLever, halt_view
 from pmcore.shell.metrics import ServiceMetrics
 
 TOKEN_FILE = "control_token"  # noqa: S105 - a file's name
 
 
 class KillRequest(BaseModel):
-    """Body of POST /kill."""
+    """Body of POST /kill. `by`: who asks; this service's name without it."""
 
     reason: str = Field(default="operator", min_length=1, max_length=200)
+    by: str = Field(default="", max_length=100)
+
+
+class ResumeRequest(BaseModel):
+    """Body of POST /resume."""
+
+    by: str = Field(default="", max_length=100)
 
 
 def control_token(given: str | None, data_dir: Path) -> str:
@@ -80,20 +87,24 @@ def create_control_app(
 
     @app.get("/state", dependencies=guarded)
     async def show_state() -> JSONResponse:
-        return JSONResponse({"halted": lever.reason, **state()})
+        halt = lever.halt_in_force
+        view = halt_view(halt) if halt else None
+        return JSONResponse({"halted": lever.reason, "halt": view, **state()})
 
     @app.post("/kill", dependencies=guarded)
     async def kill(body: Annotated[KillRequest | None, None] = None) -> JSONResponse:
-        reason = (body or KillRequest()).reason
-        in_redis = await lever.halt(reason, by=f"{metrics.service} /kill")
+        asked = body or KillRequest()
+        reason = asked.reason
+        in_redis = await lever.halt(reason, by=asked.by or f"{metrics.service} /kill")
         return JSONResponse(
             {"halted": reason, "redis": "ok" if in_redis else "away"},
         )
 
     @app.post("/resume", dependencies=guarded)
-    async def resume() -> JSONResponse:
+    async def resume(body: Annotated[ResumeRequest | None, None] = None) -> JSONResponse:
+        by = (body or ResumeRequest()).by
         try:
-            await lever.resume(by=f"{metrics.service} /resume")
+            await lever.resume(by=by or f"{metrics.service} /resume")
         except TransportError as error:
             return JSONResponse({"halted": lever.reason, "redis": "away", "why": str(error)}, 503)
         return JSONResponse({"halted": "", "redis": "ok"})

@@ -8,6 +8,7 @@ Redis as soon as it answers. A resume needs Redis: without it nobody can know th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import msgspec
 
 from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import TransportError
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.files import remove_file, write_file_atomically
 from pmcore.shell.logs import Log
 from pmcore.wire import keys
@@ -60,6 +62,11 @@ class HaltLever:
     def reason(self) -> str:
         """Why the service is halted, or ""."""
         return self._held.reason if self._held else ""
+
+    @property
+    def halt_in_force(self) -> Halt | None:
+        """The halt that holds, or None."""
+        return self._held
 
     async def load(self, backlog: Sequence[ControlMessage]) -> None:
         """Take up an earlier halt: Redis' own, or the file's if nobody resumed since."""
@@ -138,6 +145,13 @@ class HaltLever:
             self._log.warning("resumed", by=resume.by)
         # also when nobody halted: a service may hold for reasons of its own, and a person looked
         await self._service.on_resume()
+
+
+def halt_view(halt: Halt) -> dict[str, str]:
+    """A halt as /state shows it: `reason`, `by`, and `since` (UTC; "" when nobody knows)."""
+    moment = datetime.fromtimestamp(halt.ts_recv_ns // NS_PER_S, UTC)
+    since = f"{moment:%Y-%m-%dT%H:%M:%SZ}" if halt.ts_recv_ns else ""
+    return {"reason": halt.reason, "by": halt.by, "since": since}
 
 
 def _decode(stored: bytes) -> Halt:

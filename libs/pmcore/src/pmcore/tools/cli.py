@@ -35,8 +35,18 @@ _SIMULATOR_EXAMPLES = """examples:
   pm simulator --faults '{"mode":"post_only","mode_s":60}'
 """
 _KILL_EXAMPLES = """examples:
-  pm kill                                    cancel everything, place nothing until `pm resume`
+  pm kill                                    every engine of this checkout: cancel everything, place
+                                             nothing until `pm resume`
   pm kill --reason "news at 14:30"
+  pm kill --run 3                            only the run in var/run-3
+exit code: 0 all obeyed; 1 not all, or not known; 3 no engine found
+"""
+_RESUME_EXAMPLES = """examples:
+  pm resume                                  the only engine that is up
+  pm resume --run 3                          one of several; --compose, --all
+exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
+"""
+_STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
 """
 _DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
@@ -192,18 +202,25 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = _command(
-        commands, "status", "status:status_command", "ask every service how it is", ""
+        commands,
+        "status",
+        "status:status_command",
+        "how every engine of this checkout is: halts, services, profit",
+        _STATUS_EXAMPLES,
     )
-    status.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_choice(status)
     kill = _command(
         commands,
         "kill",
-        "status:kill_command",
+        "levers:kill_command",
         "cancel everything and place nothing, until resume",
         _KILL_EXAMPLES,
     )
     kill.add_argument("--reason", default="operator", metavar="TEXT", help="kept with the halt")
-    _command(commands, "resume", "status:resume_command", "lift a kill", "")
+    _add_choice(kill)
+    _add_choice(
+        _command(commands, "resume", "levers:resume_command", "lift a kill", _RESUME_EXAMPLES)
+    )
     doctor = _command(
         commands,
         "doctor",
@@ -212,6 +229,24 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         _DOCTOR_EXAMPLES,
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+
+
+def _add_choice(command: argparse.ArgumentParser) -> None:
+    """Which engines are meant."""
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument("--run", metavar="ID", help="this `pm run`: its number or its process")
+    choice.add_argument(
+        "--compose",
+        nargs="?",
+        const="",
+        metavar="PROJECT",
+        help="the Compose stack of this checkout, or this one of several",
+    )
+    choice.add_argument(
+        "--urls", action="store_true", help="the services that PM_<SERVICE>_URL names"
+    )
+    choice.add_argument("--all", action="store_true", help="every engine that is found")
+    command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
 def _command(

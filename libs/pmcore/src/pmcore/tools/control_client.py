@@ -14,11 +14,15 @@ TIMEOUT_S = 3.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service said; `status` is 0 when nobody answered and `problem` says why."""
+    """What a service said; `status` is 0 when nobody answered and `problem` says why.
+
+    `refused`: nobody listens at the address, so the request reached nobody.
+    """
 
     status: int
     body: dict[str, Any]
     problem: str = ""
+    refused: bool = False
 
     @property
     def ok(self) -> bool:
@@ -48,7 +52,8 @@ class ControlClient:
                 method, f"{self.base_url}{path}", json=body, headers=self._headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(status=0, body={}, problem=_as_problem(error))
+            refused = isinstance(error, httpx.ConnectError)
+            return Answer(status=0, body={}, problem=_as_problem(error), refused=refused)
         return _as_answer(response)
 
 

@@ -176,7 +176,14 @@ class Replay:
         view = engine.view()
         summary.results[window.slug] = {
             name: view[name]
-            for name in ("state", "net_diff", "portfolio_cost", "worst_loss", "profit", "refused")
+            for name in (
+                "state",
+                "net_diff",
+                "portfolio_cost",
+                "worst_case_profit",
+                "profit",
+                "refused",
+            )
             if view[name] not in (None, "")
         }
         if window.inferred:

@@ -27,16 +27,17 @@ from pmcore.shell.local_redis import LocalRedis, LocalRedisError
 from pmcore.shell.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings import SIMULATOR_URLS, try_settings, variable_of
 from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.tools.checkout import find_checkout
 from pmcore.tools.control_client import ControlClient, open_http
 from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
 from pmcore.tools.run_files import (
+    HeldRecord,
     RunRecord,
+    hold_record,
     new_directory,
     remove_directory,
-    remove_record,
     runs_root,
-    write_record,
 )
 from pmcore.tools.run_options import read_options
 from pmcore.tools.run_plan import (
@@ -134,6 +135,7 @@ class LocalRun:
         self._waiting: dict[str, str] = {}
         self._interrupted = asyncio.Event()
         self._orders_left: int | None = None
+        self._record: HeldRecord | None = None
         self._view = RunView(f"pm run, {options.mode}: {options.market}")
 
     async def go(self) -> tuple[End, RunSummary]:
@@ -146,7 +148,8 @@ class LocalRun:
             with self._view:
                 end = await self._with_redis()
         finally:
-            remove_record(self._directory)
+            if self._record is not None:
+                self._record.remove()
         summary = summarise_run(self._states)
         summary.mode = self._options.mode
         summary.inventory = inventory_of(self._windows)
@@ -198,7 +201,8 @@ class LocalRun:
             environ=self._environ,
         )
         plan = plan_run(self._options, around, free_ports(len(SERVICES) + 2))
-        write_record(
+        checkout = find_checkout(Path.cwd())
+        self._record = hold_record(
             self._directory,
             RunRecord(
                 pid=os.getpid(),
@@ -206,8 +210,11 @@ class LocalRun:
                 urls=plan.urls(),
                 control_token=around.control_token,
                 redis_url=redis_url,
+                checkout=str(checkout or ""),
             ),
         )
+        if not self._record.registered and self._directory.name.startswith("run-"):
+            self._view.say(f"pm kill finds this run only with PM_DATA_DIR={self._directory.parent}")
         self._token = around.control_token
         return plan
 

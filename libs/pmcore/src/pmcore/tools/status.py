@@ -1,7 +1,6 @@
-"""`pm status`, `pm kill`, `pm resume`: the operator's levers, over the control endpoints.
+"""`pm status`: every engine of this checkout: halts first, then services, then money.
 
-Addresses and token: PM_<SERVICE>_URL and PM_CONTROL_TOKEN where set, else those of the newest
-`pm run` that is going on, else the ports of docs/ARCHITECTURE.md.
+What a service tells only to its token (`/state`) is missing without one, and then it says so.
 """
 
 from __future__ import annotations
@@ -9,150 +8,227 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pmcore.tools.control_client import Answer, ControlClient, open_http
-from pmcore.tools.errors import EXIT_FAILED, EXIT_OK, CommandError
-from pmcore.tools.run_files import newest_record, runs_root
+from pmcore.tools.engines import Engine, Found, ServiceAt
+from pmcore.tools.errors import EXIT_FAILED, EXIT_OK
+from pmcore.tools.levers import nothing_found, read_choice, say_notes, title_of, visit
+from pmcore.tools.money import profit_text
+from pmcore.tools.summary import as_count, as_mapping
 
-_DEFAULT_PORTS = {
-    "feed": 8101,
-    "strategy": 8102,
-    "executor": 8103,
-    "userws": 8104,
-}
-_KEPT_TOKEN = Path("control_token")
+_UNKNOWN = "unknown"
+_NEEDS_TOKEN = (401, 403)
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """The services to talk to."""
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one service said to /readyz and /state."""
 
-    urls: dict[str, str]
-    token: str
-    source: str
+    place: ServiceAt
+    readiness: Answer
+    state: Answer
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not ready; empty when it is."""
+        if self.readiness.ok:
+            return []
+        reasons = self.readiness.body.get("reasons")
+        if isinstance(reasons, list) and reasons:
+            return [str(reason) for reason in reasons]
+        return [self.readiness.problem]
+
+    @property
+    def token_refused(self) -> bool:
+        """Whether it answers, but not to our token."""
+        return self.state.status in _NEEDS_TOKEN
 
 
-def find_target(environ: Mapping[str, str]) -> Target:
-    """Where the services are. Raise `CommandError` when a token file cannot be read."""
-    record = newest_record(runs_root(environ))
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in _DEFAULT_PORTS.items()}
-    source = "the default ports"
-    token = _given_token(environ)
-    if record is not None:
-        urls = record.urls
-        source = f"the run of process {record.pid}"
-        token = token or record.control_token
-    given = {
-        name: url
-        for name in (*_DEFAULT_PORTS, "simulator")
-        if (url := environ.get(f"PM_{name.upper()}_URL"))
-    }
-    if given:
-        urls = {**urls, **given}
-        source = "PM_*_URL"
-    return Target(urls=urls, token=token, source=source)
+class HaltShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A halt as people see it. `series` is "" for a halt of the whole engine."""
+
+    reason: str
+    by: str
+    since: str
+    series: str = ""
+    services: tuple[str, ...] = ()
 
 
 def status_command(arguments: argparse.Namespace) -> int:
-    """Ask every service; 0 when all are ready."""
-    target = find_target(os.environ)
-    answers = asyncio.run(_ask_all(target))
-    ready = all(answer.ok for answer, _ in answers.values())
+    """Ask every service; 0 when all are ready and nothing is halted."""
+    return asyncio.run(_status(arguments))
+
+
+async def _status(arguments: argparse.Namespace) -> int:
+    choice = read_choice(arguments)
+    async with open_http() as http:
+
+        async def ask(engine: Engine) -> list[ServiceStatus]:
+            return list(await asyncio.gather(*(_ask(http, place) for place in engine.services)))
+
+        seen, found = await visit(http, os.environ, choice, ask)
+    say_notes(found)
     if arguments.json:
-        report = {
-            name: {
-                "url": target.urls[name],
-                "ready": readiness.ok,
-                "reasons": _reasons(readiness),
-                "state": state.body,
-            }
-            for name, (readiness, state) in answers.items()
-        }
-        print(msgspec.json.encode(report).decode())
+        print(msgspec.json.encode(_as_object(seen, found)).decode())
     else:
-        _print_status(target, answers)
-    return EXIT_OK if ready else EXIT_FAILED
+        print_status(seen)
+    if not seen and not found.doubts:
+        raise nothing_found(found, choice)
+    well = seen and not found.doubts and all(_is_well(services) for _, services in seen)
+    return EXIT_OK if well else EXIT_FAILED
 
 
-def kill_command(arguments: argparse.Namespace) -> int:
-    """Tell every service to halt; 0 when one that halts the rest has taken it."""
-    answers = asyncio.run(_tell_all(find_target(os.environ), "/kill", {"reason": arguments.reason}))
-    taken = _print_answers(answers, "halted")
-    if not taken:
-        raise CommandError("nobody took the kill: the engine is not halted by this command")
-    if "executor" not in taken:
-        print("pm kill: the executor did not answer itself; it learns of the halt from Redis")
-    return EXIT_OK
+async def _ask(http: httpx.AsyncClient, place: ServiceAt) -> ServiceStatus:
+    if place.absent:
+        nobody = Answer(status=0, body={}, problem=place.absent)
+        return ServiceStatus(place=place, readiness=nobody, state=nobody)
+    client = ControlClient(http, place.url, place.token)
+    readiness, state = await asyncio.gather(client.get("/readyz"), client.get("/state"))
+    return ServiceStatus(place=place, readiness=readiness, state=state)
 
 
-def resume_command(_: argparse.Namespace) -> int:
-    """Lift a kill; 0 when a service has taken it."""
-    answers = asyncio.run(_tell_all(find_target(os.environ), "/resume", {}))
-    if not _print_answers(answers, "resumed"):
-        raise CommandError("nobody took the resume")
-    return EXIT_OK
+def halts_of(services: list[ServiceStatus]) -> list[HaltShown]:
+    """The halts of an engine: the same halt at several services is one, series' halts are last."""
+    merged: dict[str, HaltShown] = {}
+    of_series = []
+    for each in services:
+        halt = as_mapping(each.state.body.get("halt"))
+        reason = halt.get("reason") or each.readiness.body.get("halted")
+        if reason:
+            old = merged.get(str(reason))
+            merged[str(reason)] = HaltShown(
+                reason=_plain(reason),
+                by=_plain(halt.get("by") or (old.by if old else _UNKNOWN)),
+                since=_plain(halt.get("since") or (old.since if old else _UNKNOWN)),
+                services=(*(old.services if old else ()), each.place.name),
+            )
+        for series, view in as_mapping(each.state.body.get("series_halts")).items():
+            shown = as_mapping(view)
+            of_series.append(
+                HaltShown(
+                    reason=_plain(shown.get("reason")),
+                    by=_plain(shown.get("by")),
+                    since=_plain(shown.get("since")),
+                    series=_plain(series),
+                    services=(each.place.name,),
+                )
+            )
+    return [*merged.values(), *of_series]
 
 
-async def _ask_all(target: Target) -> dict[str, tuple[Answer, Answer]]:
-    async with open_http() as http:
-        clients = [ControlClient(http, url, target.token) for url in target.urls.values()]
-        readiness = await asyncio.gather(*(client.get("/readyz") for client in clients))
-        states = await asyncio.gather(*(client.get("/state") for client in clients))
-    return dict(zip(target.urls, zip(readiness, states, strict=True), strict=True))
+def print_status(seen: list[tuple[Engine, list[ServiceStatus]]]) -> None:
+    """The page for people: halts of all engines before anything else."""
+    lines = [line for engine, services in seen for line in _halt_lines(engine, services)]
+    for engine, services in seen:
+        lines += ["", title_of(engine)] if lines else [title_of(engine)]
+        if engine.problem:
+            lines.append(f"  {engine.problem}")
+        lines += _service_lines(services)
+        lines += _hidden_lines(services)
+        lines += _money_lines(services)
+    for line in lines:
+        print(line)
 
 
-async def _tell_all(target: Target, path: str, body: dict[str, Any]) -> dict[str, Answer]:
-    names = [name for name in target.urls if name != "simulator"]
-    async with open_http() as http:
-        clients = [ControlClient(http, target.urls[name], target.token) for name in names]
-        answers = await asyncio.gather(*(client.post(path, body) for client in clients))
-    return dict(zip(names, answers, strict=True))
+def _halt_lines(engine: Engine, services: list[ServiceStatus]) -> list[str]:
+    lines = []
+    tradings = [each.place.name for each in services if each.place in engine.halting]
+    for halt in halts_of(services):
+        what = f"{engine.name}, series {halt.series}" if halt.series else engine.name
+        since = halt.since.replace("T", " ").replace("Z", " UTC")
+        others = [name for name in tradings if name not in halt.services]
+        rest = f"; NOT halted: {', '.join(others)}" if others and not halt.series else ""
+        lines.append(f"HALTED {what}: {halt.reason} (since {since}, by {halt.by}{rest})")
+    return lines
 
 
-def _print_answers(answers: Mapping[str, Answer], done: str) -> list[str]:
-    for name, answer in answers.items():
-        print(f"{name}: {done if answer.ok else answer.problem}")
-    return [name for name, answer in answers.items() if answer.ok]
-
-
-def _print_status(target: Target, answers: Mapping[str, tuple[Answer, Answer]]) -> None:
-    table = Table("service", "address", "ready", "why not", box=None, pad_edge=False)
-    for name, (readiness, _) in answers.items():
-        table.add_row(
-            name,
-            target.urls[name],
-            "yes" if readiness.ok else "no",
-            "; ".join(_reasons(readiness)),
+def _service_lines(services: list[ServiceStatus]) -> list[str]:
+    wide = max((len(each.place.name) for each in services), default=0)
+    lines = []
+    for each in services:
+        ready = (
+            "ready" if each.readiness.ok else f"not ready: {'; '.join(map(_plain, each.reasons))}"
         )
-    Console().print(table)
-    print(f"(addresses: {target.source})", file=sys.stderr)
+        lines.append(f"  {each.place.name.ljust(wide)}  {each.place.url or '-'}  {ready}")
+    return lines
 
 
-def _reasons(readiness: Answer) -> list[str]:
-    if readiness.ok:
+def _hidden_lines(services: list[ServiceStatus]) -> list[str]:
+    refused = [each.place.name for each in services if each.token_refused]
+    if not refused:
         return []
-    reasons = readiness.body.get("reasons")
-    if isinstance(reasons, list) and reasons:
-        return [str(reason) for reason in reasons]
-    return [readiness.problem]
+    return [
+        f"  cannot be shown: profit, windows, orders, and since when and by whom it is halted. "
+        f"{', '.join(refused)} did not take the control token (PM_CONTROL_TOKEN)"
+    ]
 
 
-def _given_token(environ: Mapping[str, str]) -> str:
-    if token := environ.get("PM_CONTROL_TOKEN"):
-        return token
-    named = environ.get("PM_CONTROL_TOKEN_FILE")
-    try:
-        if named:
-            return Path(named).read_text().strip()
-        return (runs_root(environ) / _KEPT_TOKEN).read_text().strip()
-    except OSError as error:
-        if named:
-            raise CommandError(f"PM_CONTROL_TOKEN_FILE: {error}") from error
-        return ""
+def _money_lines(services: list[ServiceStatus]) -> list[str]:
+    state = next((e.state.body for e in services if e.place.name == "strategy"), {})
+    if not isinstance(state.get("profit_today"), int | float):
+        return []
+    unknown = as_count(state.get("winners_unknown_today"))
+    settled = as_count(state.get("windows_settled_today"))
+    without = f", {unknown} more without a known winner" if unknown else ""
+    worst = state.get("worst_case_profit_today")
+    lines = [
+        f"  profit today (UTC): {profit_text(state['profit_today'])} "
+        f"in {settled - unknown} settled windows{without}"
+    ]
+    if isinstance(worst, int | float):
+        lines.append(f"  if every window without a winner ends at its worst: {profit_text(worst)}")
+    for slug, view in as_mapping(state.get("windows")).items():
+        window = as_mapping(view)
+        lines.append(f"    {_plain(slug)}  {_plain(window.get('state'))}  {_profit_of(window)}")
+    for slug, view in as_mapping(state.get("results_today")).items():
+        if slug not in as_mapping(state.get("windows")):
+            lines.append(f"    {_plain(slug)}  over  {_profit_of(as_mapping(view))}")
+    return lines
+
+
+def _profit_of(window: Any) -> str:
+    if isinstance(profit := window.get("profit"), int | float):
+        return f"profit {profit_text(profit)}"
+    if isinstance(worst := window.get("worst_case_profit"), int | float):
+        return f"no winner known; profit in the worst case {profit_text(worst)}"
+    return ""
+
+
+def _is_well(services: list[ServiceStatus]) -> bool:
+    return bool(services) and all(e.readiness.ok for e in services) and not halts_of(services)
+
+
+def _as_object(seen: list[tuple[Engine, list[ServiceStatus]]], found: Found) -> dict[str, Any]:
+    return {
+        "engines": [
+            {
+                "name": engine.name,
+                "kind": engine.kind.value,
+                "about": engine.about,
+                "problem": engine.problem,
+                "halts": msgspec.to_builtins(halts_of(services)),
+                "services": {
+                    each.place.name: {
+                        "url": each.place.url,
+                        "ready": each.readiness.ok,
+                        "reasons": each.reasons,
+                        "token_refused": each.token_refused,
+                        "state": each.state.body,
+                    }
+                    for each in services
+                },
+            }
+            for engine, services in seen
+        ],
+        "notes": found.notes,
+        "doubts": found.doubts,
+    }
+
+
+def _plain(value: object) -> str:
+    """Another process' text in one printable line."""
+    text = " ".join(str(value if value is not None else "").split())
+    return "".join(char for char in text if char.isprintable())

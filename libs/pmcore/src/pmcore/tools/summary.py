@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.tools.money import figure_text
 
 _BOOK_COUNTS = (
     "books_verified",
@@ -28,7 +29,7 @@ _ENGINE_COUNTS = (
     "fills",
     "limit_violations",
 )
-_INVENTORY = ("net_diff", "portfolio_cost", "worst_loss", "profit")
+_INVENTORY = ("net_diff", "portfolio_cost", "worst_case_profit", "profit")
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -141,9 +142,9 @@ def print_summary(summary: Summary, console: Console, title: str) -> None:
         title_of_row = name.replace("_", " ")
         if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
             for key, inner in value.items():
-                table.add_row(f"{title_of_row} {key}", _as_text(inner))
+                table.add_row(f"{title_of_row} {key}", _as_text(key, inner))
         elif value not in ("", None, {}):
-            table.add_row(title_of_row, _as_text(value))
+            table.add_row(title_of_row, _as_text(name, value))
     console.print(table)
 
 
@@ -157,7 +158,15 @@ def as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _as_text(value: object) -> str:
+def _as_text(name: str, value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_as_text(item)}" for key, item in value.items())
+        return ", ".join(
+            f"{_title(key, item)} {_as_text(key, item)}" for key, item in value.items()
+        )
+    if (figure := figure_text(name, value)) is not None:
+        return figure
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _title(name: str, value: object) -> str:
+    return name if figure_text(name, value) is None else name.replace("_", " ")
