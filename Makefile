@@ -122,13 +122,17 @@ ps: ## what runs, and how healthy
 
 # --- the operator's levers -------------------------------------------------------------------------------------
 
-status: setup ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
+# A halt must not wait for an installation: what is in .venv is used as it is.
+LEVERS_NEED := $(if $(wildcard $(PY)),,setup)
+kill: export REASON := $(REASON)
+
+status: $(LEVERS_NEED) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
 	@$(RUN) pmcore.tools.cli status $(ENGINE)
 
-kill: setup ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
-	@$(RUN) pmcore.tools.cli kill --reason "$(REASON)" $(ENGINE)
+kill: $(LEVERS_NEED) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
+	@$(RUN) pmcore.tools.cli kill --reason="$$REASON" $(ENGINE)
 
-resume: setup ## quote again after a kill (ENGINE=..., "--all")
+resume: $(LEVERS_NEED) ## quote again after a kill (ENGINE=..., "--all")
 	@$(RUN) pmcore.tools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/

@@ -182,6 +182,20 @@ def test_the_profit_is_the_worst_case_until_somebody_won() -> None:
     assert session.profit_u6 == -2_000_000
 
 
+def test_the_views_profits_are_negative_when_money_is_lost() -> None:
+    session = open_session()
+    session.inventory.apply(fill(UP, "5", "0.4"), UP)
+    view = session.as_view(at(2))
+    assert (view["profit"], view["worst_case_profit"], view["portfolio_cost"]) == (None, -2.0, None)
+    session.inventory.apply(fill(DOWN, "5", "0.56", trade_id="t2"), DOWN)
+    view = session.as_view(at(2))
+    assert (view["worst_case_profit"], view["portfolio_cost"]) == (0.2, 0.96)
+    assert "worst_loss" not in view
+    session.winner = UP
+    view = session.as_view(at(2))
+    assert (view["profit"], view["worst_case_profit"]) == (0.2, None)
+
+
 def test_the_view_names_what_a_person_wants_to_know() -> None:
     session = open_session()
     view = session.as_view(at(2))

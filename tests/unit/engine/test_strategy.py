@@ -277,7 +277,9 @@ def test_loss_limits_wind_down(limits: LimitParams, reason: str) -> None:
     desk.books(1.5, *BOOKS)
     desk.batch(2, desk.filled(2, "a", UP, "5", "0.47"))
     assert desk.session.clock.state is WindowState.WINDING_DOWN
-    assert [n.reason for n in desk.notices(NoticeKind.LOSS_LIMIT)] == [reason]
+    (notice,) = desk.notices(NoticeKind.LOSS_LIMIT)
+    assert notice.reason == reason
+    assert notice.detail == "profit of this window in the worst case: -2.35 dollars"
     desk.batch(2.5)
     assert len(desk.notices(NoticeKind.LOSS_LIMIT)) == 1
 

@@ -46,6 +46,21 @@ def test_prices_survive_the_wire(price_e4: int) -> None:
     assert not ("." in text and text.endswith("0"))
 
 
+@pytest.mark.parametrize(
+    ("amount_u6", "text", "profit"),
+    [
+        (-200_000, "-0.2", "-0.2"),
+        (-1_000_000, "-1", "-1"),
+        (-1, "-0.000001", "-0.000001"),
+        (0, "0", "0"),
+        (1_250_000, "1.25", "+1.25"),
+    ],
+)
+def test_a_negative_amount_keeps_its_digits(amount_u6: int, text: str, profit: str) -> None:
+    assert units.format_qty(amount_u6) == text
+    assert units.format_profit(amount_u6) == profit
+
+
 @given(st.integers(0, 10**15))
 def test_sizes_survive_the_wire(qty_u6: int) -> None:
     assert units.parse_qty_u6(units.format_qty(qty_u6)) == qty_u6

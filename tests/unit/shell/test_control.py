@@ -94,9 +94,20 @@ async def test_kill_and_resume(http: httpx.AsyncClient, service: _Service) -> No
     assert (answer.status_code, answer.json()) == (200, {"halted": "enough", "redis": "ok"})
     assert service.halted == "enough"
     state = await http.get("/state", headers=_AUTH)
-    assert state.json() == {"halted": "enough", "frames": 1}
+    halt = {"reason": "enough", "by": "feed /kill", "since": "1970-01-01T00:00:00Z"}
+    assert state.json() == {"halted": "enough", "halt": halt, "frames": 1}
     assert (await http.post("/resume", headers=_AUTH)).status_code == 200
     assert service.halted == ""
+
+
+async def test_state_says_since_when_and_by_whom_it_is_halted(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/state", headers=_AUTH)).json()["halt"] is None
+    body = {"reason": "news", "by": "alice@desk"}
+    assert (await http.post("/kill", headers=_AUTH, json=body)).status_code == 200
+    halt = (await http.get("/state", headers=_AUTH)).json()["halt"]
+    assert halt == {"reason": "news", "by": "alice@desk", "since": "1970-01-01T00:00:00Z"}
+    assert (await http.post("/resume", headers=_AUTH, json={"by": "bob"})).status_code == 200
+    assert (await http.get("/state", headers=_AUTH)).json()["halt"] is None
 
 
 async def test_kill_needs_no_body(http: httpx.AsyncClient, service: _Service) -> None:

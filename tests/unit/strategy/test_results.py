@@ -7,7 +7,7 @@ import pytest
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
-from pmstrategy.results import DailyResults
+from pmstrategy.results import SHOWN_RESULTS, DailyResults
 from support.builders import T0_NS
 
 DAY_NS = 86_400 * NS_PER_S
@@ -37,6 +37,41 @@ async def test_a_restart_finds_them_and_a_window_counts_once(bus: MemoryBus) -> 
     other_account = DailyResults(bus, "other")
     await other_account.load()
     assert other_account.profit_u6(TODAY_NS) == 0
+
+
+async def test_a_profit_is_only_what_is_called_so(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("yesterday", TODAY_NS - 1, 9_000_000)
+    await results.add("won", TODAY_NS, 1_250_000)
+    await results.add("unknown", TODAY_NS + 1, -2_350_000, winner_known=False)
+    later = DailyResults(bus, "main")
+    await later.load()
+    assert later.as_view(TODAY_NS, -1_000_000) == {
+        "profit_today": 1.25,
+        "worst_case_profit_today": -2.1,
+        "windows_settled_today": 2,
+        "winners_unknown_today": 1,
+        "results_today": {"unknown": {"worst_case_profit": -2.35}, "won": {"profit": 1.25}},
+    }
+
+
+async def test_a_result_of_an_older_version_has_a_winner(bus: MemoryBus) -> None:
+    old = b'{"close_ns":%d,"profit_u6":-5000000}' % TODAY_NS
+    await bus.put_field(keys.results("main"), "old", old)
+    results = DailyResults(bus, "main")
+    await results.load()
+    assert results.as_view(TODAY_NS, 0)["profit_today"] == -5.0
+
+
+async def test_the_sums_are_over_the_day_and_the_list_is_bounded(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    for number in range(SHOWN_RESULTS + 5):
+        await results.add(f"w{number}", TODAY_NS + number, 1_000_000)
+    view = results.as_view(TODAY_NS, 0)
+    assert view["profit_today"] == SHOWN_RESULTS + 5
+    listed = view["results_today"]
+    assert isinstance(listed, dict)
+    assert list(listed) == [f"w{number}" for number in range(SHOWN_RESULTS + 4, 4, -1)]
 
 
 async def test_old_ones_are_forgotten(bus: MemoryBus) -> None:

@@ -43,7 +43,7 @@ def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> 
     assert samples[f"settled_shares{up}"] == 0
     assert samples[f"ofi_shares{up}"] == 7
     assert samples[f"book_age_seconds{up}"] == 2
-    assert samples['worst_loss_dollars{series="btc-15m"}'] == 2.35
+    assert samples['worst_case_profit_dollars{series="btc-15m"}'] == -2.35
     assert samples['window_state{series="btc-15m",state="quoting"}'] == 1
     assert samples['window_state{series="btc-15m",state="settled"}'] == 0
 

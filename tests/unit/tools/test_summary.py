@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
+
+from rich.console import Console
 
 from pmcore.engine.counters import EngineCounters
 from pmcore.machines.book import BookCounters
 from pmcore.tools.summary import (
+    RunSummary,
     Summary,
     add_reasons,
     as_json_line,
     inventory_of,
+    print_summary,
     summarise_run,
 )
 
@@ -84,6 +89,16 @@ def test_reasons_add_up() -> None:
     counts = {"bad_json": 1}
     add_reasons(counts, {"bad_json": 2, "foreign_token": 1})
     assert counts == {"bad_json": 3, "foreign_token": 1}
+
+
+def test_people_read_the_sign_and_the_unit_of_every_figure() -> None:
+    view = {"net_diff": -5.0, "portfolio_cost": 0.96, "worst_case_profit": -0.2, "profit": None}
+    summary = RunSummary(inventory=inventory_of({"w": view}), max_pair_cost=0.98)
+    out = io.StringIO()
+    print_summary(summary, Console(file=out, width=120), "pm run")
+    assert "net diff -5 shares, portfolio cost $0.96, worst case profit -$0.20" in out.getvalue()
+    assert "max pair cost" in out.getvalue()
+    assert "$0.98" in out.getvalue()
 
 
 def test_inventory_is_what_a_window_held_when_last_seen() -> None:

@@ -20,6 +20,7 @@ import msgspec
 from pmcore.tools.engines import DEFAULT_PORTS, SERVICES, Engine, EngineKind, Found, ServiceAt
 
 DOCKER_TIMEOUT_S = 8.0
+_END_WAIT_S = 1.0
 
 _LABEL = "com.docker.compose.project"
 _COLUMNS = (
@@ -64,9 +65,10 @@ class Stacks(msgspec.Struct, kw_only=True):
 
 
 async def find_stacks(
-    checkout: Path | None, environ: Mapping[str, str], *, timeout_s: float = DOCKER_TIMEOUT_S
+    checkout: Path | None, environ: Mapping[str, str], *, timeout_s: float | None = None
 ) -> Stacks:
     """The stacks of which a service runs; a note without Docker, a doubt without its answer."""
+    timeout_s = DOCKER_TIMEOUT_S if timeout_s is None else timeout_s
     docker = shutil.which("docker", path=environ.get("PATH"))
     if docker is None:
         note = "Docker is not installed here, so no Compose stack was looked for"
@@ -189,9 +191,19 @@ async def _ask(docker: str, timeout_s: float, *arguments: str) -> str:
     try:
         out, err = await asyncio.wait_for(process.communicate(), timeout_s)
     except TimeoutError:
-        with suppress(ProcessLookupError):  # its own session: helpers that it started go too
-            os.killpg(process.pid, signal.SIGKILL)
         raise DockerError(f"no answer within {timeout_s:g} s") from None
+    finally:
+        await _end(process)
     if process.returncode:
         raise DockerError(" ".join(err.decode("utf-8", "replace").split())[-300:])
     return out.decode("utf-8", "replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what still runs; it has a session of its own, so helpers that it started go too."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _END_WAIT_S)

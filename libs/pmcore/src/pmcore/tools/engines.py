@@ -102,13 +102,13 @@ async def find_by_hand(
     http: httpx.AsyncClient,
     environ: Mapping[str, str],
     taken: Collection[int],
-    ports: Mapping[str, int] = DEFAULT_PORTS,
+    ports: Mapping[str, int] | None = None,
 ) -> Found:
     """Services started one by one on their default ports, except those in `taken`."""
     token = given_token(environ)
     places = [
         ServiceAt(name=name, url=f"http://127.0.0.1:{port}", token=token)
-        for name, port in ports.items()
+        for name, port in (DEFAULT_PORTS if ports is None else ports).items()
         if port not in taken
     ]
     answers = await asyncio.gather(

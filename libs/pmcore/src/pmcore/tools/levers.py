@@ -39,7 +39,8 @@ EXIT_NOTHING_FOUND = 3
 START_WAIT_S = 5.0
 """How long a kill waits for services of a `pm run` that is just starting."""
 _RETRY_S = 0.25
-_MAX_BY = 100
+_MAX_BY, _MAX_REASON = 100, 200  # what a service takes; more would be refused
+_NO_REASON = "operator"
 
 T = TypeVar("T")
 
@@ -81,7 +82,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def kill_command(arguments: argparse.Namespace) -> int:
     """Halt every engine that is meant; 0 only when all of them obeyed."""
-    body = {"reason": arguments.reason, "by": _operator()}
+    reason = " ".join(arguments.reason.split())[:_MAX_REASON] or _NO_REASON
+    body = {"reason": reason, "by": _operator()}
     return asyncio.run(_kill(read_choice(arguments), body, as_json=arguments.json))
 
 

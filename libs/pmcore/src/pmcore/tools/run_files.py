@@ -61,6 +61,10 @@ class HeldRecord:
         if self._pointer is not None:
             with suppress(OSError):
                 self._pointer.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the record without removing it, as the death of this process does."""
         os.close(self._descriptor)
 
 
