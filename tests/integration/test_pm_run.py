@@ -27,7 +27,10 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.fakes = directory / "fakes"
         self.data = directory / "data"
+        self.checkout = directory / "checkout"
         self.fakes.mkdir()
+        (self.checkout / "libs/pmcore").mkdir(parents=True)
+        (self.checkout / "docker-compose.yml").touch()
         write_fake_services(self.fakes)
         inherited = os.pathsep.join(path for path in sys.path if path)
         self.environ = {
@@ -47,6 +50,10 @@ class Stage:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line.removeprefix(f"{what} ") for line in lines if line.startswith(f"{what} ")]
 
+    def count(self, beginning: str) -> int:
+        path = self.fakes / "events.txt"
+        return sum(line.startswith(beginning) for line in path.read_text().splitlines())
+
     def environ_of(self, service: str) -> dict[str, str]:
         loaded: dict[str, str] = json.loads((self.fakes / f"{service}.env.json").read_text())
         return loaded
@@ -55,6 +62,7 @@ class Stage:
         return subprocess.run(
             [sys.executable, "-m", "pmcore.tools.cli", *arguments],
             env={**self.environ, **more},
+            cwd=self.checkout,
             capture_output=True,
             text=True,
             timeout=60,
@@ -65,6 +73,7 @@ class Stage:
         return subprocess.Popen(
             [sys.executable, "-m", "pmcore.tools.cli", *arguments],
             env=self.environ,
+            cwd=self.checkout,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -236,23 +245,42 @@ def test_status_kill_and_resume_find_the_run(stage: Stage) -> None:
 
     status = stage.pm("status", "--json")
     assert status.returncode == 0, status.stderr
-    assert json.loads(status.stdout)["strategy"]["state"]["windows_seen"] == 2
+    (engine,) = json.loads(status.stdout)["engines"]
+    assert engine["services"]["strategy"]["state"]["windows_seen"] == 2
 
     stage.answer("feed", "/readyz", {"ready": False, "reasons": ["no frame for 3 s"]}, 503)
     status = stage.pm("status")
     assert status.returncode == 1
     assert "no frame for 3 s" in status.stdout
 
-    killed = stage.pm("kill", "--reason", "news")
+    killed = stage.pm("kill", "--reason", "news", PM_CONTROL_TOKEN="of another engine")
     assert killed.returncode == 0, killed.stderr
-    assert len(stage.events('/kill {"reason":"news"}')) == 4
+    assert stage.count('/kill {"reason":"news"') == 4
     assert stage.pm("resume").returncode == 0
-    assert len(stage.events("/resume {}")) == 4
-
-    wrong = stage.pm("kill", PM_CONTROL_TOKEN="other")
-    assert wrong.returncode == 1
-    assert "control token" in wrong.stdout
+    assert stage.count("/resume {") == 4
 
     process.terminate()
     process.communicate(timeout=30)
-    assert stage.pm("kill").returncode == 1
+    assert list((stage.checkout / "var/register").iterdir()) == []
+    assert stage.pm("kill").returncode == 3
+
+
+def test_two_runs_are_halted_by_one_kill(stage: Stage) -> None:
+    processes = [stage.start("run", "--seconds", "600") for _ in range(2)]
+    for process in processes:
+        wait_for(lambda: len(stage.events("started")) == 10, process)
+    killed = stage.pm("kill")
+    assert killed.returncode == 0, killed.stderr
+    assert stage.count("/kill") == 8
+    assert [line.partition(" (")[0] for line in killed.stdout.splitlines()] == ["run-1", "run-2"]
+    assert stage.pm("resume").returncode == 2
+    assert stage.pm("resume", "--run", str(processes[1].pid)).returncode == 0
+    assert stage.count("/resume") == 4
+
+    processes[0].kill()
+    processes[0].communicate(timeout=30)
+    wait_for(lambda: len(stage.events("stopped")) == 5, processes[1])
+    assert stage.pm("status", "--json").returncode == 0
+    assert stage.pm("resume").returncode == 0
+    processes[1].terminate()
+    processes[1].communicate(timeout=30)
