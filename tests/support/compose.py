@@ -22,7 +22,6 @@ CONTROL_PORTS = {
     "userws": 8104,
     "prometheus": 9090,
 }
-_AWAY_FROM_THE_USERS_ENV = ("--project-directory", str(ROOT), "--env-file", os.devnull)
 COMMAND_TIMEOUT_S = 900.0
 HTTP_TIMEOUT_S = 5.0
 
@@ -32,19 +31,37 @@ class NotReachedError(AssertionError):
 
 
 class System:
-    """One Compose project; every method raises when Docker says no."""
+    """One Compose project; every method raises when Docker says no.
 
-    def __init__(self, name: str, directory: Path, **environment: str) -> None:
+    `root`: the checkout that it belongs to, with a docker-compose.yml of its own.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, *, root: Path = ROOT, **environment: str
+    ) -> None:
         self.name = name
+        self._away_from_the_users_env = (
+            "--project-directory",
+            str(root),
+            "--env-file",
+            os.devnull,
+        )
         self._environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("PM_", "POLY"))
         } | environment
-        self._files = ["-f", str(ROOT / "docker-compose.yml"), "-f", str(_on_free_ports(directory))]
+        self._files = ["-f", str(root / "docker-compose.yml"), "-f", str(_on_free_ports(directory))]
 
     def compose(self, *arguments: str, profile: str = "sim") -> str:
         """Run `docker compose` and return what it prints."""
         chosen = ["--profile", profile] if profile else []
-        command = ["docker", "compose", "-p", self.name, *self._files, *_AWAY_FROM_THE_USERS_ENV]
+        command = [
+            "docker",
+            "compose",
+            "-p",
+            self.name,
+            *self._files,
+            *self._away_from_the_users_env,
+        ]
         done = subprocess.run(
             [*command, *chosen, *arguments],
             env=self._environment,
