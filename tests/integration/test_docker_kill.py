@@ -31,7 +31,7 @@ class Engines:
         (self.checkout / ".venv").symlink_to(sys.prefix)
         name = f"pm-kill-{os.getpid()}"
         System(name, directory).compose("build", *SERVICES)
-        self.stack = System(name, directory, root=self.checkout)
+        self.stack = System(name, directory, self.checkout)
         self._logs = directory
         self._runs: list[subprocess.Popen[bytes]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,10 @@ async def test_one_window_by_its_full_slug_ends_with_exit_0(tmp_path: Path, redi
         await service.until(awaiting, "the end of the window")
         await world.resolve(window)
         assert await service.ended() == 0
-        assert "window_settled" in service.log
+        events = [json.loads(line) for line in service.log.splitlines() if line.startswith("{")]
+    (settled,) = [event for event in events if event["event"] == "window_settled"]
+    assert settled["profit"] == 0
+    assert "worst_case_profit" not in settled
 
 
 def assert_journals_replay(data_dir: Path, slug: str) -> None:

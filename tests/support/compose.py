@@ -37,7 +37,7 @@ class System:
     """
 
     def __init__(
-        self, name: str, directory: Path, *, root: Path = ROOT, **environment: str
+        self, name: str, directory: Path, root: Path = ROOT, /, **environment: str
     ) -> None:
         self.name = name
         self._away_from_the_users_env = (

@@ -65,6 +65,8 @@ async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost
     lost = fill(Outcome.UP, "5", "0.47")
     await bus.publish([Outgoing(keys.user("main"), lost)])
     await eventually(lambda: len(runners[first.slug].engine.session.inventory) == 1, "the fill")
+    state = service.state()
+    assert (state["profit_today"], state["worst_case_profit_today"]) == (-1.0, -3.35)
     await announce(bus, second)
     await eventually(lambda: second.slug in runners, "the second window")
     assert runners[first.slug].engine.session.prior_loss_u6 == 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -109,6 +110,22 @@ def test_one_service_that_is_dead_is_named(
         "  executor: nobody listens there",
         f"  userws: {done}",
     ]
+
+
+def test_a_service_that_never_answers_is_waited_for_within_bounds(
+    checkout: FakeCheckout,
+    stack: ExitStack,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pmcore.tools.levers.ANSWER_S", 0.5)
+    silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    engine = checkout.engine("t")
+    engine.ports["executor"].close()
+    engine.ports["executor"].url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    checkout.compose(engine)
+    assert main(["kill", "--compose"]) == 1
+    assert "executor: no answer within 0.5 s" in capsys.readouterr().out
 
 
 def test_a_run_that_is_just_starting_is_waited_for(checkout: FakeCheckout) -> None:

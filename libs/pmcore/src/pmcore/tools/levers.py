@@ -36,6 +36,8 @@ from pmcore.tools.engines import (
 from pmcore.tools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 
 EXIT_NOTHING_FOUND = 3
+ANSWER_S = 8.0
+"""How long a service may take: it obeys first, then tries for up to 4 s to tell Redis."""
 START_WAIT_S = 5.0
 """How long a kill waits for services of a `pm run` that is just starting."""
 _RETRY_S = 0.25
@@ -153,7 +155,7 @@ def _is_covered(engine: Engine, others: list[Engine]) -> bool:
 
 
 async def _kill(choice: Choice, body: dict[str, Any], *, as_json: bool) -> int:
-    async with open_http() as http:
+    async with open_http(ANSWER_S) as http:
 
         async def halt(engine: Engine) -> Result:
             return await tell(http, engine, "/kill", body)
@@ -163,7 +165,7 @@ async def _kill(choice: Choice, body: dict[str, Any], *, as_json: bool) -> int:
 
 
 async def _resume(choice: Choice, body: dict[str, Any], *, as_json: bool) -> int:
-    async with open_http() as http:
+    async with open_http(ANSWER_S) as http:
 
         async def look(engine: Engine) -> Engine:
             return engine
