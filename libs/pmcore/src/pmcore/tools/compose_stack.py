@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from pmcore.tools.engines import DEFAULT_PORTS, SERVICES, Engine, EngineKind, Found, ServiceAt
+from pmcore.tools.engines import CONTROL_PORTS, SERVICES, Engine, EngineKind, Found, ServiceAt
 
 DOCKER_TIMEOUT_S = 8.0
 _END_WAIT_S = 1.0
@@ -33,7 +33,6 @@ _COLUMNS = (
     "{{.Ports}}",
 )
 _PUBLISHED = re.compile(r"(?P<host>[0-9.]+|\[[0-9a-f:]*\]):(?P<port>\d+)->(?P<inner>\d+)/tcp")
-_CONTROL_PORT_OF = {name: str(port) for name, port in DEFAULT_PORTS.items()} | {"simulator": "8100"}
 _TELL_KEPT = (
     'if [ -n "$PM_CONTROL_TOKEN" ]; then printf %s "$PM_CONTROL_TOKEN"; '
     'else cat "${PM_CONTROL_TOKEN_FILE:-/run/pm-control/token}"; fi'
@@ -158,7 +157,7 @@ async def _engine_of(
 
 
 def _place(name: str, container: Container, token: str) -> ServiceAt:
-    url = container.published.get(_CONTROL_PORT_OF[container.service], "")
+    url = container.published.get(str(CONTROL_PORTS[container.service]), "")
     if container.state != "running":
         return ServiceAt(name=name, absent=f"its container does not run ({container.status})")
     if not url:

@@ -21,7 +21,15 @@ from pmcore.tools.run_files import FoundRun, find_runs, runs_root
 HALTING = ("feed", "strategy", "executor", "userws")
 """The services that obey a halt; the simulator is the venue and does not."""
 SERVICES = (*HALTING, "simulator")
-DEFAULT_PORTS = {"feed": 8101, "strategy": 8102, "executor": 8103, "userws": 8104}
+CONTROL_PORTS = {
+    "feed": 8101,
+    "strategy": 8102,
+    "executor": 8103,
+    "userws": 8104,
+    "simulator": 8100,
+}
+"""Where a service listens in its container, and without Docker unless PM_HTTP_PORT is set."""
+DEFAULT_PORTS = {name: CONTROL_PORTS[name] for name in HALTING}
 _KEPT_TOKEN = Path("control_token")
 
 
