@@ -39,12 +39,12 @@ ENV PIP_PYTHON=/app \
 RUN python3 -m venv --without-pip /app
 
 FROM builder AS feed-build
-RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/feed.lock \
+RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    /build/bin/python /build/install_locked.py /tmp/feed.lock
-RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/feed.lock \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/feed.lock --no-index /wheels/pmcore-*.whl /wheels/pmfeed-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmfeed-*.whl
 
 FROM base AS feed
 COPY --from=feed-build /app /app
@@ -53,12 +53,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmfeed"]
 
 FROM builder AS strategy-build
-RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/strategy.lock \
+RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    /build/bin/python /build/install_locked.py /tmp/strategy.lock
-RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/strategy.lock \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/strategy.lock --no-index /wheels/pmcore-*.whl /wheels/pmstrategy-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmstrategy-*.whl
 
 FROM base AS strategy
 COPY --from=strategy-build /app /app
@@ -67,12 +67,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmstrategy"]
 
 FROM builder AS executor-build
-RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/executor.lock \
+RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    /build/bin/python /build/install_locked.py /tmp/executor.lock
-RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/executor.lock \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/executor.lock --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
 
 FROM base AS executor
 COPY --from=executor-build /app /app
@@ -81,12 +81,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmexecutor"]
 
 FROM builder AS userws-build
-RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/userws.lock \
+RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    /build/bin/python /build/install_locked.py /tmp/userws.lock
-RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/userws.lock \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/userws.lock --no-index /wheels/pmcore-*.whl /wheels/pmuserws-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmuserws-*.whl
 
 FROM base AS userws
 COPY --from=userws-build /app /app
@@ -95,12 +95,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmuserws"]
 
 FROM builder AS simulator-build
-RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/simulator.lock \
+RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    /build/bin/python /build/install_locked.py /tmp/simulator.lock
-RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/simulator.lock \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/simulator.lock --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
 
 FROM base AS simulator
 COPY --from=simulator-build /app /app

@@ -69,8 +69,11 @@ types: setup ## mypy --strict
 imports: setup ## the layers and the contracts between packages
 	@$(VENV)/bin/lint-imports
 
-check: lint types imports ## the one gate: all quick checks, under a minute
-	@$(RUN) pytest -n auto --hypothesis-profile quick -m "not connected and not docker and not recordings" $(QUICK)
+check: setup ## the one gate: all quick checks; says how long it took
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory lint types imports && \
+	$(RUN) pytest -n auto --hypothesis-profile quick -m "not connected and not docker and not recordings" $(QUICK); \
+	result=$$?; echo "make check took $$(($$(date +%s) - start)) s"; exit $$result
 
 # --- tests -----------------------------------------------------------------------------------------------------
 
