@@ -29,7 +29,7 @@ _REPLAY_EXAMPLES = """examples:
                                              step a journal again and compare its outputs
 """
 _SIMULATOR_EXAMPLES = """examples:
-  pm simulator                               five-minute BTC windows on http://127.0.0.1:8200
+  pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
   pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
   pm simulator --recording FILE --speed 5    a recording at five times its speed
   pm simulator --faults '{"mode":"post_only","mode_s":60}'
@@ -165,13 +165,26 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
         "a simulated Polymarket for any client, alone",
         _SIMULATOR_EXAMPLES,
     )
-    simulator.add_argument("--host", default="127.0.0.1", metavar="HOST", help="where it listens")
     simulator.add_argument(
-        "--port", type=_whole(0, 65_535), default=8200, metavar="N", help="default 8200; 0: any"
+        "--host", metavar="HOST", help="where it listens (default: PM_SIM_HOST, or 127.0.0.1)"
     )
-    simulator.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the world")
     simulator.add_argument(
-        "--series", type=_slugs, metavar="SLUG[,SLUG]", help="default btc-updown-5m"
+        "--port",
+        type=_whole(0, 65_535),
+        metavar="N",
+        help="0: any free one (default: PM_SIM_PORT, or 8200)",
+    )
+    simulator.add_argument(
+        "--seed",
+        type=_whole(0, 2**63 - 1),
+        metavar="N",
+        help="of the world (default: PM_SIM_SEED, or 1)",
+    )
+    simulator.add_argument(
+        "--series",
+        type=_slugs,
+        metavar="SLUG[,SLUG]",
+        help="what it offers (default: POLYMARKET_MARKET_SLUG, or btc-updown-15m)",
     )
     simulator.add_argument(
         "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"

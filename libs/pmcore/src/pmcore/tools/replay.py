@@ -60,8 +60,9 @@ class ReplaySummary(Summary, kw_only=True):
 
 def command(arguments: argparse.Namespace) -> int:
     """Replay everything named; 0, or 1 when a journal's fingerprint differs."""
+    params = read_params()
     inputs = find_inputs(arguments.files, arguments.market)
-    replay = Replay(read_params(), _open_outputs(arguments.outputs))
+    replay = Replay(params, _open_outputs(arguments.outputs))
     try:
         asyncio.run(replay.run(inputs, arguments.bus))
     except LocalRedisError as error:

@@ -24,9 +24,7 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
-from pmcore.shell.paper_defaults import as_sentence, paper_defaults
-from pmcore.shell.settings import SIMULATOR_URLS, try_settings, variable_of
-from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.paper_defaults import as_sentence
 from pmcore.tools.control_client import ControlClient, open_http
 from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
@@ -48,6 +46,7 @@ from pmcore.tools.run_plan import (
     plan_run,
 )
 from pmcore.tools.run_view import RunView
+from pmcore.tools.service_settings import problems_of_services
 from pmcore.tools.summary import (
     RunSummary,
     as_count,
@@ -103,21 +102,18 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _check_settings(options: RunOptions) -> None:
-    """Name every bad variable before anything is started. Raise `UsageError`."""
-    simulated = {
-        variable_of(StrategySettings, field): url
-        for field, url in (SIMULATOR_URLS if options.venue == "sim" else {}).items()
-    }
-    given = {
-        **({} if options.mode == "live" else paper_defaults(os.environ)),
-        "PM_VENUE": options.venue,
-        "PM_DRY_RUN": str(options.dry_run).lower(),
-        "POLYMARKET_MARKET_SLUG": options.market,
-        **simulated,
-    }
-    _, problems = try_settings(StrategySettings, given)
+    """Name every bad variable of every service before any is started. Raise `UsageError`."""
+    around = Surroundings(
+        directory=Path(),
+        redis_url=os.environ.get("PM_REDIS_URL") or "redis://127.0.0.1",
+        control_token="of the run",  # noqa: S106 - stands for the one that is made later
+        clock="" if options.recording else os.environ.get("PM_CLOCK", ""),
+        environ=os.environ,
+    )
+    plan = plan_run(options, around, range(1, len(SERVICES) + 3))
+    problems = problems_of_services({child.name: child.env for child in plan.children})
     if problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError("; ".join(map(str, problems)))
 
 
 class LocalRun:
