@@ -75,7 +75,7 @@ def test_a_recording_brings_its_own_market_and_time(tmp_path: Path) -> None:
 
 
 def test_a_single_window_is_not_a_series() -> None:
-    with pytest.raises(UsageError, match="--series .* name a prefix"):
+    with pytest.raises(UsageError, match=r"--series .* name a prefix"):
         simulator_environment(parsed("--series", SLUG), {})
-    with pytest.raises(UsageError, match="POLYMARKET_MARKET_SLUG .* name a prefix"):
+    with pytest.raises(UsageError, match=r"POLYMARKET_MARKET_SLUG .* name a prefix"):
         simulator_environment(parsed(), {"POLYMARKET_MARKET_SLUG": SLUG})

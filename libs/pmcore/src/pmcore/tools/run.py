@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Mapping
@@ -45,6 +44,7 @@ from pmcore.tools.run_plan import (
     Surroundings,
     plan_run,
 )
+from pmcore.tools.run_token import control_token
 from pmcore.tools.run_view import RunView
 from pmcore.tools.service_settings import problems_of_services
 from pmcore.tools.summary import (
@@ -106,7 +106,7 @@ def _check_settings(options: RunOptions) -> None:
     around = Surroundings(
         directory=Path(),
         redis_url=os.environ.get("PM_REDIS_URL") or "redis://127.0.0.1",
-        control_token="of the run",  # noqa: S106 - stands for the one that is made later
+        control_token=control_token(os.environ),
         clock="" if options.recording else os.environ.get("PM_CLOCK", ""),
         environ=os.environ,
     )
@@ -189,7 +189,7 @@ class LocalRun:
         around = Surroundings(
             directory=self._directory,
             redis_url=redis_url,
-            control_token=self._environ.get("PM_CONTROL_TOKEN") or secrets.token_urlsafe(24),
+            control_token=control_token(self._environ),
             clock=self._clock_spec(),
             environ=self._environ,
         )
