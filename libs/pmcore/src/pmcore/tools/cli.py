@@ -25,8 +25,8 @@ _REPLAY_EXAMPLES = """examples:
   pm replay window.jsonl.gz                  what the engine would have done, with paper fills
   pm replay window.jsonl.gz --market market.json --json
   pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
-  pm replay var/run-3/strategy/journal/*.jsonl.zst
-                                             step a journal again and compare its outputs
+  pm replay var/run-3                        all recordings and journals of a kept run
+  pm replay var/run-3/strategy/journal       step journals again and compare their outputs
 """
 _SIMULATOR_EXAMPLES = """examples:
   pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
@@ -42,6 +42,21 @@ _DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading
 """
+
+_JSON_HELP = "print one JSON object on stdout, and nothing else there"
+
+
+class _Version(argparse.Action):
+    """Looked up when it is asked for, so that other commands do not wait for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and leave")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print `pm 1.2.3` on stdout."""
+        metadata = importlib.import_module("importlib.metadata")
+        print(f"pm {metadata.version('pmcore')}")
+        parser.exit(EXIT_OK)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="pm-as-ofi: a maker-only market-making engine for up/down markets.",
         epilog="Every command explains itself: pm run --help, pm replay --help, ...",
     )
+    parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=_Parser
     )
@@ -123,7 +139,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument(
         "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
     )
-    run.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    run.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -134,7 +150,13 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         "run recordings through the engine, with paper fills",
         _REPLAY_EXAMPLES,
     )
-    replay.add_argument("files", nargs="+", type=_readable, metavar="FILE")
+    replay.add_argument(
+        "files",
+        nargs="+",
+        type=_readable_or_folder,
+        metavar="FILE",
+        help="recordings and journals; of a folder, all that are in it",
+    )
     replay.add_argument(
         "--market",
         type=_readable,
@@ -154,7 +176,7 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write every command and notice as JSON lines",
     )
-    replay.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    replay.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -224,7 +246,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         "settings, clock, endpoints, credentials: what is wrong and how to mend it",
         _DOCTOR_EXAMPLES,
     )
-    doctor.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _command(
@@ -284,6 +306,11 @@ def _slugs(text: str) -> str:
                 f"{slug[:80]!r} is not a market such as btc-updown-15m"
             ) from error
     return text
+
+
+def _readable_or_folder(text: str) -> Path:
+    path = Path(text)
+    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else _readable(text)
 
 
 def _readable(text: str) -> Path:

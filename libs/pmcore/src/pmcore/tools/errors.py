@@ -10,6 +10,14 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+_OF_NO_FORMAT = ("no_frames", "empty_file")
+
+
+KNOWN_FORMATS = (
+    "the formats known are: JSON lines with a frame and its receive time (.jsonl, also .gz or "
+    ".zst), frames separated by ;;, books_1hz lines, lists named *_orderbooks_up.json, "
+    "*_trades_down.json and so on; for `pm replay` also journals of the strategy"
+)
 
 
 class CommandError(Exception):
@@ -31,4 +39,6 @@ def unusable_file(path: Path, error: MalformedInputError) -> UsageError:
     """Say in words why a file is of no use."""
     reason, detail = error.reason.replace("_", " "), error.detail.replace(str(path), "").strip(": ")
     why = f"{reason} ({detail})" if detail else reason
+    if error.reason in _OF_NO_FORMAT:
+        why += f"; {KNOWN_FORMATS}"
     return UsageError(f"{path} cannot be used: {why}")

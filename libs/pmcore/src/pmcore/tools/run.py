@@ -95,7 +95,7 @@ def command(arguments: argparse.Namespace) -> int:
         summary.directory = str(directory)
     else:
         remove_directory(directory)
-    print_summary(summary, Console(), f"pm run ({options.mode})")
+    print_summary(summary, Console(stderr=options.as_json), f"pm run ({options.mode})")
     if options.as_json:
         print(as_json_line(summary))
     return end.exit_code
