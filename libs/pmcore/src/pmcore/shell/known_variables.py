@@ -119,6 +119,6 @@ def _unknown(name: str) -> Problem:
         )
     return Problem(
         variable=name,
-        reason=f"nothing reads a variable of this name; {meant} was meant?",
+        reason=f"nothing reads a variable of this name ({meant} was meant?)",
         remedy=f"rename it to {meant}, or unset it",
     )

@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _load(arguments.handler)(arguments)
     except CommandError as error:
-        print(f"pm {arguments.command}: {error}", file=sys.stderr)
+        for line in error.lines:
+            print(f"pm {arguments.command}: {line}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -21,18 +21,19 @@ KNOWN_FORMATS = (
 
 
 class CommandError(Exception):
-    """One clear line for stderr and the exit code; never shown as a traceback."""
+    """Clear lines for stderr, mostly one, and the exit code; never shown as a traceback."""
 
-    def __init__(self, text: str, *, exit_code: int = EXIT_FAILED) -> None:
-        super().__init__(" ".join(text.split()))
+    def __init__(self, *lines: str, exit_code: int = EXIT_FAILED) -> None:
+        self.lines = tuple(" ".join(line.split()) for line in lines)
+        super().__init__("; ".join(self.lines))
         self.exit_code = exit_code
 
 
 class UsageError(CommandError):
     """A wrong argument or an unusable input file: exit code 2."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text, exit_code=EXIT_USAGE)
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines, exit_code=EXIT_USAGE)
 
 
 def unusable_file(path: Path, error: MalformedInputError) -> UsageError:

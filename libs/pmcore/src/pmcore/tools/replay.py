@@ -86,7 +86,7 @@ def read_params() -> StrategyParams:
     """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
     settings, problems = try_settings(StrategySettings, paper_defaults(os.environ))
     if settings is None or problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError(*problems)
     return settings.as_params()
 
 

@@ -113,7 +113,7 @@ def _check_settings(options: RunOptions) -> None:
     plan = plan_run(options, around, range(1, len(SERVICES) + 3))
     problems = problems_of_services({child.name: child.env for child in plan.children})
     if problems:
-        raise UsageError("; ".join(map(str, problems)))
+        raise UsageError(*map(str, problems))
 
 
 class LocalRun:

@@ -28,7 +28,7 @@ def command(arguments: argparse.Namespace) -> int:
     if "simulator" in not_installed():
         raise CommandError("the simulator is not installed here; `make setup` installs it")
     if problems := problems_of_services({"simulator": environment}):
-        raise UsageError("; ".join(map(str, problems)))
+        raise UsageError(*map(str, problems))
     argv = [sys.executable, "-m", "pmsimulator", "alone"]
     os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
 
