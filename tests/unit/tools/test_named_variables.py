@@ -218,6 +218,13 @@ def test_a_variable_has_effect_where_it_is_named(command: str, variable: str) ->
     assert observe({**beside, variable: value}) != before
 
 
+def test_a_token_from_a_file_is_given_to_each_process_in_one_way() -> None:
+    """Both variables at once are refused by every service."""
+    for _, env in the_run({"PM_CONTROL_TOKEN_FILE": "token"}):
+        assert env["PM_CONTROL_TOKEN"] == "mine"
+        assert "PM_CONTROL_TOKEN_FILE" not in env
+
+
 def test_replay_reads_the_variables_of_the_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_params()
     monkeypatch.setenv("PM_BID_SIZE", "7")

@@ -125,7 +125,7 @@ def piped(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
     environ = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "COLUMNS": "80",
+        "COLUMNS": "40",
         "TERM": "dumb",
     }
     return subprocess.run(
@@ -144,8 +144,8 @@ def test_a_fingerprint_is_whole_when_piped(tmp_path: Path) -> None:
     with_json = piped("replay", str(recording), "--json", directory=tmp_path)
     fingerprint = json.loads(with_json.stdout)["fingerprint"]
     assert len(fingerprint) == 64
-    assert fingerprint in plain.stdout.split()
-    assert fingerprint in with_json.stderr.split()
+    assert ["fingerprint", fingerprint] in [line.split() for line in plain.stdout.splitlines()]
+    assert ["fingerprint", fingerprint] in [line.split() for line in with_json.stderr.splitlines()]
 
 
 @pytest.mark.parametrize("command", ["replay", "doctor"])
