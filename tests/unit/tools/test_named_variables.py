@@ -180,7 +180,8 @@ def modules_of(module: str) -> frozenset[str]:
         waiting += [
             node.module.rpartition(".")[2]
             for node in ast.walk(parsed(CORE / f"tools/{name}.py"))
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pmcore.tools.")
+            if isinstance(node, ast.ImportFrom)
+            if node.module is not None and node.module.startswith("pmcore.tools.")
         ]
     return frozenset(found - {"cli"})
 
