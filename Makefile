@@ -112,10 +112,10 @@ lock: setup ## resolve all versions anew: requirements.lock, then one lock per s
 # --- Docker ----------------------------------------------------------------------------------------------------
 
 up: ## real market data, paper fills (or live, as .env says): redis, four services, prometheus, grafana
-	@$(COMPOSE) up --build --detach
+	@$(PYTHON) -m pmcore.tools.compose_up $(COMPOSE)
 
 up-sim: ## the same against the simulator
-	@$(COMPOSE) --profile sim up --build --detach
+	@$(PYTHON) -m pmcore.tools.compose_up $(COMPOSE) --profile sim
 
 down: ## cancel, verify and stop everything
 	@$(COMPOSE) --profile sim down

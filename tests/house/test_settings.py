@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+from pmcore.shell import known_variables
 from pmcore.shell.paper_defaults import paper_defaults
 from pmcore.shell.settings import variable_of
 from support.settings import all_variables, settings_of, variables_of
-from support.tree import ROOT, SERVICES
+from support.tree import ROOT, SERVICES, name_of, python_files, tracked
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 ASSIGNED = re.compile(r"^(#?)([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE"}
 SET_BY_THE_IMAGE = {"PM_HTTP_HOST", "PM_HTTP_PORT", "PM_DATA_DIR"}
 NOT_IN_CONTAINERS = {"PM_CLOCK", "PM_SIM_SOURCE", "PM_SIM_RECORDING", "PM_SIM_MARKET"}
+TEXT = {".py", ".md", ".yml", ".json", ".toml", ".sh", "Makefile", "Dockerfile", ".env.example"}
+NAMED = re.compile(r"\b(?:PM|POLYMARKET)_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*)")
 BETTER_THAN_THE_DEFAULT = paper_defaults({})
 
 
@@ -72,3 +76,36 @@ def test_where_the_example_differs_paper_trading_does_too() -> None:
 def test_compose_hands_a_service_its_own_variables_and_no_other(service: str) -> None:
     wanted = variables_of(service) - SET_BY_THE_IMAGE - NOT_IN_CONTAINERS
     assert given_by_compose(service) - OF_COMPOSE == wanted
+
+
+def test_the_known_variables_are_those_that_something_reads() -> None:
+    assert all_variables() == known_variables.SERVICES
+    composed = (ROOT / "docker-compose.yml").read_text()
+    read_by_compose = set(re.findall(r"\$\{(\w+)", composed)) | {
+        name for service in SERVICES for name in given_by_compose(service)
+    }
+    ours = {name for name in read_by_compose if name.startswith(known_variables.PREFIXES)}
+    assert ours <= known_variables.SERVICES | known_variables.COMPOSE
+    assert ours >= known_variables.COMPOSE
+
+
+def test_every_variable_that_the_repository_names_is_known() -> None:
+    """In documents, dashboards and messages; tests may make names up."""
+    unknown = {
+        f"{name_of(path)}: {name}"
+        for path in tracked()
+        if path.suffix in TEXT or path.name in TEXT
+        if not name_of(path).startswith("tests/")
+        for name in NAMED.findall(path.read_text())
+        if name not in known_variables.KNOWN
+    }
+    assert unknown == set()
+
+
+def test_the_variables_of_the_tests_are_read_by_tests() -> None:
+    text = "".join(
+        path.read_text()
+        for path in python_files()
+        if name_of(path).startswith("tests/") and path != Path(__file__)
+    )
+    assert {name for name in known_variables.TESTS if f'"{name}"' not in text} == set()

@@ -21,7 +21,9 @@ CONTROL_PORTS = {
     "executor": 8103,
     "userws": 8104,
     "prometheus": 9090,
+    "grafana": 3000,
 }
+NOWHERE = "registry.invalid/none"
 COMMAND_TIMEOUT_S = 900.0
 HTTP_TIMEOUT_S = 5.0
 
@@ -51,17 +53,26 @@ class System:
         } | environment
         self._files = ["-f", str(root / "docker-compose.yml"), "-f", str(_on_free_ports(directory))]
 
+    @property
+    def command(self) -> list[str]:
+        """`docker compose` with all that makes it this system."""
+        return ["docker", "compose", "-p", self.name, *self._files, *self._away_from_the_users_env]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the command is given."""
+        return dict(self._environment)
+
+    def without_image(self, service: str, directory: Path) -> None:
+        """Let the image of a service be one that no machine can pull."""
+        file = directory / f"no-{service}.yml"
+        file.write_text(f"services:\n  {service}:\n    image: {NOWHERE}-{service}:{self.name}\n")
+        self._files += ["-f", str(file)]
+
     def compose(self, *arguments: str, profile: str = "sim") -> str:
         """Run `docker compose` and return what it prints."""
         chosen = ["--profile", profile] if profile else []
-        command = [
-            "docker",
-            "compose",
-            "-p",
-            self.name,
-            *self._files,
-            *self._away_from_the_users_env,
-        ]
+        command = self.command
         done = subprocess.run(
             [*command, *chosen, *arguments],
             env=self._environment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,28 @@ def test_a_wrong_argument_is_one_line_and_exit_2(
     assert said in err
 
 
-def test_a_directory_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("replay", str(tmp_path)) == 2
+@pytest.mark.parametrize("command", ["run", "simulator"])
+def test_a_directory_is_no_recording(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(command, "--recording", str(tmp_path)) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"pm {version('pmcore')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("replay",), ("run", "--recording"), ("simulator", "--recording")]
+)
+def test_a_file_of_no_known_format_names_those_that_are(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(*arguments, __file__) == 2
+    said = capsys.readouterr().err
+    assert all(name in said for name in (".jsonl", ".gz", ".zst", ";;", "books_1hz", "_orderbooks"))
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -114,7 +134,7 @@ def test_every_bad_variable_is_named_before_anything_is_started(
     assert exit_code(command, *arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert len(err.splitlines()) == 1
-    for name in ("PM_BID_SIZE", "PM_PAIR_TARGET", "PM_MAX_NET_DIFF"):
-        assert name in err
+    wanted = ["PM_BID_SIZE", "PM_MAX_NET_DIFF", "PM_PAIR_TARGET"]
+    assert sorted(line.split(": ")[1] for line in err.splitlines()) == wanted
+    assert all(line.startswith(f"pm {command}: ") for line in err.splitlines())
     assert not (tmp_path / "var").exists()

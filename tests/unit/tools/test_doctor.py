@@ -83,6 +83,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, venue: Venue) 
     monkeypatch.setenv("POLYMARKET_WS_BASE_URL", f"ws://{venue.address}/ws")
     monkeypatch.setenv("PM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("PM_BID_SIZE", "5")
+    monkeypatch.chdir(tmp_path)
 
 
 def examine(capsys: pytest.CaptureFixture[str], code: int) -> dict[str, tuple[str, str, str]]:
@@ -110,7 +111,7 @@ def test_all_well(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_size_below_the_minimum_names_the_value(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PM_BID_SIZE")
+    monkeypatch.setenv("PM_BID_SIZE", "2")
     verdict, text, mend = examine(capsys, 1)["bid size"]
     assert verdict == "FAIL"
     assert "PM_BID_SIZE=2" in text
@@ -155,14 +156,19 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         assert findings[subject][2]
 
 
-def test_bad_settings_are_all_named_and_nothing_else(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("dry", "verdict"), [("true", "OK"), ("false", "FAIL")])
+def test_an_unset_size_is_what_pm_run_takes_but_never_with_real_money(
+    dry: str,
+    verdict: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PM_PAIR_TARGET", "2")
-    monkeypatch.setenv("PM_MAX_NET_DIFF", "many")
-    assert main(["doctor"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("FAIL") for line in lines) == 2
+    monkeypatch.delenv("PM_BID_SIZE")
+    monkeypatch.setenv("PM_DRY_RUN", dry)
+    monkeypatch.setenv("POLYMARKET_PRIVATE_KEY", KEY)
+    findings = examine(capsys, 0 if verdict == "OK" else 1)
+    assert findings["bid size"][0] == verdict
+    assert ("PM_BID_SIZE=5" in findings["settings"][1]) is (verdict == "OK")
 
 
 @pytest.mark.connected
@@ -183,10 +189,15 @@ def verdicts(environ: dict[str, str]) -> dict[str, tuple[Verdict, str]]:
     return {finding.subject: (finding.verdict, finding.mend) for finding in found}
 
 
-def test_live_needs_a_key() -> None:
-    assert verdicts({})["private key"][0] is Verdict.FAIL
-    assert verdicts({"POLYMARKET_PRIVATE_KEY": WALLET})["private key"][0] is Verdict.FAIL
-    assert verdicts({"POLYMARKET_PRIVATE_KEY": KEY})["private key"][0] is Verdict.OK
+def test_a_key_is_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PM_DRY_RUN", "false")
+    monkeypatch.setenv("POLYMARKET_PRIVATE_KEY", KEY)
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "private key" in out
+    assert "1f1f" not in out
 
 
 def test_a_key_may_stand_in_a_file_that_nobody_else_may_read(tmp_path: Path) -> None:
@@ -194,29 +205,15 @@ def test_a_key_may_stand_in_a_file_that_nobody_else_may_read(tmp_path: Path) -> 
     path.write_text(KEY + "\n")
     path.chmod(0o644)
     found = verdicts({"POLYMARKET_PRIVATE_KEY_FILE": str(path)})
-    assert found["private key"][0] is Verdict.OK
     assert found["POLYMARKET_PRIVATE_KEY_FILE"] == (Verdict.WARN, f"chmod 600 {path}")
     path.chmod(0o600)
     found = verdicts({"POLYMARKET_PRIVATE_KEY_FILE": str(path)})
     assert found["POLYMARKET_PRIVATE_KEY_FILE"][0] is Verdict.OK
 
 
-def test_api_credentials_come_together() -> None:
-    some = {"POLYMARKET_API_KEY": "k"}
-    assert verdicts({})["API credentials"][0] is Verdict.OK
-    assert verdicts(some)["API credentials"][0] is Verdict.FAIL
-
-
 @pytest.mark.parametrize(
     ("kind", "funder", "verdict"),
-    [
-        ("", "", Verdict.OK),
-        ("0", WALLET, Verdict.WARN),
-        ("1", "", Verdict.FAIL),
-        ("3", WALLET, Verdict.OK),
-        ("3", "0x12", Verdict.FAIL),
-        ("9", WALLET, Verdict.FAIL),
-    ],
+    [("", "", Verdict.OK), ("0", WALLET, Verdict.WARN), ("3", WALLET, Verdict.OK)],
 )
 def test_the_wallet_fits_the_signature_type(kind: str, funder: str, verdict: Verdict) -> None:
     environ = {"POLYMARKET_SIGNATURE_TYPE": kind, "POLYMARKET_FUNDER_ADDRESS": funder}

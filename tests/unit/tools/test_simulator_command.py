@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from pmcore.shell.clock import Clock
+from pmcore.shell.settings import check_settings, variables
+from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.tools.cli import build_parser
 from pmcore.tools.errors import UsageError
 from pmcore.tools.simulator import simulator_environment
+from pmsimulator.settings import SimulatorSettings
 from support.small_recording import SLUG, write_recording
 
 
@@ -18,11 +21,30 @@ def parsed(*arguments: str) -> Namespace:
     return build_parser().parse_args(["simulator", *arguments])
 
 
-def test_without_arguments_it_is_five_minute_windows_here() -> None:
-    variables = simulator_environment(parsed(), {"POLYMARKET_MARKET_SLUG": "eth-updown-15m"})
-    assert variables["POLYMARKET_MARKET_SLUG"] == "btc-updown-5m"
-    assert (variables["PM_SIM_HOST"], variables["PM_SIM_PORT"]) == ("127.0.0.1", "8200")
-    assert "PM_CLOCK" not in variables
+def test_without_arguments_it_offers_what_the_services_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in variables(SimulatorSettings):
+        monkeypatch.delenv(name, raising=False)
+    settings, problems = check_settings(SimulatorSettings, simulator_environment(parsed(), {}))
+    assert settings is not None, problems
+    wanted, _ = check_settings(StrategySettings, {})
+    assert wanted is not None
+    assert settings.series == wanted.series
+    assert (settings.sim_host, settings.sim_port) == ("127.0.0.1", 8200)
+    assert settings.clock == ""
+
+
+def test_variables_count_where_no_argument_is_given() -> None:
+    environ = {
+        "PM_SIM_HOST": "0.0.0.0",
+        "PM_SIM_PORT": "8300",
+        "PM_SIM_SEED": "9",
+        "POLYMARKET_MARKET_SLUG": "eth-updown-15m",
+    }
+    assert simulator_environment(parsed(), environ).items() >= environ.items()
+    given = simulator_environment(parsed("--port", "0", "--host", "127.0.0.1"), environ)
+    assert (given["PM_SIM_HOST"], given["PM_SIM_PORT"]) == ("127.0.0.1", "0")
 
 
 def test_arguments_become_variables() -> None:
@@ -55,5 +77,7 @@ def test_a_recording_brings_its_own_market_and_time(tmp_path: Path) -> None:
 
 
 def test_a_single_window_is_not_a_series() -> None:
-    with pytest.raises(UsageError, match="name a prefix"):
+    with pytest.raises(UsageError, match=r"--series .* name a prefix"):
         simulator_environment(parsed("--series", SLUG), {})
+    with pytest.raises(UsageError, match=r"POLYMARKET_MARKET_SLUG .* name a prefix"):
+        simulator_environment(parsed(), {"POLYMARKET_MARKET_SLUG": SLUG})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.machines.rate_budget import RateTier
 from pmcore.shell.account_settings import AccountSettings
+from pmcore.shell.setting_problems import Problem, rule
 from pmcore.shell.settings import Mode
 from pmexecutor.signer import SignatureType, address_of_key
 
@@ -23,7 +24,10 @@ _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD036414
 def _check_key(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if not _KEY.fullmatch(text) or not 0 < int(text, 16) < _CURVE_ORDER:
-        raise ValueError("expected 64 hex digits, with or without 0x")
+        raise ValueError(
+            f"{len(text)} characters; expected 64 hex digits, with or without 0x "
+            "(it is not an address or a phrase)"
+        )
     return secret
 
 
@@ -51,27 +55,34 @@ class ExecutorSettings(AccountSettings):
     paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
     window_linger_s: int = Field(900, validation_alias="PM_WINDOW_LINGER_S", ge=0, le=86_400)
 
-    @model_validator(mode="after")
-    def _funder_matches_type(self) -> ExecutorSettings:
-        if self.signature_type != SignatureType.EOA and self.funder_address is None:
-            raise ValueError(
-                f"POLYMARKET_FUNDER_ADDRESS: signature type {self.signature_type} "
-                "needs the address of the wallet that holds the money"
-            )
-        return self
+    @rule("signature_type", "funder_address")
+    def _funder_matches_type(self) -> Problem | None:
+        if self.signature_type == SignatureType.EOA or self.funder_address is not None:
+            return None
+        return Problem(
+            variable="POLYMARKET_FUNDER_ADDRESS",
+            reason=f"signature type {self.signature_type} needs the address of the wallet that "
+            "holds the money",
+            remedy="set it to that wallet, or POLYMARKET_SIGNATURE_TYPE=0",
+        )
 
-    @model_validator(mode="after")
-    def _live_needs_a_real_key(self) -> ExecutorSettings:
+    @rule("venue", "dry_run", "private_key")
+    def _live_needs_a_real_key(self) -> Problem | None:
         if self.mode is not Mode.LIVE:
-            return self
+            return None
         if self.private_key is None:
-            raise ValueError(
-                "POLYMARKET_PRIVATE_KEY: live trading (PM_DRY_RUN=false) needs a key; "
-                "set it or POLYMARKET_PRIVATE_KEY_FILE"
+            return Problem(
+                variable="POLYMARKET_PRIVATE_KEY",
+                reason="live trading (PM_DRY_RUN=false) needs a key",
+                remedy="set POLYMARKET_PRIVATE_KEY_FILE to a file that only the executor can read",
             )
-        if address_of_key(self.key_bytes()) == THROWAWAY_ADDRESS:
-            raise ValueError("POLYMARKET_PRIVATE_KEY: the simulator's public throw-away key")
-        return self
+        if address_of_key(self.key_bytes()) != THROWAWAY_ADDRESS:
+            return None
+        return Problem(
+            variable="POLYMARKET_PRIVATE_KEY",
+            reason="the simulator's public throw-away key",
+            remedy="set the key of your own account",
+        )
 
     def key_bytes(self) -> bytes:
         """The key that signs; the throw-away one where none is given (never in live)."""

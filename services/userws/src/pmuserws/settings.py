@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pmcore.shell.account_settings import AccountSettings, Address
+from pmcore.shell.setting_problems import Problem, rule
 
 
 class UserwsSettings(AccountSettings):
@@ -17,10 +18,12 @@ class UserwsSettings(AccountSettings):
     lookback_s: int = Field(3600, validation_alias="PM_USERWS_LOOKBACK_S", ge=60, le=86_400)
     reconcile_s: float = Field(60.0, validation_alias="PM_USERWS_RECONCILE_S", ge=1, le=3600)
 
-    @model_validator(mode="after")
-    def _credentials_need_their_address(self) -> UserwsSettings:
-        if self.api_key is not None and self.address is None:
-            raise ValueError(
-                "POLYMARKET_ADDRESS: needed beside POLYMARKET_API_KEY (signing address)"
-            )
-        return self
+    @rule("api_key", "address")
+    def _credentials_need_their_address(self) -> Problem | None:
+        if self.api_key is None or self.address is not None:
+            return None
+        return Problem(
+            variable="POLYMARKET_ADDRESS",
+            reason="needed beside POLYMARKET_API_KEY (signing address)",
+            remedy="set it to the address of the key that made the credentials",
+        )

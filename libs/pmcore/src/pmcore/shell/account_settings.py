@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.shell.errors import StartupError
 from pmcore.shell.files import write_file_atomically
+from pmcore.shell.setting_problems import Problem, rule
 from pmcore.shell.settings import CommonSettings
 from pmcore.venue.l2_auth import ApiCredentials, check_secret
 
@@ -40,17 +41,21 @@ class AccountSettings(CommonSettings):
     funder_address: Address | None = Field(None, validation_alias="POLYMARKET_FUNDER_ADDRESS")
     credentials_path: Path | None = Field(None, validation_alias="POLYMARKET_API_CREDENTIALS_FILE")
 
-    @model_validator(mode="after")
-    def _credentials_come_together(self) -> AccountSettings:
+    @rule("api_key", "api_secret", "api_passphrase")
+    def _credentials_come_together(self) -> Problem | None:
         parts = {
             "POLYMARKET_API_KEY": self.api_key,
             "POLYMARKET_API_SECRET": self.api_secret,
             "POLYMARKET_API_PASSPHRASE": self.api_passphrase,
         }
         missing = [name for name, value in parts.items() if value is None]
-        if missing and len(missing) < len(parts):
-            raise ValueError(f"API credentials are incomplete: {', '.join(missing)} unset")
-        return self
+        if len(missing) in (0, len(parts)):
+            return None
+        return Problem(
+            variable=missing[0],
+            reason=f"API credentials are incomplete: {', '.join(missing)} unset",
+            remedy="set all three POLYMARKET_API_* variables, or none",
+        )
 
     def given_credentials(self, address: str) -> ApiCredentials | None:
         """Return the environment's credentials of this signing address, if there are any."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,11 +24,20 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, parse_series
 from pmcore.shell.clock import Clock
+from pmcore.shell.known_variables import unknown_variables
+from pmcore.shell.setting_problems import BrokenRule, Problem, broken_rules, rule
 
 DEFAULT_PORTS = {
     "simulator": 8100,
@@ -40,6 +51,10 @@ SIMULATOR_URLS = {
     "rest_url": "http://127.0.0.1:8200",
     "gamma_url": "http://127.0.0.1:8200",
 }
+
+
+_RULES = "broken_rules"
+_given_only: ContextVar[bool] = ContextVar("_given_only", default=False)
 
 
 class Venue(StrEnum):
@@ -143,16 +158,40 @@ class CommonSettings(BaseSettings):
         }
         return {**data, **missing}
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment of this process, but not while another environment is checked."""
+        return (init_settings,) if _given_only.get() else (init_settings, env_settings)
+
     @model_validator(mode="after")
-    def _sim_stays_away_from_the_real_venue(self) -> CommonSettings:
-        if self.venue is Venue.SIM:
-            for name in SIMULATOR_URLS:
-                host = urlsplit(getattr(self, name)).hostname or ""
-                if host == "polymarket.com" or host.endswith(".polymarket.com"):
-                    raise ValueError(
-                        f"PM_VENUE=sim, but {variable_of(type(self), name)} names the real venue"
-                    )
+    def _rules_hold(self) -> Self:
+        if broken := broken_rules(self):
+            text = "; ".join(str(each.problem) for each in broken)
+            raise PydanticCustomError(_RULES, "{text}", {"text": text, "broken": broken})
         return self
+
+    @rule("venue", "ws_base_url", "rest_url", "gamma_url")
+    def _sim_stays_away_from_the_real_venue(self) -> Problem | None:
+        if self.venue is not Venue.SIM:
+            return None
+        for name in SIMULATOR_URLS:
+            url = getattr(self, name)
+            host = urlsplit(url).hostname or ""
+            if host == "polymarket.com" or host.endswith(".polymarket.com"):
+                return Problem(
+                    variable=variable_of(type(self), name),
+                    value=url,
+                    reason="PM_VENUE=sim, but this names the real venue",
+                    remedy="unset it, or set PM_VENUE=polymarket",
+                )
+        return None
 
     @property
     def mode(self) -> Mode:
@@ -210,51 +249,116 @@ def try_settings(
 
     `given` maps variables to values that win over the environment.
     """
-    problems: list[str] = []
-    from_files = _read_secret_files(cls, problems)
-    settings = None
-    try:
-        settings = cls(**{**from_files, **(given or {})})
-    except ValidationError as error:
-        problems.extend(_describe(cls, error))
-    return settings, problems
+    settings, problems = check_settings(cls, {**os.environ, **(given or {})})
+    return settings, [str(problem) for problem in problems]
 
 
-def _exit_with(problems: list[str]) -> NoReturn:
+def check_settings(
+    cls: type[SettingsT], environ: Mapping[str, str]
+) -> tuple[SettingsT | None, list[Problem]]:
+    """Read settings out of an environment; return them, if they could be made, and all problems.
+
+    Every value is looked at by itself, every rule whose fields can be read, and every name with our
+    prefix. This is the one check: services, `pm doctor` and the other tools all call it.
+    """
+    values = {name: environ[name] for name in variables(cls).keys() & environ.keys()}
+    values = {name: value for name, value in values.items() if value}
+    problems = _read_secret_files(cls, values)
+    unusable = {variables(cls)[problem.variable] for problem in problems}
+    settings, more = _build(cls, values, unusable)
+    return settings, [*problems, *more, *unknown_variables(environ)]
+
+
+def _exit_with(problems: Sequence[str]) -> NoReturn:
     for line in problems:
         print(line, file=sys.stderr)
     raise SystemExit(2)
 
 
-def _read_secret_files(cls: type[BaseSettings], problems: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _build(
+    cls: type[SettingsT], values: Mapping[str, str], unusable: set[str]
+) -> tuple[SettingsT | None, list[Problem]]:
+    """Make settings. With bad values, make them again without those, to look at the rules."""
+    settings, errors = _try(cls, values)
+    problems = [_of_a_field(cls, error) for error in errors if error["type"] != _RULES]
+    bad = {variables(cls).get(problem.variable, "") for problem in problems}
+    if problems:
+        usable = {name: v for name, v in values.items() if variables(cls)[name] not in bad}
+        _, errors = _try(cls, usable)
+    rules: list[BrokenRule] = [
+        broken for error in errors if error["type"] == _RULES for broken in error["ctx"]["broken"]
+    ]
+    problems += [each.problem for each in rules if not each.fields & (bad | unusable)]
+    return settings, problems
+
+
+def _try(
+    cls: type[SettingsT], values: Mapping[str, str]
+) -> tuple[SettingsT | None, list[ErrorDetails]]:
+    with _nothing_else_is_read():
+        try:
+            return cls(**values), []  # type: ignore[arg-type]  # checked at run time
+        except ValidationError as error:
+            return None, error.errors(include_url=False)
+
+
+@contextmanager
+def _nothing_else_is_read() -> Iterator[None]:
+    token = _given_only.set(True)
+    try:
+        yield
+    finally:
+        _given_only.reset(token)
+
+
+def _read_secret_files(cls: type[BaseSettings], values: dict[str, str]) -> list[Problem]:
+    """Put the content of each `*_FILE` in the place of its variable."""
+    problems = []
     for field in cls.model_fields:
         name = variable_of(cls, field)
-        path = os.environ.get(f"{name}_FILE", "")
-        if not path or not _is_secret(cls, field):
+        if not _is_secret(cls, field):
             continue
-        if os.environ.get(name):
-            problems.append(f"{name}: set {name} or {name}_FILE, not both")
+        path = values.pop(f"{name}_FILE", "")
+        if not path:
+            continue
+        if name in values:
+            both = f"set {name} or {name}_FILE, not both"
+            problems.append(Problem(variable=name, reason=both, remedy="unset one of them"))
             continue
         try:
-            found[name] = Path(path).read_text(encoding="utf-8").strip()
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            problems.append(f"{name}_FILE: cannot read {path}: {reason}")
-    return found
+            problems.append(
+                Problem(
+                    variable=f"{name}_FILE",
+                    value=path,
+                    reason=f"cannot be read: {reason}",
+                    remedy="name a file that this user may read",
+                )
+            )
+    return problems
 
 
-def _describe(cls: type[BaseSettings], error: ValidationError) -> list[str]:
-    lines = []
-    for item in error.errors(include_url=False):
-        text = item["msg"].removeprefix("Value error, ")
-        if not item["loc"]:
-            lines.append(text)
-            continue
-        name = str(item["loc"][0])
-        field = name if name in cls.model_fields else variables(cls).get(name)
-        hidden = field is None or _is_secret(cls, field) or not cls.model_fields[field].repr
-        shown = "" if hidden or item["type"] == "missing" else f" (is {str(item['input'])[:80]!r})"
-        variable = name if field is None else variable_of(cls, field)
-        lines.append(f"{variable}: {text}{shown}")
-    return lines
+def _of_a_field(cls: type[BaseSettings], error: ErrorDetails) -> Problem:
+    name = str(error["loc"][0])
+    field = name if name in cls.model_fields else variables(cls)[name]
+    info = cls.model_fields[field]
+    hidden = _is_secret(cls, field) or not info.repr
+    return Problem(
+        variable=variable_of(cls, field),
+        value="" if hidden else str(error["input"]),
+        reason=error["msg"].removeprefix("Value error, "),
+        remedy="correct it (its value is not shown)" if hidden else _remedy(info),
+    )
+
+
+def _remedy(info: FieldInfo) -> str:
+    default = info.default
+    if default is None or info.is_required() or info.default_factory is not None:
+        return "correct it or unset it"
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    if isinstance(default, bool):
+        default = str(default).lower()
+    return f"correct it, or unset it for {default}" if str(default) else "correct it or unset it"

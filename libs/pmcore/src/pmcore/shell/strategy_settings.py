@@ -6,15 +6,23 @@ In the library and not in the service, because `pm replay` and `pm doctor` read 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from pmcore.model.params import LimitParams, OfiMode, OfiParams, OfiScope, StrategyParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
+from pmcore.shell.setting_problems import Problem, rule
 from pmcore.shell.settings import CommonSettings
 
 TICKS = ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001")
+
+
+def _check_tick(tick: Decimal) -> Decimal:
+    if not tick.is_finite() or format(tick.normalize(), "f") not in TICKS:
+        raise ValueError(f"must be one of the venue's ticks: {', '.join(TICKS)}")
+    return tick
+
 
 Price = Annotated[Decimal, Field(gt=0, lt=1, decimal_places=4)]
 Shares = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=2)]
@@ -29,7 +37,9 @@ class StrategySettings(CommonSettings):
 
     pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
-    tick_size: Decimal = Field(Decimal("0.001"), validation_alias="PM_TICK_SIZE")
+    tick_size: Annotated[Decimal, AfterValidator(_check_tick)] = Field(
+        Decimal("0.001"), validation_alias="PM_TICK_SIZE"
+    )
     reprice_threshold: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=4)] = Field(
         Decimal("0.005"), validation_alias="PM_REPRICE_THRESHOLD"
     )
@@ -75,20 +85,39 @@ class StrategySettings(CommonSettings):
     settle_grace_s: Seconds = Field(Decimal(180), validation_alias="PM_SETTLE_GRACE_S")
     journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if format(self.tick_size.normalize(), "f") not in TICKS:
-            raise ValueError(f"PM_TICK_SIZE must be one of the venue's ticks: {', '.join(TICKS)}")
-        if self.ofi_cap < self.ofi_toxicity_threshold:
-            raise ValueError("PM_OFI_CAP must not be below PM_OFI_TOXICITY_THRESHOLD")
-        if self.ofi_exit_quantile > self.ofi_enter_quantile:
-            raise ValueError("PM_OFI_EXIT_QUANTILE must not be above PM_OFI_ENTER_QUANTILE")
-        if self.bid_size >= self.max_net_diff:
-            raise ValueError(
-                "PM_BID_SIZE must be below PM_MAX_NET_DIFF: the limit is strict, so one fill of "
-                f"{self.bid_size} shares must stay under it"
-            )
-        return self
+    @rule("ofi_cap", "ofi_toxicity_threshold")
+    def _cap_is_above_the_threshold(self) -> Problem | None:
+        if self.ofi_cap >= self.ofi_toxicity_threshold:
+            return None
+        return Problem(
+            variable="PM_OFI_CAP",
+            value=str(self.ofi_cap),
+            reason=f"must not be below PM_OFI_TOXICITY_THRESHOLD={self.ofi_toxicity_threshold}",
+            remedy="raise it, or lower the threshold",
+        )
+
+    @rule("ofi_exit_quantile", "ofi_enter_quantile")
+    def _exit_is_below_the_entry(self) -> Problem | None:
+        if self.ofi_exit_quantile <= self.ofi_enter_quantile:
+            return None
+        return Problem(
+            variable="PM_OFI_EXIT_QUANTILE",
+            value=str(self.ofi_exit_quantile),
+            reason=f"must not be above PM_OFI_ENTER_QUANTILE={self.ofi_enter_quantile}",
+            remedy="lower it, or raise the other",
+        )
+
+    @rule("bid_size", "max_net_diff")
+    def _one_fill_stays_under_the_limit(self) -> Problem | None:
+        if self.bid_size < self.max_net_diff:
+            return None
+        return Problem(
+            variable="PM_BID_SIZE",
+            value=str(self.bid_size),
+            reason=f"must be below PM_MAX_NET_DIFF={self.max_net_diff}: the limit is strict, so "
+            f"one fill of {self.bid_size} shares must stay under it",
+            remedy="lower the bid size, or raise the limit",
+        )
 
     def as_params(self) -> StrategyParams:
         """The same in integers with units."""

@@ -25,11 +25,11 @@ _REPLAY_EXAMPLES = """examples:
   pm replay window.jsonl.gz                  what the engine would have done, with paper fills
   pm replay window.jsonl.gz --market market.json --json
   pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
-  pm replay var/run-3/strategy/journal/*.jsonl.zst
-                                             step a journal again and compare its outputs
+  pm replay var/run-3                        all recordings and journals of a kept run
+  pm replay var/run-3/strategy/journal       step journals again and compare their outputs
 """
 _SIMULATOR_EXAMPLES = """examples:
-  pm simulator                               five-minute BTC windows on http://127.0.0.1:8200
+  pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
   pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
   pm simulator --recording FILE --speed 5    a recording at five times its speed
   pm simulator --faults '{"mode":"post_only","mode_s":60}'
@@ -53,6 +53,21 @@ _DOCTOR_EXAMPLES = """examples:
   PM_DRY_RUN=false pm doctor                 the same for live trading
 """
 
+_JSON_HELP = "print one JSON object on stdout, and nothing else there"
+
+
+class _Version(argparse.Action):
+    """Looked up when it is asked for, so that other commands do not wait for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and leave")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print `pm 1.2.3` on stdout."""
+        metadata = importlib.import_module("importlib.metadata")
+        print(f"pm {metadata.version('pmcore')}")
+        parser.exit(EXIT_OK)
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
@@ -67,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _load(arguments.handler)(arguments)
     except CommandError as error:
-        print(f"pm {arguments.command}: {error}", file=sys.stderr)
+        for line in error.lines:
+            print(f"pm {arguments.command}: {line}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -83,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="pm-as-ofi: a maker-only market-making engine for up/down markets.",
         epilog="Every command explains itself: pm run --help, pm replay --help, ...",
     )
+    parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=_Parser
     )
@@ -133,7 +150,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument(
         "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
     )
-    run.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    run.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -144,7 +161,13 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         "run recordings through the engine, with paper fills",
         _REPLAY_EXAMPLES,
     )
-    replay.add_argument("files", nargs="+", type=_readable, metavar="FILE")
+    replay.add_argument(
+        "files",
+        nargs="+",
+        type=_readable_or_folder,
+        metavar="FILE",
+        help="recordings and journals; of a folder, all that are in it",
+    )
     replay.add_argument(
         "--market",
         type=_readable,
@@ -164,7 +187,7 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write every command and notice as JSON lines",
     )
-    replay.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    replay.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -175,13 +198,26 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
         "a simulated Polymarket for any client, alone",
         _SIMULATOR_EXAMPLES,
     )
-    simulator.add_argument("--host", default="127.0.0.1", metavar="HOST", help="where it listens")
     simulator.add_argument(
-        "--port", type=_whole(0, 65_535), default=8200, metavar="N", help="default 8200; 0: any"
+        "--host", metavar="HOST", help="where it listens (default: PM_SIM_HOST, or 127.0.0.1)"
     )
-    simulator.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the world")
     simulator.add_argument(
-        "--series", type=_slugs, metavar="SLUG[,SLUG]", help="default btc-updown-5m"
+        "--port",
+        type=_whole(0, 65_535),
+        metavar="N",
+        help="0: any free one (default: PM_SIM_PORT, or 8200)",
+    )
+    simulator.add_argument(
+        "--seed",
+        type=_whole(0, 2**63 - 1),
+        metavar="N",
+        help="of the world (default: PM_SIM_SEED, or 1)",
+    )
+    simulator.add_argument(
+        "--series",
+        type=_slugs,
+        metavar="SLUG[,SLUG]",
+        help="what it offers (default: POLYMARKET_MARKET_SLUG, or btc-updown-15m)",
     )
     simulator.add_argument(
         "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"
@@ -228,7 +264,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         "settings, clock, endpoints, credentials: what is wrong and how to mend it",
         _DOCTOR_EXAMPLES,
     )
-    doctor.add_argument("--json", action="store_true", help="print one JSON object last on stdout")
+    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_choice(command: argparse.ArgumentParser) -> None:
@@ -306,6 +342,11 @@ def _slugs(text: str) -> str:
                 f"{slug[:80]!r} is not a market such as btc-updown-15m"
             ) from error
     return text
+
+
+def _readable_or_folder(text: str) -> Path:
+    path = Path(text)
+    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else _readable(text)
 
 
 def _readable(text: str) -> Path:

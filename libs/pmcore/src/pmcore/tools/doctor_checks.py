@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -15,8 +14,6 @@ import msgspec
 from pmcore.shell.control import TOKEN_FILE
 from pmcore.shell.settings import CommonSettings, Mode
 
-_KEY = re.compile(r"^(0x)?[0-9a-fA-F]{64}$")
-_ADDRESS = re.compile(r"^0x[0-9a-fA-F]{40}$")
 _API = ("POLYMARKET_API_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
 _FUNDED_TYPES = {"1": "proxy wallet", "2": "Safe", "3": "deposit wallet"}
 
@@ -54,10 +51,10 @@ def fail(subject: str, text: str, mend: str) -> Finding:
 
 
 def local_findings(settings: CommonSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Everything that needs no network."""
+    """Everything that needs no network, for settings without a problem."""
     yield _mode(settings)
     if settings.mode is Mode.LIVE:
-        yield _private_key(environ)
+        yield _private_key()
         yield _api_credentials(environ)
         yield _wallet(environ)
         yield _signing_backend()
@@ -74,70 +71,34 @@ def _mode(settings: CommonSettings) -> Finding:
     return ok("mode", said[settings.mode])
 
 
-def _given(environ: Mapping[str, str], name: str) -> str:
-    """A variable, or the content of the file that `<name>_FILE` names; "" when there is neither."""
-    if value := environ.get(name):
-        return value
-    try:
-        return Path(environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
-    except (KeyError, OSError, UnicodeDecodeError):
-        return ""
+def _given(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
-def _private_key(environ: Mapping[str, str]) -> Finding:
-    key = _given(environ, "POLYMARKET_PRIVATE_KEY")
-    if not key:
-        return fail(
-            "private key",
-            "live trading needs one and there is none",
-            "set POLYMARKET_PRIVATE_KEY_FILE to a file that only the executor can read",
-        )
-    if not _KEY.match(key):
-        return fail(
-            "private key",
-            f"{len(key)} characters that are not 64 hex digits",
-            "POLYMARKET_PRIVATE_KEY is 0x and 64 hex digits; it is not an address or a phrase",
-        )
+def _private_key() -> Finding:
     return ok("private key", "64 hex digits (not shown)")
 
 
 def _api_credentials(environ: Mapping[str, str]) -> Finding:
-    missing = [name for name in _API if not _given(environ, name)]
-    if not missing:
+    if all(_given(environ, name) for name in _API):
         return ok("API credentials", "all three are given")
-    if len(missing) == len(_API):
-        return ok("API credentials", "none given: the executor derives them from the key")
-    return fail(
-        "API credentials",
-        f"only some are given; missing: {', '.join(missing)}",
-        "set all three POLYMARKET_API_* variables or none",
-    )
+    return ok("API credentials", "none given: the executor derives them from the key")
 
 
 def _wallet(environ: Mapping[str, str]) -> Finding:
     """Which account type needs a funder: venue.md 3.3."""
     kind = environ.get("POLYMARKET_SIGNATURE_TYPE") or "0"
     funder = environ.get("POLYMARKET_FUNDER_ADDRESS") or ""
-    if funder and not _ADDRESS.match(funder):
-        return fail("wallet", "the funder is no address", "POLYMARKET_FUNDER_ADDRESS=0x + 40 hex")
-    if kind == "0":
-        if funder:
-            return warn(
-                "wallet",
-                "signature type 0 trades from the key's own address, yet a funder is set",
-                "unset POLYMARKET_FUNDER_ADDRESS, or set POLYMARKET_SIGNATURE_TYPE=1, 2 or 3 "
-                "(3 for accounts made since May 2026)",
-            )
-        return ok("wallet", "signature type 0: the key's own address")
-    if kind not in _FUNDED_TYPES:
-        return fail("wallet", f"signature type {kind[:20]!r}", "POLYMARKET_SIGNATURE_TYPE: 0 to 3")
-    if not funder:
-        return fail(
+    if kind != "0":
+        return ok("wallet", f"signature type {kind}: {_FUNDED_TYPES.get(kind, 'wallet')} {funder}")
+    if funder:
+        return warn(
             "wallet",
-            f"signature type {kind} trades from a {_FUNDED_TYPES[kind]}, and none is named",
-            "set POLYMARKET_FUNDER_ADDRESS to the wallet that holds the money",
+            "signature type 0 trades from the key's own address, yet a funder is set",
+            "unset POLYMARKET_FUNDER_ADDRESS, or set POLYMARKET_SIGNATURE_TYPE=1, 2 or 3 "
+            "(3 for accounts made since May 2026)",
         )
-    return ok("wallet", f"signature type {kind}: {_FUNDED_TYPES[kind]} {funder}")
+    return ok("wallet", "signature type 0: the key's own address")
 
 
 def _signing_backend() -> Finding:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmcore.shell.clock import real_now_ns
+from pmcore.shell.clock import Clock
 from pmcore.shell.local_redis import LocalRedisError, find_server
 from pmcore.shell.redis_client import close_client, make_client
 from pmcore.shell.strategy_settings import StrategySettings
@@ -33,7 +33,7 @@ async def probe(settings: StrategySettings, *, redis_is_given: bool) -> Sequence
     """Ask everybody at once; the order of the findings is fixed."""
     async with httpx.AsyncClient(timeout=_TIMEOUT_S) as http:
         groups = await asyncio.gather(
-            _clock(http, settings.rest_url),
+            _clock(http, settings.rest_url, Clock.from_spec(settings.clock)),
             _websocket(settings.ws_base_url),
             _markets(http, settings),
             _redis(settings) if redis_is_given else _own_redis(),
@@ -41,13 +41,13 @@ async def probe(settings: StrategySettings, *, redis_is_given: bool) -> Sequence
     return [finding for group in groups for finding in group]
 
 
-async def _clock(http: httpx.AsyncClient, rest_url: str) -> list[Finding]:
+async def _clock(http: httpx.AsyncClient, rest_url: str, clock: Clock) -> list[Finding]:
     """The venue's time is whole seconds (venue.md 1.2), so half a second is added."""
-    asked_ns = real_now_ns()
+    asked_ns = clock.now_ns()
     try:
         response = await http.get(f"{rest_url}/time")
         response.raise_for_status()
-        answered_ns = real_now_ns()
+        answered_ns = clock.now_ns()
         told = msgspec.json.decode(response.content)
     except (httpx.HTTPError, msgspec.DecodeError) as error:
         return [_unreachable("venue REST", rest_url, "POLYMARKET_REST_URL", error)]
@@ -98,7 +98,7 @@ async def _markets(http: httpx.AsyncClient, settings: StrategySettings) -> list[
 async def _market(
     http: httpx.AsyncClient, settings: StrategySettings, spec: SeriesSpec
 ) -> list[Finding]:
-    slug = spec.slug_at(real_now_ns())
+    slug = spec.slug_at(Clock.from_spec(settings.clock).now_ns())
     subject = f"market {slug}"
     response = await http.get(f"{settings.gamma_url}/markets", params={"slug": slug})
     response.raise_for_status()

@@ -60,20 +60,23 @@ class ReplaySummary(Summary, kw_only=True):
 
 def command(arguments: argparse.Namespace) -> int:
     """Replay everything named; 0, or 1 when a journal's fingerprint differs."""
+    params = read_params()
     inputs = find_inputs(arguments.files, arguments.market)
-    replay = Replay(read_params(), _open_outputs(arguments.outputs))
+    replay = Replay(params, _open_outputs(arguments.outputs))
     try:
-        asyncio.run(replay.run(inputs, arguments.bus))
+        asyncio.run(replay.run(inputs.found, arguments.bus))
     except LocalRedisError as error:
         raise CommandError(str(error)) from error
     finally:
         replay.close()
     summary = replay.summary
+    for skipped in inputs.skipped:
+        print(f"pm replay: left out: {skipped}", file=sys.stderr)
     if defaults := paper_defaults(os.environ):
         print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
     for slug, guessed in summary.inferred.items():
         print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
-    print_summary(summary, Console(), "pm replay")
+    print_summary(summary, Console(stderr=arguments.json), "pm replay")
     if arguments.json:
         print(as_json_line(summary))
     return EXIT_FAILED if summary.journals_differ else EXIT_OK
@@ -83,7 +86,7 @@ def read_params() -> StrategyParams:
     """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
     settings, problems = try_settings(StrategySettings, paper_defaults(os.environ))
     if settings is None or problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError(*problems)
     return settings.as_params()
 
 

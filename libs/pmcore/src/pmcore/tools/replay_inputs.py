@@ -12,12 +12,13 @@ from pmcore.engine.journal import JournalHeader, JournalLine, decode_line
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.shell.journal import journal_parts, journal_stem
-from pmcore.tools.errors import UsageError, unusable_file
+from pmcore.tools.errors import KNOWN_FORMATS, UsageError, unusable_file
 from pmcore.tools.recording_bytes import records
 from pmcore.tools.recordings import Recording, load_market_file
 
 _HEADER = b'{"type":"header"'
 _ENTRY = b'["in",'
+_METADATA = ".market.json"
 _PARTS = re.compile(r"_(orderbooks|trades)_(up|down)(?=\.json)")
 
 
@@ -27,31 +28,80 @@ class JournalParts(msgspec.Struct, frozen=True):
     paths: tuple[Path, ...]
 
 
-def find_inputs(paths: Sequence[Path], market: Path | None) -> list[Recording | JournalParts]:
-    """Open everything named; raise `UsageError` for what cannot be used.
+class Inputs(msgspec.Struct, frozen=True):
+    """What is replayed, in order, and what lay in a folder and is not, with the reason."""
+
+    found: list[Recording | JournalParts]
+    skipped: list[str]
+
+
+def find_inputs(paths: Sequence[Path], market: Path | None) -> Inputs:
+    """Open everything named, and in folders everything that can be replayed.
 
     Later parts of a journal are found by its first one, and so are the other files of a
-    collection; naming them too changes nothing.
+    collection; naming them too changes nothing. Raise `UsageError` for a named file that cannot be
+    used, and for a folder in which nothing can.
     """
     given = _load_windows(market) if market else []
-    inputs: list[Recording | JournalParts] = []
-    later_parts: list[Path] = []
-    seen: set[Path] = set()
+    opened = _Opened([], {}, set())
+    skipped: list[str] = []
     for path in paths:
-        first = _first_record(path)
-        if first.startswith(_HEADER):
-            stem = journal_stem(path)
-            inputs.append(JournalParts(tuple(journal_parts(path.parent, stem)) or (path,)))
-        elif first.startswith(_ENTRY):
-            later_parts.append(path)
-        elif (collection := path.with_name(_PARTS.sub("", path.name))) not in seen:
-            seen.add(collection)
-            inputs.append(_open_recording(path, given))
-    known = {path for each in inputs if isinstance(each, JournalParts) for path in each.paths}
-    for path in later_parts:
+        if not path.is_dir():
+            _open(path, given, opened, strict=True)
+            continue
+        before = len(opened.inputs)
+        for file in files_in(path):
+            try:
+                _open(file, given, opened, strict=False)
+            except UsageError as error:
+                skipped.append(str(error).partition("; the formats known")[0])
+        if len(opened.inputs) == before:
+            raise UsageError(f"{path}: nothing in this folder can be replayed; {KNOWN_FORMATS}")
+    known = {
+        path for each in opened.inputs if isinstance(each, JournalParts) for path in each.paths
+    }
+    for path, strict in opened.later_parts.items():
         if path not in known:
-            raise UsageError(f"{path} is a later part of a journal: name its first part")
-    return inputs
+            said = f"{path} is a later part of a journal: name its first part"
+            if strict:
+                raise UsageError(said)
+            skipped.append(said)
+    return Inputs(opened.inputs, skipped)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder by path; without hidden ones and market metadata, which is read
+    with the recording that it lies beside.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.endswith(_METADATA)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+class _Opened(msgspec.Struct):
+    """What was opened so far; `later_parts` maps a part to whether it was named itself."""
+
+    inputs: list[Recording | JournalParts]
+    later_parts: dict[Path, bool]
+    collections: set[Path]
+
+
+def _open(path: Path, given: Sequence[Window], opened: _Opened, *, strict: bool) -> None:
+    first = _first_record(path)
+    if first.startswith(_HEADER):
+        stem = journal_stem(path)
+        parts = JournalParts(tuple(journal_parts(path.parent, stem)) or (path,))
+        opened.inputs.append(parts)
+    elif first.startswith(_ENTRY):
+        opened.later_parts.setdefault(path, strict)
+    elif (collection := path.with_name(_PARTS.sub("", path.name))) not in opened.collections:
+        recording = _open_recording(path, given, strict=strict)
+        opened.collections.add(collection)
+        opened.inputs.append(recording)
 
 
 def journal_lines(parts: JournalParts) -> Iterator[JournalLine | MalformedInputError]:
@@ -98,7 +148,7 @@ def _first_record(path: Path) -> bytes:
         raise unusable_file(path, error) from error
 
 
-def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
+def _open_recording(path: Path, given: Sequence[Window], *, strict: bool) -> Recording:
     try:
         recording = Recording(path)
         windows = recording.windows()
@@ -110,6 +160,8 @@ def _open_recording(path: Path, given: Sequence[Window]) -> Recording:
         fits = bool(set(described.windows()) & set(fitting))
     except MalformedInputError as error:
         raise unusable_file(path, error) from error
+    if not fits and not strict:
+        return recording
     if not fits:
         known = ", ".join(f"{window.slug} ({window.condition_id})" for window in windows)
         raise UsageError(f"--market describes no market of {path}, which has {known}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Mapping
@@ -24,9 +23,7 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.local_redis import LocalRedis, LocalRedisError
-from pmcore.shell.paper_defaults import as_sentence, paper_defaults
-from pmcore.shell.settings import SIMULATOR_URLS, try_settings, variable_of
-from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.paper_defaults import as_sentence
 from pmcore.tools.checkout import find_checkout
 from pmcore.tools.control_client import ControlClient, open_http
 from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
@@ -48,7 +45,9 @@ from pmcore.tools.run_plan import (
     Surroundings,
     plan_run,
 )
+from pmcore.tools.run_token import control_token
 from pmcore.tools.run_view import RunView
+from pmcore.tools.service_settings import problems_of_services
 from pmcore.tools.summary import (
     RunSummary,
     as_count,
@@ -97,28 +96,25 @@ def command(arguments: argparse.Namespace) -> int:
         summary.directory = str(directory)
     else:
         remove_directory(directory)
-    print_summary(summary, Console(), f"pm run ({options.mode})")
+    print_summary(summary, Console(stderr=options.as_json), f"pm run ({options.mode})")
     if options.as_json:
         print(as_json_line(summary))
     return end.exit_code
 
 
 def _check_settings(options: RunOptions) -> None:
-    """Name every bad variable before anything is started. Raise `UsageError`."""
-    simulated = {
-        variable_of(StrategySettings, field): url
-        for field, url in (SIMULATOR_URLS if options.venue == "sim" else {}).items()
-    }
-    given = {
-        **({} if options.mode == "live" else paper_defaults(os.environ)),
-        "PM_VENUE": options.venue,
-        "PM_DRY_RUN": str(options.dry_run).lower(),
-        "POLYMARKET_MARKET_SLUG": options.market,
-        **simulated,
-    }
-    _, problems = try_settings(StrategySettings, given)
+    """Name every bad variable of every service before any is started. Raise `UsageError`."""
+    around = Surroundings(
+        directory=Path(),
+        redis_url=os.environ.get("PM_REDIS_URL") or "redis://127.0.0.1",
+        control_token=control_token(os.environ),
+        clock="" if options.recording else os.environ.get("PM_CLOCK", ""),
+        environ=os.environ,
+    )
+    plan = plan_run(options, around, range(1, len(SERVICES) + 3))
+    problems = problems_of_services({child.name: child.env for child in plan.children})
     if problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError(*map(str, problems))
 
 
 class LocalRun:
@@ -196,7 +192,7 @@ class LocalRun:
         around = Surroundings(
             directory=self._directory,
             redis_url=redis_url,
-            control_token=self._environ.get("PM_CONTROL_TOKEN") or secrets.token_urlsafe(24),
+            control_token=control_token(self._environ),
             clock=self._clock_spec(),
             environ=self._environ,
         )

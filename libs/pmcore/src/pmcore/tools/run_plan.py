@@ -33,6 +33,7 @@ _WALLET_VARIABLES = (
     "POLYMARKET_FUNDER_ADDRESS",
     "POLYMARKET_SIGNATURE_TYPE",
 )
+_READ_BY_THE_RUN = "PM_CONTROL_TOKEN_FILE"  # its content goes to each process instead
 _CREDENTIALS_FILE = "POLYMARKET_API_CREDENTIALS_FILE"
 _ACCOUNT_OF: Mapping[str, tuple[str, ...]] = {
     "executor": (*_KEY_VARIABLES, *_API_VARIABLES, *_WALLET_VARIABLES),
@@ -184,7 +185,7 @@ def _account_variables(name: str, account: Mapping[str, str], directory: Path) -
 
 
 def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    hidden = {*_with_files(_ACCOUNT_OF["executor"]), _CREDENTIALS_FILE}
+    hidden = {*_with_files(_ACCOUNT_OF["executor"]), _CREDENTIALS_FILE, _READ_BY_THE_RUN}
     return {key: value for key, value in environ.items() if key not in hidden}
 
 

@@ -7,14 +7,17 @@ import os
 import sys
 from collections.abc import Mapping
 
+from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.tools.errors import UsageError
+from pmcore.shell.settings import CommonSettings
+from pmcore.tools.errors import CommandError, UsageError
 from pmcore.tools.run_options import look_into
 from pmcore.tools.run_plan import with_window
+from pmcore.tools.service_settings import not_installed, problems_of_services
 
-DEFAULT_SERIES = "btc-updown-5m"
+DEFAULT_SERIES = ",".join(CommonSettings.model_fields["market_slugs"].default)
 _LEAD_NS = 2 * NS_PER_S
 _HIDDEN = ("POLYMARKET_PRIVATE_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
 
@@ -22,6 +25,10 @@ _HIDDEN = ("POLYMARKET_PRIVATE_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PA
 def command(arguments: argparse.Namespace) -> int:
     """Become the simulator's process; returns only when that is refused."""
     environment = simulator_environment(arguments, os.environ)
+    if "simulator" in not_installed():
+        raise CommandError("the simulator is not installed here; `make setup` installs it")
+    if problems := problems_of_services({"simulator": environment}):
+        raise UsageError(*map(str, problems))
     argv = [sys.executable, "-m", "pmsimulator", "alone"]
     os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
 
@@ -30,11 +37,7 @@ def simulator_environment(
     arguments: argparse.Namespace, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """What the simulator reads; raise `UsageError` for arguments that do not go together."""
-    variables = {
-        "PM_SIM_HOST": arguments.host,
-        "PM_SIM_PORT": str(arguments.port),
-        "PYTHONUNBUFFERED": "1",
-    }
+    variables = {"PYTHONUNBUFFERED": "1"}
     if arguments.recording is not None:
         for name in ("window", "seed", "series"):
             if getattr(arguments, name) is not None:
@@ -47,25 +50,33 @@ def simulator_environment(
             "PM_CLOCK": Clock.starting_at(begins_ns - _LEAD_NS, speed).spec(),
         }
     else:
-        variables["POLYMARKET_MARKET_SLUG"] = _series(arguments)
+        variables["POLYMARKET_MARKET_SLUG"] = _series(arguments, environ)
         if arguments.speed is not None:
             begins_ns = Clock.from_spec("").now_ns()
             variables["PM_CLOCK"] = Clock.starting_at(begins_ns, arguments.speed).spec()
         if arguments.seed is not None:
             variables["PM_SIM_SEED"] = str(arguments.seed)
     for name, value in (
+        ("PM_SIM_HOST", arguments.host),
+        ("PM_SIM_PORT", arguments.port),
         ("PM_SIM_FAULTS", arguments.faults),
         ("PM_SIM_PROTOCOL", arguments.protocol),
     ):
         if value is not None:
-            variables[name] = value
+            variables[name] = str(value)
     inherited = {name: value for name, value in environ.items() if name not in _HIDDEN}
     return {**inherited, **variables}
 
 
-def _series(arguments: argparse.Namespace) -> str:
-    series: str = arguments.series or DEFAULT_SERIES
+def _series(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """--series, else POLYMARKET_MARKET_SLUG, else the services' own default: so they agree."""
+    source = "--series" if arguments.series else "POLYMARKET_MARKET_SLUG"
+    series: str = arguments.series or environ.get("POLYMARKET_MARKET_SLUG") or DEFAULT_SERIES
     for text in series.split(","):
-        if parse_series(text).fixed_slug is not None:
-            raise UsageError(f"--series {text}: a simulated series rotates; name a prefix")
+        try:
+            fixed = parse_series(text.strip()).fixed_slug is not None
+        except MalformedInputError as error:
+            raise UsageError(f"{source} {text[:80]!r}: no market such as btc-updown-15m") from error
+        if fixed:
+            raise UsageError(f"{source} {text}: a simulated series rotates; name a prefix")
     return series if arguments.window is None else with_window(series, arguments.window)

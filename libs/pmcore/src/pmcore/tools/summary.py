@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.tools.money import figure_text
@@ -134,18 +134,19 @@ def add_reasons(into: dict[str, int], reasons: object) -> None:
 
 
 def print_summary(summary: Summary, console: Console, title: str) -> None:
-    """The table for people."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column()
+    """The lines for people; no value is cut or broken, whatever the width."""
+    rows: list[tuple[str, str]] = []
     for name, value in msgspec.to_builtins(summary).items():
         title_of_row = name.replace("_", " ")
         if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
-            for key, inner in value.items():
-                table.add_row(f"{title_of_row} {key}", _as_text(key, inner))
+            rows += [(f"{title_of_row} {key}", _as_text(key, inner)) for key, inner in value.items()]
         elif value not in ("", None, {}):
-            table.add_row(title_of_row, _as_text(name, value))
-    console.print(table)
+            rows.append((title_of_row, _as_text(name, value)))
+    width = max((len(name) for name, _ in rows), default=0)
+    console.print(Text(title, style="italic"), soft_wrap=True)
+    for name, text in rows:
+        line = Text.assemble((name.ljust(width), "bold"), "  ", text)
+        console.print(line, soft_wrap=True)
 
 
 def as_json_line(summary: Summary, extra: Mapping[str, Any] | None = None) -> str:
