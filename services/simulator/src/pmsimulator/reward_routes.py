@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pmcore.model.units import NS_PER_S, SHARE_U6, format_qty
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, format_qty
 from pmcore.sim.ports import Listing, OrderStatus
 from pmsimulator.answers import (
     FIRST_CURSOR,
@@ -22,7 +22,11 @@ from pmsimulator.answers import (
     page,
     read_body,
 )
+from pmsimulator.clob_market import Row, token_rows
 from pmsimulator.door import Door
+from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, stamp
+from pmsimulator.market_facts import MarketFacts
+from pmsimulator.titles import title
 from pmsimulator.touch import touch_e4
 from pmsimulator.world import World
 
@@ -82,22 +86,66 @@ def _add_market_routes(router: APIRouter, world: World) -> None:
         rows = [_reward_row(listing) for listing in world.listings() if not listing.closed]
         return answer(page(rows, next_cursor))
 
+    @router.get("/rewards/markets/multi")
+    async def many(request: Request, next_cursor: str = FIRST_CURSOR) -> Response:
+        world.drain()
+        words = request.query_params.get("q", "").lower().split()
+        rows = [
+            _discovery_row(listing, world.facts(listing))
+            for listing in world.listings()
+            if not listing.closed and _reads_like(listing, words)
+        ]
+        return answer(page(rows, next_cursor))
+
     @router.get("/rewards/markets/{condition_id}")
     async def of_market(condition_id: str, next_cursor: str = FIRST_CURSOR) -> Response:
         world.drain()
         listing = world.listing_of(condition_id)
         if listing is None:
             raise not_found(NO_MARKET)
-        return answer(page([_reward_row(listing)], next_cursor))
+        return answer(page([_market_row(listing)], next_cursor))
 
 
-def _reward_row(listing: Listing) -> dict[str, object]:
+def _reads_like(listing: Listing, words: list[str]) -> bool:
+    text = f"{title(listing.window)} {listing.window.slug}".lower()
+    return all(word in text for word in words)
+
+
+def _reward_row(listing: Listing) -> Row:
     return {
         "condition_id": listing.window.condition_id,
         "market_slug": listing.window.slug,
         "rewards_config": [],
         "rewards_min_size": 50,
         "rewards_max_spread": 4.5,
+    }
+
+
+def _market_row(listing: Listing) -> Row:
+    """The same with what people read: the question, and both tokens with their price."""
+    return {
+        **_reward_row(listing),
+        "question": title(listing.window),
+        "event_slug": listing.window.slug,
+        "image": "",
+        "market_competitiveness": 0,
+        "tokens": token_rows(listing),
+    }
+
+
+def _discovery_row(listing: Listing, facts: MarketFacts) -> Row:
+    """A row of `/rewards/markets/multi`."""
+    window = listing.window
+    return {
+        **_market_row(listing),
+        "market_id": market_id(window.slug),
+        "event_id": event_id(window.slug),
+        "group_item_title": "",
+        "spread": facts.spread_e4 / PRICE_ONE_E4,
+        "volume_24hr": facts.volume_u6 / SHARE_U6,
+        "one_day_price_change": 0,
+        "created_at": stamp(window.open_ns - LISTED_BEFORE_NS),
+        "end_date": stamp(window.close_ns),
     }
 
 
