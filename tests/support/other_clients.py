@@ -95,8 +95,8 @@ def python_client() -> Path:
     if not (home / "made").exists():
         shutil.rmtree(home, ignore_errors=True)
         _run([sys.executable, "-m", "venv", home], home.parent)
-        install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        _run([*install, "--no-deps", "--require-hashes", "-r", lock], home)
+        quiet = ("install", "-qq", "--disable-pip-version-check", "--no-deps")
+        _run([python, "-m", "pip", *quiet, "--require-hashes", "-r", lock], home)
         (home / "made").touch()
     return python
 

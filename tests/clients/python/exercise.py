@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from left_out import LEFT_OUT
 from polymarket import PRODUCTION, PublicClient, SecureClient
@@ -106,9 +107,9 @@ class Exercise:
             same(list(self.public.list_markets(**nothing).iter_items()), [])
 
     def get_market(self) -> None:
-        for wanted in ({"id": self.coming.id}, {"slug": self.coming.slug}):
-            found = self.public.get_market(**wanted)
-            same(found.condition_id, self.coming.condition_id)
+        found = self.public.get_market(id=self.coming.id)
+        same(found, self.public.get_market(slug=self.coming.slug))
+        same(found.condition_id, self.coming.condition_id)
         assert found.question.endswith(" ET"), found.question
         assert found.trading.minimum_order_size == 5
         self.url_of_market = f"https://polymarket.com/market/{self.coming.slug}"
@@ -198,12 +199,12 @@ class Exercise:
 
     def place_limit_order(self) -> None:
         for token_id in (self.up, self.down):
-            rested = self.maker.place_limit_order(
+            answer = self.maker.place_limit_order(
                 token_id=token_id, price="0.30", size=10, side="BUY", post_only=True
             )
-            assert rested.ok, rested
-            same(rested.status, "live")
-        self.rested = rested.order_id
+            assert answer.ok, answer
+            same(answer.status, "live")
+            self.rested = answer.order_id
 
     def get_order(self) -> None:
         found = self.maker.get_order(order_id=self.rested)
@@ -434,7 +435,7 @@ class Exercise:
         self.public.close()
 
 
-def until(read: Callable[[], object]) -> object:
+def until(read: Callable[[], Any]) -> Any:
     """What a read gives once it gives something."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := read()):

@@ -220,6 +220,7 @@ def _resolution(window: Window) -> Json:
         "umaEndDate": stamp(window.close_ns),
         "umaResolutionStatus": "resolved",
         "automaticallyResolved": True,
+        "liquidityAmm": 0,
     }
 
 

@@ -21,6 +21,8 @@ from pmsimulator.world import World
 
 Write = Callable[[Listing, MarketFacts], Json]
 _WRITERS: dict[str, Write] = {"markets": gamma_market, "events": gamma_event}
+_CLOB_ID_CHARS = len("0x") + 64
+"""A condition id of Protocol V2 has 62 digits at Gamma; the CLOB pads it with zeros."""
 _NUMBERS = {"markets": market_id, "events": event_id}
 
 
@@ -74,18 +76,16 @@ class GammaReads:
 
     def _named(self, query: QueryParams) -> list[Listing] | None:
         """The markets that a request names, each once and in its order; None when it names none."""
-        keys = [
-            key
-            for name in ("condition_ids", "clob_token_ids", "position_ids")
-            for key in values(query, name)
-        ]
         slugs, numbers = values(query, "slug"), values(query, "id")
-        if not (slugs or numbers or keys):
+        conditions = values(query, "condition_ids")
+        tokens = values(query, "clob_token_ids") + values(query, "position_ids")
+        if not (slugs or numbers or conditions or tokens):
             return None
         found = [
             *(self._world.venue.listing(slug) for slug in slugs),
             *(self._by_number(number) for number in numbers),
-            *(self._world.listing_of(key) for key in keys),
+            *(self._world.listing_of(key.ljust(_CLOB_ID_CHARS, "0")) for key in conditions),
+            *(self._world.listing_of(key) for key in tokens),
         ]
         return list({one.window.slug: one for one in found if one is not None}.values())
 
