@@ -21,6 +21,8 @@ from typing import NoReturn
 import msgspec
 import pytest
 
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock, real_now_ns
 from support.tree import ROOT
 
 CLIENTS = ROOT / "tests" / "clients"
@@ -28,8 +30,9 @@ MADE = ROOT / ".venv-clients"
 NODE_AT_LEAST = (20, 10)
 INSTALL_S = 300
 RUN_S = 110
-SPEED = "10"
-"""So a trade is mined and confirmed within two or three seconds."""
+SPEED = 5.0
+"""So a trade is mined and confirmed within five seconds, and a window lasts three minutes."""
+WINDOW_NS = 900 * NS_PER_S
 
 
 class Exercised(msgspec.Struct):
@@ -46,10 +49,10 @@ class Exercised(msgspec.Struct):
 
 
 def exercised(command: Sequence[str | Path], directory: Path) -> Exercised:
-    """Run an exercise against a simulator of its own."""
-    with pm_simulator(directory) as url:
+    """Run an exercise against two simulators of its own: of Protocol V1, and of V2."""
+    with pm_simulator(directory) as url, pm_simulator(directory, "--protocol", "v2") as url_v2:
         done = subprocess.run(
-            [*command, url],
+            [*command, url, url_v2],
             capture_output=True,
             text=True,
             timeout=RUN_S,
@@ -62,14 +65,16 @@ def exercised(command: Sequence[str | Path], directory: Path) -> Exercised:
 
 @contextmanager
 def pm_simulator(directory: Path, *arguments: str) -> Iterator[str]:
-    """`pm simulator` as a process; the URL it names."""
+    """`pm simulator` as a process, ten seconds into a window; the URL it names."""
     command = [sys.executable, "-m", "pmcore.tools.cli", "simulator", "--port", "0"]
-    command += ["--series", "btc-updown-15m", "--speed", SPEED, *arguments]
+    command += ["--series", "btc-updown-15m", *arguments]
+    begins_ns = real_now_ns() // WINDOW_NS * WINDOW_NS + 10 * NS_PER_S
     process = subprocess.Popen(
         command,
         env={
             **_plain_environment(),
             "PM_DATA_DIR": str(directory),
+            "PM_CLOCK": Clock.starting_at(begins_ns, SPEED).spec(),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         },
         stdout=subprocess.PIPE,

@@ -1,21 +1,18 @@
 // Every method of `@polymarket/clob-client-v2` against a running simulator.
 //
-// Run by `tests/integration/test_client_node.py`: node exercise.mjs URL. Prints one JSON object: what
-// each method's check said, the client's public methods, and those left out with the reason. The
-// client takes its host as a parameter; nothing of it is changed.
+// Run by `tests/integration/test_client_node.py`: node exercise.mjs URL URL_OF_PROTOCOL_V2. Prints one
+// JSON object: what each method's check said, the client's public methods, and those left out with the
+// reason. The client takes its host as a parameter; nothing of it is changed.
 
 import assert from "node:assert/strict";
 import { Wallet } from "@ethersproject/wallet";
 import { AssetType, ClobClient, OrderType, Side } from "@polymarket/clob-client-v2";
 
-const LEFT_OUT = {
-  createExchangeV3OrderFromAmounts:
-    "orders of Protocol V2 by raw amounts; the simulator's V2 markets need another world",
-};
+const LEFT_OUT = {};
 const BUILDER = "0x" + "ab".repeat(32);
 const DAY = "2026-11-01";
 const PATIENCE_MS = 60_000;
-const url = process.argv[2];
+const [url, urlV2] = process.argv.slice(2);
 const makerWallet = new Wallet("0x" + "71".repeat(32));
 const takerWallet = new Wallet("0x" + "72".repeat(32));
 
@@ -31,10 +28,10 @@ async function until(read) {
   }
 }
 
-async function signedIn(signer) {
-  const first = new ClobClient({ host: url, chain: 137, signer });
+async function signedIn(signer, host = url) {
+  const first = new ClobClient({ host, chain: 137, signer });
   const creds = await first.createOrDeriveApiKey();
-  return new ClobClient({ host: url, chain: 137, signer, creds, throwOnError: true });
+  return new ClobClient({ host, chain: 137, signer, creds, throwOnError: true });
 }
 
 const maker = await signedIn(makerWallet);
@@ -197,6 +194,18 @@ const checks = {
     const [rested, crossed] = await maker.postOrders(batch, true);
     assert.equal(rested.status, "live");
     assert.match(crossed.errorMsg, /crosses book/);
+  },
+  createExchangeV3OrderFromAmounts: async () => {
+    const client = await signedIn(makerWallet, urlV2);
+    const listed = await (await fetch(urlV2 + "/markets?limit=3&series_id=10192")).json();
+    const order = await client.createExchangeV3OrderFromAmounts({
+      tokenID: listed[2].positionIds[0],
+      makerAmount: "3000000",
+      takerAmount: "10000000",
+      side: Side.BUY,
+    });
+    assert.equal((await client.postOrder(order, OrderType.GTC, true)).status, "live");
+    assert.equal((await client.getOpenOrders())[0].price, "0.3");
   },
   isOrderScoring: async () =>
     assert.deepEqual(await maker.isOrderScoring({ order_id: kept.ids[0] }), { scoring: false }),

@@ -45,8 +45,9 @@ def same(found: object, wanted: object) -> None:
 class Exercise:
     """The checks, one method for each of the client's; they run in the order of this class."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, url_v2: str) -> None:
         self.environment = redirected(url)
+        self.environment_v2 = redirected(url_v2)
         self.public = PublicClient(self.environment)
         self.maker = self._secure(MAKER_KEY)
         self.taker = self._secure(TAKER_KEY)
@@ -61,11 +62,14 @@ class Exercise:
         )
         self.busy = self.running.outcomes.yes.token_id
 
-    def _secure(self, key: str) -> SecureClient:
+    def _secure(self, key: str, environment: object = None) -> SecureClient:
         from eth_account import Account
 
-        address = Account.from_key(key).address
-        return SecureClient.create(private_key=key, wallet=address, environment=self.environment)
+        return SecureClient.create(
+            private_key=key,
+            wallet=Account.from_key(key).address,
+            environment=environment or self.environment,
+        )
 
     # --- discovery -----------------------------------------------------------------------------
 
@@ -205,6 +209,17 @@ class Exercise:
             assert answer.ok, answer
             same(answer.status, "live")
             self.rested = answer.order_id
+
+        self._place_by_position()
+
+    def _place_by_position(self) -> None:
+        """The same in a market of Protocol V2, by position id."""
+        with self._secure(MAKER_KEY, self.environment_v2) as client:
+            (*_, event) = list(client.list_events(series_ids=10192, page_size=3).first_page().items)
+            position = event.markets[0].outcomes.yes.position_id
+            answer = client.place_limit_order(asset_id=position, price="0.3", size=10, side="BUY")
+            assert answer.ok, answer
+            same(client.cancel_order(order_id=answer.order_id).canceled, (answer.order_id,))
 
     def get_order(self) -> None:
         found = self.maker.get_order(order_id=self.rested)
@@ -444,8 +459,8 @@ def until(read: Callable[[], Any]) -> Any:
     return found
 
 
-def main(url: str) -> None:
-    exercise = Exercise(url)
+def main(url: str, url_v2: str) -> None:
+    exercise = Exercise(url, url_v2)
     checks = [name for name in vars(Exercise) if not name.startswith("_")]
     outcomes = {}
     for name in checks:
@@ -460,4 +475,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])
