@@ -278,3 +278,32 @@ def test_a_v2_market_is_found_by_its_positions_and_both_forms_of_its_condition()
         ):
             (found,) = get(venue, "/markets/keyset", **wanted)["markets"]
             assert found["slug"] == venue.slug, wanted
+
+
+def test_who_traded_in_a_market_is_told_once_that_it_was_resolved() -> None:
+    with synthetic_venue(speed=100.0, desk=DeskParams(mined_delay_ms=1)) as venue:
+        maker = venue.client(MAKER_KEY)
+        window = venue.window(venue.slug)
+        book = maker.get_order_book(window.up_token_id)
+        price = min(float(book["asks"][-1]["price"]) + 0.05, 0.95)
+        args = OrderArgs(token_id=window.up_token_id, price=round(price, 2), size=5, side="BUY")
+        assert maker.create_and_post_order(args, defer_exec=True)["success"] is True
+        resolved = until(lambda: [one for one in maker.get_notifications() if one["type"] == 4])
+        (payload,) = (one["payload"] for one in resolved)
+        assert payload["condition_id"] == window.condition_id
+        assert [token["winner"] for token in payload["tokens"]].count(True) == 1
+        assert len([one for one in maker.get_notifications() if one["type"] == 4]) == 1
+
+
+def test_a_trade_that_failed_is_in_no_list_of_the_data_api() -> None:
+    with synthetic_venue(desk=DeskParams(mined_delay_ms=1)) as venue:
+        venue.faults(failed_ppm=1_000_000)
+        maker, taker = venue.client(MAKER_KEY), venue.client(TAKER_KEY)
+        up, down = venue.tokens(venue.next_slug)
+        for client, token_id, price in ((maker, up, 0.55), (taker, down, 0.45)):
+            args = OrderArgs(token_id=token_id, price=price, size=10, side="BUY")
+            client.create_and_post_order(args, defer_exec=True)
+        until(lambda: maker.get_trades()[0]["status"] == "TRADE_STATUS_FAILED")
+        assert maker.get_trades()[0]["transaction_hash"]
+        assert get(venue, "/v2/trades", user=maker.get_address())["data"] == []
+        assert get(venue, "/v2/positions", user=maker.get_address())["data"] == []
