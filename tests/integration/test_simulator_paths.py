@@ -67,7 +67,6 @@ def test_prices_come_many_at_a_time(venue: RunningVenue, maker: ClobClient) -> N
     assert set(prices[up]) == {"BUY"}
     assert float(prices[up]["BUY"]) + float(prices[down]["SELL"]) == pytest.approx(1)
     assert set(maker.get_spreads(both)) == {up, down}
-    assert [row["token_id"] for row in maker.get_last_trades_prices(both)] == [up, down]
     assert maker.get_midpoints([BookParams(token_id="77")]) == {}
 
 
@@ -119,7 +118,7 @@ def test_fills_and_cancels_are_notified(venue: RunningVenue, maker: ClobClient) 
     maker.cancel_order(OrderPayload(orderID=first))
     notices = maker.get_notifications()
     assert [notice["type"] for notice in notices] == [1, 2]
-    assert notices[0]["payload"]["id"] == first
+    assert notices[0]["payload"]["order_id"] == first
     maker.drop_notifications(DropNotificationParams(ids=[str(notices[0]["id"])]))
     assert [notice["type"] for notice in maker.get_notifications()] == [2]
     maker.drop_notifications()

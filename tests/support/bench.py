@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+import httpx
+
 from pmcore.engine.strategy import WindowEngine
 from pmcore.machines.book import WindowBooks
 from pmcore.messages.execution import WindowFlat
@@ -19,10 +21,12 @@ from pmcore.sim.ports import MarketFrame
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import codec
+from support.running_venue import synthetic_venue
 
 START_NS = 1_790_766_900 * NS_PER_S
 FRAMES = 20_000
 STEP_NS = 50 * NS_PER_MS
+REQUESTS = 1_000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,6 +76,13 @@ def bench_engine(window: Window, messages: Sequence[MarketDataMessage]) -> None:
     timed("the same, and decides", messages, event_and_decision)
 
 
+def bench_request() -> None:
+    """A request on a kept connection to the simulator, there and back; plain asyncio serves it."""
+    with synthetic_venue() as venue, httpx.Client(base_url=venue.url) as http:
+        http.get("/time")
+        timed("a request's round trip, kept alive", range(REQUESTS), lambda _: http.get("/time"))
+
+
 def main() -> None:
     """Print one line for each hot path."""
     window, frames = frames_of_a_window()
@@ -88,6 +99,7 @@ def main() -> None:
     of_the_books = [one for one in messages if not isinstance(one, FeedStatusChanged)]
     timed("apply to the books, hashes verified", of_the_books, books.apply)
     bench_engine(window, messages)
+    bench_request()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmcore.model.market import Protocol
-from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import TradeRecord
 from pmcore.sim.rows import open_order_row, trade_row
 from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
@@ -15,6 +14,7 @@ from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
 from pmsimulator.faults import DoorKeeper
 from pmsimulator.rate_limits import RateLimits
+from pmsimulator.seconds import is_between, seconds
 from pmsimulator.world import World
 
 _UNLIMITED = str(2**256 - 1)
@@ -124,6 +124,12 @@ def _add_data_routes(router: APIRouter, world: World, door: Door) -> None:
         ]
         return answer(page(rows, next_cursor))
 
+    @router.get("/data/pre-migration-orders")
+    async def pre_migration_orders(request: Request, next_cursor: str = FIRST_CURSOR) -> Response:
+        """Orders from before CLOB V2: nobody has any here."""
+        await door.signed(request)
+        return answer(page([], next_cursor))
+
     @router.get("/data/order/{order_id}")
     async def one_order(request: Request, order_id: str) -> Response:
         credentials, _ = await door.signed(request)
@@ -150,18 +156,10 @@ def _is_wanted(trade: TradeRecord, wanted: dict[str, str]) -> bool:
     addresses = {trade.taker.maker_address.lower()}
     addresses.update(maker.account.maker_address.lower() for maker in trade.makers)
     assets = {trade.token_id, *(maker.token_id for maker in trade.makers)}
-    matched_s = trade.matched_ns // NS_PER_S
     return (
         wanted.get("id", trade.trade_id) == trade.trade_id
         and wanted.get("market", trade.condition_id) == trade.condition_id
         and ("asset_id" not in wanted or wanted["asset_id"] in assets)
         and ("maker_address" not in wanted or wanted["maker_address"].lower() in addresses)
-        and matched_s >= _seconds(wanted.get("after", "0"))
-        and ("before" not in wanted or matched_s <= _seconds(wanted["before"]))
+        and is_between(seconds(trade.matched_ns), wanted)
     )
-
-
-def _seconds(text: str) -> int:
-    if not text.isdigit():
-        raise VenueError(400, f"invalid timestamp: {text[:20]}")
-    return int(text)

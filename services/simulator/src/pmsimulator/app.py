@@ -16,15 +16,20 @@ from pmsimulator.answers import (
     answer_validation_error,
 )
 from pmsimulator.audit import audit_routes
+from pmsimulator.builder_routes import builder_trade_routes, extra_key_routes
 from pmsimulator.channels import channel_routes
+from pmsimulator.clob_markets import clob_market_routes
 from pmsimulator.credentials import KeyRing
+from pmsimulator.data_routes import data_routes
 from pmsimulator.door import Door
 from pmsimulator.faults import DoorFaults, DoorKeeper
 from pmsimulator.gamma_routes import gamma_routes
+from pmsimulator.gamma_search import gamma_search_routes
 from pmsimulator.market_routes import market_routes
 from pmsimulator.rate_limits import RateLimits, Tier
 from pmsimulator.reward_routes import reward_routes
 from pmsimulator.road import Road
+from pmsimulator.shared_paths import shared_paths
 from pmsimulator.sim_routes import sim_routes
 from pmsimulator.trading import Trading
 from pmsimulator.trading_routes import trading_routes
@@ -40,8 +45,14 @@ def create_app(
     door, keeper, limits = Door(world, keys), DoorKeeper(door_faults), RateLimits(tier)
     for router in (
         gamma_routes(world),
+        gamma_search_routes(world),
+        clob_market_routes(world),
+        shared_paths(world),
         market_routes(world),
+        data_routes(world),
+        builder_trade_routes(world),
         key_routes(keys, door, keeper),
+        extra_key_routes(world, door),
         account_routes(world, door, limits),
         reward_routes(world, door),
         trading_routes(world, door, Trading(world, limits, keeper)),

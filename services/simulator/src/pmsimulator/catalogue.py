@@ -6,27 +6,31 @@ the page that is read (venue.md 7.2: about 24 hours are listed).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from pmcore.model.market import SeriesSpec
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import Listing, SimulatedVenue
+from pmsimulator.gamma_series import is_series
 
 Place = tuple[int, str]
 """Where a window stands in every listing: its opening, then its slug."""
 
-FIRST: Place = (-1, "")
-
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which windows a page shows; None and "" do not filter."""
+    """Which windows a page shows; None and () do not filter.
 
-    series: str = ""
+    `series` are slugs or ids of Gamma, or our names. `offset` leaves out the first that fit.
+    """
+
+    series: tuple[str, ...] = ()
     closed: bool | None = None
-    after: Place = FIRST
+    after: Place | None = None
     limit: int = 100
+    offset: int = 0
+    newest_first: bool = False
 
 
 class Catalogue:
@@ -53,26 +57,48 @@ class Catalogue:
                 self._venue.listing(spec.slug_at(at_ns + spec.length_s * NS_PER_S))
         return self._venue.listings()
 
-    def page(self, wanted: Wanted, at_ns: int) -> tuple[list[Listing], bool]:
-        """A page in order of opening, and whether more follows."""
+    def page(
+        self, wanted: Wanted, at_ns: int, accept: Callable[[Listing], bool] | None = None
+    ) -> tuple[list[Listing], bool]:
+        """A page in order of opening, and whether more follows; `accept` filters further."""
+        shown: list[Listing] = []
+        left_out = 0
+        for _, slug in self._places(wanted, at_ns):
+            listing = self._venue.listing(slug)
+            if listing is None or (accept is not None and not accept(listing)):
+                continue
+            if left_out < wanted.offset:
+                left_out += 1
+            elif len(shown) == wanted.limit:
+                return shown, True
+            else:
+                shown.append(listing)
+        return shown, False
+
+    def slugs(self, at_ns: int) -> Iterator[str]:
+        """Every window that exists or is listed ahead."""
+        for _, slug in self._places(Wanted(), at_ns):
+            yield slug
+
+    def _places(self, wanted: Wanted, at_ns: int) -> list[Place]:
         places: dict[Place, None] = {}
         for listing in self.current(at_ns):
             window = listing.window
-            if wanted.series in ("", window.series) and wanted.closed in (None, listing.closed):
+            if _fits(wanted, window.series) and wanted.closed in (None, listing.closed):
                 places[window.open_ns, window.slug] = None
         if wanted.closed is not True:
-            places.update(dict.fromkeys(self._coming(wanted.series, at_ns)))
-        shown: list[Listing] = []
-        for place in sorted(place for place in places if place > wanted.after):
-            if len(shown) == wanted.limit:
-                return shown, True
-            if (listing_ := self._venue.listing(place[1])) is not None:
-                shown.append(listing_)
-        return shown, False
+            places.update(dict.fromkeys(self._coming(wanted, at_ns)))
+        ordered = sorted(places, reverse=wanted.newest_first)
+        after = wanted.after
+        if after is None:
+            return ordered
+        if wanted.newest_first:
+            return [place for place in ordered if place < after]
+        return [place for place in ordered if place > after]
 
-    def _coming(self, series: str, at_ns: int) -> Iterator[Place]:
+    def _coming(self, wanted: Wanted, at_ns: int) -> Iterator[Place]:
         for spec in self._series:
-            if spec.fixed_slug is None and series in ("", spec.series):
+            if spec.fixed_slug is None and _fits(wanted, spec.series):
                 length_ns = spec.length_s * NS_PER_S
                 first_ns = (at_ns // length_ns + 1) * length_ns
                 for open_ns in range(first_ns, at_ns + self._ahead_ns + 1, length_ns):
@@ -83,3 +109,7 @@ class Catalogue:
             window = listing.window
             for key in (window.condition_id, window.up_token_id, window.down_token_id):
                 self._slug_of[key] = window.slug
+
+
+def _fits(wanted: Wanted, series: str) -> bool:
+    return not wanted.series or any(is_series(one, series) for one in wanted.series)

@@ -5,116 +5,231 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from pmcore.model.market import Outcome, Protocol
+from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.model.units import (
     NS_PER_S,
     PRICE_ONE_E4,
     SHARE_U6,
     complement_e4,
     format_price,
+    format_qty,
 )
 from pmcore.sim.ports import Listing
+from pmsimulator.gamma_series import series_row, series_slug
+from pmsimulator.market_facts import MarketFacts
+from pmsimulator.titles import description, title
 
 Json = dict[str, object]
-_LISTED_BEFORE_NS = 86_400 * NS_PER_S
-_NAMES = {"btc": "Bitcoin", "eth": "Ethereum", "sol": "Solana", "xrp": "XRP"}
-_SERIES_IDS = {"btc-5m": 10684, "btc-15m": 10192}
+LISTED_BEFORE_NS = 86_400 * NS_PER_S
 MAX_PAGE = 100
 _V2_ID_CHARS = len("0x") + 62
+_OFF = (
+    "new",
+    "featured",
+    "archived",
+    "ready",
+    "funded",
+    "cyom",
+    "pagerDutyNotificationEnabled",
+    "clearBookOnStart",
+    "showGmpSeries",
+    "showGmpOutcome",
+    "manualActivation",
+    "negRiskOther",
+    "pendingDeployment",
+    "deploying",
+    "rfqEnabled",
+    "holdingRewardsEnabled",
+    "requiresTranslation",
+)
+"""Flags that are false in every market of these series."""
 
 
-def id_of_series(series: str) -> int:
-    """Gamma's id of a series; the two that venue.md 7.2 names, else a stable number."""
-    return _SERIES_IDS.get(series, 20_000 + _stable(series, 60_000))
+def market_id(slug: str) -> str:
+    """Gamma's number of a market: a function of its slug."""
+    return str(1_000_000 + _stable(slug, 8_000_000))
 
 
-def gamma_market(listing: Listing) -> Json:
+def event_id(slug: str) -> str:
+    """Gamma's number of an event: a function of its slug."""
+    return str(100_000 + _stable(slug, 800_000))
+
+
+def question_id(slug: str) -> str:
+    """The oracle's question of a market."""
+    return "0x" + hashlib.sha256(f"question {slug}".encode()).hexdigest()
+
+
+def gamma_market(listing: Listing, facts: MarketFacts) -> Json:
     """An element of `GET /markets?slug=`, with its event inside."""
-    return {**_market(listing), "events": [_event_head(listing)]}
+    return {**_market(listing, facts), "events": [event_head(listing, facts)]}
 
 
-def gamma_event(listing: Listing) -> Json:
+def gamma_event(listing: Listing, facts: MarketFacts) -> Json:
     """An element of `GET /events?slug=` and of `GET /events/keyset`."""
-    return {**_event_head(listing), "markets": [_market(listing)]}
+    return {**event_head(listing, facts), "markets": [_market(listing, facts)]}
 
 
-def _market(listing: Listing) -> Json:
+def _market(listing: Listing, facts: MarketFacts) -> Json:
     window = listing.window
-    tokens = _json_list(window.up_token_id, window.down_token_id)
     v2 = window.protocol is Protocol.V2
+    listed = stamp(window.open_ns - LISTED_BEFORE_NS)
     return {
-        "id": str(1_000_000 + _stable(window.slug, 8_000_000)),
-        "question": _title(listing),
+        "id": market_id(window.slug),
+        "question": title(window),
         "conditionId": window.condition_id[:_V2_ID_CHARS] if v2 else window.condition_id,
         "slug": window.slug,
-        "resolutionSource": "https://data.chain.link/streams/btc-usd",
-        "endDate": _stamp(window.close_ns),
-        "liquidity": "0",
-        "startDate": _stamp(window.open_ns - _LISTED_BEFORE_NS),
-        "description": 'This market will resolve to "Up" or "Down".',
+        "resolutionSource": _source(window),
+        "endDate": stamp(window.close_ns),
+        "startDate": listed,
+        "image": "",
+        "icon": "",
+        "description": description(window),
         "outcomes": _json_list("Up", "Down"),
         "outcomePrices": _json_list(*_outcome_prices(listing)),
-        "volume": "0",
         "active": True,
         "closed": listing.closed,
         "marketMakerAddress": "",
-        "createdAt": _stamp(window.open_ns - _LISTED_BEFORE_NS),
-        "updatedAt": _stamp(window.open_ns - _LISTED_BEFORE_NS),
-        "archived": False,
+        "createdAt": listed,
+        "updatedAt": stamp(window.close_ns) if listing.closed else listed,
         "restricted": True,
-        "questionID": "0x" + hashlib.sha256(f"question {window.slug}".encode()).hexdigest(),
+        "groupItemThreshold": "0",
+        "questionID": question_id(window.slug),
         "enableOrderBook": True,
-        "orderPriceMinTickSize": window.tick_e4 / PRICE_ONE_E4,
+        "orderPriceMinTickSize": facts.tick_e4 / PRICE_ONE_E4,
         "orderMinSize": window.min_size_u6 // SHARE_U6,
-        "volumeNum": 0,
-        "liquidityNum": 0,
-        "clobTokenIds": None if v2 else tokens,
-        **({"positionIds": [window.up_token_id, window.down_token_id]} if v2 else {}),
+        "endDateIso": stamp(window.close_ns)[:10],
+        "startDateIso": listed[:10],
+        "hasReviewedDates": True,
+        **_token_ids(window),
         "version": window.protocol.value,
-        "umaResolutionStatuses": '["resolved"]' if listing.closed else "[]",
         "makerBaseFee": 1000,
         "takerBaseFee": 1000,
         "acceptingOrders": listing.accepting_orders,
-        "acceptingOrdersTimestamp": _stamp(window.open_ns - _LISTED_BEFORE_NS),
+        "acceptingOrdersTimestamp": listed,
         "negRisk": window.neg_risk,
-        "eventStartTime": _stamp(window.open_ns),
+        "approved": True,
+        "automaticallyActive": True,
+        "eventStartTime": stamp(window.open_ns),
         "rewardsMinSize": 50,
         "rewardsMaxSpread": 4.5,
+        "umaResolutionStatuses": "[]",
         "feesEnabled": True,
         "feeType": "crypto_fees_v2",
         "feeSchedule": {"rate": 0.07, "exponent": 1, "takerOnly": True, "rebateRate": 0.2},
-        "image": None,
-        "lastTradePrice": None,
+        "makerRebatesFeeShareBps": 10_000,
+        **dict.fromkeys(_OFF, False),
+        **_amounts(facts),
+        **_prices(listing, facts),
+        **(_resolution(window) if listing.closed else {}),
     }
 
 
-def _event_head(listing: Listing) -> Json:
+def event_head(listing: Listing, facts: MarketFacts) -> Json:
+    """An event without its market."""
     window = listing.window
+    listed = stamp(window.open_ns - LISTED_BEFORE_NS)
+    volume, liquidity = _cash(facts.volume_u6), _cash(facts.liquidity_u6)
     return {
-        "id": str(100_000 + _stable(window.slug, 800_000)),
+        "id": event_id(window.slug),
         "ticker": window.slug,
         "slug": window.slug,
-        "title": _title(listing),
-        "startDate": _stamp(window.open_ns - _LISTED_BEFORE_NS),
-        "creationDate": _stamp(window.open_ns - _LISTED_BEFORE_NS),
-        "startTime": _stamp(window.open_ns),
-        "endDate": _stamp(window.close_ns),
+        "title": title(window),
+        "description": description(window),
+        "resolutionSource": _source(window),
+        "startDate": listed,
+        "creationDate": listed,
+        "startTime": stamp(window.open_ns),
+        "endDate": stamp(window.close_ns),
+        "image": "",
+        "icon": "",
         "active": True,
         "closed": listing.closed,
         "archived": False,
+        "new": False,
+        "featured": False,
         "restricted": True,
+        "liquidity": liquidity,
+        "volume": volume,
+        "openInterest": 0,
+        "createdAt": listed,
+        "updatedAt": stamp(window.close_ns) if listing.closed else listed,
+        "competitive": _competitive(listing),
+        **dict.fromkeys(("volume24hr", "volume1wk", "volume1mo", "volume1yr"), volume),
+        "enableOrderBook": True,
+        "liquidityClob": liquidity,
         "negRisk": window.neg_risk,
+        "commentCount": 0,
+        "cyom": False,
+        "showAllOutcomes": True,
+        "showMarketImages": True,
+        "enableNegRisk": False,
+        "automaticallyActive": True,
+        "negRiskAugmented": False,
+        "pendingDeployment": False,
+        "deploying": False,
+        "requiresTranslation": False,
         "eventMetadata": None,
-        "series": [
-            {
-                "id": str(id_of_series(window.series)),
-                "ticker": window.series,
-                "slug": window.series,
-                "seriesType": "single",
-            }
-        ],
-        "seriesSlug": window.series,
+        "series": [series_row(window.series)],
+        "seriesSlug": series_slug(window.series),
     }
+
+
+def _token_ids(window: Window) -> Json:
+    if window.protocol is Protocol.V2:
+        return {
+            "clobTokenIds": None,
+            "positionIds": [window.up_token_id, window.down_token_id],
+        }
+    return {"clobTokenIds": _json_list(window.up_token_id, window.down_token_id)}
+
+
+def _amounts(facts: MarketFacts) -> Json:
+    """Volume and liquidity: once as text, else as numbers; all that was traded is of today."""
+    volume, liquidity = _cash(facts.volume_u6), _cash(facts.liquidity_u6)
+    spans = ("24hr", "1wk", "1mo", "1yr")
+    return {
+        "volume": format_qty(facts.volume_u6),
+        "liquidity": format_qty(facts.liquidity_u6),
+        "volumeNum": volume,
+        "liquidityNum": liquidity,
+        "volumeClob": volume,
+        "liquidityClob": liquidity,
+        **{f"volume{span}": volume for span in spans},
+        **{f"volume{span}Clob": volume for span in spans},
+    }
+
+
+def _prices(listing: Listing, facts: MarketFacts) -> Json:
+    """The touch of the Up token: `bestBid` is missing without bids, `bestAsk` then is 1."""
+    ask_e4 = PRICE_ONE_E4 if facts.ask_e4 is None else facts.ask_e4
+    last_e4 = listing.up_price_e4 if facts.last_e4 is None else facts.last_e4
+    return {
+        "competitive": _competitive(listing),
+        "spread": facts.spread_e4 / PRICE_ONE_E4,
+        "lastTradePrice": last_e4 / PRICE_ONE_E4,
+        **({} if facts.bid_e4 is None else {"bestBid": facts.bid_e4 / PRICE_ONE_E4}),
+        "bestAsk": ask_e4 / PRICE_ONE_E4,
+    }
+
+
+def _resolution(window: Window) -> Json:
+    closed = datetime.fromtimestamp(window.close_ns // NS_PER_S, UTC)
+    return {
+        "closedTime": f"{closed:%Y-%m-%d %H:%M:%S}+00",
+        "umaEndDate": stamp(window.close_ns),
+        "umaResolutionStatus": "resolved",
+        "automaticallyResolved": True,
+        "liquidityAmm": 0,
+    }
+
+
+def _competitive(listing: Listing) -> float:
+    """1 for a market at even odds, less the further away; 0 once it is resolved."""
+    if listing.closed:
+        return 0.0
+    away = (listing.up_price_e4 - PRICE_ONE_E4 // 2) / PRICE_ONE_E4
+    return 1 / (1 + away * away)
 
 
 def _outcome_prices(listing: Listing) -> tuple[str, str]:
@@ -123,16 +238,17 @@ def _outcome_prices(listing: Listing) -> tuple[str, str]:
     return format_price(listing.up_price_e4), format_price(complement_e4(listing.up_price_e4))
 
 
-def _title(listing: Listing) -> str:
-    window = listing.window
+def _source(window: Window) -> str:
     asset = window.slug.split("-", 1)[0]
-    start = datetime.fromtimestamp(window.open_ns / NS_PER_S, UTC)
-    end = datetime.fromtimestamp(window.close_ns / NS_PER_S, UTC)
-    name = _NAMES.get(asset, asset.upper())
-    return f"{name} Up or Down - {start:%B %d, %H:%M:%S}-{end:%H:%M:%S} UTC"
+    return f"https://data.chain.link/streams/{asset}-usd"
 
 
-def _stamp(at_ns: int) -> str:
+def _cash(amount_u6: int) -> float:
+    return amount_u6 / SHARE_U6
+
+
+def stamp(at_ns: int) -> str:
+    """A time as Gamma and the CLOB write it, in UTC."""
     return f"{datetime.fromtimestamp(at_ns // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pmcore.model.market import Outcome, Protocol
+from pmcore.model.market import Protocol
 from pmcore.model.units import (
     NS_PER_S,
     PRICE_ONE_E4,
@@ -26,11 +26,10 @@ from pmsimulator.answers import (
     not_found,
     read_body,
 )
+from pmsimulator.clob_market import LEGACY_FEE_BPS
 from pmsimulator.history import interval_start_s
 from pmsimulator.touch import touch_e4
 from pmsimulator.world import World
-
-_LEGACY_FEE_BPS = 1000
 
 Book = dict[str, object]
 T = TypeVar("T")
@@ -85,9 +84,24 @@ class MarketReads:
         return {"price": format_price(price_e4 or 0)}
 
     def last_trade(self, wanted: _Wanted) -> dict[str, object]:
-        """The market's last price, 0.5 before the first trade."""
-        last = self.book(wanted.token_id)["last_trade_price"]
-        return {"price": last or "0.5", "side": ""}
+        """The last trade in this token's terms, "0.5" and no side before the first.
+
+        A trade of the other token counts as well, as its complement: the book is one.
+        """
+        self.book(wanted.token_id)
+        listing = self.listing(wanted.token_id, NO_BOOK)
+        last = self._world.tape.last(listing.window.condition_id)
+        if last is None:
+            return {"price": "0.5", "side": ""}
+        price_e4, side = last.seen_from(wanted.token_id)
+        return {"price": format_price(price_e4), "side": side.value}
+
+    def traded(self, wanted: _Wanted) -> dict[str, object]:
+        """The same, or 404 before the first trade: the plural form has no row without a side."""
+        row = self.last_trade(wanted)
+        if not row["side"]:
+            raise not_found(NO_BOOK)
+        return row
 
     def tick_e4(self, listing: Listing) -> int:
         """The market's tick now: the book knows it better than the listing."""
@@ -183,7 +197,7 @@ def _add_plural_routes(router: APIRouter, reads: MarketReads) -> None:
 
     @router.post("/last-trades-prices")
     async def last_trades(request: Request) -> Response:
-        found = reads.each(await request.body(), reads.last_trade)
+        found = reads.each(await request.body(), reads.traded)
         return answer([{"token_id": wanted.token_id, **row} for wanted, row in found])
 
 
@@ -222,20 +236,12 @@ def _add_market_routes(router: APIRouter, reads: MarketReads) -> None:
     @router.get("/fee-rate")
     async def fee_rate(token_id: str) -> Response:
         reads.listing(token_id, "fee rate not found for market")
-        return answer({"base_fee": _LEGACY_FEE_BPS})
-
-    @router.get("/fees/builder-fees/{code}")
-    async def builder_fees(code: str) -> Response:
-        return answer({"builder_maker_fee_rate_bps": 0, "builder_taker_fee_rate_bps": 0})
+        return answer({"base_fee": LEGACY_FEE_BPS})
 
     @router.get("/clob-markets/{condition_id}")
     async def clob_market(condition_id: str) -> Response:
         listing = reads.listing(condition_id, NO_MARKET)
         return answer(_market_info(listing, reads.tick_e4(listing)))
-
-    @router.get("/markets/{condition_id}")
-    async def market(condition_id: str) -> Response:
-        return answer(_legacy_market(reads.listing(condition_id, NO_MARKET)))
 
     @router.get("/markets-by-token/{token_id}")
     async def market_by_token(token_id: str) -> Response:
@@ -262,8 +268,8 @@ def _market_info(listing: Listing, tick_e4: int) -> dict[str, object]:
         ],
         "mos": window.min_size_u6 // SHARE_U6,
         "mts": tick_e4 / PRICE_ONE_E4,
-        "mbf": _LEGACY_FEE_BPS,
-        "tbf": _LEGACY_FEE_BPS,
+        "mbf": LEGACY_FEE_BPS,
+        "tbf": LEGACY_FEE_BPS,
         "ao": listing.accepting_orders,
         "rfqe": False,
         "itode": True,
@@ -272,38 +278,6 @@ def _market_info(listing: Listing, tick_e4: int) -> dict[str, object]:
         "nr": window.neg_risk,
         "fd": {"r": 0.07, "e": 1, "to": True},
         "oas": 0,
-    }
-
-
-def _legacy_market(listing: Listing) -> dict[str, object]:
-    """`minimum_tick_size` is the listing's, stale after a change, as at the venue."""
-    window = listing.window
-    prices_e4 = {
-        Outcome.UP: listing.up_price_e4,
-        Outcome.DOWN: PRICE_ONE_E4 - listing.up_price_e4,
-    }
-    return {
-        "enable_order_book": True,
-        "active": True,
-        "closed": listing.closed,
-        "archived": False,
-        "accepting_orders": listing.accepting_orders,
-        "minimum_order_size": window.min_size_u6 // SHARE_U6,
-        "minimum_tick_size": window.tick_e4 / PRICE_ONE_E4,
-        "condition_id": window.condition_id,
-        "market_slug": window.slug,
-        "maker_base_fee": _LEGACY_FEE_BPS,
-        "taker_base_fee": _LEGACY_FEE_BPS,
-        "neg_risk": window.neg_risk,
-        "tokens": [
-            {
-                "token_id": window.token_id(outcome),
-                "outcome": outcome.value.capitalize(),
-                "price": prices_e4[outcome] / PRICE_ONE_E4,
-                "winner": listing.winner is outcome,
-            }
-            for outcome in Outcome
-        ],
     }
 
 

@@ -11,18 +11,26 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.datastructures import QueryParams
 
-from pmcore.model.units import NS_PER_S, SHARE_U6, format_qty
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, format_qty
 from pmcore.sim.ports import Listing, OrderStatus
 from pmsimulator.answers import (
     FIRST_CURSOR,
     NO_MARKET,
+    VenueError,
     answer,
     not_found,
     page,
     read_body,
 )
+from pmsimulator.clob_market import Row, token_rows
 from pmsimulator.door import Door
+from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, stamp
+from pmsimulator.gamma_filters import values
+from pmsimulator.gamma_series import tag_row
+from pmsimulator.market_facts import MarketFacts
+from pmsimulator.titles import title
 from pmsimulator.touch import touch_e4
 from pmsimulator.world import World
 
@@ -82,22 +90,93 @@ def _add_market_routes(router: APIRouter, world: World) -> None:
         rows = [_reward_row(listing) for listing in world.listings() if not listing.closed]
         return answer(page(rows, next_cursor))
 
+    @router.get("/rewards/markets/multi")
+    async def many(request: Request, next_cursor: str = FIRST_CURSOR) -> Response:
+        world.drain()
+        found = ((one, world.facts(one)) for one in world.listings() if not one.closed)
+        rows = [
+            _discovery_row(listing, facts)
+            for listing, facts in found
+            if _is_discovered(listing, facts, request.query_params)
+        ]
+        return answer(page(rows, next_cursor))
+
     @router.get("/rewards/markets/{condition_id}")
     async def of_market(condition_id: str, next_cursor: str = FIRST_CURSOR) -> Response:
         world.drain()
         listing = world.listing_of(condition_id)
         if listing is None:
             raise not_found(NO_MARKET)
-        return answer(page([_reward_row(listing)], next_cursor))
+        return answer(page([_market_row(listing)], next_cursor))
 
 
-def _reward_row(listing: Listing) -> dict[str, object]:
+def _is_discovered(listing: Listing, facts: MarketFacts, query: QueryParams) -> bool:
+    """Every filter of `/rewards/markets/multi`; a bound of 0 is none."""
+    window = listing.window
+    text = f"{title(window)} {window.slug}".lower()
+    words = f"{query.get('q', '')} {query.get('event_title', '')}".lower().split()
+    bounds = (
+        ("volume_24hr", facts.volume_u6 / SHARE_U6),
+        ("spread", facts.spread_e4 / PRICE_ONE_E4),
+        ("price", listing.up_price_e4 / PRICE_ONE_E4),
+    )
+    return (
+        all(word in text for word in words)
+        and query.get("market_id", market_id(window.slug)) == market_id(window.slug)
+        and event_id(window.slug) in (values(query, "event_id") or [event_id(window.slug)])
+        and all(tag_row(tag) is not None for tag in values(query, "tag_slug"))
+        and all(_is_within(value, query, name) for name, value in bounds)
+    )
+
+
+def _is_within(value: float, query: QueryParams, name: str) -> bool:
+    """Above `min_...` and up to `max_...`, as the venue reads them."""
+    least, most = (_bound(query.get(f"{end}_{name}", "0")) for end in ("min", "max"))
+    return (not least or value > least) and (not most or value <= most)
+
+
+def _bound(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise VenueError(400, f"invalid number: {text[:20]}") from error
+
+
+def _reward_row(listing: Listing) -> Row:
     return {
         "condition_id": listing.window.condition_id,
         "market_slug": listing.window.slug,
         "rewards_config": [],
         "rewards_min_size": 50,
         "rewards_max_spread": 4.5,
+    }
+
+
+def _market_row(listing: Listing) -> Row:
+    """The same with what people read: the question, and both tokens with their price."""
+    return {
+        **_reward_row(listing),
+        "question": title(listing.window),
+        "event_slug": listing.window.slug,
+        "image": "",
+        "market_competitiveness": 0,
+        "tokens": token_rows(listing),
+    }
+
+
+def _discovery_row(listing: Listing, facts: MarketFacts) -> Row:
+    """A row of `/rewards/markets/multi`."""
+    window = listing.window
+    return {
+        **_market_row(listing),
+        "market_id": market_id(window.slug),
+        "event_id": event_id(window.slug),
+        "group_item_title": "",
+        "spread": facts.spread_e4 / PRICE_ONE_E4,
+        "volume_24hr": facts.volume_u6 / SHARE_U6,
+        "one_day_price_change": 0,
+        "created_at": stamp(window.open_ns - LISTED_BEFORE_NS),
+        "end_date": stamp(window.close_ns),
     }
 
 

@@ -37,7 +37,7 @@ class Trading:
         self._world.wake()
         if result.error:
             raise _refusal(result, headers)
-        self._world.accepted(credentials, result.order_hash)
+        self._world.accepted(credentials, result.order_hash, post.order.builder)
         return answer(_order_row(result), headers=headers)
 
     def post_batch(self, credentials: Credentials, batch: Sequence[PostOrder]) -> Response:
@@ -58,7 +58,8 @@ class Trading:
         for index, result in zip(orders, results, strict=True):
             rows[index] = _order_row(result)
             if not result.error:
-                self._world.accepted(credentials, result.order_hash)
+                builder = batch[index].order.builder
+                self._world.accepted(credentials, result.order_hash, builder)
         return answer([rows[index] for index in range(len(batch))], headers=headers)
 
     def cancel(self, credentials: Credentials, order_ids: Sequence[str]) -> Response:

@@ -14,18 +14,29 @@ from pmcore.model.errors import InvariantError
 from pmcore.model.market import SeriesSpec
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4
 from pmcore.shell.clock import Clock
-from pmcore.sim.ports import Account, Listing, OrderRecord, SimulatedVenue, UserFrame
+from pmcore.sim.ports import (
+    Account,
+    Listing,
+    MarketFrame,
+    OrderRecord,
+    SimulatedVenue,
+    UserFrame,
+    VenueEvent,
+)
 from pmsimulator.catalogue import Catalogue
 from pmsimulator.credentials import Credentials
 from pmsimulator.heartbeats import CHECK_NS, Heartbeats
 from pmsimulator.history import SAMPLE_NS, PriceHistory
+from pmsimulator.market_facts import MarketFacts, market_facts
 from pmsimulator.notices import Notices
 from pmsimulator.subscriptions import MarketSubscriber, Subscriptions
+from pmsimulator.tape import Tape
 from pmsimulator.touch import touch_e4
 
 _LONGEST_WAIT_MS = 1_000.0
 _LONGEST_STEP_NS = NS_PER_S
 _ANY_TYPE = -1
+_RESOLVED = '"market_resolved"'
 
 
 class World:
@@ -49,11 +60,12 @@ class World:
         self.heartbeats = Heartbeats()
         self.heartbeat_lapses = 0
         self.catalogue = Catalogue(venue, series, listed_ahead_s)
-        self.notices = Notices()
+        self.notices = Notices(venue.order, self.catalogue.find)
+        self.tape = Tape()
         self.history = PriceHistory()
         self._accounts: dict[str, Account] = {}
         self._wallet_types: dict[str, int] = {}
-        self._placed: dict[str, dict[str, None]] = {}
+        self._placed: dict[str, dict[str, str]] = {}
         self._wake = asyncio.Event()
         self._next_check_ns = 0
         self._next_sample_ns = 0
@@ -77,9 +89,13 @@ class World:
             self._accounts[account.owner] = account
             self.venue.add_account(account)
 
-    def accepted(self, credentials: Credentials, order_hash: str) -> None:
-        """Remember whose order the venue took."""
-        self._placed.setdefault(credentials.api_key, {})[order_hash] = None
+    def accepted(self, credentials: Credentials, order_hash: str, builder_code: str) -> None:
+        """Remember whose order the venue took, and the builder that its order names."""
+        self._placed.setdefault(credentials.api_key, {})[order_hash] = builder_code
+
+    def builder_of(self, owner: str, order_hash: str) -> str:
+        """The builder code of an account's order; "" for an order of somebody else."""
+        return self._placed.get(owner, {}).get(order_hash, "")
 
     def orders(self, owner: str) -> list[OrderRecord]:
         """Every order that an account ever had accepted, oldest first."""
@@ -116,9 +132,23 @@ class World:
     def drain(self) -> None:
         """Bring the world to the present and queue all frames of the way."""
         for event in self.venue.advance(self.now_ns()):
-            if isinstance(event, UserFrame):
-                self.notices.hear(event)
+            self._hear(event)
             self.subscriptions.deliver(event)
+
+    def _hear(self, event: VenueEvent) -> None:
+        if isinstance(event, UserFrame):
+            self.notices.hear(event)
+        else:
+            self.tape.hear(event)
+            self._hear_resolution(event)
+
+    def _hear_resolution(self, event: MarketFrame) -> None:
+        """Whoever traded in a market is told that it was resolved."""
+        if event.custom and _RESOLVED in event.text:
+            for owner in self._accounts:
+                trades = self.venue.trades(owner)
+                if any(trade.condition_id == event.condition_id for trade in trades):
+                    self.notices.resolved(owner, event.condition_id, event.at_ns)
 
     def subscribe(
         self, subscriber: MarketSubscriber, asset_ids: Sequence[str], *, dump: bool
@@ -132,6 +162,15 @@ class World:
     def listing_of(self, market_or_token: str) -> Listing | None:
         """The window of a condition id or a token id."""
         return self.catalogue.find(market_or_token)
+
+    def facts(self, listing: Listing) -> MarketFacts:
+        """What a market's pages show of its book and its trades."""
+        return market_facts(self.venue, self.tape, listing)
+
+    def accounts_of(self, wallet: str) -> list[Account]:
+        """The API keys that trade for a wallet."""
+        wanted = wallet.lower()
+        return [one for one in self._accounts.values() if one.maker_address.lower() == wanted]
 
     def tradable(self, market_or_token: str) -> Listing | None:
         """The same, but None while the CLOB does not know the window yet (venue.md 1.3)."""
