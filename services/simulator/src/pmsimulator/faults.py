@@ -59,7 +59,7 @@ def read_faults(body: bytes | str) -> FaultRequest:
         return FaultRequest(
             msgspec.convert(of_plan, FaultPlan), msgspec.convert(of_door, DoorFaults)
         )
-    except msgspec.DecodeError as error:  # a ValidationError is one too
+    except (MalformedInputError, msgspec.ValidationError) as error:
         raise MalformedInputError("bad_faults", str(error)) from error
 
 

@@ -29,7 +29,7 @@ from pmcore.sim.underlying import Underlying
 from pmcore.sim.world_params import CrowdParams
 
 _AHEAD_OF_BURST_NS = 6 * NS_PER_S
-_FAR_E4 = 1_000
+_FAR_E4 = 500
 _LATE_SHARE = 0.2
 _BUYERS_PERCENT = 75
 _QUIETEST = 0.05
@@ -38,10 +38,9 @@ Levels = dict[tuple[Outcome, int], None]
 
 
 class Requote(msgspec.Struct, frozen=True):
-    """One maker's event: what it takes out and what it puts in."""
+    """What one maker does in turn: ids of orders to cancel, and orders to place."""
 
-    cancels: tuple[str, ...]
-    orders: tuple[BookOrder, ...]
+    ops: tuple[str | BookOrder, ...]
 
 
 class Crowd:
@@ -81,18 +80,22 @@ class Crowd:
     def requote(self, fair_e4: float, remaining_ns: int) -> Requote:
         """Let some maker follow the fair value; number 0 holds the far levels.
 
-        What was traded away comes back with a chance, what was refused for crossing at once.
+        What was traded away comes back with a chance, what was refused for crossing at once. A new
+        size comes before the old one goes.
         """
         maker = self._rng.randrange(len(self._quotes))
         quotes = self._quotes[maker]
         late = self._late(remaining_ns)
         targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, late)
         cancels: list[str] = []
+        old: dict[tuple[Outcome, int], str] = {}
         for key, order in list(quotes.items()):
             rests = self._market.book.order(order.order_id) is not None
             if rests:
                 leaves = key not in targets or self._chance(self._params.resize_percent)
-                if leaves:
+                if leaves and key in targets:
+                    old[key] = order.order_id
+                elif leaves:
                     cancels.append(order.order_id)
             else:
                 refused = order.leaves_u6 > 0
@@ -100,13 +103,13 @@ class Crowd:
                 leaves = key not in targets or refills
             if leaves:
                 del quotes[key]
-        orders = []
+        orders: list[str | BookOrder] = []
         for key in targets:
             if key not in quotes:
-                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker, late))
+                order = self._quote(key[0], key[1], self._level_u6(maker, late))
                 quotes[key] = order
-                orders.append(order)
-        return Requote(tuple(cancels), tuple(orders))
+                orders += [order, old[key]] if key in old else [order]
+        return Requote((*cancels, *orders))
 
     def noise(self, at_ns: int) -> BookOrder | None:
         """A taker without a view, but with the mood of the moment."""
@@ -193,6 +196,13 @@ class Crowd:
         limit_e4 = max(bid_e4 - beyond_ticks * tick_e4, tick_e4)
         return self._order(outcome, OrderSide.SELL, limit_e4, size_u6)
 
+    def _quote(self, outcome: Outcome, price_e4: int, size_u6: int) -> BookOrder:
+        """A bid, or now and then the same liquidity as an offer of the complement."""
+        if self._chance(self._params.sell_percent):
+            complement = complement_e4(price_e4)
+            return self._order(outcome.complement, OrderSide.SELL, complement, size_u6)
+        return self._order(outcome, OrderSide.BUY, price_e4, size_u6)
+
     def _order(self, outcome: Outcome, side: OrderSide, price_e4: int, size_u6: int) -> BookOrder:
         self._made += 1
         return BookOrder(
@@ -209,11 +219,24 @@ class Crowd:
         mean *= 1.0 - late * (1.0 - self._params.late_size_percent / 100)
         return 5 * SHARE_U6 + _grid_u6(self._rng.expovariate(1.0 / mean))
 
+    def pick_off(self, order: BookOrder) -> BookOrder:
+        """The taker who takes the rest of an order that its maker leaves behind."""
+        buys = order.side is OrderSide.SELL
+        side = OrderSide.BUY if buys else OrderSide.SELL
+        return self._order(order.outcome, side, order.price_e4, order.leaves_u6)
+
+    def rest_u6(self, leaves_u6: int) -> int:
+        """What stays of an order whose maker leaves: no more than a taker's size."""
+        return min(leaves_u6, self._take_u6())
+
     def _take_u6(self) -> int:
         shares = self._params.take_p50_shares * self._rng.lognormvariate(
             0.0, self._params.take_log_sigma
         )
-        return _grid_u6(max(1.0, shares))
+        size_u6 = round(max(1.0, shares) * SHARE_U6)
+        if self._chance(self._params.fine_percent):
+            return size_u6
+        return size_u6 // QTY_GRID_U6 * QTY_GRID_U6
 
     def _chance(self, percent: int) -> bool:
         return self._rng.randrange(100) < percent

@@ -99,8 +99,9 @@ def trade_book_frame(
 
     With None as the last trade the hash is empty: such a book cannot be verified.
     """
-    frame = _book(window, outcome, bids, asks, ts_event_ns, tick_e4, last_trade)
-    return {**frame, "event_type": "book"}
+    book = _book(window, outcome, bids, asks, ts_event_ns, tick_e4, last_trade)
+    order = ("market", "asset_id", "bids", "asks", "hash", "timestamp")
+    return {**{key: book[key] for key in order}, "event_type": "book"}
 
 
 def rest_book(
