@@ -63,6 +63,11 @@ def usable(socket: ClientConnection) -> bool:
     return False
 
 
+def close_code(closed: ConnectionClosed) -> int:
+    assert closed.rcvd is not None
+    return closed.rcvd.code
+
+
 @contextmanager
 def joined(venue: RunningVenue, channel: str) -> Iterator[ClientConnection]:
     with connect(f"ws://{venue.address}/ws/{channel}", max_size=None, max_queue=None) as socket:
@@ -145,14 +150,15 @@ def test_before_its_subscription_a_user_channel_is_ended_politely_or_waits(
     venue: RunningVenue, messages: list[str | bytes]
 ) -> None:
     """A JSON object without the right credentials is refused with 1008; all else is ignored."""
+    refused: ConnectionClosed | None = None
     with connect(f"ws://{venue.address}/ws/user", max_queue=None) as socket:
         try:
             for message in messages:
                 socket.send(message)
             assert usable(socket)
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            assert closed.rcvd.code == 1008
+            refused = closed
+    assert refused is None or close_code(refused) == 1008
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -218,12 +224,13 @@ def test_a_violation_of_the_protocol_ends_its_own_connection_only(
         socket.socket.sendall(wire)
         with pytest.raises(ConnectionClosed) as closed:
             usable(socket)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == code
+        assert close_code(closed.value) == code
         assert usable(other)
 
 
-@pytest.mark.parametrize("half", [b"", b"\x81", b"\x81\xfe\x10", b"\x81\x85abcd{", bytes(range(64))])
+@pytest.mark.parametrize(
+    "half", [b"", b"\x81", b"\x81\xfe\x10", b"\x81\x85abcd{", bytes(range(64))]
+)
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_client_that_leaves_in_the_middle_of_a_frame_is_forgotten(
     venue: RunningVenue, channel: str, half: bytes
@@ -238,10 +245,10 @@ def test_a_client_that_leaves_in_the_middle_of_a_frame_is_forgotten(
 
 def test_subscriptions_of_one_connection_have_a_limit(venue: RunningVenue) -> None:
     """A connection that asks for ever more assets is sent away as one that asks at once."""
-    with joined(venue, "market") as socket, pytest.raises(ConnectionClosed) as closed:
-        for part in range(5):
+    with joined(venue, "market") as socket:
+        for part in range(4):
             ids = [f"{part}{number:04d}" for number in range(600)]
             socket.send(json.dumps({"operation": "subscribe", "assets_ids": ids}))
-        usable(socket)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1009
+        with pytest.raises(ConnectionClosed) as closed:
+            usable(socket)
+    assert close_code(closed.value) == 1009

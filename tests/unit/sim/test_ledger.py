@@ -74,7 +74,7 @@ def test_a_match_that_does_not_add_up_is_our_mistake(moves: tuple[Move, ...]) ->
 def test_a_match_with_six_decimals_makes_and_loses_nothing(
     outcome: Outcome, taker_side: OrderSide
 ) -> None:
-    """2.905659 shares at 0.49 cost 1.42377291: the maker's part is floored, the taker's the rest."""
+    """2.905659 shares at 0.49 cost 1.42377291: floored for the maker, the taker has the rest."""
     ledger = funded()
     for owner in ("a", "b"):
         ledger.split(owner, WINDOW, 10 * SHARE_U6)

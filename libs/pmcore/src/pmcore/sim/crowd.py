@@ -29,7 +29,12 @@ from pmcore.sim.underlying import Underlying
 from pmcore.sim.world_params import CrowdParams
 
 _AHEAD_OF_BURST_NS = 6 * NS_PER_S
-_FAR_E4 = 500
+_FAR_E4 = 1_000
+_LARGE = 2
+_COVERED_E4 = 500
+"""Beyond the first the far levels have their size, from the second on they have a quote at all, so
+that a near level which its makers leave is seldom empty.
+"""
 _LATE_SHARE = 0.2
 _BUYERS_PERCENT = 75
 _QUIETEST = 0.05
@@ -93,6 +98,7 @@ class Crowd:
             rests = self._market.book.order(order.order_id) is not None
             if rests:
                 leaves = key not in targets or self._chance(self._params.resize_percent)
+                leaves = leaves or (maker == 0 and self._is_too_large(fair_e4, key, order))
                 if leaves and key in targets:
                     old[key] = order.order_id
                 elif leaves:
@@ -106,7 +112,8 @@ class Crowd:
         orders: list[str | BookOrder] = []
         for key in targets:
             if key not in quotes:
-                order = self._quote(key[0], key[1], self._level_u6(maker, late))
+                size_u6 = self._level_u6(late, far=maker == 0 and self._is_far(fair_e4, key))
+                order = self._quote(key[0], key[1], size_u6)
                 quotes[key] = order
                 orders += [order, old[key]] if key in old else [order]
         return Requote((*cancels, *orders))
@@ -173,7 +180,7 @@ class Crowd:
         targets: Levels = {}
         for outcome in Outcome:
             own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4
-            for price_e4 in range(100, max(100, round(own_fair_e4) - _FAR_E4), 100):
+            for price_e4 in range(100, max(100, round(own_fair_e4) - _COVERED_E4), 100):
                 targets[outcome, price_e4] = None
         return targets
 
@@ -214,8 +221,17 @@ class Crowd:
             leaves_u6=size_u6,
         )
 
-    def _level_u6(self, maker: int, late: float) -> int:
-        mean = self._params.far_shares if maker == 0 else self._params.level_shares
+    def _is_far(self, fair_e4: float, key: tuple[Outcome, int]) -> bool:
+        own_fair_e4 = fair_e4 if key[0] is Outcome.UP else PRICE_ONE_E4 - fair_e4
+        return own_fair_e4 - key[1] > _FAR_E4
+
+    def _is_too_large(self, fair_e4: float, key: tuple[Outcome, int], order: BookOrder) -> bool:
+        """Whether an order of the far levels stands too near for its size."""
+        most_u6 = round(_LARGE * self._params.level_shares * SHARE_U6)
+        return not self._is_far(fair_e4, key) and order.leaves_u6 > most_u6
+
+    def _level_u6(self, late: float, *, far: bool) -> int:
+        mean = self._params.far_shares if far else self._params.level_shares
         mean *= 1.0 - late * (1.0 - self._params.late_size_percent / 100)
         return 5 * SHARE_U6 + _grid_u6(self._rng.expovariate(1.0 / mean))
 

@@ -38,7 +38,8 @@ NEAR_LIMIT_E4 = 400
 NEAR_LIMIT_TICK_E4 = 10
 """Beyond 0.96 or below 0.04 the tick was seen at 0.001 (venue.md 4.7)."""
 PICK_OFF_NS = 3 * NS_PER_MS
-RETRY_NS = 250 * NS_PER_MS
+RETRY_NS = 20 * NS_PER_MS
+NEAR_TOUCH_E4 = 500
 """How soon the rest of a left order is taken, and when that is tried again."""
 SWEEP_AFTER_NS = 2 * NS_PER_S
 """When after the end the sweep of a fault plan comes."""
@@ -79,7 +80,7 @@ class Lane:
             schedule,
             self._work,
         )
-        self._arriving = False
+        self._arrived: list[UpLevel] | None = None
         self._life = CrowdLife(
             self.market,
             params.world,
@@ -104,11 +105,10 @@ class Lane:
 
     def begin(self, at_ns: int) -> None:
         """Let the crowd in; to be called once. Its first quotes stand at once, in whole books."""
-        self._arriving = True
+        arrived = self._arrived = []
         self._life.begin(at_ns)
-        self._arriving = False
-        levels = [level for op in self._pipe.take_all() for level in self._carry_out(op, at_ns)]
-        self._emit(self.market.arrive(levels, at_ns), at_ns)
+        self._arrived = None
+        self._emit(self.market.arrive(arrived, at_ns), at_ns)
         self._follow_touch(at_ns)
         self._schedule.at(self.window.close_ns, self._close)
 
@@ -125,9 +125,7 @@ class Lane:
             up_price_e4=round(fair_e4),
         )
 
-    def publish_levels(
-        self, levels: Sequence[UpLevel], at_ns: int, placed_on: PlacedOn
-    ) -> None:
+    def publish_levels(self, levels: Sequence[UpLevel], at_ns: int, placed_on: PlacedOn) -> None:
         """Announce an event without a trade."""
         self._emit(self.market.publish(levels, at_ns, placed_on=placed_on), at_ns)
         self._follow_touch(at_ns)
@@ -194,9 +192,11 @@ class Lane:
         )
 
     def _requote(self, requote: Requote, at_ns: int) -> None:
-        self._pipe.add(requote.ops)
-        if not self._arriving:
-            self._pipe.start(at_ns)
+        if self._arrived is not None:
+            for op in requote.ops:
+                self._arrived += self._carry_out(op, at_ns)
+            return
+        self._pipe.start(requote.ops, at_ns)
 
     def _work(self, ops: Sequence[str | BookOrder], at_ns: int) -> None:
         """Let some of the makers' orders and cancels reach the book, as one event."""
@@ -216,20 +216,19 @@ class Lane:
     def _carry_out(self, op: str | BookOrder, at_ns: int) -> Sequence[UpLevel]:
         if isinstance(op, BookOrder):
             return self.market.book.place(op, post_only=True).levels
-        if not self._arriving and self._leaves_the_touch(op):
+        if self._arrived is None and self._leaves_the_touch(op):
             return self._leave_rest(op, at_ns)
         level = self.market.book.cancel(op)
         return [level] if level else []
 
     def _leaves_the_touch(self, order_id: str) -> bool:
-        """Whether a cancel would empty the best level of a side."""
+        """Whether a cancel would empty the best level of a side, or one of those next to it."""
         book = self.market.book
         order = book.order(order_id)
-        return (
-            order is not None
-            and book.is_alone(order_id)
-            and book.best_e4(order.up_side) == order.up_price_e4
-        )
+        if order is None or not book.is_alone(order_id):
+            return False
+        best_e4 = book.best_e4(order.up_side) or 0
+        return abs(best_e4 - order.up_price_e4) <= NEAR_TOUCH_E4
 
     def _leave_rest(self, order_id: str, at_ns: int) -> Sequence[UpLevel]:
         """The last maker at the touch goes, and a taker takes what he could not pull in time.

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 
+from pmcore.model.check import invariant
 from pmcore.model.units import NS_PER_MS
 from pmcore.sim.matching import BookOrder
 from pmcore.sim.scheduler import Scheduler
 
 GROUPED_PERCENT = 5
-MOST_GROUPED = 5
+MOST_GROUPED = 4
 GAP_MS = 1
 
 Op = str | BookOrder
@@ -37,19 +38,11 @@ class OrderPipe:
         """Whether operations are on their way."""
         return bool(self._ops)
 
-    def add(self, ops: Sequence[Op]) -> None:
-        """Put operations in; `start` must follow."""
-        self._ops.extend(ops)
-
-    def start(self, at_ns: int) -> None:
+    def start(self, ops: Sequence[Op], at_ns: int) -> None:
         """Let the first ones through now, and the others after them."""
+        invariant(not self._ops, "a requote waits until the one before it is through")
+        self._ops.extend(ops)
         self._step(at_ns)
-
-    def take_all(self) -> list[Op]:
-        """Everything at once."""
-        taken = list(self._ops)
-        self._ops.clear()
-        return taken
 
     def _step(self, at_ns: int) -> None:
         if not self._ops:

@@ -103,5 +103,7 @@ class WorldParams(msgspec.Struct, frozen=True, kw_only=True):
 FITTED = WorldParams(crowd=CrowdParams())
 LIGHT = WorldParams(crowd=at_pace(FITTED.crowd, 0.2))
 BUSY = WorldParams(
-    crowd=msgspec.structs.replace(FITTED.crowd, requote_ms=23, resize_percent=40, noise_per_min=760.0)
+    crowd=msgspec.structs.replace(
+        FITTED.crowd, requote_ms=23, resize_percent=40, noise_per_min=760.0
+    )
 )

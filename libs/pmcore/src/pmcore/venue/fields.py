@@ -27,6 +27,7 @@ _SAFE_DEPTH = 5_000
 _SECONDS_DIGITS = 11
 _MS_DIGITS = 14
 _MAX_DIGITS = 19
+_LONGEST_NUMBER = 78
 
 
 def decode_json(raw: str | bytes) -> object:
@@ -125,6 +126,16 @@ def tick_e4_of(value: object) -> int:
     return tick_e4
 
 
+def natural_of(text: str) -> int | None:
+    """A whole number of at most 78 ASCII digits (256 bits), else None.
+
+    `str.isdigit` alone also takes digits that `int` refuses, and `int` refuses very long texts.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        return None
+    return int(text)
+
+
 def is_absent(value: object) -> bool:
     """The venue's ways to leave an optional value out."""
     return value is None or value == ""
@@ -145,11 +156,12 @@ def time_ns_of(value: object) -> int:
     if isinstance(value, str) and not value.isdigit():
         return _iso_ns(value)
     text = decimal_text(value, "bad_timestamp")
-    if not text.isascii() or not text.isdigit() or int(text) == 0 or len(text) > _MAX_DIGITS:
+    number = natural_of(text)
+    if not number or len(text) > _MAX_DIGITS:
         raise MalformedInputError("bad_timestamp", text[:40])
     if len(text) <= _SECONDS_DIGITS:
-        return int(text) * NS_PER_S
-    return int(text) * (NS_PER_MS if len(text) <= _MS_DIGITS else 1)
+        return number * NS_PER_S
+    return number * (NS_PER_MS if len(text) <= _MS_DIGITS else 1)
 
 
 def _iso_ns(text: str) -> int:
