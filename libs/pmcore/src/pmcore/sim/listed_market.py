@@ -34,8 +34,8 @@ from pmcore.venue.encode import (
     book_frame,
     price_change_frame,
     rest_book,
+    spaced_text,
     tick_size_frame,
-    to_text,
     trade_book_frame,
     trade_frame,
 )
@@ -283,11 +283,3 @@ def _first_named(level: UpLevel, placed_on: PlacedOn) -> Outcome:
 def _placed_on(matches: Sequence[Match]) -> PlacedOn:
     """The token of the last maker at each consumed level."""
     return {(m.maker.up_side, m.maker.up_price_e4): m.maker.outcome for m in matches}
-
-
-def spaced_text(frame: JsonObject) -> str:
-    """A frame as the venue spaces all but the first one: `", "` between members.
-
-    No text of these frames holds a comma or a quote, so compact JSON needs only the spaces.
-    """
-    return to_text(frame).replace(",", ", ")

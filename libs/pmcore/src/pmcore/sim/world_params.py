@@ -107,3 +107,6 @@ BUSY = WorldParams(
         FITTED.crowd, requote_ms=23, resize_percent=40, noise_per_min=760.0
     )
 )
+
+WORLDS = {"light": LIGHT, "fitted": FITTED, "busy": BUSY}
+"""By the names that PM_SIM_WORLD takes."""

@@ -24,6 +24,14 @@ def to_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def spaced_text(frame: JsonObject) -> str:
+    """A frame as the venue spaces all but the first one: `", "` between members.
+
+    No text of these frames holds a comma or a quote, so compact JSON needs only the spaces.
+    """
+    return to_text(frame).replace(",", ", ")
+
+
 def ms_text(ts_ns: int) -> str:
     """The venue's time stamps: milliseconds as text."""
     return str(ts_ns // NS_PER_MS)
