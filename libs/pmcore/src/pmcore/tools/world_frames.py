@@ -124,6 +124,8 @@ def recorded_form(path: Path) -> FrameForm:
     for frame in Recording(path).frames():
         for item in _events(frame.raw):
             form.read(item)
+    if not form.frames:
+        raise MalformedInputError("no_frames", "no price_change, no trade, no book after one")
     return form
 
 

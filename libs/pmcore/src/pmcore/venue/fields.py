@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ _SECONDS_DIGITS = 11
 _MS_DIGITS = 14
 _MAX_DIGITS = 19
 _LONGEST_NUMBER = 78
+_NOISE = Decimal("1e-9")
 
 
 def decode_json(raw: str | bytes) -> object:
@@ -113,6 +114,29 @@ def price_e4_of(value: object) -> int:
 def qty_u6_of(value: object) -> int:
     """A size or amount, never negative; `bad_size`."""
     return parse_qty_u6(value if isinstance(value, str) else decimal_text(value, "bad_size"))
+
+
+def near_price_e4_of(value: object) -> int:
+    """A price as `price_e4_of`, also one off its grid by less than 1e-9: binary floats do that."""
+    return parse_price_e4(_without_noise(value, 4, "bad_price"))
+
+
+def near_qty_u6_of(value: object) -> int:
+    """A size as `qty_u6_of`, also one off its grid by less than 1e-9."""
+    return parse_qty_u6(_without_noise(value, 6, "bad_size"))
+
+
+def _without_noise(value: object, decimals: int, reason: str) -> str:
+    text = decimal_text(value, reason)
+    try:
+        number = Decimal(text if text.isascii() and len(text) <= _LONGEST_NUMBER else "")
+        nearest = round(number, decimals)
+        noise = abs(nearest - number)
+    except (InvalidOperation, OverflowError, ValueError) as error:
+        raise MalformedInputError(reason, text[:40]) from error
+    if not noise < _NOISE:
+        raise MalformedInputError(reason, text[:40])
+    return format(nearest, "f")
 
 
 def tick_e4_of(value: object) -> int:
