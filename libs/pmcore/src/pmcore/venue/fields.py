@@ -131,10 +131,10 @@ def _without_noise(value: object, decimals: int, reason: str) -> str:
     try:
         number = Decimal(text if text.isascii() and len(text) <= _LONGEST_NUMBER else "")
         nearest = round(number, decimals)
-        noise = abs(nearest - number)
+        close = abs(nearest - number) < _NOISE
     except (InvalidOperation, OverflowError, ValueError) as error:
         raise MalformedInputError(reason, text[:40]) from error
-    if not noise < _NOISE:
+    if not close:
         raise MalformedInputError(reason, text[:40])
     return format(nearest, "f")
 

@@ -3,12 +3,14 @@
 The top level of a trade is the TAKER. A fill of ours is each entry of `maker_orders` whose
 `owner` is our API key or whose `maker_address` is ours, with that entry's token, price and
 amount. The engine only buys; an entry that sold is `own_sell` and left to a person.
-It only makes, too: a trade whose taker is ours is a fill all the same, counted in `taken`.
+It only makes, too: a trade whose taker is ours is a fill all the same; `taken` names its order.
 What may be a fill of ours and cannot be read is counted in `doubts`: the account is not to be
 trusted before REST was read.
 """
 
 from __future__ import annotations
+
+from collections import OrderedDict
 
 import msgspec
 
@@ -32,6 +34,7 @@ from pmcore.venue.fields import (
 from pmcore.venue.market_values import plain_status, taker_side_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample, begins_json
 
+TAKERS_REMEMBERED = 1_024
 OWN_SELL = "own_sell"
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
@@ -63,7 +66,7 @@ class UserFrameParser:
         self.events = 0
         self.ignored = 0
         self.doubts = 0
-        self.taken = 0
+        self.taken: OrderedDict[str, None] = OrderedDict()
         self._api_key = api_key
         self._addresses = frozenset(address.lower() for address in maker_addresses)
         self._log = UnusableLog()
@@ -155,7 +158,7 @@ class UserFrameParser:
             own += 1
             fill = _taker_fill(item, (trade_id, condition_id), status, ts_event_ns, ts_recv_ns)
             fills[fill.order_hash] = fill
-            self.taken += 1
+            self._remember_taker(fill.order_hash)
         if not own:
             self.ignored += 1
         return list(fills.values())
@@ -164,6 +167,11 @@ class UserFrameParser:
         if self._api_key and entry.get("owner") == self._api_key:
             return True
         return optional_text(entry, "maker_address").lower() in self._addresses
+
+    def _remember_taker(self, order_hash: str) -> None:
+        self.taken[order_hash] = None
+        if len(self.taken) > TAKERS_REMEMBERED:
+            self.taken.popitem(last=False)
 
     def _took(self, trade: JsonObject) -> bool:
         """Whether the taker, whom the top level describes, is ours."""
