@@ -39,7 +39,7 @@ def simulator_environment(
     """What the simulator reads; raise `UsageError` for arguments that do not go together."""
     variables = {"PYTHONUNBUFFERED": "1"}
     if arguments.recording is not None:
-        for name in ("window", "seed", "series"):
+        for name in ("window", "seed", "series", "world"):
             if getattr(arguments, name) is not None:
                 raise UsageError(f"--{name} does not go with --recording, which brings its own")
         market, begins_ns = look_into(arguments.recording)
@@ -61,6 +61,7 @@ def simulator_environment(
         ("PM_SIM_PORT", arguments.port),
         ("PM_SIM_FAULTS", arguments.faults),
         ("PM_SIM_PROTOCOL", arguments.protocol),
+        ("PM_SIM_WORLD", arguments.world),
     ):
         if value is not None:
             variables[name] = str(value)

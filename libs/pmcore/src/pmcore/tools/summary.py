@@ -139,7 +139,8 @@ def print_summary(summary: Summary, console: Console, title: str) -> None:
     for name, value in msgspec.to_builtins(summary).items():
         title_of_row = name.replace("_", " ")
         if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()):
-            rows += [(f"{title_of_row} {key}", _as_text(key, inner)) for key, inner in value.items()]
+            for key, inner in value.items():
+                rows.append((f"{title_of_row} {key}", _as_text(key, inner)))
         elif value not in ("", None, {}):
             rows.append((title_of_row, _as_text(name, value)))
     width = max((len(name) for name, _ in rows), default=0)
