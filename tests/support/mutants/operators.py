@@ -65,8 +65,8 @@ def drop_element(node: cst.List | cst.Dict | cst.Tuple) -> Iterator[cst.CSTNode]
     """A list, a table or a tuple of enum members lacks one of its elements."""
     if len(node.elements) < 2:
         return
-    if isinstance(node, cst.Tuple) and not all(
-        isinstance(element.value, cst.Attribute) for element in node.elements
+    if isinstance(node, cst.Tuple) and not (
+        len(node.elements) > 2 and all(isinstance(e.value, cst.Attribute) for e in node.elements)
     ):
         return  # of a fixed length, as a rule: mypy's business
     for at in range(len(node.elements)):
