@@ -145,6 +145,7 @@ class WebSocketClient:
                 self._backoff.reset()
                 self._push(Frame(self._now_ns(), raw))
                 if len(self._queue) > MAX_QUEUED:
+                    self._queue.clear()  # what a new connection says first stands for all of it
                     self.reconnect("the reader fell behind")
         finally:
             watch.cancel()
