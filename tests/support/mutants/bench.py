@@ -82,7 +82,9 @@ def try_all(
     arguments = [*PYTEST, *(str(path) for path in tests_of(group))]
     code = pytest.main(arguments, plugins=[bench])
     if bench.problem or code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise BaselineError(bench.problem or f"pytest ended with {code} before any mutant was tried")
+        raise BaselineError(
+            bench.problem or f"pytest ended with {code} before any mutant was tried"
+        )
 
 
 @dataclass

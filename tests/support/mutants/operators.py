@@ -20,6 +20,27 @@ _LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 _CHECKS = {"assert_never"}
 
 
+def swap_operator(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """mutmut's, but `//` becomes `*`: `/` gives a float, which mypy reports."""
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.FloorDivide):
+        yield node.with_changes(operator=cst.Multiply())
+    else:
+        yield from mutators.operator_swap_op(node)
+
+
+def round_down(node: cst.UnaryOperation) -> Iterator[cst.CSTNode]:
+    """`-(-a // b)` becomes `a // b`: it rounds the other way."""
+    match node:
+        case cst.UnaryOperation(
+            operator=cst.Minus(),
+            expression=cst.BinaryOperation(
+                left=cst.UnaryOperation(operator=cst.Minus(), expression=numerator),
+                operator=cst.FloorDivide(),
+            ) as division,
+        ):
+            yield division.with_changes(left=numerator)
+
+
 def drop_operand(node: cst.BooleanOperation) -> Iterator[cst.CSTNode]:
     """`a and b` becomes `a`, or `b`: half of a condition is forgotten."""
     yield node.left
@@ -97,7 +118,8 @@ OPERATORS: tuple[tuple[type, Operator], ...] = (
     (cst.Call, mutators.operator_symmetric_string_methods_swap),
     (cst.Call, mutators.operator_unsymmetrical_string_methods_swap),
     (cst.CSTNode, mutators.operator_keywords),
-    (cst.CSTNode, mutators.operator_swap_op),
+    (cst.CSTNode, swap_operator),
+    (cst.UnaryOperation, round_down),
     (cst.Match, mutators.operator_match),
     (cst.IfExp, mutators.operator_if_exp),
     (cst.BooleanOperation, drop_operand),
