@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from support.mutants.bench import BaselineError, Fate, Verdict, try_all
+from support.mutants.bench import BaselineError, Fate, Verdict, now_s, try_all
 from support.mutants.scope import GROUPS, Group, sources_of
 from support.mutants.sources import Mutant, mutants_of
 from support.mutants.survivors import load
@@ -39,14 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seed {seed}: {options.sample} of {len(made)} mutants", flush=True)
         by_key = sorted(made, key=lambda pair: (name_of(pair[1].source), pair[1].key))
         chosen = random.Random(seed).sample(by_key, min(options.sample, len(by_key)))
-    report = _Report(excused, options.results)
+    report = _Report(excused, options.results, {mutant.key for _, mutant in chosen})
+    until_s = now_s() + options.seconds
     for group in GROUPS:
         mine = [m for g, m in chosen if g is group and m.key not in report.known]
         skipped = [m for m in mine if options.sample and m.key in excused]
         for mutant in skipped:
             report.excuse(mutant)
         mine = [m for m in mine if m not in skipped]
-        if mine and not _try_group(group, mine, options.jobs, report):
+        if mine and not _try_group(group, mine, options.jobs, until_s, report):
             return 2
     stale = set()
     if not options.only and not options.sample:
@@ -54,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.end(len(made), stale)
 
 
-def _try_group(group: Group, mutants: Sequence[Mutant], jobs: int, report: _Report) -> bool:
+def _try_group(
+    group: Group, mutants: Sequence[Mutant], jobs: int, until_s: float, report: _Report
+) -> bool:
+    if now_s() > until_s:
+        return True
     try:
-        try_all(group, mutants, jobs, report.hear)
+        try_all(group, mutants, jobs, until_s, report.hear)
     except BaselineError as error:
         print(f"mutants: {error}. Make the tests pass first.", file=sys.stderr)
         return False
@@ -76,7 +81,7 @@ def _seed(named: str) -> str:
 class _Report:
     """Counts verdicts, prints survivors, keeps results so that a long run can be taken up again."""
 
-    def __init__(self, excused: dict[str, str], results: Path | None) -> None:
+    def __init__(self, excused: dict[str, str], results: Path | None, chosen: set[str]) -> None:
         self.known: dict[str, str] = {}
         self._excused = excused
         self._results = results
@@ -85,7 +90,8 @@ class _Report:
         if results is not None and results.exists():
             for line in results.read_text(encoding="utf-8").splitlines():
                 row = json.loads(line)
-                self.known[row["key"]] = row["fate"]
+                if row["key"] in chosen:
+                    self.known[row["key"]] = row["fate"]
         for key, fate in self.known.items():
             self._count(key, Fate(fate))
 
@@ -113,7 +119,6 @@ class _Report:
         else:
             self._fates[fate.value] += 1
             self._bad.append(f"survived: {key}")
-            print(self._bad[-1], flush=True)
 
     def end(self, made: int, stale: Iterable[str]) -> int:
         """Print the sums; return the exit code."""
@@ -140,6 +145,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", default="commit", help="any text, or `commit` for HEAD's hash")
     parser.add_argument("--only", default="", help="only files whose path contains this")
     parser.add_argument("--jobs", type=int, default=2, help="so many at a time")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no mutant after so long")
     parser.add_argument("--results", type=Path, help="keep verdicts here and take them up again")
     return parser.parse_args(arguments)
 

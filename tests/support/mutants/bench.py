@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.machinery import ModuleSpec
@@ -28,7 +29,7 @@ from hypothesis import settings
 
 from support.mutants.scope import Group, module_of, ordered_tests, tests_of
 from support.mutants.sources import Mutant
-from support.tree import ROOT, name_of
+from support.tree import ROOT
 
 CPU_LIMIT_S = 60
 WALL_LIMIT_S = 240
@@ -72,13 +73,20 @@ class _Child:
 
 
 def try_all(
-    group: Group, mutants: Sequence[Mutant], jobs: int, tell: Callable[[Verdict], None]
+    group: Group,
+    mutants: Sequence[Mutant],
+    jobs: int,
+    until_s: float,
+    tell: Callable[[Verdict], None],
 ) -> None:
-    """Try each mutant; `tell` hears every verdict as it comes. Raise `BaselineError`."""
+    """Try each mutant, beginning none after `until_s` (`now_s`); `tell` hears every verdict.
+
+    Raise `BaselineError`.
+    """
     settings.register_profile(
         "mutants", max_examples=EXAMPLES, deadline=None, derandomize=True, database=None
     )
-    bench = _Bench(group, mutants, jobs, tell)
+    bench = _Bench(group, mutants, jobs, until_s, tell)
     arguments = [*PYTEST, *(str(path) for path in tests_of(group))]
     code = pytest.main(arguments, plugins=[bench])
     if bench.problem or code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -94,6 +102,7 @@ class _Bench:
     group: Group
     mutants: Sequence[Mutant]
     jobs: int
+    until_s: float
     tell: Callable[[Verdict], None]
     problem: str = ""
     _functions: dict[tuple[str, str], list[FunctionType]] = field(default_factory=dict)
@@ -112,6 +121,8 @@ class _Bench:
             self.problem = f"fails without any mutant: {failed or 'a test that ended the process'}"
             return True
         for mutant in self.mutants:
+            if now_s() > self.until_s:
+                break
             while len(self._children) >= self.jobs:
                 self._await_children()
             self._start(session, mutant)
@@ -174,7 +185,7 @@ def _fork(work: Callable[[], str]) -> _Child:
     pid = os.fork()
     if pid:
         os.close(writer)
-        return _Child(pid, reader, time.monotonic() + WALL_LIMIT_S)  # noqa: TID251
+        return _Child(pid, reader, now_s() + WALL_LIMIT_S)
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
     null = os.open(os.devnull, os.O_RDWR)
@@ -197,7 +208,7 @@ def _ended(child: _Child, wait_s: float) -> bool:
         said = os.read(child.answer, 65536)
         child.said += said
         return not said
-    if time.monotonic() > child.until:  # noqa: TID251
+    if now_s() > child.until:
         os.killpg(child.pid, signal.SIGKILL)
         return True
     return False
@@ -206,10 +217,8 @@ def _ended(child: _Child, wait_s: float) -> bool:
 def _reap(child: _Child) -> int:
     os.close(child.answer)
     _, status = os.waitpid(child.pid, 0)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # what a test started and could not stop any more
-    except ProcessLookupError:
-        pass
     return status
 
 
@@ -236,16 +245,12 @@ def _code_of(module: CodeType, qualified: str) -> CodeType | None:
     return None
 
 
-# ---- what runs at import ---------------------------------------------------------------------------
+# ---- what runs at import ---------------------------------------------------------------------
 
 
 def _in_own_process(mutant: Mutant, tests: Sequence[Path]) -> str:
-    reader, writer = os.pipe()
     environment = {**os.environ, "PM_MUTANT_MODULE": module_of(mutant.source)}
-    os.write(writer, b"")
     script = "from support.mutants.bench import run_mutated_import; run_mutated_import()"
-    os.close(reader)
-    os.close(writer)
     done = subprocess.run(
         [sys.executable, "-c", script, *PYTEST, "-x", *map(str, tests)],
         input=mutant.code().encode(),
@@ -287,12 +292,6 @@ class MutatedImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._code, self._module, "exec", dont_inherit=True), module.__dict__)
 
 
-def in_batches(mutants: Sequence[Mutant], size: int) -> Iterator[Sequence[Mutant]]:
-    """Parts of at most `size`."""
-    for start in range(0, len(mutants), size):
-        yield mutants[start : start + size]
-
-
-def named(verdict: Verdict) -> str:
-    """One line for people."""
-    return f"{verdict.fate.value}: {name_of(verdict.mutant.source)}: {verdict.mutant.key}"
+def now_s() -> float:
+    """A clock that only runs on."""
+    return time.monotonic()

@@ -50,9 +50,7 @@ async def test_the_oldest_that_was_looked_at_is_forgotten_here_and_in_redis() ->
     assert again.is_new("btc", bad(0))  # forgotten: it would halt again
 
 
-async def test_an_open_entry_outlives_any_number_of_seen_ones_and_open_ones_have_the_same_bound() -> (
-    None
-):
+async def test_an_open_entry_outlives_seen_ones_and_open_ones_are_bounded_too() -> None:
     bus = new_bus()
     book = PoisonBook(bus, "main")
     for number in range(1, MAX_ENTRIES + 1):
