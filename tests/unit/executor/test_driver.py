@@ -23,6 +23,8 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack
 from pmexecutor.driver import Driver
 from pmexecutor.meters import Meters
 from pmexecutor.paper import PaperClob
@@ -125,6 +127,8 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
         driver.start(tasks)
         driver.feed(PlacingGate(open=True))
         publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        for token in ("first", "second"):
+            driver.owe(token, Ack(keys.cmd(window().series), "group", f"{token}-0"))
         driver.feed(Command("first", submit("a", expires_s=1.0)))
         driver.feed(Command("second", submit("b", expires_s=1.0)))
         await vars(driver)["_publisher"].drain()
@@ -135,6 +139,7 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
         await vars(driver)["_publisher"].drain()
         publishing.cancel()
     assert venue.sent == sent
+    assert (vars(driver)["_acks"], vars(driver)["_tickets"]) == ({}, {})
     view = driver.engine.view()
     assert view["open_orders"] == len(sent)
     assert vars(driver)["_meters"].rejections == ({} if len(sent) == 2 else {"expired": 1})
