@@ -1,4 +1,4 @@
-"""Whatever long-lived objects keep has a bound or a rule of removal (invariant 20), and it is listed.
+"""What long-lived objects keep has a bound or a rule of removal (invariant 20), and is listed.
 
 A class that keeps a list, a dictionary, a set, a deque or a queue is named in `bounds.toml` with
 what keeps it small. This finds containers that somebody forgot to think of; that a bound holds is

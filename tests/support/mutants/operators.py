@@ -1,8 +1,8 @@
 """The ways in which code is broken: mutmut's operators, and some of the breaks that cost money.
 
 Left out are breaks that another check reports or that no behaviour depends on: texts, log calls,
-annotations, decorators and class options, missing or None arguments (mypy), the value of a named
-constant (a choice), and asserts.
+annotations, decorators and class options, missing or None arguments (mypy), the numbers of named
+constants (a choice, or a fact about the venue), and the checks of our own mistakes (`invariant`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Operator = Callable[[Any], Iterable[cst.CSTNode]]
 
 _SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-_CHECKS = {"assert_never"}
+_CHECKS = {"assert_never", "invariant"}
 
 
 def swap_operator(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -143,8 +143,17 @@ def is_left_alone(node: cst.CSTNode) -> bool:
             return True
         case cst.Call():
             return _is_left_alone(node)
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))], value=value):
-            return name.isupper() and isinstance(value, cst.BaseNumber)
+    return False
+
+
+def is_table_of_facts(node: cst.CSTNode) -> bool:
+    """Whether the numbers in here are named constants: a choice, or a fact about the venue."""
+    match node:
+        case (
+            cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))])
+            | cst.AnnAssign(target=cst.Name(value=name))
+        ):
+            return name.isupper()
     return False
 
 

@@ -37,6 +37,8 @@ GROUPS = (
             "tests/property/test_inventory_laws.py",
             "tests/property/test_ofi_laws.py",
             "tests/property/test_quoting_laws.py",
+            "tests/replay/test_stories.py",
+            "tests/unit/tools/test_docs.py",
         ),
     ),
     Group(
@@ -87,9 +89,11 @@ def ordered_tests(group: Group, source: Path) -> list[Path]:
 def _distance(test: Path, source: Path) -> int:
     if test.stem == f"test_{source.stem}":
         return 0
+    for rank, folder in enumerate(("tests/replay", "tests/property", "tests/integration"), 3):
+        if name_of(test).startswith(folder):
+            return rank
     named = re.search(rf"\b{re.escape(module_of(source))}\b", _text(test)) is not None
-    slow = 2 if name_of(test).startswith(("tests/property", "tests/integration")) else 0
-    return slow + (1 if named else 2)
+    return 1 if named else 2
 
 
 @cache

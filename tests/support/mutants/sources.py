@@ -10,7 +10,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from support.mutants.operators import OPERATORS, is_left_alone
+from support.mutants.operators import OPERATORS, is_left_alone, is_table_of_facts
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class _Finder(cst.CSTVisitor):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if is_left_alone(node) or self._is_class_option(node):
+            return False
+        if isinstance(node, cst.BaseNumber) and any(map(is_table_of_facts, self._above)):
             return False
         self._above.append(node)
         for kind, operator in OPERATORS:

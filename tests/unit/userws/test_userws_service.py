@@ -228,7 +228,11 @@ async def test_messages_that_wait_for_redis_are_bounded(
 ) -> None:
     monkeypatch.setattr("pmuserws.service.MAX_UNPUBLISHED", 1)
     world.store.available = False
-    with pytest.raises(TransportError, match="1 messages wait for Redis"):
+
+    async def run_until_it_ends() -> None:
         async with world.running():
             await world.peer.socket()
             await eventually(lambda: world.task.done(), "the service gives up")
+
+    with pytest.raises(TransportError, match="1 messages wait for Redis"):
+        await run_until_it_ends()
