@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass
-from difflib import ndiff
 from pathlib import Path
 
 import libcst as cst
@@ -129,10 +128,14 @@ class _Finder(cst.CSTVisitor):
 
 
 def _changed_lines(before: str, after: str) -> tuple[str, str]:
-    lines = list(ndiff(before.splitlines(), after.splitlines()))
-    was = " ".join(line[2:].strip() for line in lines if line.startswith("- "))
-    now = " ".join(line[2:].strip() for line in lines if line.startswith("+ "))
-    return was, now
+    """The lines between what both begin and end with."""
+    old, new = before.splitlines(), after.splitlines()
+    most = min(len(old), len(new))
+    start = next((n for n in range(most) if old[n] != new[n]), most)
+    most -= start
+    end = next((n for n in range(most) if old[-1 - n] != new[-1 - n]), most)
+    was, now = old[start : len(old) - end], new[start : len(new) - end]
+    return " ".join(map(str.strip, was)), " ".join(map(str.strip, now))
 
 
 def compiles(code: str) -> bool:
