@@ -47,6 +47,8 @@ def quoting() -> Iterator[str]:
             sides.append(SideView(dice.maybe(90, bid), dice.maybe(90, ask), dice.upto(3)))
         if dice.chance(60):  # one merged book
             mid, half = dice.between(5, 95) * 100, dice.between(1, 3) * tick_e4
+            if dice.chance(25):  # at the very edge
+                mid = dice.pick((half + tick_e4, half + 2 * tick_e4, 10_000 - half - tick_e4))
             up = SideView(mid - half, mid + half, dice.upto(1))
             sides = [up, SideView(10_000 - mid - half, 10_000 - mid + half, dice.upto(1))]
         view = QuoteView(
@@ -57,7 +59,7 @@ def quoting() -> Iterator[str]:
             toxic=dice.chance(15),
             scope=dice.pick(OfiScope),
             tick_e4=tick_e4,
-            pair_target_e4=dice.pick((9_900, 9_850, 9_500)),
+            pair_target_e4=dice.pick((9_900, 9_850, 9_500, 9_899)),
             bid_size_u6=dice.pick((5, 7, 10)) * SHARE,
             min_size_u6=5 * SHARE,
             new_risk=dice.chance(85),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from itertools import count
 
-from pmcore.engine.decision import choose_targets, decide_commands, overdue_orders, place
+from pmcore.engine.decision import (
+    choose_targets,
+    decide_commands,
+    must_ask_flat,
+    overdue_orders,
+    place,
+)
 from pmcore.machines.order_lifecycle import OrderState
 from pmcore.machines.quoting import Quote, QuoteMode
 from pmcore.machines.rotation import WindowState
@@ -204,3 +210,10 @@ def test_a_command_without_market_data_in_its_batch_has_no_cause() -> None:
     assert requote.ts_cause_ns == at(2)
     desk.confirm_cancel(2.5)
     assert [order.ts_cause_ns for order in desk.submits] == [0, 0]
+
+
+def test_a_window_that_is_over_is_not_asked_about_though_it_never_started() -> None:
+    desk = Desk()
+    for state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
+        desk.session.clock.state = state
+        assert not must_ask_flat(desk.session, at(950))

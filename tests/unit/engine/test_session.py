@@ -207,3 +207,9 @@ def test_the_gate_closes_on_the_settled_view_alone() -> None:
     mined = fill(DOWN, "5", "0.5", trade_id="t2", status=TradeStatus.MINED)
     session.inventory.apply(mined, DOWN)
     assert session.can_open
+
+
+def test_a_side_begins_without_margin_wait_or_memory() -> None:
+    assert SideState() == SideState(None, 0, 0, 0, 0)
+    session = open_session()
+    assert session.side_view(at(1), UP).extra_ticks == 0
