@@ -12,9 +12,8 @@ import libcst as cst
 
 from support.mutants.operators import OPERATORS, is_left_alone, is_table_of_facts
 
-
 # a time that begins at 0 or at 1 ns: nobody could tell
-_NANOSECOND = re.compile(r"^(.*_ns(?:: int)? = )0\n\g<1>1$")
+_NANOSECOND = re.compile(r"^(?P<to>.*_ns(?:: int)? = )0\n(?P=to)1$")
 
 
 @dataclass(frozen=True)
