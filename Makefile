@@ -17,6 +17,8 @@ UV_COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --
 
 SECONDS ?= 120
 SEED ?= 7
+N ?= 40
+ONLY ?=
 REASON ?= operator
 
 empty :=
@@ -25,7 +27,8 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker check bench docs coverage-core lock \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker check bench docs coverage-core \
+	mutants mutants-sample stories lock \
 	up up-sim down logs ps status kill resume clean
 
 help: ## print this list
@@ -94,6 +97,17 @@ test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and
 
 coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage
+
+mutants: setup ## break the code in every way, for hours; ONLY=part of a path; an interrupted run goes on
+	@mkdir -p var; PYTHONPATH=$(PYTHONPATH):tests nice $(RUN) support.mutants --only "$(ONLY)" \
+		--results var/mutants-$$(git rev-parse --short HEAD).jsonl
+
+mutants-sample: SEED = 1
+mutants-sample: setup ## break the code in N=40 ways, chosen by SEED=1 (or any text); about two minutes
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.mutants --sample $(N) --seed "$(SEED)"
+
+stories: setup ## write down anew what the core answers to the stories of tests/replay; look at what changed
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.stories
 
 bench: setup ## how long the hot paths take on this machine
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench

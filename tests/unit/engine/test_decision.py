@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from itertools import count
 
-from pmcore.engine.decision import choose_targets, decide_commands, overdue_orders, place
+from pmcore.engine.decision import (
+    choose_targets,
+    decide_commands,
+    must_ask_flat,
+    overdue_orders,
+    place,
+)
 from pmcore.machines.order_lifecycle import OrderState
 from pmcore.machines.quoting import Quote, QuoteMode
 from pmcore.machines.rotation import WindowState
@@ -181,3 +187,33 @@ def test_a_hedge_alone_needs_no_second_leg() -> None:
     assert targets.mode is QuoteMode.HEDGE
     assert targets.up is None
     assert targets.down is not None
+
+
+def test_a_requote_carries_its_own_reason_and_not_the_refusal_of_the_other_side() -> None:
+    limits = LimitParams(max_net_diff_u6=10_000_000, max_position_value_u6=100_000_000)
+    desk = quoting_desk(params(limits=limits))
+    going = desk.session.orders.slot(UP)
+    assert going is not None
+    going.state = OrderState.GONE_REST  # counts in the worst case: the next up bid is refused
+    desk.session.books.apply(book(UP, "0.46", "0.48", at_ns=at(2)))
+    desk.session.books.apply(book(DOWN, "0.49", "0.53", at_ns=at(2)))
+    (cancel,) = decide(desk, 2)
+    assert desk.session.hold_reason == "up bid could break net_diff"
+    assert isinstance(cancel, CancelOrders)
+    assert cancel.reason == QuoteMode.BALANCED.value
+
+
+def test_a_command_without_market_data_in_its_batch_has_no_cause() -> None:
+    desk = quoting_desk()
+    desk.batch(2, book(UP, "0.40", "0.42", at_ns=at(2)), book(DOWN, "0.57", "0.59", at_ns=at(2)))
+    (requote,) = (o for o in desk.outputs if isinstance(o, CancelOrders))
+    assert requote.ts_cause_ns == at(2)
+    desk.confirm_cancel(2.5)
+    assert [order.ts_cause_ns for order in desk.submits] == [0, 0]
+
+
+def test_a_window_that_is_over_is_not_asked_about_though_it_never_started() -> None:
+    desk = Desk()
+    for state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
+        desk.session.clock.state = state
+        assert not must_ask_flat(desk.session, at(950))

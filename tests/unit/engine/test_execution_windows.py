@@ -346,3 +346,15 @@ def test_a_sweep_of_a_lost_cancel_goes_on_until_the_venue_answers(answered: bool
         bench.step(CancelAnswered((hash_of("a"),), (hash_of("a"),), {}))
         assert bench.got(ListOpenOrders)
     assert not bench.got(PostOrder)
+
+
+def test_a_window_that_is_forgotten_takes_its_orders_ids_with_it() -> None:
+    bench = Bench()
+    by_hash = vars(bench.engine)["_desk"].by_hash
+    bench.rest("a")
+    bench.cancel("a")
+    bench.answer_cancel("a")
+    assert list(by_hash) == ["0xa"]
+    bench.step(WindowEnded(SLUG))
+    assert bench.engine.slugs == ()
+    assert by_hash == {}

@@ -240,3 +240,14 @@ def test_laws_of_any_story(events: list[tuple[str, bool, bool, int]]) -> None:
         if FeedState.LIVE in states:
             assert connected
             assert usable, "never live on books that cannot be used"
+
+
+def test_silence_that_began_before_the_open_counts_from_the_open(session: FeedSession) -> None:
+    session.on_connected(OPEN_NS - SILENT_NS)
+    session.on_data(OPEN_NS - SILENT_NS, usable=True)
+    assert _states(session.on_tick(OPEN_NS)) == [FeedState.SILENT]
+    session = FeedSession(open_ns=OPEN_NS, close_ns=CLOSE_NS, silent_ns=SILENT_NS)
+    session.on_connected(OPEN_NS - SILENT_NS)
+    session.on_data(OPEN_NS - SILENT_NS, usable=True)
+    assert session.on_tick(OPEN_NS - 1) == []
+    assert session.on_tick(OPEN_NS) == []

@@ -9,7 +9,7 @@ from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
-from pmcore.messages.user import UserChannelState
+from pmcore.messages.user import TradeStatus, UserChannelState
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 from pmcore.model.units import NS_PER_MS
@@ -209,3 +209,21 @@ def test_the_view_names_what_a_person_wants_to_know() -> None:
     assert (empty["bid"], empty["ask"], empty["book_age_ms"]) == (None, None, None)
     quoted = quoting_desk().session.as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (quoted["quote"], quoted["leaves"], quoted["order_state"]) == (0.47, 5.0, "resting")
+
+
+def test_the_gate_closes_on_the_settled_view_alone() -> None:
+    """A pair of which only one leg is mined: the other may still fail."""
+    session = MarketSession(window(), params(limits=LimitParams(max_net_diff_u6=5_000_000)))
+    session.inventory.apply(fill(UP, "5", "0.4", status=TradeStatus.MINED), UP)
+    session.inventory.apply(fill(DOWN, "5", "0.5", trade_id="t2"), DOWN)
+    assert session.inventory.working.can_open(session.params.limits)
+    assert not session.can_open
+    mined = fill(DOWN, "5", "0.5", trade_id="t2", status=TradeStatus.MINED)
+    session.inventory.apply(mined, DOWN)
+    assert session.can_open
+
+
+def test_a_side_begins_without_margin_wait_or_memory() -> None:
+    assert SideState() == SideState(None, 0, 0, 0, 0)
+    session = open_session()
+    assert session.side_view(at(1), UP).extra_ticks == 0

@@ -8,7 +8,13 @@ import io
 import pytest
 
 from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import Command, ExecutionEvent, ExecutionOutput, PlacingGate
+from pmcore.engine.execution_io import (
+    Command,
+    ExecutionEvent,
+    ExecutionOutput,
+    PlacingGate,
+    Posted,
+)
 from pmcore.messages.control import Halt
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
@@ -17,12 +23,16 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack
 from pmexecutor.driver import Driver
 from pmexecutor.meters import Meters
 from pmexecutor.paper import PaperClob
+from pmexecutor.ports import PostAnswer, Ticket
 from pmexecutor.publisher import Publisher
 from support.builders import T0_NS, window
 from support.executions import submit
+from support.venue_peer import eventually
 
 
 class BreakingEngine(ExecutionEngine):
@@ -34,13 +44,15 @@ class BreakingEngine(ExecutionEngine):
         return super().step(at_ns, event)
 
 
-def driver_of(engine: ExecutionEngine) -> Driver:
-    clock = Clock.starting_at(T0_NS, 1.0)
+def driver_of(
+    engine: ExecutionEngine, clock: Clock | None = None, venue: PaperClob | None = None
+) -> Driver:
+    clock = clock or Clock.starting_at(T0_NS, 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
     bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
     return Driver(
         engine,
-        PaperClob(0, clock, lambda _: None),
+        venue or PaperClob(0, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
         log=log,
@@ -75,3 +87,59 @@ async def test_an_order_denied_after_it_was_signed_leaves_nothing_behind() -> No
         await driver.until_flat()
         publishing.cancel()
     assert vars(driver)["_tickets"] == {}
+
+
+class HandClock(Clock):
+    """Shows what the test says."""
+
+    def __init__(self) -> None:
+        super().__init__(T0_NS, 0, 1.0)
+        self.at_ns = T0_NS
+
+    def now_ns(self) -> int:
+        return self.at_ns
+
+
+class SlowVenue(PaperClob):
+    """Takes orders when it is let; keeps which were sent."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(0, clock, lambda _: None)
+        self.sent: list[str] = []
+        self.answers = asyncio.Event()
+
+    async def post(self, ticket: Ticket) -> PostAnswer:
+        self.sent.append(ticket.command.client_order_id)
+        await self.answers.wait()
+        return Posted(ticket.command.client_order_id)
+
+
+@pytest.mark.parametrize(("waited_ns", "sent"), [(999_999_999, ["a", "b"]), (1_000_000_000, ["a"])])
+async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent(
+    waited_ns: int, sent: list[str]
+) -> None:
+    clock = HandClock()
+    venue = SlowVenue(clock)
+    driver = driver_of(ExecutionEngine(), clock, venue)
+    driver.windows[window().slug] = window()
+    driver.feed(WindowAnnounced(window=window(), ts_recv_ns=0))
+    async with asyncio.TaskGroup() as tasks:
+        driver.start(tasks)
+        driver.feed(PlacingGate(open=True))
+        publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        for token in ("first", "second"):
+            driver.owe(token, Ack(keys.cmd(window().series), "group", f"{token}-0"))
+        driver.feed(Command("first", submit("a", expires_s=1.0)))
+        driver.feed(Command("second", submit("b", expires_s=1.0)))
+        await vars(driver)["_publisher"].drain()
+        await eventually(lambda: venue.sent == ["a"], "the first order is on its way")
+        clock.at_ns += waited_ns
+        venue.answers.set()
+        await eventually(lambda: not vars(driver)["_posts"].locked(), "both were treated")
+        await vars(driver)["_publisher"].drain()
+        publishing.cancel()
+    assert venue.sent == sent
+    assert (vars(driver)["_acks"], vars(driver)["_tickets"]) == ({}, {})
+    view = driver.engine.view()
+    assert view["open_orders"] == len(sent)
+    assert vars(driver)["_meters"].rejections == ({} if len(sent) == 2 else {"expired": 1})

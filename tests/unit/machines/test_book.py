@@ -353,3 +353,10 @@ def test_reset_drops_both_books() -> None:
     books = live()
     books.reset()
     assert books.state(UP) is BookState.EMPTY
+
+
+def test_the_tick_of_a_frame_is_believed_when_its_hash_agrees() -> None:
+    books = WindowBooks(cent_window())
+    books.apply(snapshot(tick_e4=1, hashed_tick_e4=1))
+    assert books.counters.books_verified == 1
+    assert books.tick_e4 == 1

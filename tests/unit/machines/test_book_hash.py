@@ -8,7 +8,7 @@ import json
 import msgspec
 import pytest
 
-from pmcore.machines.book_hash import BookHasher, book_hash, last_trade_text, level_text
+from pmcore.machines.book_hash import MAX_TAILS, BookHasher, book_hash, last_trade_text, level_text
 from pmcore.model.market import Outcome, Protocol
 from support.venue_books import BIDS, cent_window
 
@@ -52,6 +52,7 @@ def test_the_hasher_forgets_no_tail_and_keeps_a_bounded_number() -> None:
     hashes = {hasher.finish(started, 100, str(n)) for n in range(5_000)}
     assert len(hashes) == 5_000
     assert hasher.finish(started, 100, "4999") in hashes
+    assert len(vars(hasher)["_tails"]) == MAX_TAILS
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,40 @@ def test_one_trade_may_fill_two_of_our_orders() -> None:
 
 def test_dust_is_half_the_minimum() -> None:
     assert dust_u6(5_000_000) == 2_500_000
+
+
+def test_a_repeat_that_differs_in_one_thing_contradicts() -> None:
+    ledger = Inventory()
+    ledger.apply(fill(UP, "5", "0.47"), UP)
+    for changed, outcome in (
+        (fill(UP, "5", "0.46"), UP),
+        (fill(UP, "4", "0.47"), UP),
+        (fill(UP, "5", "0.47"), DOWN),
+    ):
+        assert ledger.apply(changed, outcome) is FillEffect.CONTRADICTION
+    assert ledger.working == position((5, 4700))
+
+
+def test_shares_of_a_reversed_fill_are_still_gone_from_their_order() -> None:
+    ledger = Inventory()
+    ledger.apply(fill(UP, "2", "0.47", order_hash="0xa"), UP)
+    ledger.apply(fill(UP, "3", "0.47", trade_id="t2", order_hash="0xa"), UP)
+    ledger.apply(fill(UP, "4", "0.47", trade_id="t3", order_hash="0xb"), UP)
+    failed = fill(UP, "3", "0.47", trade_id="t2", order_hash="0xa", status=TradeStatus.FAILED)
+    assert ledger.apply(failed, UP) is FillEffect.REVERSED
+    assert ledger.working.up.qty_u6 == 6_000_000
+    assert ledger.filled_u6("0xa") == 5_000_000
+    assert ledger.filled_u6("0xb") == 4_000_000
+
+
+def test_a_part_of_a_millionth_that_was_paid_is_a_loss() -> None:
+    # 3 + 2 millionths of a share for 3 x 0.4701 + 2 x 0.52 = 2.4503 millionths of a dollar
+    held = Position().with_buy(UP, 4701, 3).with_buy(DOWN, 5200, 2)
+    assert held.worst_loss_u6 == 3 - 2
+    assert held.profit_u6(UP) == 3 - 3
+    assert held.profit_u6(DOWN) == 2 - 3
+
+
+def test_one_leg_has_no_pair_cost() -> None:
+    assert position(down=(5, 5200)).portfolio_cost_dollars == 0
+    assert position(up=(5, 5200)).portfolio_cost_dollars == 0

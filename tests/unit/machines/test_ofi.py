@@ -41,8 +41,16 @@ def test_score_is_buys_minus_sells_inside_the_window() -> None:
 def test_the_cap_loses_no_flow() -> None:
     flow = TradeFlow(ms(3000))
     for n in range(MAX_TRADES + 10):
-        flow.add(n, BUY, 1)
-    assert flow.score_u6 == MAX_TRADES + 10
+        flow.add(n, SELL if n % 3 else BUY, 2 if n % 3 else 5)
+        assert len(vars(flow)["_trades"]) <= MAX_TRADES
+    buys_u6, sells_u6 = 5 * 1_369, 2 * 2_737
+    assert (flow.buys_u6, flow.sells_u6) == (buys_u6, sells_u6)
+    flow.evict(ms(3000) + 9)  # what was merged keeps the time of the newest of it
+    assert (flow.buys_u6, flow.sells_u6) == (buys_u6, sells_u6)
+    flow.evict(ms(3000) + 10)
+    assert (flow.buys_u6, flow.sells_u6) == (buys_u6 - 5 * 4, sells_u6 - 2 * 7)
+    flow.evict(ms(3001))
+    assert (flow.buys_u6, flow.sells_u6) == (0, 0)
 
 
 def test_toxic_only_above_the_threshold() -> None:

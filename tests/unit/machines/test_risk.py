@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pmcore.machines.inventory import Position
+from pmcore.machines.inventory import Holding, Position
 from pmcore.machines.risk import Exposure, RiskRefusal, filled, refuse
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -71,4 +71,15 @@ def test_our_own_bids_must_not_cross_through_the_merged_book() -> None:
 
 
 def test_filled_adds_everything() -> None:
-    assert filled(Position(), [up(), down()]).net_diff_u6 == 0
+    held = Position().with_buy(UP, 4000, 1_000_000)
+    after = filled(held, [up(4700, 5), down(5200, 3), up(4800, 2)])
+    assert after.up == Holding(8_000_000, 4000 * 10**6 + 4700 * 5 * 10**6 + 4800 * 2 * 10**6)
+    assert after.down == Holding(3_000_000, 5200 * 3 * 10**6)
+
+
+def test_mending_a_pair_counts_what_rests_on_the_other_side() -> None:
+    """Too dear already, and with a dear order resting: all of them together must mend it."""
+    held = Position().with_buy(UP, 6000, 5_000_000).with_buy(DOWN, 4500, 2_000_000)
+    mending, resting = down(3890, qty=2), up(6050, qty=5)
+    assert refuse(mending, [], (held,), LIMITS) is None
+    assert refuse(mending, [resting], (held,), LIMITS) is RiskRefusal.PORTFOLIO_COST

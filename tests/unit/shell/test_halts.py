@@ -162,3 +162,18 @@ async def test_a_resume_reaches_a_service_that_holds_for_reasons_of_its_own(
     lever = world.lever(service)
     await lever.resume("me")
     assert service.heard == ["resume"]
+
+
+@pytest.mark.parametrize(("resumed_ns", "halted"), [(_NOW_NS - 1, True), (_NOW_NS, False)])
+async def test_a_resume_of_before_the_halt_does_not_undo_the_file(
+    world: _World, resumed_ns: int, halted: bool
+) -> None:
+    world.store.available = False
+    await world.lever(_Service()).halt("enough", "me")
+    world.store.available = True
+    again = _Service()
+    backlog = [Halt(reason="old", by="me", ts_recv_ns=0), Resume(by="x", ts_recv_ns=resumed_ns)]
+    await world.lever(again).load(backlog)
+    assert again.heard == (["halt enough"] if halted else [])
+    assert world.stored is halted
+    assert not world.file.exists()

@@ -74,3 +74,13 @@ def test_a_torn_tail_costs_only_what_was_not_flushed(
 def test_a_file_that_is_no_journal_has_no_lines(tmp_path: Path) -> None:
     (tmp_path / "j.jsonl.zst").write_bytes(b"something else entirely")
     assert _read(tmp_path) == []
+
+
+def test_pending_lines_are_written_when_they_are_many(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    line = b"1" * 1024
+    for _ in range(1_000):
+        writer.write(line)
+        assert len(vars(writer)["_pending"]) < 256
+    assert writer.path.stat().st_size > 0
+    writer.close()

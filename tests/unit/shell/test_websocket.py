@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
+from pmcore.shell import websocket
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.tasks import Backoff
 from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
@@ -164,3 +166,26 @@ async def test_waiting_ends_after_its_time_or_when_poked() -> None:
     await asyncio.sleep(0)
     client.poke()
     assert await asyncio.wait_for(waiting, 5) == []
+
+
+async def test_a_reader_that_fell_behind_gets_a_new_connection_and_an_empty_queue(
+    peer: VenuePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_QUEUED", 100)
+    client = WebSocketClient(
+        f"{peer.ws_url}/market",
+        hello=lambda: _HELLO,
+        now_ns=real_now_ns,
+        backoff=Backoff(first_s=0.01, most_s=0.05),
+    )
+    task = asyncio.create_task(client.run())
+    for _ in range(3):
+        socket = await peer.socket()
+        with suppress(ConnectionError, ConnectionClosed):
+            await socket.send(*(str(number) for number in range(500)))
+    await peer.socket()  # each time the old connection was dropped for being behind
+    assert len(vars(client)["_queue"]) <= 100
+    reasons = {e.reason for e in await client.next_batch(1.0) if isinstance(e, SocketDown)}
+    assert reasons == {"the reader fell behind"}
+    task.cancel()
+    await asyncio.wait({task})

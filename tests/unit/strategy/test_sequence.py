@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.messages.base import Envelope
 from pmcore.wire.ports import Incoming
-from pmstrategy.sequence import Arrival, SequenceWatch
+from pmstrategy.sequence import MAX_RUNS, Arrival, SequenceWatch
 
 NEXT, REPEAT, GAP = Arrival.NEXT, Arrival.REPEAT, Arrival.GAP
 
@@ -38,3 +38,15 @@ def test_a_stream_that_is_read_anew_starts_anew() -> None:
     watch.forget("md")
     assert watch.judge(entry(2)) is NEXT
     assert watch.judge(entry(2, stream="exe")) is REPEAT
+
+
+def test_the_runs_that_spoke_last_are_remembered_and_no_more() -> None:
+    watch = SequenceWatch()
+    watch.judge(entry(5, run_id="silent"))
+    watch.judge(entry(5, run_id="loud"))
+    for number in range(MAX_RUNS - 1):
+        watch.judge(entry(1, run_id=f"r{number}"))
+        watch.judge(entry(5, run_id="loud"))
+    assert watch.judge(entry(5, run_id="loud")) is REPEAT
+    assert watch.judge(entry(1, run_id="silent")) is NEXT  # forgotten: taken as it is
+    assert len(vars(watch)["_seen"]) == MAX_RUNS

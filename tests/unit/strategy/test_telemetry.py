@@ -67,3 +67,11 @@ def test_notices_are_counted_by_kind(metrics: ServiceMetrics) -> None:
     telemetry = StrategyTelemetry(metrics)
     telemetry.notice(Notice(kind=NoticeKind.BOOK_GAP))
     assert shown(metrics)['notices_total{kind="book_gap"}'] == 1
+
+
+def test_a_window_that_is_over_is_forgotten(metrics: ServiceMetrics) -> None:
+    telemetry, desk = StrategyTelemetry(metrics), desk_with_a_fill()
+    telemetry.count([desk.session])
+    assert list(vars(telemetry)["_seen"]) == [desk.window.slug]
+    telemetry.forget(desk.window.slug)
+    assert vars(telemetry)["_seen"] == {}

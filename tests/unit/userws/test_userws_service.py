@@ -17,6 +17,7 @@ from pmcore.messages.user import (
     TradeStatus,
     UserChannelState,
 )
+from pmcore.model.errors import TransportError
 from pmcore.shell.errors import StartupError
 from pmuserws.settings import UserwsSettings
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
@@ -266,3 +267,18 @@ def test_a_key_needs_its_address() -> None:
 def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
     with pytest.raises(ValidationError, match="not base64"):
         UserwsSettings.model_validate({"api_key": "k", "api_secret": "s", "api_passphrase": "p"})
+
+
+async def test_messages_that_wait_for_redis_are_bounded(
+    world: UserwsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pmuserws.service.MAX_UNPUBLISHED", 1)
+    world.store.available = False
+
+    async def run_until_it_ends() -> None:
+        async with world.running():
+            await world.peer.socket()
+            await eventually(lambda: world.task.done(), "the service gives up")
+
+    with pytest.raises(TransportError, match="1 messages wait for Redis"):
+        await run_until_it_ends()

@@ -41,7 +41,7 @@ class FeedService:
         self._rest = JsonReader(context.settings.rest_url)
         self._discovery = Discovery(self._gamma, self._rest, context.clock, context.log)
         self._live: dict[str, WindowFeed] = {}
-        self._seen: list[str] = []
+        self._windows_seen = 0
         self._done = _Totals()
 
     async def run(self) -> None:
@@ -66,7 +66,7 @@ class FeedService:
         for spec in self._settings.series:
             feed = self._current(spec.series)
             if feed is None:
-                if not (spec.fixed_slug and self._seen):
+                if not (spec.fixed_slug and self._windows_seen):
                     reasons.append(f"{spec.series}: no window yet")
             elif feed.session.state is not FeedState.LIVE:
                 text = f"{feed.window.slug}: {feed.session.state} {feed.session.reason}"
@@ -86,7 +86,7 @@ class FeedService:
             "unusable": dict(totals.unusable),
             "books": dict(totals.books),
             "windows": list(self._live),
-            "windows_seen": len(self._seen),
+            "windows_seen": self._windows_seen,
             "market_socket": next((s for s in states if s is not FeedState.LIVE), "live")
             if states
             else "down",
@@ -134,7 +134,7 @@ class FeedService:
     async def _run_window(self, window: Window) -> None:
         await self._announce_until_done(window)
         self._metrics.windows.labels("announced").inc()
-        self._seen.append(window.slug)
+        self._windows_seen += 1
         feed = WindowFeed(
             self._context, self._metrics, self._rest, window, lambda: self._announce(window)
         )

@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.sim.ports import Listing
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import VenueError
 from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, question_id
 from pmsimulator.gamma_series import is_series, tag_row
@@ -164,10 +165,10 @@ def boolean(query: QueryParams, name: str) -> bool | None:
 
 def whole_number(query: QueryParams, name: str, default: int) -> int:
     """A parameter that is a number without a sign."""
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+    number = natural_of(query.get(name, str(default)))
+    if number is None:
         raise VenueError(BAD, f"invalid {name}")
-    return int(text)
+    return number
 
 
 def _time_ns(text: str, name: str) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pmcore.model.units import NS_PER_S
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import VenueError
-
-_LONGEST = 12
 
 
 def seconds(at_ns: int) -> int:
@@ -17,9 +16,10 @@ def seconds(at_ns: int) -> int:
 
 def parse_seconds(text: str) -> int:
     """A time given in a query, or 400."""
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST):
+    number = natural_of(text)
+    if number is None:
         raise VenueError(400, f"invalid timestamp: {text[:20]}")
-    return int(text)
+    return number
 
 
 def is_between(

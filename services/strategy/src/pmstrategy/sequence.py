@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pmcore.wire.ports import Incoming
 
+MAX_RUNS = 256
+
 
 class Arrival(StrEnum):
     """How an entry follows the last one of the same producer's run on the same stream."""
@@ -16,7 +18,7 @@ class Arrival(StrEnum):
 
 
 class SequenceWatch:
-    """The newest sequence number per (stream, source, run)."""
+    """The newest sequence number per (stream, source, run), of the last `MAX_RUNS` that spoke."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str], int] = {}
@@ -27,10 +29,12 @@ class SequenceWatch:
         if envelope is None:
             return Arrival.NEXT
         key = (item.stream, envelope.source, envelope.run_id)
-        last = self._seen.get(key)
+        last = self._seen.pop(key, None)
+        self._seen[key] = envelope.seq if last is None else max(last, envelope.seq)
         if last is not None and envelope.seq <= last:
             return Arrival.REPEAT
-        self._seen[key] = envelope.seq
+        if len(self._seen) > MAX_RUNS:
+            del self._seen[next(iter(self._seen))]
         return Arrival.NEXT if last is None or envelope.seq == last + 1 else Arrival.GAP
 
     def forget(self, stream: str) -> None:

@@ -13,7 +13,7 @@ from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Outcome, SeriesSpec
-from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.model.units import SHARE_U6
 from pmcore.shell.halts import halt_view
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
@@ -24,13 +24,13 @@ from pmcore.wire.ports import Ack, Incoming
 from pmstrategy.poison import PoisonBook
 from pmstrategy.results import DailyResults
 from pmstrategy.runner import WindowRunner
+from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, is_long_over
 from pmstrategy.telemetry import StrategyTelemetry
 
 GROUP = "strategy"
 BLOCK_MS = 1000
 REFRESH_S = 1.0
 WITHDRAW_S = 6.0
-FORGET_AFTER_NS = 3600 * NS_PER_S
 
 
 class StrategyService:
@@ -42,7 +42,8 @@ class StrategyService:
         self._context = context
         self._telemetry = StrategyTelemetry(context.metrics)
         self._runners: dict[str, WindowRunner] = {}
-        self._done: dict[str, str] = {}
+        self._settled = SettledWindows()
+        self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
@@ -86,17 +87,18 @@ class StrategyService:
         totals.add(self._totals)
         for runner in self._runners.values():
             totals.add(runner.engine.counters)
-        prints = [*self._done.values(), *(r.engine.fingerprint for r in self._runners.values())]
+        running = [runner.engine.fingerprint for runner in self._runners.values()]
+        prints = [*self._settled.fingerprints, *running]
         return {
             "totals": msgspec.to_builtins(totals),
             "windows": {slug: r.engine.view() for slug, r in self._runners.items()},
-            "windows_seen": len(self._done) + len(self._runners),
+            "windows_seen": self._settled.count + len(self._runners),
             "series_halted": {series: halt.reason for series, halt in self._series_halts.items()},
             "series_halts": {
                 series: halt_view(halt) for series, halt in self._series_halts.items()
             },
             "hop_ms": self._context.metrics.hop_ms(),
-            "fingerprint": "+".join(p[:16] for p in prints[-4:]),
+            "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),
         }
 
@@ -152,9 +154,10 @@ class StrategyService:
 
     async def _join(self, announced: WindowAnnounced) -> None:
         window, settings = announced.window, self._context.settings
-        if window.slug in self._runners or window.slug in self._done or self._tasks is None:
+        now_ns = self._context.clock.now_ns()
+        if window.slug in self._runners or window.slug in self._settled or self._tasks is None:
             return
-        if self._context.clock.now_ns() > window.close_ns + FORGET_AFTER_NS:
+        if is_long_over(window.close_ns, now_ns):
             return
         groups = partial(self._context.bus.groups, keys.md(window.series))
         alive = {group.name for group in await insist(groups)}
@@ -196,7 +199,8 @@ class StrategyService:
         self._telemetry.count([session])
         self._telemetry.forget(slug)
         del self._runners[slug]
-        self._done[slug] = runner.engine.fingerprint
+        now_ns = self._context.clock.now_ns()
+        self._settled.add(slug, runner.window.close_ns, runner.engine.fingerprint, now_ns)
         self._totals.add(runner.engine.counters)
         profit_u6 = session.profit_u6
         known = session.winner is not None
@@ -204,7 +208,8 @@ class StrategyService:
         await insist(partial(add, slug, runner.window.close_ns, profit_u6))
         figure = {"profit" if known else "worst_case_profit": profit_u6 / SHARE_U6}
         self._context.log.info("window_settled", slug=slug, winner=session.winner, **figure)
-        if all(spec.fixed_slug in self._done for spec in self._context.settings.series):
+        self._fixed_slugs.discard(slug)
+        if not self._fixed_slugs:
             self._all_done.set()
 
     async def _refresh(self) -> None:

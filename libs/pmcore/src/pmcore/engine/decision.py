@@ -26,6 +26,8 @@ def decide_commands(
         return [CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)]
     targets = choose_targets(session, at_ns)
     session.mode = targets.mode
+    # taken now: `place` below writes the reason of the side that it refuses
+    cancel_reason = session.hold_reason or targets.mode.value
     commands: list[CommandMessage] = []
     cancels: list[OwnOrder] = overdue_orders(session, at_ns)
     for outcome in OUTCOMES:
@@ -52,7 +54,7 @@ def decide_commands(
             CancelOrders(
                 slug=session.window.slug,
                 client_order_ids=tuple(order.client_order_id for order in cancels),
-                reason=session.hold_reason or targets.mode.value,
+                reason=cancel_reason,
                 ts_step_ns=at_ns,
                 ts_cause_ns=session.cause_ns,
             ),

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 
+MAX_TAILS = 4_096
+
+
 @lru_cache(maxsize=65_536)
 def level_text(price_e4: int, size_u6: int) -> bytes:
     """One level as the venue writes it inside the hashed text."""
@@ -66,7 +69,7 @@ class BookHasher:
                 f'"tick_size":"{format_price(tick_e4)}","neg_risk":{self._neg_risk},'
                 f'"last_trade_price":"{last_trade}"{self._version}'
             ).encode()
-            if len(self._tails) < 4_096:
+            if len(self._tails) < MAX_TAILS:
                 self._tails[tick_e4, last_trade] = tail
         copy = started.copy()
         copy.update(tail)

@@ -144,6 +144,7 @@ class WebSocketClient:
                 text = raw if isinstance(raw, str) else raw.decode(errors="replace")
                 self._push(Frame(self._now_ns(), text))
                 if len(self._queue) > MAX_QUEUED:
+                    self._queue.clear()  # what a new connection says first stands for all of it
                     self.reconnect("the reader fell behind")
         finally:
             watch.cancel()
