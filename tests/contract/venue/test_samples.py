@@ -169,6 +169,7 @@ def test_a_trade_as_taker_is_a_fill_at_the_top_levels_price() -> None:
         "ws_user_trade_taker_matched.json", api_key="3e2c94ca-8124-c4c1-c7ea-be1ea21b71fe"
     )
     raw = load("ws_user_trade_taker_matched.json")
+    assert isinstance(fill, FillReported)
     assert fill.order_hash == raw["taker_order_id"]
     assert fill.token_id == raw["asset_id"]
     assert fill.price_e4 == round(float(raw["price"]) * 10_000)

@@ -23,7 +23,7 @@ from support.recordings import recording, venue_sample
 
 SECONDS = 60
 
-BANDS = {
+BANDS: dict[str, tuple[float, float]] = {
     "price_change frames per stamp, mean": (1.0, 1.5),
     "price_change frames per stamp, max": (2, 12),
     "price_change that empties a level, %": (0.01, 4),
@@ -34,7 +34,7 @@ BANDS = {
     "trade sizes finer than 0.01, %": (25, 60),
     "new_market frames of other markets /min": (0.5, 3),
 }
-RATES = {
+RATES: dict[str, dict[str, tuple[float, float]]] = {
     "light": {"frames /s": (30, 110), "trades /s": (1, 6)},
     "fitted": {"frames /s": (70, 220), "trades /s": (5, 18)},
     "busy": {"frames /s": (350, 750), "trades /s": (6, 22)},
