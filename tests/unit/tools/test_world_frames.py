@@ -27,7 +27,7 @@ BANDS: dict[str, tuple[float, float]] = {
     "price_change frames per stamp, mean": (1.0, 1.5),
     "price_change frames per stamp, max": (2, 12),
     "price_change that empties a level, %": (0.01, 4),
-    "price_change that empties a level without a trade, %": (0, 1.5),
+    "price_change that empties a level without a trade, %": (0, 0.8),
     "price_change whose first entry is SELL, %": (3, 15),
     "books after a trade with a price_change, %": (85, 99.5),
     "frames older than the one before, %": (8, 30),
