@@ -230,7 +230,7 @@ class Client:
         return self._http.build_request(method, path)
 
     def ask(
-        self, method: str, url: str, content: bytes = b"", headers: dict[str, bytes] | None = None
+        self, method: str, url: str, content: bytes = b"", headers: dict[bytes, bytes] | None = None
     ) -> httpx.Response:
         """Send a request."""
         return self._runner.run(
@@ -315,7 +315,7 @@ def ask(
         raw_path = client.build(method, path).url.path
         headers.update(l2_headers(SIGNER, START_NS // NS_PER_S, method, raw_path, body))
     url = f"{path}?{query}" if query else path
-    raw = {name: value.encode("latin-1", "replace") for name, value in headers.items()}
+    raw = {name.encode(): value.encode("latin-1", "replace") for name, value in headers.items()}
     answer = client.ask(method, url, body, raw)
     if template.startswith("/state"):
         assert answer.headers["content-type"] == "application/json"
