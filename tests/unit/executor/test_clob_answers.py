@@ -48,7 +48,7 @@ async def test_closing_the_venue_closes_its_connections() -> None:
     venue = ClobVenue(
         http,
         OrderSigner(b"\x11" * 32),
-        ApiCredentials("k", "", ""),
+        ApiCredentials("0x1", "k", "", ""),
         chain_id=137,
         timeouts=Timeouts(post_s=1.0, read_s=1.0),
     )
