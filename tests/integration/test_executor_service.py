@@ -367,5 +367,11 @@ async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -
         await world.command(CancelWindow(slug=world.window.slug, reason="end", ts_step_ns=1))
         await world.hear(OrderCancelled)
         await world.hear(WindowFlat)
+
+        async def has_ticked() -> bool:
+            shown = service._context.metrics.render().decode()
+            return "pm_executor_heartbeat_age_seconds -1.0" in shown
+
+        await world.until(has_ticked)
     assert not world.clob.requests
     assert not (world.folder / "api_credentials.json").exists()

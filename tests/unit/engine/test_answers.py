@@ -221,3 +221,12 @@ def test_a_flat_report_closes_what_is_left() -> None:
     assert [o.client_order_id for o in desk.session.orders.alive()] == [SECOND]
     assert len(desk.session.orders) == 2
     assert desk.session.orders.exposures(slots_only=True) == []
+
+
+def test_an_answer_for_another_window_changes_nothing_though_it_names_our_order() -> None:
+    desk = asking_desk()
+    before = [(order.client_order_id, order.state) for order in desk.session.orders.alive()]
+    assert [order_id for order_id, _ in before] == [FIRST, SECOND]
+    other = replace(desk.failed(FIRST, Reason.BALANCE), slug="another")
+    desk.batch(2, other, replace(OrderAccepted(**names(SECOND)), slug="another"))  # type: ignore[arg-type] # a dict
+    assert [(o.client_order_id, o.state) for o in desk.session.orders.alive()] == before

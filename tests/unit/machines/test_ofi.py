@@ -108,9 +108,17 @@ def test_mid_history_measures_over_the_window() -> None:
     assert mids.move2_e4(ms(9000)) == 0
 
 
+def test_a_mid_that_stays_takes_no_room() -> None:
+    mids = MidHistory(ms(3000))
+    mids.note(ms(0), 9400)
+    for _ in range(2 * MAX_TRADES):
+        mids.note(ms(1), 9500)
+    assert mids.move2_e4(ms(2)) == 100
+
+
 @pytest.mark.parametrize(
     ("sells", "mid2_after", "toxic"),
-    [(0, 9600, True), (0, 9420, False), (0, 9300, False), (30, 9600, False)],
+    [(0, 9600, True), (0, 9420, False), (0, 9300, False), (30, 9600, False), (22.5, 9600, True)],
 )
 def test_adaptive_mode_wants_lopsided_flow_and_an_adverse_move(
     sells: float, mid2_after: int, toxic: bool

@@ -83,3 +83,14 @@ def test_mending_a_pair_counts_what_rests_on_the_other_side() -> None:
     mending, resting = down(3890, qty=2), up(6050, qty=5)
     assert refuse(mending, [], (held,), LIMITS) is None
     assert refuse(mending, [resting], (held,), LIMITS) is RiskRefusal.PORTFOLIO_COST
+
+
+def test_a_dear_order_is_refused_though_a_cheap_one_that_rests_would_mend_the_pair() -> None:
+    held = Position().with_buy(UP, 6000, 5_000_000).with_buy(DOWN, 4500, 2_000_000)
+    resting = down(3000, qty=5)
+    assert refuse(up(6000, qty=1), [resting], (held,), LIMITS) is RiskRefusal.PORTFOLIO_COST
+
+
+def test_an_order_of_which_nothing_is_left_crosses_nothing() -> None:
+    assert refuse(up(4800), [down(5200, qty=0)], FLAT, LIMITS) is None
+    assert refuse(up(4800), [down(5200, qty=1)], FLAT, LIMITS) is RiskRefusal.OWN_CROSS

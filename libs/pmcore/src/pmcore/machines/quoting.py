@@ -51,7 +51,7 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     pair_target_e4: int
     bid_size_u6: int
     min_size_u6: int
-    new_risk: bool = True
+    new_risk: bool
 
     def side(self, outcome: Outcome) -> SideView:
         """The view of one outcome."""

@@ -1,0 +1,68 @@
+"""The keeper of the heartbeat says what `/state` promises."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+from pmcore.engine.execution import ExecutionEngine
+from pmcore.shell.clock import Clock
+from pmcore.shell.logs import configure_logs
+from pmcore.shell.metrics import ServiceMetrics
+from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmexecutor.beats import HeartbeatKeeper
+from pmexecutor.driver import Driver
+from pmexecutor.meters import Meters
+from pmexecutor.paper import PaperClob
+from pmexecutor.publisher import Publisher
+from support.builders import T0_NS
+from support.venue_peer import eventually
+
+
+async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
+    clock = Clock.starting_at(T0_NS, 1.0)
+    log = configure_logs("executor", "debug", io.StringIO())
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
+    venue = PaperClob(0, clock, lambda _: None)
+    engine = ExecutionEngine()
+    driver = Driver(
+        engine,
+        venue,
+        Publisher(bus, log),
+        clock=clock,
+        log=log,
+        meters=Meters(ServiceMetrics("executor", version="1", mode="dry")),
+        post_concurrency=1,
+    )
+    halted: list[str] = []
+    keeper = HeartbeatKeeper(
+        venue,
+        driver,
+        bus,
+        account="main",
+        peers=("feed",),
+        clock=clock,
+        log=log,
+        halted=lambda: bool(halted),
+    )
+    assert keeper.view() == {
+        "age_s": None,
+        "failures": 0,
+        "placing": False,
+        "unhealthy": ["not asked yet"],
+    }
+    keeper.close_gate()
+    assert engine.refuses == "no heartbeat: not asked yet"
+    await bus.put(keys.alive("main", "feed"), b'{"ready":true}')
+    running = asyncio.create_task(keeper.run())
+    await eventually(lambda: keeper.view()["placing"], "a beat was accepted")
+    age_s = keeper.age_s()
+    assert age_s is not None
+    assert 0 <= age_s < 60
+    assert (keeper.view()["failures"], keeper.view()["unhealthy"]) == (0, [])
+    assert engine.refuses == ""
+    halted.append("yes")
+    assert keeper.view()["unhealthy"] == ["halted"]
+    running.cancel()
+    await asyncio.wait({running})
