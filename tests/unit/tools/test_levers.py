@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmcore.tools import compose_stack, engines
+from pmcore.tools.checkout import find_checkout
 from pmcore.tools.cli import main
 from pmcore.tools.control_client import open_http
 from pmcore.tools.engines import find_by_hand
@@ -302,6 +303,31 @@ def test_services_named_by_their_urls_are_an_engine(
     assert main(["resume"]) == 2
     assert main(["resume", "--urls"]) == 0
     assert (len(named.heard("/resume")), len(run.heard("/resume"))) == (4, 0)
+
+
+def test_a_token_file_that_cannot_be_read_holds_up_no_other_engine(
+    checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named, run = checkout.engine("t"), checkout.engine("u")
+    checkout.run(run)
+    monkeypatch.setenv("PM_CONTROL_TOKEN_FILE", "/nowhere/token")
+    assert main(["kill"]) == 0
+    monkeypatch.setenv("PM_EXECUTOR_URL", named.urls["executor"])
+    assert main(["kill"]) == 1
+    assert len(run.heard("/kill")) == 8
+    said = capsys.readouterr().out
+    assert "PM_*_URL: NOT halted" in said
+    assert "PM_CONTROL_TOKEN_FILE cannot be read" in said
+
+
+def test_a_working_directory_that_is_gone_is_no_error(
+    checkout: FakeCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert find_checkout(None, checkout.root / "libs/pmcore/checkout.py") == checkout.root.resolve()
+    monkeypatch.chdir(checkout.root)
 
 
 def test_urls_that_name_a_found_engine_are_not_a_second_one(
