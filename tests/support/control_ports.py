@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ _PORT_INSIDE = {"feed": 8101, "strategy": 8102, "executor": 8103, "userws": 8104
 _DOCKER = """#!/bin/sh
 here=$(dirname "$0")
 [ -e "$here/hang" ] && sleep 600
+while [ -e "$here/wait" ]; do sleep 0.02; done
 [ -e "$here/error" ] && { cat "$here/error" >&2; exit 1; }
 case "$1" in
   ps) cat "$here/rows" ;;
@@ -36,7 +36,7 @@ class ControlPort:
     def __init__(self, name: str, token: str, *, port: int = 0, after_s: float = 0.0) -> None:
         self.name = name
         self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.heard_at_s: list[float] = []
+        self.on_heard: Callable[[], None] = lambda: None
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         self._token = token
         self._server: ThreadingHTTPServer | None = None
@@ -62,7 +62,7 @@ class ControlPort:
                 if not self._authorized():
                     return self._answer(401, {})
                 owner.heard.append((self.path, json.loads(body)))
-                owner.heard_at_s.append(time.monotonic())
+                owner.on_heard()
                 return self._answer(*owner.answers.get(self.path, (200, {"redis": "ok"})))
 
             def _authorized(self) -> bool:
@@ -191,6 +191,11 @@ class FakeCheckout:
             (self._bin / "hang").touch()
         if absent:
             program.unlink()
+
+    def docker_waits(self) -> Callable[[], None]:
+        """Let `docker` wait; return what lets it go on."""
+        (flag := self._bin / "wait").touch()
+        return lambda: flag.unlink(missing_ok=True)
 
     @property
     def path(self) -> str:

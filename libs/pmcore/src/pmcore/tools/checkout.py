@@ -34,9 +34,14 @@ class RegisteredRun(msgspec.Struct, frozen=True):
         return True
 
 
-def find_checkout(start: Path, module: Path = Path(__file__)) -> Path | None:
-    """The checkout around `start`, else the one that this code lies in; None without either."""
-    for directory in (*_upwards(start), *_upwards(module)):
+def find_checkout(start: Path | None = None, module: Path = Path(__file__)) -> Path | None:
+    """The checkout around `start` (the working directory), else the one that this code lies in.
+
+    None without either. A working directory that was removed meanwhile is no error.
+    """
+    with suppress(FileNotFoundError):
+        start = start or Path.cwd()
+    for directory in (*(_upwards(start) if start else ()), *_upwards(module)):
         if (directory / "docker-compose.yml").is_file() and (directory / "libs/pmcore").is_dir():
             return directory
     return None

@@ -15,7 +15,6 @@ import httpx
 import msgspec
 
 from pmcore.tools.control_client import ControlClient
-from pmcore.tools.errors import CommandError
 from pmcore.tools.run_files import FoundRun, find_runs, runs_root
 
 HALTING = ("feed", "strategy", "executor", "userws")
@@ -94,8 +93,8 @@ async def find_run_engines(
 
 
 def find_named_engine(environ: Mapping[str, str]) -> Found:
-    """The engine that PM_<SERVICE>_URL names. Raise `CommandError` for an unreadable token file."""
-    token = given_token(environ)
+    """The engine that PM_<SERVICE>_URL names."""
+    token, problem = given_token(environ)
     services = tuple(
         ServiceAt(name=name, url=url.rstrip("/"), token=token)
         for name in SERVICES
@@ -103,7 +102,8 @@ def find_named_engine(environ: Mapping[str, str]) -> Found:
     )
     if not services:
         return Found()
-    return Found(engines=[Engine(kind=EngineKind.URLS, name="PM_*_URL", services=services)])
+    engine = Engine(kind=EngineKind.URLS, name="PM_*_URL", services=services, problem=problem)
+    return Found(engines=[engine])
 
 
 async def find_by_hand(
@@ -113,7 +113,7 @@ async def find_by_hand(
     ports: Mapping[str, int] | None = None,
 ) -> Found:
     """Services started one by one on their default ports, except those in `taken`."""
-    token = given_token(environ)
+    token, problem = given_token(environ)
     places = [
         ServiceAt(name=name, url=f"http://127.0.0.1:{port}", token=token)
         for name, port in (DEFAULT_PORTS if ports is None else ports).items()
@@ -134,24 +134,25 @@ async def find_by_hand(
         name="default ports",
         about="started by hand",
         services=tuple(services),
+        problem=problem,
     )
     return Found(engines=[engine])
 
 
-def given_token(environ: Mapping[str, str]) -> str:
+def given_token(environ: Mapping[str, str]) -> tuple[str, str]:
     """PM_CONTROL_TOKEN, its file, or the token kept in the data directory; "" without any.
 
-    Raise `CommandError` when PM_CONTROL_TOKEN_FILE cannot be read.
+    The second text says why PM_CONTROL_TOKEN_FILE could not be read. That is no error: the other
+    engines have tokens of their own and must be reached.
     """
     if token := environ.get("PM_CONTROL_TOKEN"):
-        return token
+        return token, ""
     named = environ.get("PM_CONTROL_TOKEN_FILE")
+    path = Path(named) if named else runs_root(environ) / _KEPT_TOKEN
     try:
-        return (Path(named) if named else runs_root(environ) / _KEPT_TOKEN).read_text().strip()
-    except OSError as error:
-        if named:
-            raise CommandError(f"PM_CONTROL_TOKEN_FILE: {error}") from error
-        return ""
+        return path.read_text().strip(), ""
+    except (OSError, UnicodeDecodeError) as error:
+        return "", f"PM_CONTROL_TOKEN_FILE cannot be read: {error}" if named else ""
 
 
 def port_of(url: str) -> int:

@@ -115,7 +115,7 @@ async def visit(
 
     Returns what came of it, and the notes and doubts of the search.
     """
-    checkout = find_checkout(Path.cwd())
+    checkout = find_checkout()
     near = await find_run_engines(http, environ, checkout)
     near.engines += find_named_engine(environ).engines
 

@@ -197,7 +197,7 @@ class LocalRun:
             environ=self._environ,
         )
         plan = plan_run(self._options, around, free_ports(len(SERVICES) + 2))
-        checkout = find_checkout(Path.cwd())
+        checkout = find_checkout()
         self._record = hold_record(
             self._directory,
             RunRecord(
