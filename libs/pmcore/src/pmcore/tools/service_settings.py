@@ -28,7 +28,10 @@ SERVICES = tuple(_CLASSES)
 def settings_class(service: str) -> type[BaseSettings] | None:
     """The class that a service reads its environment into; None where it is not installed."""
     module, name = _CLASSES[service]
-    if importlib.util.find_spec(module.partition(".")[0]) is None:
+    try:
+        if importlib.util.find_spec(module) is None:
+            return None
+    except ModuleNotFoundError:  # of the package itself
         return None
     found: type[BaseSettings] = getattr(importlib.import_module(module), name)
     return found
