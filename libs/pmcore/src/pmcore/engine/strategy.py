@@ -29,6 +29,7 @@ from pmcore.messages.execution import (
     VenueModeChanged,
     WindowFlat,
 )
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import (
     BookDelta,
     BookSnapshot,
@@ -60,6 +61,7 @@ class WindowEngine:
         *,
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
+        gated: bool = True,
     ) -> None:
         self.run_id = run_id
         self.session = MarketSession(
@@ -67,6 +69,7 @@ class WindowEngine:
             params,
             warm_start=warm_start,
             prior_loss_u6=prior_loss_u6,
+            gated=gated,
         )
         self._answers = Answers(self.session, run_id)
         self.counters = self.session.counters
@@ -114,7 +117,7 @@ class WindowEngine:
             case OrderUpdated():
                 return answers.order_updated(at_ns, event)
             case UserChannelChanged():
-                session.user = event.state
+                session.user, session.user_reason = event.state, event.reason
                 return []
             case (
                 OrderSubmitting()
@@ -143,6 +146,9 @@ class WindowEngine:
             case Resume():
                 session.halted = ""
                 return [self._notice(NoticeKind.RESUMED, "", f"by {event.by}")]
+            case PlacingGateChanged():
+                session.gate_open, session.gate_reason = event.open, event.reason
+                return []
             case Tick():
                 return []
             case BatchEnded():
@@ -256,4 +262,5 @@ class WindowEngine:
             return []
         session.clock.wind_down()
         reason = "PM_MAX_WINDOW_LOSS" if window else "PM_MAX_DAILY_LOSS"
+        session.loss_limit = reason
         return [self._notice(NoticeKind.LOSS_LIMIT, reason, f"worst case {loss_u6} u6")]
