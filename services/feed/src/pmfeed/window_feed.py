@@ -116,6 +116,8 @@ class WindowFeed:
         for event in await self._socket.next_batch(tick_s):
             self._take(event)
         now_ns = self._clock.now_ns()
+        if now_ns >= self.window.close_ns:
+            self._health.clear_trouble(self._trouble)
         self._take_answer(now_ns)
         self._do(self.session.on_tick(now_ns))
         await self._publish()
@@ -153,7 +155,7 @@ class WindowFeed:
                 self.books.reset()
                 self._do(self.session.on_disconnected(event.reason))
                 text = f"market socket {self._socket.url}: {event.reason}"
-                self._health.set_trouble(self._trouble, event.cause, text)
+                self._set_trouble(event.cause, text)
 
     def _apply(self, messages: list[MarketDataMessage]) -> str:
         """Apply and queue messages; return why a book was lost, or ""."""
@@ -191,12 +193,17 @@ class WindowFeed:
                 case DropSocket():
                     self._socket.reconnect(action.reason)
 
+    def _set_trouble(self, cause: Cause, text: str) -> None:
+        """After the close nobody needs the data: then nothing is in the way."""
+        if self._clock.now_ns() < self.window.close_ns:
+            self._health.set_trouble(self._trouble, cause, text)
+
     def _tell(self, state: FeedState, reason: str) -> None:
         """For `/state`: no data, until it flows again."""
         if state is FeedState.LIVE:
             self._health.clear_trouble(self._trouble)
         else:
-            self._health.set_trouble(self._trouble, Cause.NO_DATA, reason or state.value)
+            self._set_trouble(Cause.NO_DATA, reason or state.value)
 
     def _status(self) -> FeedStatusChanged:
         return FeedStatusChanged(
@@ -227,7 +234,7 @@ class WindowFeed:
             bodies = task.result()
         except TransportError as error:
             self._log.warning("resync_failed", slug=self.window.slug, detail=str(error))
-            self._health.set_trouble(self._trouble, error.cause, f"books by REST: {error}")
+            self._set_trouble(error.cause, f"books by REST: {error}")
             self._do(self.session.on_books_failed(now_ns))
             return
         missed = False
