@@ -44,5 +44,5 @@ def test_a_refused_connection_is_named_at_once_and_in_the_exit_code(tmp_path: Pa
     assert done.returncode == 11, done.stderr
     first_lines = "\n".join(done.stderr.splitlines()[:4])
     assert "feed: window of btc-updown-15m: connection refused" in first_lines
-    assert "strategy: windows: waiting" in done.stderr
+    assert "waiting for the feed to announce a window" in done.stderr
     assert "Traceback" not in done.stderr

@@ -17,6 +17,7 @@ from pmcore.messages.user import (
     TradeStatus,
     UserChannelState,
 )
+from pmcore.model.errors import Cause
 from pmcore.shell.errors import StartupError
 from pmuserws.settings import UserwsSettings
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
@@ -220,3 +221,17 @@ def test_a_key_needs_its_address() -> None:
 def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
     with pytest.raises(ValidationError, match="not base64"):
         UserwsSettings.model_validate({"api_key": "k", "api_secret": "s", "api_passphrase": "p"})
+
+
+async def test_refused_credentials_are_a_trouble_until_it_is_up(world: UserwsWorld) -> None:
+    trades = world.peer.routes["/data/trades"]
+    world.peer.routes["/data/trades"] = lambda *_: (401, {"error": "Unauthorized"})
+    async with world.running() as service:
+        await (await world.peer.socket()).hello()
+        health = service._context.health
+        await eventually(
+            lambda: Cause.AUTH in [one.cause for one in health.troubles()], "refused credentials"
+        )
+        world.peer.routes["/data/trades"] = trades
+        await world.state(RECONCILING, UP)
+        assert health.troubles() == []
