@@ -30,6 +30,7 @@ from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.errors import StartupError
+from pmcore.shell.health import Placing
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.shell.redis_bus import RedisBus
@@ -218,6 +219,30 @@ async def test_an_order_is_recorded_posted_answered_and_acknowledged(world: Worl
         hops = service.state()["hop_ms"]
         assert isinstance(hops, dict)
         assert {"cmd_to_executor", "executor_to_venue", "book_to_order"} <= hops.keys()
+
+
+async def test_its_gate_and_what_closes_it_are_said(world: World) -> None:
+    service = world.service()
+    health = service._context.health
+    assert health.placing == Placing(open=False, reason="the executor is starting")
+    async with running(service):
+        await world.announce()
+        await world.until(lambda: _says(service, "strategy is not there"))
+        assert health.placing is not None
+        assert not health.placing.open
+        await world.peers_are_well()
+        await world.until(lambda: _gate_said_open(service))
+        assert not service.state()["refuses"]
+        assert health.troubles() == []
+
+
+async def _says(service: ExecutorService, words: str) -> bool:
+    return any(words in one.text for one in service._context.health.troubles())
+
+
+async def _gate_said_open(service: ExecutorService) -> bool:
+    placing = service._context.health.placing
+    return placing is not None and placing.open
 
 
 async def test_without_a_heartbeat_nothing_is_placed(world: World) -> None:

@@ -284,3 +284,21 @@ def test_two_runs_are_halted_by_one_kill(stage: Stage) -> None:
     assert stage.pm("resume").returncode == 0
     processes[1].terminate()
     processes[1].communicate(timeout=30)
+
+
+def test_the_cause_is_on_the_screen_and_in_the_exit_code(stage: Stage) -> None:
+    text = "GET https://gamma-api.polymarket.com/markets: Name or service not known"
+    trouble = {"what": "window", "cause": "name_resolution", "text": text, "seconds": 1.0}
+    stage.answer("feed", "/state", {"frames": 0, "troubles": [trouble]})
+    done = stage.pm("run", "--seconds", "2", "--venue", "polymarket", "--json")
+    assert done.returncode == 10
+    assert "feed: window: name resolution" in done.stderr
+    assert done.stderr.count(text) >= 2
+    assert json.loads(done.stdout.splitlines()[-1])["exit_reason"] == "name_resolution"
+
+
+def test_a_run_without_market_data_is_no_success(stage: Stage) -> None:
+    stage.answer("feed", "/state", {"frames": 0})
+    done = stage.pm("run", "--seconds", "1")
+    assert done.returncode == 3
+    assert "not one frame of market data came in" in done.stderr

@@ -58,6 +58,7 @@ def test_a_simulated_run_quotes_fills_and_rotates(tmp_path: Path) -> None:
     assert {"feed_parse", "md_to_decision", "cmd_to_executor", "executor_to_venue"} <= set(
         summary["hop_ms"]
     )
+    assert "no_heartbeat" not in summary["orders_rejected"]
     assert_safe(summary)
     assert list((tmp_path / "var").iterdir()) == []
 

@@ -11,6 +11,7 @@ import httpx
 from pmcore.engine.strategy import WindowEngine
 from pmcore.machines.book import WindowBooks
 from pmcore.messages.execution import WindowFlat
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedStatusChanged, MarketDataMessage
 from pmcore.messages.timers import BatchEnded
 from pmcore.messages.user import UserChannelChanged, UserChannelState
@@ -64,10 +65,12 @@ def bench_engine(window: Window, messages: Sequence[MarketDataMessage]) -> None:
     engine = WindowEngine(window, StrategyParams(), "bench")
     engine.step(START_NS, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=START_NS))
     engine.step(START_NS, WindowFlat(slug=window.slug, ts_exec_ns=START_NS))
+    engine.step(START_NS, PlacingGateChanged(open=True, ts_recv_ns=START_NS))
     timed("the engine takes a market event", messages, lambda one: engine.step(one.ts_recv_ns, one))
     engine = WindowEngine(window, StrategyParams(), "bench")
     engine.step(START_NS, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=START_NS))
     engine.step(START_NS, WindowFlat(slug=window.slug, ts_exec_ns=START_NS))
+    engine.step(START_NS, PlacingGateChanged(open=True, ts_recv_ns=START_NS))
 
     def event_and_decision(one: MarketDataMessage) -> None:
         engine.step(one.ts_recv_ns, one)

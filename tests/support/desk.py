@@ -11,6 +11,7 @@ from pmcore.messages.execution import (
     OrderSubmitting,
     WindowFlat,
 )
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
 from pmcore.messages.timers import BatchEnded, Tick
@@ -68,9 +69,9 @@ class Desk:
         return [o for o in self.all if isinstance(o, Notice) and o.kind is kind]
 
     def start(self, t: float = 1) -> None:
-        """The user channel is up and the venue says flat."""
+        """The user channel is up, the executor may place, and the venue says flat."""
         up = UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at(t))
-        self.batch(t, up)
+        self.batch(t, up, PlacingGateChanged(open=True, ts_recv_ns=at(t)))
         assert self.asked_flat
         self.batch(t, self.flat(t))
 

@@ -34,6 +34,7 @@ from support.builders import book, fill
 
 SERIES, PREFIX = "btc-15m", "btc-updown-15m"
 ACCOUNT = "main"
+GATE_OPEN = b'{"ready":true,"placing":{"open":true}}'
 
 
 class StrategyWorld:
@@ -140,6 +141,7 @@ class StrategyWorld:
     async def _feed(self) -> None:
         while True:
             await self.bus.put(keys.alive(ACCOUNT, "userws"), b"{}", ttl_ms=3000)
+            await self.bus.put(keys.alive(ACCOUNT, "executor"), GATE_OPEN, ttl_ms=3000)
             now_ns = self.clock.now_ns()
             books: list[StreamMessage] = []
             for window in self.windows:

@@ -11,6 +11,7 @@ from pmcore.engine.journal import (
     encode_line,
 )
 from pmcore.machines.ofi_threshold import WarmStart
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.timers import BatchEnded
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
@@ -56,3 +57,22 @@ def test_a_journal_steps_to_the_same_fingerprint() -> None:
 def test_anything_else_is_an_error() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_line(b'{"type":"header"')
+
+
+def test_the_gates_line_is_the_one_ever_written() -> None:
+    golden = (
+        b'["in",5,{"type":"placing_gate_changed","open":false,"reason":"no key","ts_recv_ns":4}]'
+    )
+    event = PlacingGateChanged(open=False, reason="no key", ts_recv_ns=4)
+    assert encode_line(JournalEntry(5, event)) == golden
+    assert decode_line(golden) == JournalEntry(5, event)
+
+
+def test_a_journal_of_before_the_gate_is_stepped_without_one() -> None:
+    old = msgspec.json.decode(encode_line(HEADER))
+    del old["gated"]
+    header = decode_line(msgspec.json.encode(old))
+    assert isinstance(header, JournalHeader)
+    assert header.make_engine().session.gate_open
+    gated = msgspec.structs.replace(header, gated=True)
+    assert not gated.make_engine().session.gate_open

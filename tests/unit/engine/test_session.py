@@ -22,7 +22,7 @@ UP, DOWN = Outcome.UP, Outcome.DOWN
 def open_session() -> MarketSession:
     """A window in which all is well and both books are fresh."""
     session = MarketSession(window(), params())
-    session.started_flat = True
+    session.started_flat = session.gate_open = True
     session.user = UserChannelState.UP
     session.clock.advance(at(1))
     for outcome, bid, ask in ((UP, "0.46", "0.48"), (DOWN, "0.51", "0.53")):

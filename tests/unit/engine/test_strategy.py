@@ -7,6 +7,7 @@ from pmcore.engine.strategy import WindowEngine
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import VenueMode, VenueModeChanged
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.notices import NoticeKind
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
@@ -25,7 +26,8 @@ BOOKS = ("0.46/0.48", "0.51/0.53")
 
 def test_nothing_is_quoted_before_the_venue_says_flat() -> None:
     desk = Desk()
-    desk.batch(1, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at(1)))
+    gate = PlacingGateChanged(open=True, ts_recv_ns=at(1))
+    desk.batch(1, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at(1)), gate)
     assert desk.asked_flat
     desk.books(1.1, *BOOKS)
     assert desk.outputs == []

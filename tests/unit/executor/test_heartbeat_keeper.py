@@ -7,6 +7,7 @@ import io
 
 from pmcore.engine.execution import ExecutionEngine
 from pmcore.shell.clock import Clock
+from pmcore.shell.health import Health
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.sim.bus import MemoryBus, MemoryStore
@@ -44,6 +45,7 @@ async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
         peers=("feed",),
         clock=clock,
         log=log,
+        health=Health(),
         halted=lambda: bool(halted),
     )
     assert keeper.view() == {

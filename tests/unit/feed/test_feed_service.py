@@ -18,10 +18,12 @@ from pmcore.messages.market_data import (
     TradePrinted,
 )
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import journal_parts, read_journal
 from pmcore.wire import keys
+from pmfeed.service import FeedService
 from pmfeed.window_feed import silent_ns
 from support.fake_market import FakeMarket
 from support.feed_world import ACCOUNT, SERIES, SLUG, FeedWorld
@@ -284,3 +286,34 @@ async def test_a_stopped_feed_says_so(world: FeedWorld) -> None:
         await world.state(FeedState.LIVE)
         await service.stop()
         assert world.states()[-1] is FeedState.DOWN
+
+
+def troubles(service: FeedService) -> dict[str, Cause]:
+    return {one.what: one.cause for one in service._context.health.troubles()}
+
+
+async def test_a_blocked_country_is_named_and_forgotten_when_it_is_over(world: FeedWorld) -> None:
+    listing = world.peer.routes["/markets"]
+    for path in ("/markets", "/events"):
+        world.peer.routes[path] = lambda *_: (403, {"error": "blocked"})
+    async with world.running() as service:
+        await eventually(lambda: Cause.BLOCKED in troubles(service).values(), "a cause")
+        world.peer.routes["/markets"] = listing
+        await world.connected()
+        await world.state(FeedState.LIVE)
+        await eventually(lambda: not troubles(service), "no trouble")
+
+
+async def test_rest_that_fails_after_a_reconnect_is_a_trouble(world: FeedWorld) -> None:
+    async with world.running() as service:
+        socket = await world.connected()
+        await world.state(FeedState.LIVE)
+        assert troubles(service) == {}
+        book = world.peer.routes["/book"]
+        world.peer.routes["/book"] = lambda *_: (502, {})
+        socket.drop()
+        await world.connected()
+        await eventually(lambda: Cause.SERVER_ERROR in troubles(service).values(), "a cause")
+        world.peer.routes["/book"] = book
+        await world.state(FeedState.LIVE)
+        assert troubles(service) == {}

@@ -12,6 +12,7 @@ import pytest
 
 from pmcore.engine.journal import JournalHeader
 from pmcore.messages.execution import WindowFlat
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.orders import CancelWindow, SubmitOrder
 from pmcore.messages.union import StreamMessage
 from pmcore.messages.user import UserChannelChanged, UserChannelState
@@ -82,6 +83,7 @@ class World:
     async def say_up(self) -> None:
         now_ns = self.clock.now_ns()
         await self.say(USER, UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=now_ns))
+        await self.runner.inject([PlacingGateChanged(open=True, ts_recv_ns=now_ns)])
 
     def commands(self, kind: type[StreamMessage]) -> list[StreamMessage]:
         entries = self.store.stream(CMD)

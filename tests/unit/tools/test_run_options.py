@@ -51,3 +51,17 @@ def test_a_recording_that_begins_long_before_its_window_is_entered_late(tmp_path
     path.write_text(early)
     options = read_options(parse("--recording", str(path)), {})
     assert OPEN_S - 20 < options.recording_begins_ns // NS_PER_S < OPEN_S
+
+
+@pytest.mark.parametrize("venue", ["sim", "polymarket"])
+def test_the_variable_is_the_default_of_market_at_either_venue(venue: str) -> None:
+    environ = {"POLYMARKET_MARKET_SLUG": "eth-updown-5m,sol-updown-5m"}
+    options = read_options(parse("--venue", venue), environ)
+    assert options.market == "eth-updown-5m,sol-updown-5m"
+    named = read_options(parse("--venue", venue, "--market", "xrp-updown-5m"), environ)
+    assert named.market == "xrp-updown-5m"
+
+
+def test_the_window_shortens_the_market_of_the_variable_too() -> None:
+    options = read_options(parse("--window", "30"), {"POLYMARKET_MARKET_SLUG": "eth-updown-5m"})
+    assert options.market == "eth-updown-30s"

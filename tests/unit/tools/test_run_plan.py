@@ -86,7 +86,7 @@ def test_a_recording_and_a_seed_reach_the_simulator_alone(tmp_path: Path) -> Non
 
 def test_markets_of_a_run_that_named_none() -> None:
     assert (
-        default_market("sim", {"POLYMARKET_MARKET_SLUG": "eth-updown-5m"}, 30) == "btc-updown-30s"
+        default_market("sim", {"POLYMARKET_MARKET_SLUG": "eth-updown-5m"}, 30) == "eth-updown-30s"
     )
     assert default_market("polymarket", {"POLYMARKET_MARKET_SLUG": "eth-updown-5m"}, None) == (
         "eth-updown-5m"

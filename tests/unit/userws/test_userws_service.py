@@ -17,7 +17,7 @@ from pmcore.messages.user import (
     TradeStatus,
     UserChannelState,
 )
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.errors import StartupError
 from pmuserws.settings import UserwsSettings
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
@@ -282,3 +282,17 @@ async def test_messages_that_wait_for_redis_are_bounded(
 
     with pytest.raises(TransportError, match="1 messages wait for Redis"):
         await run_until_it_ends()
+
+
+async def test_refused_credentials_are_a_trouble_until_it_is_up(world: UserwsWorld) -> None:
+    trades = world.peer.routes["/data/trades"]
+    world.peer.routes["/data/trades"] = lambda *_: (401, {"error": "Unauthorized"})
+    async with world.running() as service:
+        await (await world.peer.socket()).hello()
+        health = service._context.health
+        await eventually(
+            lambda: Cause.AUTH in [one.cause for one in health.troubles()], "refused credentials"
+        )
+        world.peer.routes["/data/trades"] = trades
+        await world.state(RECONCILING, UP)
+        assert health.troubles() == []

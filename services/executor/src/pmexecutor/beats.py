@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from pmcore.engine.execution_io import PlacingGate
 from pmcore.machines.heartbeat import Heartbeat
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Cause, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s
+from pmcore.shell.health import Health, read_alive
 from pmcore.shell.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
@@ -28,15 +27,10 @@ HEALTH_EVERY_S = 0.5
 HEALTH_TIMEOUT_S = 1.0
 
 
-class _Alive(msgspec.Struct):
-    ready: bool
-    reasons: list[str] = msgspec.field(default_factory=list)
-
-
 class HeartbeatKeeper:
     """One task; nobody else beats with this API key."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one beat needs
         self,
         venue: Venue,
         driver: Driver,
@@ -47,6 +41,7 @@ class HeartbeatKeeper:
         clock: Clock,
         log: Log,
         halted: Callable[[], bool],
+        health: Health,
     ) -> None:
         self._venue = venue
         self._driver = driver
@@ -55,6 +50,8 @@ class HeartbeatKeeper:
         self._clock = clock
         self._log = log
         self._halted = halted
+        self._health = health
+        self._failure: tuple[Cause, str] | None = None
         self._machine = Heartbeat()
         self._unhealthy = ["not asked yet"]
         self._asked_s = -HEALTH_EVERY_S
@@ -87,7 +84,29 @@ class HeartbeatKeeper:
             if due is not None:
                 await self._beat(due)
             self._set_gate()
+            self._tell()
             await asyncio.sleep(max(self._clock.real_s(CHECK_MS), LEAST_CHECK_S))
+
+    @property
+    def closed_because(self) -> str:
+        """Why no order may be placed now, "" when one may."""
+        if self._open:
+            return ""
+        if self.unhealthy:
+            return f"no heartbeat is sent: {'; '.join(self.unhealthy)}"
+        if self._failure is not None:
+            return f"the venue's heartbeat failed: {self._failure[1]}"
+        return "waiting for the venue's first heartbeat"
+
+    def _tell(self) -> None:
+        """For `/state`: what keeps the gate closed."""
+        if not (why := self.closed_because):
+            self._health.clear_trouble("heartbeat")
+        elif self.unhealthy or self._failure is None:
+            cause = Cause.HALTED if self._halted() else Cause.WAITING
+            self._health.set_trouble("heartbeat", cause, why)
+        else:
+            self._health.set_trouble("heartbeat", self._failure[0], why)
 
     def close_gate(self) -> None:
         """No order before the first beat."""
@@ -101,12 +120,15 @@ class HeartbeatKeeper:
             answer = await self._venue.beat(heartbeat_id)
         except TransportError as error:
             self._machine.failed(self._now_ns())
+            self._failure = (error.cause, str(error))
             self._log.warning("heartbeat_failed", detail=str(error))
             return
         if answer.accepted:
             self._machine.accepted(self._now_ns(), answer.heartbeat_id)
+            self._failure = None
         else:
             self._machine.refused(self._now_ns(), answer.heartbeat_id)
+            self._failure = (Cause.HEARTBEAT_REFUSED, "the venue expects another heartbeat id")
 
     def _set_gate(self) -> None:
         is_open = self._machine.placing_allowed(self._now_ns())
@@ -136,8 +158,6 @@ class HeartbeatKeeper:
 def _fault(peer: str, stored: bytes | None) -> str:
     if stored is None:
         return f"{peer} is not there"
-    try:
-        alive = msgspec.json.decode(stored, type=_Alive)
-    except msgspec.MsgspecError:
+    if (alive := read_alive(stored)) is None:
         return f"{peer} says nothing readable"
     return "" if alive.ready else f"{peer} is not ready: {', '.join(alive.reasons[:3])}"

@@ -24,9 +24,10 @@ from pmcore.engine.execution_io import (
 )
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.check import invariant
-from pmcore.model.errors import MalformedInputError, Reason, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Reason, Sent, TransportError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
+from pmcore.shell.causes import cause_of_status
 from pmcore.venue.contracts import exchange_domain
 from pmcore.venue.fields import qty_u6_of
 from pmcore.venue.l2_auth import ApiCredentials
@@ -188,7 +189,12 @@ class ClobVenue:
             except MalformedInputError:
                 pass
         text = f"POST /v1/heartbeats: {answer.status} {error_text(answer.body)}"
-        raise TransportError(text, retryable=True, sent=Sent.YES)
+        cause = (
+            cause_of_status(answer.status)
+            if answer.status != _BAD_REQUEST
+            else Cause.HEARTBEAT_REFUSED
+        )
+        raise TransportError(text, retryable=True, sent=Sent.YES, cause=cause)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -307,5 +313,9 @@ def _require_ok(what: str, answer: ClobAnswer) -> None:
         refusal = _refusal(answer)
         text = f"{what}: {answer.status} {error_text(answer.body)}".rstrip()
         raise TransportError(
-            text, retryable=True, sent=Sent.YES, retry_after_ms=refusal.retry_after_ms
+            text,
+            retryable=True,
+            sent=Sent.YES,
+            retry_after_ms=refusal.retry_after_ms,
+            cause=cause_of_status(answer.status),
         )

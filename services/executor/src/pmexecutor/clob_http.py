@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import httpx
 
 from pmcore.engine.execution_io import RateHeaders
-from pmcore.model.errors import MalformedInputError, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.causes import cause_of
 from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
@@ -98,11 +99,12 @@ class ClobHttp:
                     timeout=timeout_s,
                 )
         except TimeoutError:
-            raise _failure(method, path, f"no answer in {timeout_s:g} s", Sent.UNKNOWN) from None
+            text = f"no answer in {timeout_s:g} s"
+            raise _failure(method, path, text, Sent.UNKNOWN, Cause.TIMEOUT) from None
         except _NEVER_LEFT as error:
-            raise _failure(method, path, _text(error), Sent.NO) from None
+            raise _failure(method, path, _text(error), Sent.NO, cause_of(error)) from None
         except httpx.HTTPError as error:
-            raise _failure(method, path, _text(error), Sent.UNKNOWN) from None
+            raise _failure(method, path, _text(error), Sent.UNKNOWN, cause_of(error)) from None
         return ClobAnswer(
             response.status_code,
             _body(response.content),
@@ -115,8 +117,8 @@ class ClobHttp:
         await self._client.aclose()
 
 
-def _failure(method: str, path: str, text: str, sent: Sent) -> TransportError:
-    return TransportError(f"{method} {path}: {text}", retryable=True, sent=sent)
+def _failure(method: str, path: str, text: str, sent: Sent, cause: Cause) -> TransportError:
+    return TransportError(f"{method} {path}: {text}", retryable=True, sent=sent, cause=cause)
 
 
 def _text(error: Exception) -> str:

@@ -20,6 +20,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.account_settings import write_credentials
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.errors import StartupError
+from pmcore.shell.health import Health, Placing
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.settings import Mode
 from pmcore.shell.tasks import Backoff
@@ -69,6 +70,7 @@ class ExecutorService:
         self._venue: Venue | None = None
         self._driver: Driver | None = None
         self._beats: HeartbeatKeeper | None = None
+        context.health.say_placing(Placing(open=False, reason="the executor is starting"))
 
     async def run(self) -> None:
         """Make the venue empty, then obey commands until cancelled."""
@@ -86,7 +88,7 @@ class ExecutorService:
         if self._halted is not None:
             driver.feed(self._halt())
         self._starting = "cancelling what an earlier run left"
-        await cancel_everything(venue)
+        await cancel_everything(venue, self._context.health)
         self._log.info("venue_empty", mode=self._settings.mode)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -109,6 +111,7 @@ class ExecutorService:
                 clock=self._clock,
                 log=self._log,
                 halted=lambda: self._halted is not None,
+                health=self._context.health,
             )
             self._beats.close_gate()
             tasks.create_task(self._beats.run())
@@ -217,12 +220,20 @@ class ExecutorService:
         while True:
             await asyncio.sleep(max(self._clock.real_s(TICK_MS), LEAST_TICK_S))
             driver.feed(Tick())
+            self._say_placing()
             self._meters.show(
                 self._engine,
                 self._clock.now_ns(),
                 beat_age_s=self._beats.age_s() if self._beats else None,
                 queued=self._publisher.queued,
             )
+
+    def _say_placing(self) -> None:
+        """What the strategy reads before it quotes; after the engine knows it, never before."""
+        refuses = self._engine.refuses
+        if refuses and self._halted is None and self._beats is not None:
+            refuses = self._beats.closed_because or refuses
+        self._context.health.say_placing(Placing(open=not refuses, reason=refuses))
 
     async def _quietly(self, problem: str, timeout_s: float, wait: Awaitable[None]) -> None:
         try:
@@ -232,7 +243,7 @@ class ExecutorService:
             self._log.warning(problem, seconds=timeout_s)
 
 
-async def cancel_everything(venue: Venue) -> None:
+async def cancel_everything(venue: Venue, health: Health | None = None) -> None:
     """Cancel-all, then ask until the venue lists nothing; raise `StartupError` when it will not."""
     backoff = Backoff(first_s=0.1, most_s=1.0)
     problem = ""
@@ -241,10 +252,14 @@ async def cancel_everything(venue: Venue) -> None:
             await venue.delete_all()
             left = await venue.all_open_orders()
             if not left:
+                if health is not None:
+                    health.clear_trouble("start")
                 return
             problem = f"{len(left)} orders are still open"
             await venue.delete(left[:100])
         except TransportError as error:
             problem = str(error)
+            if health is not None:
+                health.set_trouble("start", error.cause, f"cannot cancel old orders: {problem}")
         await asyncio.sleep(backoff.next_s())
     raise StartupError(f"cannot cancel what rests at the venue: {problem}")

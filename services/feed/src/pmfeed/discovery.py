@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from pmcore.model.errors import MalformedInputError, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.causes import cause_of_status
 from pmcore.shell.clock import Clock
+from pmcore.shell.health import Health
 from pmcore.shell.http import JsonReader
 from pmcore.shell.logs import Log
 from pmcore.venue.listings import (
@@ -21,13 +23,23 @@ from pmcore.venue.listings import (
 ASK_FIRST_MS = 250.0
 ASK_MOST_MS = 5000.0
 RESOLUTION_EVERY_MS = 5000.0
+_NO_ANSWER = (401, 403, 429, 451)
+_SERVER_FAULT = 500
 NOT_YET = frozenset({"not_listed", "no_token_ids"})
 
 
 class Discovery:
     """Asks Gamma; nothing here is on the hot path."""
 
-    def __init__(self, gamma: JsonReader, rest: JsonReader, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        gamma: JsonReader,
+        rest: JsonReader,
+        clock: Clock,
+        log: Log,
+        health: Health | None = None,
+    ) -> None:
+        self._health = health or Health()
         self._gamma = gamma
         self._rest = rest
         self._clock = clock
@@ -40,16 +52,22 @@ class Discovery:
         """
         delay_ms = ASK_FIRST_MS
         said = ""
+        what = f"window of {slug.rpartition('-')[0]}"
         while True:
             try:
-                return await self._ask(slug)
+                window = await self._ask(slug)
             except MalformedInputError as error:
-                problem = str(error)
+                problem, cause = str(error), Cause.NO_WINDOW
                 if error.reason not in NOT_YET:
                     self._log.error("window_refused", slug=slug, reason=problem)
+                    self._health.set_trouble(what, cause, problem)
                     return None
             except TransportError as error:
-                problem = str(error)
+                problem, cause = str(error), error.cause
+            else:
+                self._health.clear_trouble(what)
+                return window
+            self._health.set_trouble(what, cause, problem)
             if problem != said:
                 said = problem
                 self._log.warning("window_not_found_yet", slug=slug, reason=problem)
@@ -100,6 +118,10 @@ class Discovery:
             market = find_market(answer.body, slug) if answer.ok else None
             if market is not None:
                 return market
+        if status in _NO_ANSWER or status >= _SERVER_FAULT:
+            text = f"Gamma answers {status} for {slug}"
+            cause = cause_of_status(status)
+            raise TransportError(text, retryable=True, sent=Sent.YES, cause=cause)
         raise MalformedInputError("not_listed", f"{slug} (HTTP {status})")
 
 

@@ -39,7 +39,9 @@ class FeedService:
         self._metrics = FeedMetrics(context.metrics)
         self._gamma = JsonReader(context.settings.gamma_url)
         self._rest = JsonReader(context.settings.rest_url)
-        self._discovery = Discovery(self._gamma, self._rest, context.clock, context.log)
+        self._discovery = Discovery(
+            self._gamma, self._rest, context.clock, context.log, context.health
+        )
         self._live: dict[str, WindowFeed] = {}
         self._windows_seen = 0
         self._done = _Totals()

@@ -17,9 +17,10 @@ from pmcore.messages.market_data import (
     MarketDataMessage,
     TickSizeChanged,
 )
-from pmcore.model.errors import Sent, TransportError
+from pmcore.model.errors import Cause, Sent, TransportError
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.shell.causes import cause_of_status
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service import ServiceContext
 from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
@@ -59,6 +60,8 @@ class WindowFeed:
             close_ns=window.close_ns,
             silent_ns=silent_ns(settings.silent_ms, context.clock.speed),
         )
+        self._health = context.health
+        self._trouble = f"market data of {window.slug}"
         self._bus = context.bus
         self._clock = context.clock
         self._log = context.log
@@ -99,6 +102,7 @@ class WindowFeed:
             if self._recorder is not None:
                 self._recorder.close()
         await self.say_down("the window is over")
+        self._health.clear_trouble(self._trouble)
         await self._put_checkpoint(None)
 
     async def say_down(self, reason: str) -> None:
@@ -112,6 +116,8 @@ class WindowFeed:
         for event in await self._socket.next_batch(tick_s):
             self._take(event)
         now_ns = self._clock.now_ns()
+        if now_ns >= self.window.close_ns:
+            self._health.clear_trouble(self._trouble)
         self._take_answer(now_ns)
         self._do(self.session.on_tick(now_ns))
         await self._publish()
@@ -148,6 +154,8 @@ class WindowFeed:
             case SocketDown():
                 self.books.reset()
                 self._do(self.session.on_disconnected(event.reason))
+                text = f"market socket {self._socket.url}: {event.reason}"
+                self._set_trouble(event.cause, text)
 
     def _apply(self, messages: list[MarketDataMessage]) -> str:
         """Apply and queue messages; return why a book was lost, or ""."""
@@ -177,12 +185,25 @@ class WindowFeed:
                         reason=action.reason,
                     )
                     self._out.append(self._status())
+                    self._tell(action.state, action.reason)
                 case AskBooks():
                     self._metrics.resyncs.labels(self.window.series).inc()
                     self._answer = asyncio.create_task(self._fetch_books())
                     self._answer.add_done_callback(lambda _: self._socket.poke())
                 case DropSocket():
                     self._socket.reconnect(action.reason)
+
+    def _set_trouble(self, cause: Cause, text: str) -> None:
+        """After the close nobody needs the data: then nothing is in the way."""
+        if self._clock.now_ns() < self.window.close_ns:
+            self._health.set_trouble(self._trouble, cause, text)
+
+    def _tell(self, state: FeedState, reason: str) -> None:
+        """For `/state`: no data, until it flows again."""
+        if state is FeedState.LIVE:
+            self._health.clear_trouble(self._trouble)
+        else:
+            self._set_trouble(Cause.NO_DATA, reason or state.value)
 
     def _status(self) -> FeedStatusChanged:
         return FeedStatusChanged(
@@ -213,6 +234,7 @@ class WindowFeed:
             bodies = task.result()
         except TransportError as error:
             self._log.warning("resync_failed", slug=self.window.slug, detail=str(error))
+            self._set_trouble(error.cause, f"books by REST: {error}")
             self._do(self.session.on_books_failed(now_ns))
             return
         missed = False
@@ -322,4 +344,6 @@ def silent_ns(silent_ms: int, speed: float) -> int:
 
 
 def _refused(status: int, body: object) -> TransportError:
-    return TransportError(f"GET /book: {status} {str(body)[:100]}", retryable=True, sent=Sent.YES)
+    text = f"GET /book: {status} {str(body)[:100]}"
+    cause = cause_of_status(status)
+    return TransportError(text, retryable=True, sent=Sent.YES, cause=cause)

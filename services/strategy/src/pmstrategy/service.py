@@ -11,7 +11,9 @@ from pmcore.engine.counters import EngineCounters
 from pmcore.engine.journal import JournalHeader
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import SHARE_U6
 from pmcore.shell.halts import halt_view
@@ -21,6 +23,7 @@ from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.shell.tasks import insist
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming
+from pmstrategy.peers import Peers
 from pmstrategy.poison import PoisonBook
 from pmstrategy.results import DailyResults
 from pmstrategy.runner import WindowRunner
@@ -30,6 +33,8 @@ from pmstrategy.telemetry import StrategyTelemetry
 GROUP = "strategy"
 BLOCK_MS = 1000
 REFRESH_S = 1.0
+GATE_EVERY_S = 0.25
+_PEERS = ("feed", "executor", "userws")
 WITHDRAW_S = 6.0
 
 
@@ -53,6 +58,8 @@ class StrategyService:
         self._tasks: asyncio.TaskGroup | None = None
         self._all_done = asyncio.Event()
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
+        self._peers = Peers(context.bus, context.settings.account, _PEERS)
+        self._gate: PlacingGateChanged | None = None
         self._user_alive_key = keys.alive(context.settings.account, user_service)
 
     async def run(self) -> None:
@@ -63,7 +70,7 @@ class StrategyService:
             self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            forever = [tasks.create_task(self._refresh())]
+            forever = [tasks.create_task(self._refresh()), tasks.create_task(self._watch_peers())]
             forever += [
                 tasks.create_task(self._follow(spec)) for spec in self._context.settings.series
             ]
@@ -169,6 +176,7 @@ class StrategyService:
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
             prior_loss_u6=self._prior_loss_u6(),
+            gated=True,
         )
         runner = WindowRunner(
             self._context, header, self._telemetry, partial(self._meet_poison, window.series)
@@ -179,6 +187,8 @@ class StrategyService:
         halt = self._halt or self._series_halts.get(window.series)
         if halt is not None:
             await runner.inject([halt])
+        if self._gate is not None:
+            await runner.inject([self._gate])
         self._tasks.create_task(self._run_window(runner))
 
     def _prior_loss_u6(self) -> int:
@@ -211,6 +221,28 @@ class StrategyService:
         self._fixed_slugs.discard(slug)
         if not self._fixed_slugs:
             self._all_done.set()
+
+    async def _watch_peers(self) -> None:
+        """Tell every engine when the executor's gate moves; say in `/state` who is missing."""
+        health = self._context.health
+        while True:
+            await self._peers.look()
+            gate = self._peers.gate(self._context.clock.now_ns())
+            known = self._gate
+            if known is None or (gate.open, gate.reason) != (known.open, known.reason):
+                self._gate = gate
+                for runner in list(self._runners.values()):
+                    await runner.inject([gate])
+            if missing := self._peers.missing():
+                health.set_trouble("peers", Cause.WAITING, f"not there: {', '.join(missing)}")
+            else:
+                health.clear_trouble("peers")
+            if not self._runners and not self._settled.count:
+                text = "waiting for the feed to announce a window"
+                health.set_trouble("windows", Cause.WAITING, text)
+            else:
+                health.clear_trouble("windows")
+            await asyncio.sleep(GATE_EVERY_S)
 
     async def _refresh(self) -> None:
         while True:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind
-from pmcore.model.errors import MalformedInputError, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.market import TakerSide
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.causes import cause_of_status
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.http import JsonReader
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
@@ -78,7 +79,8 @@ class AccountReader:
             answer = await self._rest.get(path, {**params, "next_cursor": cursor}, headers)
             if not answer.ok:
                 refusal = classify_error(answer.status, answer.body)
-                raise _failure(f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200])
+                text = f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200]
+                raise _failure(text, cause_of_status(answer.status))
             try:
                 page = parse_trades_page(answer.body)
             except MalformedInputError as error:
@@ -90,5 +92,5 @@ class AccountReader:
         raise _failure(f"GET {path}: more than {MAX_PAGES} pages")
 
 
-def _failure(text: str) -> TransportError:
-    return TransportError(text, retryable=True, sent=Sent.YES)
+def _failure(text: str, cause: Cause = Cause.SERVER_ERROR) -> TransportError:
+    return TransportError(text, retryable=True, sent=Sent.YES, cause=cause)

@@ -14,7 +14,7 @@ from pmcore.messages.user import (
     UserChannelState,
     UserMessage,
 )
-from pmcore.model.errors import MalformedInputError, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.http import JsonReader
@@ -37,6 +37,7 @@ DOUBT_S = 1.0
 MAX_UNPUBLISHED = 50_000
 MISSED_AFTER_NS = 10 * NS_PER_S
 UNREADABLE = "a frame about our own trades could not be read"
+_CHANNEL, _CREDENTIALS = "user channel", "API credentials"
 
 Reconciled = tuple[list[OrderUpdated], list[FillReported]]
 
@@ -60,7 +61,10 @@ class UserwsService:
         if self._settings.mode is Mode.DRY:
             self._log.info("idle", why="dry mode: the executor's paper venue reports fills")
             await asyncio.Event().wait()
+        health = self._context.health
+        health.set_trouble(_CREDENTIALS, Cause.WAITING, "waiting for API credentials")
         credentials = await find_credentials(self._settings, self._log)
+        health.clear_trouble(_CREDENTIALS)
         self._channel = _Channel(self._context, self._rest, credentials)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._channel.run())
@@ -106,6 +110,7 @@ class _Channel:
         credentials: ApiCredentials,
     ) -> None:
         settings = context.settings
+        self._health = context.health
         self._bus = context.bus
         self._clock = context.clock
         self._log = context.log
@@ -190,6 +195,7 @@ class _Channel:
                 case SocketDown():
                     self._connected = False
                     self._forget_reconciliation()
+                    self._health.set_trouble(_CHANNEL, event.cause, f"user socket: {event.reason}")
                     self._change(UserChannelState.DOWN, event.reason)
         self._take_reconciled()
         if self._connected and self._reconciling is None and monotonic_s() >= self._reconcile_at_s:
@@ -251,6 +257,8 @@ class _Channel:
         except (TransportError, MalformedInputError) as error:
             self._counters.reconciliations.labels("failed").inc()
             self._log.warning("reconcile_failed", detail=str(error))
+            cause = error.cause if isinstance(error, TransportError) else Cause.SERVER_ERROR
+            self._health.set_trouble(_CHANNEL, cause, f"orders and trades by REST: {error}")
             self._reconcile_at_s = monotonic_s() + self._backoff.next_s()
             return
         self._counters.reconciliations.labels("done").inc()
@@ -286,6 +294,8 @@ class _Channel:
         changed = state is not self._state
         self._state, self._reason = state, reason
         self._counters.up.set(state is UserChannelState.UP)
+        if state is UserChannelState.UP:
+            self._health.clear_trouble(_CHANNEL)
         if changed:
             self._log.info("user_channel", state=state, reason=reason)
             self._say()

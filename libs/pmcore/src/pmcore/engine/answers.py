@@ -76,6 +76,7 @@ class Answers:
         rejected, reason = session.counters.orders_rejected, event.reason
         rejected[reason.value] = rejected.get(reason.value, 0) + 1
         side = session.sides[order.outcome]
+        side.last_failure = f"{reason.value}: {event.text}" if event.text else reason.value
         if reason is Reason.POST_ONLY_CROSSES:
             side.crossed(at_ns, session.params)
         elif reason is not Reason.EXPIRED:

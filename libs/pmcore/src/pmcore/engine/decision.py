@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pmcore.engine.explain import explain
 from pmcore.engine.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.placement import PlacementAction, action_for
@@ -18,12 +19,22 @@ def decide_commands(
     session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
 ) -> list[CommandMessage]:
     """What to send now. A cancel never waits for anything; a placement waits for everything."""
+    session.risk_refusals.clear()
+    targets, commands = _decide(session, at_ns, next_order_id)
+    session.whys = explain(session, at_ns, targets)
+    return commands
+
+
+def _decide(
+    session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
+) -> tuple[Targets, list[CommandMessage]]:
     if must_ask_flat(session, at_ns):
         session.cancel_window_asked_ns = at_ns
         for resting in session.orders.alive():
             resting.cancel_requested_ns = at_ns
         reason = "start" if not session.started_flat else "window end"
-        return [CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)]
+        asked = CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)
+        return Targets(QuoteMode.HOLD), [asked]
     targets = choose_targets(session, at_ns)
     session.mode = targets.mode
     # taken now: `place` below writes the reason of the side that it refuses
@@ -59,7 +70,7 @@ def decide_commands(
                 ts_cause_ns=session.cause_ns,
             ),
         )
-    return commands
+    return targets, commands
 
 
 def must_ask_flat(session: MarketSession, at_ns: int) -> bool:
@@ -126,6 +137,7 @@ def place(
     refusal = refuse(exposure, session.orders.exposures(), views, session.params.limits)
     if refusal:
         session.hold_reason = f"{outcome.value} bid could break {refusal.value}"
+        session.risk_refusals[outcome] = refusal
         return []
     order = OwnOrder(
         client_order_id=next_order_id(),

@@ -23,6 +23,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
     run_id: str
     warm_start: dict[Outcome, WarmStart]
     prior_loss_u6: int
+    gated: bool = False  # journals of before the placing gate do not say it
 
     def make_engine(self) -> WindowEngine:
         """Build the engine exactly as it was."""
@@ -32,6 +33,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
             self.run_id,
             warm_start=self.warm_start,
             prior_loss_u6=self.prior_loss_u6,
+            gated=self.gated,
         )
 
 

@@ -8,12 +8,14 @@ import msgspec
 
 from pmcore.engine.counters import EngineCounters
 from pmcore.engine.orders import OrderBookkeeper
+from pmcore.engine.why import STARTING, Obstacle, Why, as_one_line, both
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.machines.inventory import Inventory
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
+from pmcore.machines.risk import RiskRefusal
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
@@ -43,6 +45,7 @@ class SideState(msgspec.Struct):
     backoff_ns: int = 0
     extra_ticks: int = 0
     last_cross_ns: int = 0
+    last_failure: str = ""
 
     def crossed(self, at_ns: int, params: StrategyParams) -> None:
         """A post-only refusal: one more tick away, and wait twice as long as last time."""
@@ -73,6 +76,7 @@ class MarketSession:
         *,
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
+        gated: bool = True,
     ) -> None:
         self.window = window
         self.params = params
@@ -91,7 +95,11 @@ class MarketSession:
         self.sides = {outcome: SideState() for outcome in OUTCOMES}
         self.counters = EngineCounters()
         self.feed = FeedState.LIVE
+        self.feed_reason = ""
         self.user = UserChannelState.DOWN
+        self.user_reason = ""
+        self.gate_open = not gated
+        self.gate_reason = "it has not said yet whether it may place"
         self.venue_mode = VenueMode.NORMAL
         self.venue_mode_until_ns: int | None = None
         self.halted = ""
@@ -103,6 +111,9 @@ class MarketSession:
         self.unseen_trade_e4: int | None = None
         self.mode = QuoteMode.HOLD
         self.hold_reason = "starting"
+        self.loss_limit = ""
+        self.risk_refusals: dict[Outcome, RiskRefusal] = {}
+        self.whys = both(STARTING)
 
     def _size_refusal(self) -> str:
         bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
@@ -142,27 +153,35 @@ class MarketSession:
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Believe the feed; books of before a new start are dropped, whole ones will follow."""
         if event.slug == self.window.slug:
-            self.feed = event.state
+            self.feed, self.feed_reason = event.state, event.reason
             if event.state in (FeedState.DOWN, FeedState.RESYNCING):
                 self.books.reset()
 
     def hold(self, at_ns: int) -> str:
         """Why nothing may rest now, or ""."""
+        why = self.holding(at_ns)
+        return why.text if why else ""
+
+    def holding(self, at_ns: int) -> Why | None:
+        """The first obstacle for which nothing may rest now, None when bids may."""
+        why: Why | None = None
         if self.halted:
-            return f"halted: {self.halted}"
-        if self.refused:
-            return self.refused
-        if not self.started_flat:
-            return "waiting until the venue says that no old order is open"
-        if not self.clock.may_quote:
-            return f"window {self.clock.state.value}"
-        if self.feed is not FeedState.LIVE:
-            return f"market feed {self.feed.value}"
-        if self.user is not UserChannelState.UP:
-            return f"user channel {self.user.value}"
-        if self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
-            return "account is in closed-only mode"
-        return ""
+            why = Why(Obstacle.HALTED, f"halted: {self.halted}")
+        elif self.refused:
+            small = self.refused == self._size_refusal()
+            why = Why(Obstacle.MIN_SIZE if small else Obstacle.VENUE_REFUSES, self.refused)
+        elif not self.started_flat:
+            text = "waiting until the venue says that no old order is open"
+            why = Why(Obstacle.NOT_FLAT_YET, text)
+        elif not self.clock.may_quote:
+            why = Why(Obstacle.WINDOW_STATE, f"window {self.clock.state.value}")
+        elif self.feed is not FeedState.LIVE:
+            why = Why(Obstacle.FEED, f"market feed {self.feed.value}", self.feed_reason)
+        elif self.user is not UserChannelState.UP:
+            why = Why(Obstacle.USER_CHANNEL, f"user channel {self.user.value}", self.user_reason)
+        elif self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
+            why = Why(Obstacle.CLOSED_ONLY, "account is in closed-only mode")
+        return why
 
     def mode_now(self, at_ns: int) -> VenueMode:
         """The venue's mode, back to normal once its time is over."""
@@ -170,7 +189,13 @@ class MarketSession:
         return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
 
     def placing_blocked(self, at_ns: int) -> bool:
-        """Whether the venue takes no new orders now; what rests is left alone."""
+        """Whether no new order would be taken now; what rests is left alone.
+
+        The executor takes back what rests when its gate closes; until it opens again each order
+        would be denied.
+        """
+        if not self.gate_open:
+            return True
         full = len(self.orders) >= self.params.max_orders_per_window
         return full or self.mode_now(at_ns) in _CLOSED_MODES
 
@@ -241,6 +266,7 @@ class MarketSession:
             "state": self.clock.state.value,
             "mode": self.mode.value,
             "hold": self.hold_reason,
+            "why": as_one_line(self.whys),
             "refused": self.refused,
             "can_open": self.can_open,
             "net_diff": working.net_diff_u6 / SHARE_U6,
@@ -274,6 +300,8 @@ class MarketSession:
             "quote": order.price_e4 / 10_000 if order else None,
             "leaves": order.leaves_u6 / SHARE_U6 if order else None,
             "order_state": order.state.value if order else None,
+            "why": self.whys[outcome].sentence,
+            "obstacle": self.whys[outcome].obstacle.value,
         }
 
 

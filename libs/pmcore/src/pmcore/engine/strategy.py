@@ -29,6 +29,7 @@ from pmcore.messages.execution import (
     VenueModeChanged,
     WindowFlat,
 )
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import (
     BookDelta,
     BookSnapshot,
@@ -61,6 +62,7 @@ class WindowEngine:
         *,
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
+        gated: bool = True,
     ) -> None:
         self.run_id = run_id
         self.session = MarketSession(
@@ -68,6 +70,7 @@ class WindowEngine:
             params,
             warm_start=warm_start,
             prior_loss_u6=prior_loss_u6,
+            gated=gated,
         )
         self._answers = Answers(self.session, run_id)
         self.counters = self.session.counters
@@ -115,7 +118,7 @@ class WindowEngine:
             case OrderUpdated():
                 return answers.order_updated(at_ns, event)
             case UserChannelChanged():
-                session.user = event.state
+                session.user, session.user_reason = event.state, event.reason
                 return []
             case (
                 OrderSubmitting()
@@ -144,6 +147,9 @@ class WindowEngine:
             case Resume():
                 session.halted = ""
                 return [self._notice(NoticeKind.RESUMED, "", f"by {event.by}")]
+            case PlacingGateChanged():
+                session.gate_open, session.gate_reason = event.open, event.reason
+                return []
             case Tick():
                 return []
             case BatchEnded():
@@ -257,5 +263,6 @@ class WindowEngine:
             return []
         session.clock.wind_down()
         reason = "PM_MAX_WINDOW_LOSS" if window else "PM_MAX_DAILY_LOSS"
+        session.loss_limit = reason
         detail = f"profit of this window in the worst case: {format_profit(-loss_u6)} dollars"
         return [self._notice(NoticeKind.LOSS_LIMIT, reason, detail)]

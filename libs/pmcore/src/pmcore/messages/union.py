@@ -5,6 +5,7 @@ from __future__ import annotations
 from pmcore.messages.control import ControlMessage
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.execution import ExecutionMessage
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import CommandMessage
 from pmcore.messages.rotation import RotationMessage
@@ -28,5 +29,6 @@ EngineEvent = (
     | UserMessage
     | ControlMessage
     | TimerMessage
+    | PlacingGateChanged
 )
 """What the strategy's step accepts."""

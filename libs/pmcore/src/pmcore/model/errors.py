@@ -26,16 +26,47 @@ class Sent(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Cause(StrEnum):
+    """Why a service cannot do its work. Closed: each has an exit code of `pm run`."""
+
+    # the road to another machine
+    NAME_RESOLUTION = "name_resolution"
+    CONNECTION_REFUSED = "connection_refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    CONNECTION_LOST = "connection_lost"
+    # what it answered
+    BLOCKED = "blocked"
+    AUTH = "auth"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    HEARTBEAT_REFUSED = "heartbeat_refused"
+    NO_WINDOW = "no_window"
+    NO_DATA = "no_data"
+    # our own side
+    REDIS = "redis"
+    WAITING = "waiting"
+    HALTED = "halted"
+
+
 class TransportError(Exception):
     """The road failed: timeout, 429, 5xx, closed socket, Redis away."""
 
     def __init__(
-        self, text: str, *, retryable: bool, sent: Sent, retry_after_ms: int | None = None
+        self,
+        text: str,
+        *,
+        retryable: bool,
+        sent: Sent,
+        retry_after_ms: int | None = None,
+        cause: Cause = Cause.CONNECTION_LOST,
     ) -> None:
         super().__init__(text)
         self.retryable = retryable
         self.sent = sent
         self.retry_after_ms = retry_after_ms
+        self.cause = cause
 
 
 class Reason(StrEnum):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.halts import HaltLever
+from pmcore.shell.health import Health
 from pmcore.shell.logs import Log
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.wire import keys
@@ -23,7 +22,7 @@ LAG_EVERY_BEATS = 5
 class Heartbeat:
     """Writes the alive key (expires after 3 s) and the metrics that follow from asking Redis."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one beat needs
         self,
         name: str,
         bus: Bus,
@@ -34,6 +33,7 @@ class Heartbeat:
         account: str,
         series: Sequence[str],
         log: Log,
+        health: Health | None = None,
     ) -> None:
         self._name = name
         self._bus = bus
@@ -42,6 +42,7 @@ class Heartbeat:
         self._readiness = readiness
         self._key = keys.alive(account, name)
         self._log = log
+        self._health = health or Health()
         self._redis_away = ""
         self._streams = {
             **{f"{key.__name__}": [key(one) for one in series] for key in _SERIES_STREAMS},
@@ -58,6 +59,7 @@ class Heartbeat:
         """Beat until cancelled; Redis being away is a state, not an end."""
         beats = 0
         while True:
+            self._health.changed.clear()
             try:
                 await self._beat(with_lag=beats % LAG_EVERY_BEATS == 0)
                 self._set_away("")
@@ -66,15 +68,23 @@ class Heartbeat:
                 self._metrics.bus_lag({})
                 self._metrics.bus_pending_age({})
             beats += 1
-            await asyncio.sleep(BEAT_S)
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """A beat's time, or less when the executor's placing gate moved."""
+        changed = self._health.changed
+        try:
+            async with asyncio.timeout(BEAT_S):
+                await changed.wait()
+        except TimeoutError:
+            return
 
     async def _beat(self, *, with_lag: bool) -> None:
         await self._lever.hand_on()
         reasons = self._readiness()
         self._metrics.ready.set(not reasons)
         self._metrics.halted.set(bool(self._lever.reason))
-        alive = msgspec.json.encode({"ready": not reasons, "reasons": reasons})
-        await self._bus.put(self._key, alive, ttl_ms=ALIVE_TTL_MS)
+        await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
         if with_lag:
             groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
             now_ms = real_now_ns() // 1_000_000
@@ -99,6 +109,10 @@ class Heartbeat:
             event = "redis_away" if text else "redis_back"
             self._log.warning(event, detail=text)
         self._redis_away = text
+        if text:
+            self._health.set_trouble("redis", Cause.REDIS, f"Redis does not answer: {text}")
+        else:
+            self._health.clear_trouble("redis")
         self._metrics.bus_connected.set(not text)
         if text:
             self._metrics.ready.set(0)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from pmcore.model.errors import MalformedInputError, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
+from pmcore.shell.causes import cause_of
 from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
 
@@ -34,6 +35,7 @@ class JsonReader:
     """Reads JSON from one host; every failure of the road is a `TransportError`."""
 
     def __init__(self, base_url: str, *, deadline_s: float = DEADLINE_S) -> None:
+        self._base_url = base_url
         self._deadline_s = deadline_s
         self._client = httpx.AsyncClient(
             base_url=base_url,
@@ -56,16 +58,22 @@ class JsonReader:
                 ) as response:
                     content = await _bounded(response)
         except TimeoutError:
-            raise _failure(f"GET {path}: no answer in {self._deadline_s:g} s") from None
+            text = f"GET {self._url(path)}: no answer in {self._deadline_s:g} s"
+            raise _failure(text, Cause.TIMEOUT) from None
         except httpx.HTTPError as error:
-            raise _failure(f"GET {path}: {type(error).__name__} {error}".rstrip()) from None
+            text = f"GET {self._url(path)}: {type(error).__name__} {error}".rstrip()
+            raise _failure(text, cause_of(error)) from None
         try:
             body = decode_json(content)
         except MalformedInputError:
             if response.status_code == HTTP_OK:
-                raise _failure(f"GET {path}: the answer is not JSON") from None
+                text = f"GET {self._url(path)}: the answer is not JSON"
+                raise _failure(text, Cause.SERVER_ERROR) from None
             body = content[:200].decode(errors="replace")
         return Answer(response.status_code, body, _retry_after_ms(response))
+
+    def _url(self, path: str) -> str:
+        return f"{self._base_url}{path}"
 
     async def close(self) -> None:
         """Close the connections."""
@@ -77,12 +85,13 @@ async def _bounded(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > MAX_BYTES:
-            raise _failure(f"GET {response.url.path}: more than {MAX_BYTES} bytes")
+            text = f"GET {response.url.path}: more than {MAX_BYTES} bytes"
+            raise _failure(text, Cause.SERVER_ERROR)
     return bytes(content)
 
 
-def _failure(text: str) -> TransportError:
-    return TransportError(text, retryable=True, sent=Sent.YES)
+def _failure(text: str, cause: Cause) -> TransportError:
+    return TransportError(text, retryable=True, sent=Sent.YES, cause=cause)
 
 
 def _retry_after_ms(response: httpx.Response) -> int | None:

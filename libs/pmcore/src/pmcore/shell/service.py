@@ -13,10 +13,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
@@ -26,6 +27,7 @@ from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.control import control_token, create_control_app
 from pmcore.shell.errors import StartupError
 from pmcore.shell.halts import HaltLever
+from pmcore.shell.health import Health
 from pmcore.shell.heartbeat import Heartbeat
 from pmcore.shell.janitor import TrimmableBus
 from pmcore.shell.logs import Log, configure_logs
@@ -87,6 +89,7 @@ class ServiceContext(Generic[SettingsT]):
     metrics: ServiceMetrics
     log: Log
     run_id: str
+    health: Health = field(default_factory=Health)
 
 
 Factory = Callable[[ServiceContext[SettingsT]], Service]
@@ -176,14 +179,20 @@ class _Process(Generic[SettingsT]):
             account=settings.account,
             series=[spec.series for spec in settings.series],
             log=context.log,
+            health=context.health,
         )
         self._app = create_control_app(
             token=token,
             metrics=context.metrics,
             lever=self._lever,
             readiness=self._heartbeat.reasons,
-            state=service.state,
+            state=self._state,
         )
+
+    def _state(self) -> dict[str, object]:
+        """The service's state, with what keeps it from its work."""
+        troubles = [msgspec.to_builtins(one) for one in self._context.health.troubles()]
+        return {**self._service.state(), "troubles": troubles}
 
     async def run(self) -> int:
         await self._take_up_halt()

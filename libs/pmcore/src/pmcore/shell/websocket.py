@@ -14,6 +14,8 @@ from typing import NamedTuple
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from pmcore.model.errors import Cause
+from pmcore.shell.causes import cause_of
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.net import is_loopback
 from pmcore.shell.tasks import Backoff
@@ -37,6 +39,7 @@ class SocketDown(NamedTuple):
 
     at_ns: int
     reason: str
+    cause: Cause = Cause.CONNECTION_LOST
 
 
 class Frame(NamedTuple):
@@ -67,7 +70,7 @@ class WebSocketClient:
         backoff: Backoff | None = None,
     ) -> None:
         self.connects = 0
-        self._url = url
+        self.url = url
         self._hello = hello
         self._now_ns = now_ns
         self._ping_s = ping_s
@@ -78,12 +81,14 @@ class WebSocketClient:
         self._last_frame_s = 0.0
         self._connection: ClientConnection | None = None
         self._drop_reason = ""
+        self._cause = Cause.CONNECTION_LOST
 
     async def run(self) -> None:
         """Connect again and again, until cancelled."""
         while True:
+            self._cause = Cause.CONNECTION_LOST
             reason = await self._connect_once()
-            self._push(SocketDown(self._now_ns(), reason))
+            self._push(SocketDown(self._now_ns(), reason, self._cause))
             await asyncio.sleep(self._backoff.next_s())
 
     async def next_batch(self, timeout_s: float) -> list[SocketEvent]:
@@ -112,13 +117,13 @@ class WebSocketClient:
         self._drop_reason = ""
         try:
             async with connect(
-                self._url,
+                self.url,
                 open_timeout=OPEN_S,
                 close_timeout=1,
                 ping_interval=None,
                 max_size=MAX_FRAME_BYTES,
                 max_queue=256,
-                proxy=None if is_loopback(self._url) else True,
+                proxy=None if is_loopback(self.url) else True,
             ) as connection:
                 await connection.send(self._hello())
                 self._connection = connection
@@ -127,6 +132,7 @@ class WebSocketClient:
                 self._push(SocketUp(self._now_ns()))
                 await self._read(connection)
         except (OSError, TimeoutError, WebSocketException) as error:
+            self._cause = cause_of(error)
             return self._drop_reason or _describe(error)
         finally:
             self._connection = None

@@ -10,6 +10,7 @@ import msgspec
 
 from pmcore.engine.strategy import WindowEngine
 from pmcore.messages.execution import ExecutionMessage
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.notices import Notice
 from pmcore.messages.rotation import WindowResolved
@@ -120,6 +121,7 @@ class Simulation:
         self._executor.add_window(window)
         up = UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=at_ns)
         self._apply(at_ns, seat, up)
+        self._apply(at_ns, seat, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
         live = FeedStatusChanged(slug=window.slug, state=FeedState.LIVE, ts_recv_ns=at_ns)
         self._apply(at_ns, seat, live)
         dump = self.venue.initial_dump([window.up_token_id, window.down_token_id])

@@ -13,6 +13,7 @@ from typing import NoReturn
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import interval_s, parse_series
 from pmcore.tools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
+from pmcore.tools.run_exit import EXIT_CODES_HELP
 
 _RUN_EXAMPLES = """examples:
   pm run                                     simulator, 60 s windows, for two minutes
@@ -112,7 +113,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run = _command(
-        commands, "run", "run:command", "run everything locally and sum it up", _RUN_EXAMPLES
+        commands,
+        "run",
+        "run:command",
+        "run everything locally and sum it up",
+        f"{_RUN_EXAMPLES}\n{EXIT_CODES_HELP}",
     )
     run.add_argument(
         "--seconds",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pmcore.engine.strategy import WindowEngine
+from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage
@@ -54,6 +55,7 @@ class Lane:
         self._now_ns = at_ns
         await self._conduit.open(self.window)
         self._paper.add_window(self.window)
+        self._step(at_ns, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
         await self._answers(at_ns, self._paper.advance(at_ns))
 
     async def receive(self, at_ns: int, messages: Sequence[MarketDataMessage]) -> None:

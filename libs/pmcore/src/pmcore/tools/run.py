@@ -19,6 +19,7 @@ import httpx
 import msgspec
 from rich.console import Console
 
+from pmcore.model.errors import Cause
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
@@ -28,6 +29,7 @@ from pmcore.tools.checkout import find_checkout
 from pmcore.tools.control_client import ControlClient, open_http
 from pmcore.tools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmcore.tools.processes import Child, free_ports, start_child
+from pmcore.tools.run_exit import EXIT_CODES, EXIT_NO_DATA, LASTING_S, trouble_at_end
 from pmcore.tools.run_files import (
     HeldRecord,
     RunRecord,
@@ -89,9 +91,11 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"pm run: {end.problem}", file=sys.stderr)
         for line in end.tail:
             print(f"  | {line}", file=sys.stderr)
-    if not summary.frames:
-        print("pm run: not one frame of market data came in", file=sys.stderr)
-    keep = options.keep or end.exit_code == EXIT_FAILED or options.venue == "polymarket"
+    keep = (
+        options.keep
+        or end.exit_code not in (EXIT_OK, EXIT_INTERRUPTED)
+        or options.venue == "polymarket"
+    )
     if keep:
         summary.directory = str(directory)
     else:
@@ -147,6 +151,7 @@ class LocalRun:
             if self._record is not None:
                 self._record.remove()
         summary = summarise_run(self._states)
+        end = self._judge_work(end, frames=summary.frames)
         summary.mode = self._options.mode
         summary.inventory = inventory_of(self._windows)
         summary.exit_reason = end.reason
@@ -179,6 +184,24 @@ class LocalRun:
             return end
         said = "nobody could say what rests" if left is None else f"{left} orders still rest"
         return End(reason="orders_left", exit_code=EXIT_FAILED, problem=f"{said} at the venue")
+
+    def _judge_work(self, end: End, *, frames: int) -> End:
+        """A run whose services could not do their work says why, also with its exit code."""
+        if end.exit_code == EXIT_INTERRUPTED:
+            return end
+        found = trouble_at_end(self._states, least_s=LASTING_S if frames else 0.0)
+        if found is not None and end.reason != "orders_left":
+            cause, sentence = found
+            if end.exit_code != EXIT_OK and cause in (Cause.NO_DATA, Cause.NO_WINDOW):
+                return end  # it died of something else
+            problem = "; ".join(part for part in (end.problem, sentence) if part)
+            return msgspec.structs.replace(
+                end, reason=cause.value, exit_code=EXIT_CODES[cause], problem=problem
+            )
+        if end.exit_code == EXIT_OK and not frames:
+            problem = "not one frame of market data came in"
+            return End(reason="no_data", exit_code=EXIT_NO_DATA, problem=problem)
+        return end
 
     def _clock_spec(self) -> str:
         """A recording's time begins shortly before its first frame, once all services are up."""

@@ -87,9 +87,12 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def default_market(venue: str, environ: Mapping[str, str], window_s: int | None) -> str:
     """The markets of a run that named none. Raise `UsageError` for a contradiction."""
+    given = environ.get("POLYMARKET_MARKET_SLUG", "")
     if venue == "polymarket":
-        return environ.get("POLYMARKET_MARKET_SLUG") or "btc-updown-15m"
-    return f"btc-updown-{window_s or 60}s"
+        return given or "btc-updown-15m"
+    if given and window_s is not None:
+        return with_window(given, window_s)
+    return given or f"btc-updown-{window_s or 60}s"
 
 
 def with_window(market: str, window_s: int) -> str:

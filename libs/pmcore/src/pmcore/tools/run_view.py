@@ -9,14 +9,20 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from pmcore.tools.run_layout import (
+    causes_of,
+    note_of,
+    service_table,
+    side_cells,
+    why_of,
+    window_group,
+)
 from pmcore.tools.summary import as_mapping, summarise_run
 
 _PLAIN_EVERY_S = 5.0
 _OVER = ("awaiting_resolution", "settled")
-_SIDE_COLUMNS = ("up", "our bid", "held", "down", "our bid", "held")
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -24,11 +30,12 @@ States = Mapping[str, Mapping[str, Any]]
 class RunView:
     """Shows progress on stderr, so that stdout keeps the summary alone."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, console: Console | None = None) -> None:
         self._title = title
-        self._console = Console(stderr=True, highlight=False)
+        self._console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._last_plain_s = -_PLAIN_EVERY_S
+        self._causes: frozenset[tuple[str, str]] = frozenset()
 
     def __enter__(self) -> RunView:
         if sys.stderr.isatty():
@@ -47,29 +54,40 @@ class RunView:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def show(self, elapsed_s: float, states: States, waiting: Mapping[str, str]) -> None:
         """The newest states; `waiting` says by service why it is not ready."""
         if self._live is not None:
             self._live.update(
-                Group(
-                    Text(f"{self._title}  {elapsed_s:.0f} s", style="bold"),
-                    _service_table(states, waiting),
-                    _window_table(states),
-                    Text(_totals(states)),
-                ),
+                self.render(elapsed_s, states, waiting),
                 refresh=True,
             )
-        elif elapsed_s - self._last_plain_s >= _PLAIN_EVERY_S:
+        elif self._is_news(states) or elapsed_s - self._last_plain_s >= _PLAIN_EVERY_S:
             self._last_plain_s = elapsed_s
             self.say(_plain_line(elapsed_s, states, waiting))
+
+    def _is_news(self, states: States) -> bool:
+        """A cause that was not there before is said at once."""
+        causes = causes_of(states)
+        new = causes - self._causes
+        self._causes = causes
+        return bool(new)
+
+    def render(self, elapsed_s: float, states: States, waiting: Mapping[str, str]) -> Group:
+        """The whole live view."""
+        return Group(
+            Text(f"{self._title}  {elapsed_s:.0f} s", style="bold"),
+            service_table(states, waiting),
+            window_group(_windows(states)),
+            Text(_totals(states)),
+        )
 
 
 def _plain_line(elapsed_s: float, states: States, waiting: Mapping[str, str]) -> str:
     parts = [f"{elapsed_s:4.0f} s"]
-    if waiting:
-        parts.append("; ".join(f"{name}: {why}" for name, why in waiting.items()))
+    notes = {n: note_of(states.get(n, {}), waiting.get(n, "")) for n in (*states, *waiting)}
+    parts.append("; ".join(f"{name}: {note}" for name, note in notes.items() if note))
     parts.append(_totals(states))
     parts += [
         _as_line(slug, view)
@@ -93,41 +111,6 @@ def _totals(states: States) -> str:
     )
 
 
-def _service_table(states: States, waiting: Mapping[str, str]) -> Table:
-    table = Table("service", "ready", "note", box=None, pad_edge=False)
-    for name, state in states.items():
-        note = waiting.get(name, "")
-        detail = state.get("market_socket") or state.get("channel") or state.get("mode") or ""
-        table.add_row(name, "no" if note else "yes", note or str(detail))
-    return table
-
-
-def _window_table(states: States) -> Table:
-    table = Table("window", "state", *_SIDE_COLUMNS, "net", "pair", "why", box=None, pad_edge=False)
-    for slug, view in _windows(states).items():
-        sides = [_side(view, name) for name in ("up", "down")]
-        net, cost = view.get("net_diff", 0), view.get("portfolio_cost", 0)
-        table.add_row(
-            slug,
-            str(view.get("state", "")),
-            *(cell for side in sides for cell in side),
-            f"{net:+g}",
-            f"{cost:g}" if cost else "",
-            str(view.get("hold") or view.get("mode", ""))[:60],
-        )
-    return table
-
-
-def _side(view: Mapping[str, Any], name: str) -> tuple[str, str, str]:
-    side = as_mapping(as_mapping(view.get("outcomes")).get(name))
-    touch = f"{_price(side.get('bid'))}/{_price(side.get('ask'))}"
-    return touch, _price(side.get("quote")), f"{side.get('qty', 0):g}"
-
-
-def _price(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "-"
-
-
 def _windows(states: States) -> dict[str, Mapping[str, Any]]:
     windows = as_mapping(states.get("strategy", {}).get("windows"))
     return {slug: view for slug, view in windows.items() if isinstance(view, Mapping)}
@@ -135,10 +118,11 @@ def _windows(states: States) -> dict[str, Mapping[str, Any]]:
 
 def _as_line(slug: str, view: Mapping[str, Any]) -> str:
     (up_touch, up_quote, up_qty), (down_touch, down_quote, down_qty) = (
-        _side(view, name) for name in ("up", "down")
+        side_cells(as_mapping(as_mapping(view.get("outcomes")).get(name)))
+        for name in ("up", "down")
     )
     return (
         f"{slug} {view.get('state', '')}: up {up_touch} bid {up_quote} has {up_qty}, "
         f"down {down_touch} bid {down_quote} has {down_qty} "
-        f"({view.get('hold') or view.get('mode', '')})"
+        f"({why_of(view)})"
     )

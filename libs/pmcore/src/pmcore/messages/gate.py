@@ -1,0 +1,17 @@
+"""Whether the executor may place, as the strategy's driver learnt it. Journalled, never published.
+
+The executor says it in its liveness key (`pmcore.shell.health`). A driver without an executor
+(replay, simulation) says it once at the start of a window.
+"""
+
+from __future__ import annotations
+
+from pmcore.messages.base import Message
+
+
+class PlacingGateChanged(Message, frozen=True, kw_only=True):
+    """`open`: an order placed now would be taken up. `reason` says why not; unknown is closed."""
+
+    open: bool
+    reason: str = ""
+    ts_recv_ns: int
