@@ -9,11 +9,12 @@ import msgspec
 from pmcore.engine.counters import EngineCounters
 from pmcore.engine.orders import OrderBookkeeper
 from pmcore.machines.book import BookState, WindowBooks
-from pmcore.machines.inventory import Inventory
+from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
+from pmcore.machines.risk import filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
@@ -21,7 +22,7 @@ from pmcore.messages.user import UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import SHARE_U6, complement_e4, format_qty
+from pmcore.model.units import NS_PER_S, SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
 FATAL_REASONS = (
@@ -30,7 +31,12 @@ FATAL_REASONS = (
     Reason.CLOSED_ONLY,
     Reason.VERSION_MISMATCH,
     Reason.INVALID_ORDER,
+    Reason.REGION_BLOCKED,
 )
+PASSING_REASONS = (Reason.EDGE_PAGE, Reason.REFUSED)
+"""Not about us, as far as anybody says: wait longer each time, then try again."""
+MAX_REFUSED_IN_A_ROW = 6
+MAX_PASSING_WAIT_NS = 30 * NS_PER_S
 _CLOSED_MODES = (VenueMode.CANCEL_ONLY, VenueMode.DISABLED, VenueMode.RESTARTING)
 MAX_EXTRA_TICKS = 5
 
@@ -103,6 +109,8 @@ class MarketSession:
         self.unseen_trade_e4: int | None = None
         self.mode = QuoteMode.HOLD
         self.hold_reason = "starting"
+        self.distrust = ""
+        self.refused_in_a_row = 0
 
     def _size_refusal(self) -> str:
         bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
@@ -129,9 +137,21 @@ class MarketSession:
 
     @property
     def can_open(self) -> bool:
-        """The user's gate, on the working and on the settled view (strategy.md 2.7)."""
+        """The user's gate, on the working and on the settled view, and with all that is owed."""
         limits = self.params.limits
-        return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
+        views = (self.inventory.working, self.inventory.settled, self.evidenced)
+        return all(view.can_open(limits) for view in views)
+
+    @property
+    def evidenced(self) -> Position:
+        """Working inventory and the shares that are proved to be matched but not told as trades."""
+        return filled(self.inventory.working, self.orders.owed())
+
+    @property
+    def passing_wait_ns(self) -> int:
+        """How long to wait after a refusal that should pass: doubles each time, bounded."""
+        wait_ns = self.params.failure_backoff_ns << min(max(self.refused_in_a_row - 1, 0), 10)
+        return min(wait_ns, MAX_PASSING_WAIT_NS)
 
     @property
     def profit_u6(self) -> int:
@@ -160,6 +180,8 @@ class MarketSession:
             return f"market feed {self.feed.value}"
         if self.user is not UserChannelState.UP:
             return f"user channel {self.user.value}"
+        if self.distrust:
+            return self.distrust
         if self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
             return "account is in closed-only mode"
         return ""
@@ -169,10 +191,28 @@ class MarketSession:
         until_ns = self.venue_mode_until_ns
         return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
 
-    def placing_blocked(self, at_ns: int) -> bool:
-        """Whether the venue takes no new orders now; what rests is left alone."""
-        full = len(self.orders) >= self.params.max_orders_per_window
-        return full or self.mode_now(at_ns) in _CLOSED_MODES
+    def placing_blocked(self, at_ns: int) -> str:
+        """Why no new order may be placed now, or ""; what rests is left alone.
+
+        The bound on orders stops new risk only: a hedge lowers it.
+        """
+        mode = self.mode_now(at_ns)
+        if mode in _CLOSED_MODES:
+            return f"the venue is {mode.value}"
+        most = self.params.max_orders_per_window
+        if len(self.orders) >= most and self.mode is not QuoteMode.HEDGE:
+            return f"{most} orders were placed in this window: hedging only"
+        return ""
+
+    def judge_account(self, at_ns: int) -> bool:
+        """Trust the account's events, or not; return whether that changed."""
+        before = self.distrust
+        late = self.orders.unaccounted(at_ns)
+        self.distrust = ""
+        if late:
+            names = ", ".join(o.client_order_id or o.order_hash for o in late[:3])
+            self.distrust = f"fills of {len(late)} orders are not accounted for: {names}"
+        return bool(before) is not bool(late)
 
     def quote_view(self, at_ns: int) -> QuoteView:
         """Freeze everything that the quotes depend on."""

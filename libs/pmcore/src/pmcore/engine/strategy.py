@@ -222,10 +222,7 @@ class WindowEngine:
             flow.advance(at_ns, tick_e4=session.tick_e4)
             outputs += self._toxicity_notice(outcome, before=before)
             session.sides[outcome].forget_crosses(at_ns, session.params)
-        outputs += [
-            self._notice(NoticeKind.UNKNOWN_ORDER, "unseen_fill", text)
-            for text in session.orders.expire(at_ns)
-        ]
+        outputs += self._account(at_ns)
         outputs += self._loss_limits()
         if session.clock.advance(at_ns):
             outputs.append(self._notice(NoticeKind.WINDOW_STATE, session.clock.state.value))
@@ -239,6 +236,16 @@ class WindowEngine:
             flow.thresholds.sample(at_ns, elapsed_ns, abs(flow.flow.score_u6))
         return outputs
 
+    def _account(self, at_ns: int) -> list[Output]:
+        """Close what is accounted for; say when the account's events cannot be trusted."""
+        session, before = self.session, self.session.distrust
+        session.orders.settle_accounts(at_ns)
+        if not session.judge_account(at_ns):
+            return []
+        session.counters.distrusted += bool(session.distrust)
+        reason = "entered" if session.distrust else "left"
+        return [self._notice(NoticeKind.UNACCOUNTED, reason, session.distrust or before)]
+
     def _next_order_id(self) -> str:
         """Unique in the account: windows of several series begin at one time."""
         self._submitted += 1
@@ -246,7 +253,7 @@ class WindowEngine:
 
     def _loss_limits(self) -> list[Output]:
         session, limits = self.session, self.session.params.limits
-        loss_u6 = session.inventory.working.worst_loss_u6
+        loss_u6 = max(session.inventory.working.worst_loss_u6, session.evidenced.worst_loss_u6)
         window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
         daily = (
             limits.max_daily_loss_u6 is not None
