@@ -147,14 +147,17 @@ def test_matched_but_unreported_shares_count_until_patience_ends() -> None:
     assert desk.session.orders.get(FIRST).venue_filled_u6 == 3_000_000  # type: ignore[union-attr] # placed by the desk
 
 
-def test_unseen_fills_that_never_come_are_told() -> None:
+def test_unseen_fills_that_never_come_count_for_ever_and_are_told() -> None:
     desk = quoting_desk()
     desk.batch(2, OrderCancelled(filled_u6=2_000_000, **names(FIRST)))  # type: ignore[arg-type] # shared names
-    desk.batch(11.9)
-    assert desk.session.orders.get(FIRST).state == "gone_rest"  # type: ignore[union-attr] # placed by the desk
-    desk.batch(12)
-    assert desk.session.orders.get(FIRST).state == "closed"  # type: ignore[union-attr] # placed by the desk
-    assert desk.notices(NoticeKind.UNKNOWN_ORDER)
+    desk.books(11.9, *BOOKS)
+    assert not desk.notices(NoticeKind.UNACCOUNTED)
+    desk.books(12, *BOOKS)
+    assert desk.cancels == [SECOND]
+    assert "not accounted for" in str(desk.engine.view()["hold"])
+    desk.batch(600)
+    assert [n.reason for n in desk.notices(NoticeKind.UNACCOUNTED)] == ["entered"]
+    assert [e.qty_u6 for e in desk.session.orders.owed()] == [2_000_000]
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.ALREADY_MATCHED])
@@ -216,7 +219,7 @@ def test_a_flat_report_closes_what_is_left() -> None:
     desk.batch(895)
     assert desk.asked_flat
     unseen = OrderCancelled(filled_u6=2_000_000, **names(SECOND))  # type: ignore[arg-type] # shared names
-    desk.batch(895.1, unseen, desk.flat(895.1))
+    desk.batch(895.1, unseen, desk.found(895.1, FIRST, 0), desk.flat(895.1))
     assert desk.resting(UP) is None
     assert [o.client_order_id for o in desk.session.orders.alive()] == [SECOND]
     assert len(desk.session.orders) == 2

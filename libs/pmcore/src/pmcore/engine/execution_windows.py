@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmcore.engine.execution_cancelling import ask_if_due, take_back
+from pmcore.engine.execution_cancelling import ask_if_due, doubt, take_back
 from pmcore.engine.execution_desk import Desk
 from pmcore.engine.execution_io import DeleteAll, Finished, ListOpenOrders
 from pmcore.engine.execution_records import (
@@ -165,13 +165,13 @@ def _finish(desk: Desk, window: WindowRecord, sweep: Sweep) -> None:
 
 
 def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) -> None:
-    """The executor hears of no fills: what a list no longer shows is not counted as open."""
+    """The executor hears of no fills: the venue is asked about what a list no longer shows."""
     shown = frozenset(order_hashes)
     old_ns = window.listed_ns - LIST_LAG_NS
     for record in tuple(window.live.values()):
         resting = record.state is OutboxState.RESTING
         if resting and record.changed_ns <= old_ns and record.order_hash not in shown:
-            window.set_aside(record)
+            doubt(desk, record)
     for order_hash in order_hashes:
         known = desk.by_hash.get(order_hash)
         if known is None or (known.state is OutboxState.DONE and known.changed_ns <= old_ns):
