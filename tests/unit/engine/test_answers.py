@@ -78,7 +78,42 @@ def test_a_crossing_refusal_steps_away_and_waits_twice_as_long_each_time() -> No
     assert side.extra_ticks == 0
 
 
-@pytest.mark.parametrize("reason", [Reason.AUTH, Reason.BANNED, Reason.VERSION_MISMATCH])
+def refused_until(desk: Desk, reason: Reason, times: int) -> list[float]:
+    """Every order is refused with one reason; how long each was waited for before the next."""
+    waits, t = [], 2.0
+    for _ in range(times):
+        slots = [o for outcome in (UP, DOWN) if (o := desk.session.orders.slot(outcome))]
+        desk.batch(t, desk.failed(slots[0].client_order_id, reason, t))
+        if len(slots) > 1:
+            desk.batch(t, desk.failed(slots[1].client_order_id, Reason.EXPIRED, t))
+        refused_at = t
+        while desk.session.orders.slot(slots[0].outcome) is None and t < refused_at + 40:
+            t += 0.5
+            desk.books(t, *BOOKS)
+        waits.append(t - refused_at)
+    return waits
+
+
+def test_a_page_of_the_edge_is_waited_out_and_never_the_end_of_the_window() -> None:
+    desk = asking_desk()
+    assert refused_until(desk, Reason.EDGE_PAGE, 8) == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert desk.engine.view()["refused"] == ""
+    assert desk.engine.counters.orders_rejected["edge_page"] == 8
+    desk.accept(124, *desk.submits)
+    assert desk.session.refused_in_a_row == 0
+
+
+def test_a_refusal_in_unknown_words_ends_the_window_only_when_it_repeats() -> None:
+    desk = asking_desk()
+    waits = refused_until(desk, Reason.REFUSED, 6)
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert waits[5] >= 40
+    assert desk.engine.view()["refused"] == "the venue refuses orders: refused why"
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.AUTH, Reason.BANNED, Reason.VERSION_MISMATCH, Reason.REGION_BLOCKED]
+)
 def test_a_refusal_for_good_stops_the_window(reason: Reason) -> None:
     desk = asking_desk()
     desk.batch(2, desk.failed(FIRST, reason))
