@@ -15,10 +15,16 @@ _DAY_NS = 86_400 * NS_PER_S
 
 
 class WindowResult(msgspec.Struct, frozen=True):
-    """One settled window; an unknown winner counts as the worst case."""
+    """One window that is over; an unknown winner counts as the worst case.
+
+    `profit_u6` is of the fills that settled. `unsettled_u6` is what the others would add, kept
+    apart; `worst_u6` is the result if those of them settle that hurt most (None: as `profit_u6`).
+    """
 
     close_ns: int
     profit_u6: int
+    unsettled_u6: int = 0
+    worst_u6: int | None = None
 
 
 class DailyResults:
@@ -34,9 +40,17 @@ class DailyResults:
         for slug, data in (await self._bus.get_fields(self._key)).items():
             self._by_slug[slug] = msgspec.json.decode(data, type=WindowResult)
 
-    async def add(self, slug: str, close_ns: int, profit_u6: int) -> None:
+    async def add(
+        self,
+        slug: str,
+        close_ns: int,
+        profit_u6: int,
+        unsettled_u6: int = 0,
+        worst_u6: int | None = None,
+    ) -> None:
         """Keep a window's result; forget those of the day before yesterday."""
-        self._by_slug[slug] = result = WindowResult(close_ns, profit_u6)
+        result = WindowResult(close_ns, profit_u6, unsettled_u6, worst_u6)
+        self._by_slug[slug] = result
         put = partial(self._bus.put_field, self._key)
         await insist(partial(put, slug, msgspec.json.encode(result)))
         old = [s for s, r in self._by_slug.items() if close_ns - r.close_ns > 2 * _DAY_NS]
@@ -45,6 +59,18 @@ class DailyResults:
             await insist(partial(put, forgotten, None))
 
     def profit_u6(self, at_ns: int) -> int:
-        """Dollars (millionths) won on the UTC day of `at_ns`."""
+        """Dollars (millionths) won on the UTC day of `at_ns`, with fills that settled."""
+        return sum(r.profit_u6 for r in self._of_day(at_ns))
+
+    def unsettled_u6(self, at_ns: int) -> int:
+        """Dollars (millionths) that fills would add which were matched and never settled."""
+        return sum(r.unsettled_u6 for r in self._of_day(at_ns))
+
+    def worst_u6(self, at_ns: int) -> int:
+        """Dollars (millionths) won at least, whatever becomes of the unsettled fills."""
+        results = self._of_day(at_ns)
+        return sum(r.profit_u6 if r.worst_u6 is None else r.worst_u6 for r in results)
+
+    def _of_day(self, at_ns: int) -> list[WindowResult]:
         day = at_ns // _DAY_NS
-        return sum(r.profit_u6 for r in self._by_slug.values() if r.close_ns // _DAY_NS == day)
+        return [r for r in self._by_slug.values() if r.close_ns // _DAY_NS == day]

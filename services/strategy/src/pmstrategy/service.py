@@ -94,6 +94,7 @@ class StrategyService:
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-4:]),
             "profit_today": self._results.profit_u6(now_ns) / SHARE_U6,
+            "unsettled_today": self._results.unsettled_u6(now_ns) / SHARE_U6,
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -177,7 +178,7 @@ class StrategyService:
     def _prior_loss_u6(self) -> int:
         """Lost today: windows that are over, and the worst case of those that are not."""
         open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
-        return -self._results.profit_u6(self._context.clock.now_ns()) - open_u6
+        return -self._results.worst_u6(self._context.clock.now_ns()) - open_u6
 
     async def _run_window(self, runner: WindowRunner) -> None:
         await runner.run()
@@ -187,23 +188,38 @@ class StrategyService:
         del self._runners[slug]
         self._done[slug] = runner.engine.fingerprint
         self._totals.add(runner.engine.counters)
-        profit_u6 = session.profit_u6
-        await insist(partial(self._results.add, slug, runner.window.close_ns, profit_u6))
+        profit_u6 = session.settled_profit_u6
+        unsettled_u6 = session.profit_u6 - profit_u6
+        worst_u6 = min(session.worst_profit_u6, profit_u6)
+        add = partial(self._results.add, slug, runner.window.close_ns, profit_u6)
+        await insist(partial(add, unsettled_u6, worst_u6))
         self._context.log.info(
             "window_settled",
             slug=slug,
             winner=session.winner,
             profit=profit_u6 / SHARE_U6,
+            unsettled=unsettled_u6 / SHARE_U6,
+            unsettled_fills=len(session.inventory.unsettled()),
         )
         if all(spec.fixed_slug in self._done for spec in self._context.settings.series):
             self._all_done.set()
+
+    def _doubt_of_series(self, runner: WindowRunner) -> str:
+        """Another window of the series waits for fills to be accounted for: no new risk here."""
+        for other in self._runners.values():
+            session = other.engine.session
+            same_series = other.window.series == runner.window.series
+            if same_series and other is not runner and session.distrust:
+                return f"{other.window.slug}: {session.distrust}"
+        return ""
 
     async def _refresh(self) -> None:
         while True:
             alive = await insist(partial(self._context.bus.get, self._user_alive_key)) is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
-                await runner.user_alive(alive=alive)
+                doubt = "" if alive else "service is not alive"
+                await runner.user_trusted(doubt or self._doubt_of_series(runner))
                 runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner

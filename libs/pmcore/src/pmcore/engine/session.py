@@ -22,7 +22,7 @@ from pmcore.messages.user import UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import NS_PER_S, SHARE_U6, complement_e4, format_qty
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
 FATAL_REASONS = (
@@ -159,6 +159,23 @@ class MarketSession:
         working = self.inventory.working
         return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
 
+    @property
+    def settled_profit_u6(self) -> int:
+        """The same for what the chain has taken: what matched and never settled is left out."""
+        settled = self.inventory.settled
+        return settled.profit_u6(self.winner) if self.winner else -settled.worst_loss_u6
+
+    @property
+    def worst_profit_u6(self) -> int:
+        """The same if those of the unsettled fills and of the owed shares settle that hurt most."""
+        winners = (self.winner,) if self.winner else OUTCOMES
+        return min(
+            self.inventory.worst_profit_u6(winner)
+            - sum(-(-e.price_e4 * e.qty_u6 // PRICE_ONE_E4) for e in lost)
+            for winner in winners
+            for lost in [[e for e in self.orders.owed() if e.outcome is not winner]]
+        )
+
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Believe the feed; books of before a new start are dropped, whole ones will follow."""
         if event.slug == self.window.slug:
@@ -282,6 +299,8 @@ class MarketSession:
             "portfolio_cost": round(working.portfolio_cost_dollars, 6),
             "worst_loss": working.worst_loss_u6 / SHARE_U6,
             "profit": working.profit_u6(self.winner) / SHARE_U6 if self.winner else None,
+            "unsettled": len(self.inventory.unsettled()),
+            "distrust": self.distrust,
             "winner": self.winner.value if self.winner else None,
             "venue_mode": self.mode_now(at_ns).value,
             "tick": self.tick_e4 / 10_000,

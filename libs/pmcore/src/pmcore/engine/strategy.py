@@ -45,6 +45,7 @@ from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
+from pmcore.model.units import format_qty
 
 Output = CommandMessage | Notice
 
@@ -73,6 +74,7 @@ class WindowEngine:
         self._at_ns = 0
         self._hash = hashlib.sha256()
         self._submitted = 0
+        self._told_unsettled: set[tuple[str, Outcome]] = set()
 
     @property
     def finished(self) -> bool:
@@ -228,6 +230,7 @@ class WindowEngine:
             outputs.append(self._notice(NoticeKind.WINDOW_STATE, session.clock.state.value))
             if session.refused and session.clock.may_quote:
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", session.refused))
+        outputs += self._tell_unsettled(at_ns)
         outputs += decide_commands(session, at_ns, self._next_order_id)
         session.cause_ns = 0
         elapsed_ns = at_ns - session.window.open_ns
@@ -245,6 +248,23 @@ class WindowEngine:
         session.counters.distrusted += bool(session.distrust)
         reason = "entered" if session.distrust else "left"
         return [self._notice(NoticeKind.UNACCOUNTED, reason, session.distrust or before)]
+
+    def _tell_unsettled(self, at_ns: int) -> list[Output]:
+        """Fills that stay MATCHED for too long, and at the latest when the window is over."""
+        session = self.session
+        late_ns = at_ns - session.params.settle_timeout_ns
+        outputs: list[Output] = []
+        for entry in session.inventory.unsettled():
+            key = (entry.trade_id, entry.outcome)
+            if key in self._told_unsettled or not (self.finished or entry.since_ns <= late_ns):
+                continue
+            self._told_unsettled.add(key)
+            session.counters.fills_unsettled += 1
+            shares = f"{format_qty(entry.size_u6)} {entry.outcome.value} shares"
+            text = f"trade {entry.trade_id}: {shares} matched, not settled"
+            reason = "window over" if self.finished else "late"
+            outputs.append(self._notice(NoticeKind.UNSETTLED, reason, text))
+        return outputs
 
     def _next_order_id(self) -> str:
         """Unique in the account: windows of several series begin at one time."""
