@@ -27,6 +27,29 @@ async def test_a_day_is_the_utc_day_of_the_close(bus: MemoryBus) -> None:
     assert [results.profit_u6(TODAY_NS + at_ns) for at_ns in (-1, 0, DAY_NS)] == [-9, 3, 0]
 
 
+async def test_what_never_settled_is_kept_apart_and_the_worst_case_limits_the_day(
+    bus: MemoryBus,
+) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("settled", TODAY_NS, 5)
+    await results.add("not", TODAY_NS + 1, 0, 50_000, -2_600_000)
+    later = DailyResults(bus, "main")
+    await later.load()
+    for kept in (results, later):
+        assert kept.profit_u6(TODAY_NS) == 5
+        assert kept.unsettled_u6(TODAY_NS) == 50_000
+        assert kept.worst_u6(TODAY_NS) == 5 - 2_600_000
+
+
+async def test_a_result_of_an_older_version_is_read(bus: MemoryBus) -> None:
+    stored = b'{"close_ns":%d,"profit_u6":-7}' % TODAY_NS
+    await bus.put_field(keys.results("main"), "old", stored)
+    results = DailyResults(bus, "main")
+    await results.load()
+    assert (results.profit_u6(TODAY_NS), results.worst_u6(TODAY_NS)) == (-7, -7)
+    assert results.unsettled_u6(TODAY_NS) == 0
+
+
 async def test_a_restart_finds_them_and_a_window_counts_once(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
     await results.add("a", TODAY_NS, -5)
