@@ -118,12 +118,13 @@ class Desk:
     def found(self, t: float, order_id: str, filled_u6: int | None) -> CancelFailed:
         """The executor looked up an order that is gone: so much of it was matched."""
         matched = filled_u6 is None or filled_u6 > 0
+        amount = {} if filled_u6 is None else {"filled_u6": filled_u6}
         return CancelFailed(
             slug=self.window.slug,
             client_order_id=order_id,
             reason=Reason.ALREADY_MATCHED if matched else Reason.NOT_FOUND,
-            filled_u6=filled_u6,
             ts_exec_ns=at(t),
+            **amount,
         )
 
     def user_order(

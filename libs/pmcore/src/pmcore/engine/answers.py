@@ -28,6 +28,7 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage
 from pmcore.messages.user import OrderUpdated, OrderUpdateKind
 from pmcore.model.errors import Reason
+from pmcore.model.units import MATCHED_DUST_U6
 
 OrderAnswer = (
     OrderSubmitting | OrderAccepted | OrderFailed | OrderUnknown | OrderCancelled | CancelFailed
@@ -36,8 +37,6 @@ OrderAnswer = (
 
 MAX_EARLY_EVENTS = 256
 """Events of orders that have no name yet, or that another run made."""
-DUST_U6 = 100_000
-"""A tenth of a share: the venue calls orders MATCHED that miss less (issues of 2026)."""
 _MATCHED = "matched"
 
 
@@ -142,7 +141,7 @@ class Answers:
             return self._move(at_ns, order, OrderTrigger.USER_GONE)
         over = event.status == _MATCHED
         # MATCHED though much is missing: free the slot, count all of it, and ask
-        whole = event.matched_u6 is not None and order.size_u6 - event.matched_u6 < DUST_U6
+        whole = event.matched_u6 is not None and order.size_u6 - event.matched_u6 < MATCHED_DUST_U6
         if over and event.matched_u6 is None:
             orders.prove_match(order, at_ns)
         else:

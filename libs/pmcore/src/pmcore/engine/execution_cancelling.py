@@ -14,7 +14,6 @@ from pmcore.engine.execution_io import (
 )
 from pmcore.engine.execution_records import (
     ABSENT_MEANS_UNFILLED_NS,
-    DUST_U6,
     MAX_RESOLVE_ATTEMPTS,
     Ask,
     OrderRecord,
@@ -28,6 +27,7 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import CancelOrders
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
+from pmcore.model.units import MATCHED_DUST_U6
 
 
 def cancel_orders(desk: Desk, token: str, command: CancelOrders) -> None:
@@ -208,7 +208,7 @@ def looked_up(desk: Desk, event: OrderLookedUp) -> None:
 def _whole(record: OrderRecord, event: OrderLookedUp) -> OrderLookedUp:
     """Absent, but its trades make up all of it: matched. A part of it proves no end."""
     filled_u6 = event.filled_u6 or 0
-    if event.finding is Finding.ABSENT and 0 < record.size_u6 - DUST_U6 < filled_u6:
+    if event.finding is Finding.ABSENT and 0 < record.size_u6 - MATCHED_DUST_U6 < filled_u6:
         return OrderLookedUp(event.order_hash, Finding.MATCHED, filled_u6)
     return event
 

@@ -25,7 +25,6 @@ _RETRY_MOST_NS = 2 * NS_PER_S
 DEFAULT_RETRY_AFTER_MS = 1_000
 ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
 """So long after its end an order that is neither open nor in any trade was not filled."""
-DUST_U6 = 100_000
 
 
 def backoff_ns(attempt: int) -> int:
