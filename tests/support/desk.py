@@ -124,7 +124,7 @@ class Desk:
             client_order_id=order_id,
             reason=Reason.ALREADY_MATCHED if matched else Reason.NOT_FOUND,
             ts_exec_ns=at(t),
-            **amount,
+            **amount,  # type: ignore[arg-type] # one dict for an optional field
         )
 
     def user_order(
