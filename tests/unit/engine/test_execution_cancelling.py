@@ -155,6 +155,18 @@ def test_an_order_that_only_the_strategy_remembers_is_found_by_its_hash() -> Non
     assert bench.finished() == [token]
 
 
+def test_an_unknown_order_with_the_hash_of_a_known_one_is_not_found() -> None:
+    bench = Bench()
+    bench.rest("a")
+    command = CancelOrders(
+        slug=SLUG, client_order_ids=("x",), order_hashes=(hash_of("a"),), reason="", ts_step_ns=0
+    )
+    token = bench.command(command)
+    assert bench.one(CancelFailed).reason is Reason.NOT_FOUND
+    assert bench.finished() == [token]
+    assert bench.engine.open_orders == 1
+
+
 def test_a_part_in_the_trades_is_no_end_but_all_of_it_is() -> None:
     for filled_u6, ended in ((2_000_000, False), (4_997_714, True)):
         bench = Bench()

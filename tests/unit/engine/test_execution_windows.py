@@ -231,6 +231,15 @@ def test_an_order_in_doubt_can_be_cancelled() -> None:
     assert bench.finished() == [token]
 
 
+def test_an_order_in_doubt_that_is_cancelled_between_two_looks_is_deleted() -> None:
+    bench = _vanished()
+    bench.step(OrderLookedUp(hash_of("a"), Finding.UNANSWERED))
+    bench.cancel("a")
+    bench.wait(200)
+    assert bench.got(DeleteOrders)
+    assert not bench.got(LookUpOrder)
+
+
 def test_an_order_that_is_listed_is_not_asked_about() -> None:
     bench = Bench()
     bench.rest("a")

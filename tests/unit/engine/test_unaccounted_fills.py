@@ -151,6 +151,18 @@ def test_a_match_of_an_order_of_an_earlier_run_counts_until_its_trade_is_told() 
     assert desk.session.inventory.working.up.qty_u6 == 5_000_000
 
 
+def test_an_order_of_an_earlier_run_counts_with_the_most_that_was_said() -> None:
+    desk = Desk()
+    desk.start()
+    event = matched_event(desk, 1, "r0.order", UP, 1_000_000)
+    gone = replace(event, kind=OrderUpdateKind.CANCELLATION, matched_u6=2_000_000)
+    proves_nothing = replace(gone, order_hash="0xother", matched_u6=5_000_000)
+    desk.batch(1, event, gone, proves_nothing)
+    assert [e.qty_u6 for e in desk.session.orders.owed()] == [2_000_000]
+    desk.batch(2, desk.filled(2, "r0.order", UP, "2", "0.47"))
+    assert desk.session.orders.alive() == ()
+
+
 def test_proved_matches_count_in_the_loss_and_in_the_gate() -> None:
     limits = LimitParams(max_window_loss_u6=2_000_000, max_position_value_u6=2_000_000)
     desk = Desk(params(limits=limits))

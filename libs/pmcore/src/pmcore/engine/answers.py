@@ -156,7 +156,9 @@ class Answers:
         """An order that no command of this run made (yet): shares matched of it count as well."""
         session, order_hash = self._session, event.order_hash
         outcome = session.window.outcome_of(event.token_id)
-        matched_u6 = 0 if event.kind is OrderUpdateKind.CANCELLATION else event.matched_u6 or 0
+        matched_u6 = event.matched_u6 or 0
+        if event.kind is OrderUpdateKind.CANCELLATION and matched_u6 >= event.original_u6:
+            return  # recorded so of an order that was cancelled: it proves nothing
         filled_u6 = session.inventory.filled_u6(order_hash)
         if outcome is None or matched_u6 <= filled_u6:
             return

@@ -15,7 +15,7 @@ from pmcore.engine.execution_records import (
     WindowRecord,
     backoff_ns,
 )
-from pmcore.machines.outbox import OutboxState, OutboxTrigger
+from pmcore.machines.outbox import OutboxState
 from pmcore.messages.execution import VenueMode, WindowFlat
 from pmcore.messages.notices import NoticeKind
 from pmcore.model.errors import Reason
@@ -182,10 +182,5 @@ def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) 
 
 def _delete_stray(desk: Desk, window: WindowRecord, order_hash: str) -> None:
     """An order that is open although we thought it ended, or never knew it (venue.md 13.4)."""
-    record = desk.by_hash.get(order_hash)
-    if record is not None and record.state is OutboxState.RESTING:
-        window.revive(record)
-        record.move(desk.at_ns, OutboxTrigger.CANCEL)
-        return
     desk.notice(NoticeKind.UNKNOWN_ORDER, window.window.slug, Reason.NOT_FLAT, order_hash)
     desk.deletes.append(order_hash)
