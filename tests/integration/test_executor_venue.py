@@ -51,6 +51,22 @@ async def venue(clob: FakeClob) -> AsyncIterator[ClobVenue]:
     await adapter.close()
 
 
+def edge_page(status: int) -> Fault:
+    """What stands in front of the venue answers, with a web page."""
+    page = b"<!DOCTYPE html><html><head><title>Access check</title></head><body>later</body></html>"
+    return lambda clob, body: Reply(status, page)
+
+
+def take_and_say(status: int, answer: object) -> Fault:
+    """The order rests; the answer is not the documented one."""
+
+    def fault(clob: FakeClob, body: object) -> Reply:
+        clob.take_order(body)
+        return Reply(status, answer)
+
+    return fault
+
+
 def _ticket(venue: ClobVenue, order: str = "a") -> Ticket:
     return venue.sign(submit(order), window())
 
@@ -88,6 +104,8 @@ async def test_an_order_rests_under_the_id_that_was_known_before(
         ),
         (refuse(400, "order_version_mismatch"), Reason.VERSION_MISMATCH, None, None),
         (refuse(401, "Unauthorized/Invalid api key"), Reason.AUTH, None, None),
+        (refuse(403, "Trading restricted in your region"), Reason.REGION_BLOCKED, None, None),
+        (refuse(400, "the market takes a rest"), Reason.REFUSED, None, None),
         (refuse(425, "Service is not ready"), Reason.RESTARTING, VenueMode.RESTARTING, None),
         (
             refuse(425, "Service is not ready", retry_after="3"),
@@ -148,6 +166,15 @@ async def test_refusals_name_their_reason(
         refuse(500, "could not run the execution"),
         refuse(502, "bad gateway"),
         refuse(503, "upstream connect error"),
+        refuse(408, "time-out"),
+        edge_page(403),
+        edge_page(400),
+        edge_page(404),
+        edge_page(200),
+        edge_page(302),
+        take_and_say(202, {}),
+        take_and_say(202, {"success": False, "errorMsg": "not enough balance"}),
+        take_and_say(204, b""),
         lambda clob, body: Reply(body="not an object"),
         lambda clob, body: Reply(body={"success": False, "errorMsg": "words nobody knows"}),
     ],
@@ -158,6 +185,25 @@ async def test_answers_that_leave_it_open_are_unknown_and_never_repeated(
     clob.faults["POST /order"].append(fault)
     assert isinstance(await venue.post(_ticket(venue)), PostUnknown)
     assert clob.requests["POST /order"] == 1
+
+
+async def test_a_page_in_front_of_the_venue_is_named_so(clob: FakeClob, venue: ClobVenue) -> None:
+    clob.faults["POST /order"].append(edge_page(403))
+    answer = await venue.post(_ticket(venue))
+    assert isinstance(answer, PostUnknown)
+    assert (answer.reason, "Access check" in answer.text) == (Reason.EDGE_PAGE, True)
+
+
+async def test_an_order_that_was_taken_under_another_status_of_success_rests(
+    clob: FakeClob, venue: ClobVenue
+) -> None:
+    def accepted(clob: FakeClob, body: object) -> Reply:
+        order_hash = clob.take_order(body)
+        row = {"success": True, "errorMsg": "", "orderID": order_hash, "status": "live"}
+        return Reply(202, row)
+
+    clob.faults["POST /order"].append(accepted)
+    assert isinstance(await venue.post(_ticket(venue)), Posted)
 
 
 async def test_a_connection_never_made_is_a_certain_no() -> None:
@@ -236,7 +282,9 @@ async def test_an_order_is_looked_up_by_id_then_in_the_list_then_in_the_trades(
     page = {"data": [{"maker_orders": [part]}], "next_cursor": "LTE="}
     clob.faults["GET /data/trades"].append(lambda clob, body: Reply(body=page))
     found = await venue.look_up(window(), ticket.order_hash)
-    assert (found.finding, found.filled_u6) == (Finding.MATCHED, 2_500_000)
+    assert (found.finding, found.filled_u6) == (Finding.ABSENT, 2_500_000)  # a part: no end
+    clob.faults[route].append(edge_page(404))
+    assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.UNANSWERED
     assert (await venue.look_up(window(), "0xfe")).finding is Finding.ABSENT
     clob.faults[route].append(drop)
     assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.UNANSWERED
@@ -251,6 +299,23 @@ async def test_heartbeats_are_chained_and_name_the_expected_id(
     clob.faults["POST /v1/heartbeats"].append(lambda clob, _: Reply(400, body))
     refused = await venue.beat(answer.heartbeat_id)
     assert (refused.accepted, refused.heartbeat_id) == (False, "want")
-    clob.faults["POST /v1/heartbeats"].append(refuse(500, "no"))
-    with pytest.raises(TransportError):
-        await venue.beat("x")
+    for fault in (refuse(500, "no"), refuse(400, "bad request"), edge_page(403), edge_page(200)):
+        clob.faults["POST /v1/heartbeats"].append(fault)
+        with pytest.raises(TransportError):
+            await venue.beat("x")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error_msg": "Invalid Heartbeat ID", "heartbeat_id": ""},
+        {"error": "Invalid Heartbeat ID", "heartbeat_id": None},
+        {"error": "Invalid Heartbeat ID"},
+    ],
+)
+async def test_a_venue_that_dropped_the_chain_expects_the_empty_id(
+    clob: FakeClob, venue: ClobVenue, body: object
+) -> None:
+    clob.faults["POST /v1/heartbeats"].append(lambda clob, _: Reply(400, body))
+    refused = await venue.beat("old")
+    assert (refused.accepted, refused.heartbeat_id) == (False, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmcore.engine.strategy import Output, WindowEngine
 from pmcore.messages.execution import (
+    CancelFailed,
     FailureStage,
     OrderAccepted,
     OrderCancelled,
@@ -114,6 +115,18 @@ class Desk:
             if user:
                 events.append(self.user_order(t, order_id, OrderUpdateKind.CANCELLATION, matched=0))
         self.batch(t, *events)
+
+    def found(self, t: float, order_id: str, filled_u6: int | None) -> CancelFailed:
+        """The executor looked up an order that is gone: so much of it was matched."""
+        matched = filled_u6 is None or filled_u6 > 0
+        amount = {} if filled_u6 is None else {"filled_u6": filled_u6}
+        return CancelFailed(
+            slug=self.window.slug,
+            client_order_id=order_id,
+            reason=Reason.ALREADY_MATCHED if matched else Reason.NOT_FOUND,
+            ts_exec_ns=at(t),
+            **amount,  # type: ignore[arg-type] # one dict for an optional field
+        )
 
     def user_order(
         self, t: float, order_id: str, kind: OrderUpdateKind, *, matched: int | None = None

@@ -22,7 +22,7 @@ SIGNER = OrderSigner(b"\x11" * 32)
 
 
 class Reply(NamedTuple):
-    """An HTTP answer; `drop` closes the connection instead, `hang` never answers."""
+    """An HTTP answer, bytes as they are; `drop` closes the connection, `hang` never answers."""
 
     status: int = 200
     body: Any = None
@@ -164,7 +164,8 @@ class FakeClob:
             await self._ending.wait()
         if reply.drop or reply.hang:
             return False
-        body = json.dumps(reply.body).encode()
+        raw = isinstance(reply.body, bytes)
+        body = reply.body if raw else json.dumps(reply.body).encode()
         headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
         writer.write(
             f"HTTP/1.1 {reply.status} X\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode()

@@ -55,6 +55,10 @@ class UserwsWorld:
             "/data/trades": lambda *asked: self._page("/data/trades", self.trades, *asked),
         }
 
+    def run_faster(self, speed: float) -> None:
+        """Before `running`: the service's waits are this much shorter."""
+        self.clock = Clock.starting_at(WINDOW.open_ns + 60 * NS_PER_S, speed)
+
     def _page(self, path: str, rows: list[Any], params: Any, headers: Any) -> tuple[int, Any]:
         expected = l2_signature(SECRET, int(headers["poly_timestamp"]), "GET", path)
         who = (headers["poly_address"], headers["poly_api_key"], headers["poly_passphrase"])

@@ -166,6 +166,14 @@ EXAMPLES: dict[str, StreamMessage] = {
         ts_step_ns=STEP_NS,
         ts_cause_ns=RECV_NS,
     ),
+    "cancel_orders.order_hashes": CancelOrders(
+        slug=SLUG,
+        client_order_ids=("run-1-7", "run-1-8"),
+        reason="requote",
+        ts_step_ns=STEP_NS,
+        ts_cause_ns=RECV_NS,
+        order_hashes=("0xab", ""),
+    ),
     "cancel_window": CancelWindow(slug=SLUG, reason="closing", ts_step_ns=STEP_NS),
     "order_submitting": OrderSubmitting(
         slug=SLUG, client_order_id="run-1-7", order_hash="0xab", ts_exec_ns=EXEC_NS
@@ -212,6 +220,14 @@ EXAMPLES: dict[str, StreamMessage] = {
         reason=Reason.ALREADY_MATCHED,
         text="matched orders can't be canceled",
         ts_exec_ns=EXEC_NS,
+    ),
+    "cancel_failed.filled_u6": CancelFailed(
+        slug=SLUG,
+        client_order_id="run-1-7",
+        reason=Reason.ALREADY_MATCHED,
+        text="found matched",
+        ts_exec_ns=EXEC_NS,
+        filled_u6=4_997_714,
     ),
     "window_flat": WindowFlat(slug=SLUG, ts_exec_ns=EXEC_NS),
     "venue_mode_changed": VenueModeChanged(

@@ -78,7 +78,42 @@ def test_a_crossing_refusal_steps_away_and_waits_twice_as_long_each_time() -> No
     assert side.extra_ticks == 0
 
 
-@pytest.mark.parametrize("reason", [Reason.AUTH, Reason.BANNED, Reason.VERSION_MISMATCH])
+def refused_until(desk: Desk, reason: Reason, times: int) -> list[float]:
+    """Every order is refused with one reason; how long each was waited for before the next."""
+    waits, t = [], 2.0
+    for _ in range(times):
+        slots = [o for outcome in (UP, DOWN) if (o := desk.session.orders.slot(outcome))]
+        desk.batch(t, desk.failed(slots[0].client_order_id, reason, t))
+        if len(slots) > 1:
+            desk.batch(t, desk.failed(slots[1].client_order_id, Reason.EXPIRED, t))
+        refused_at = t
+        while desk.session.orders.slot(slots[0].outcome) is None and t < refused_at + 40:
+            t += 0.5
+            desk.books(t, *BOOKS)
+        waits.append(t - refused_at)
+    return waits
+
+
+def test_a_page_of_the_edge_is_waited_out_and_never_the_end_of_the_window() -> None:
+    desk = asking_desk()
+    assert refused_until(desk, Reason.EDGE_PAGE, 8) == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert desk.engine.view()["refused"] == ""
+    assert desk.engine.counters.orders_rejected["edge_page"] == 8
+    desk.accept(124, *desk.submits)
+    assert desk.session.refused_in_a_row == 0
+
+
+def test_a_refusal_in_unknown_words_ends_the_window_only_when_it_repeats() -> None:
+    desk = asking_desk()
+    waits = refused_until(desk, Reason.REFUSED, 6)
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert waits[5] >= 40
+    assert desk.engine.view()["refused"] == "the venue refuses orders: refused why"
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.AUTH, Reason.BANNED, Reason.VERSION_MISMATCH, Reason.REGION_BLOCKED]
+)
 def test_a_refusal_for_good_stops_the_window(reason: Reason) -> None:
     desk = asking_desk()
     desk.batch(2, desk.failed(FIRST, reason))
@@ -147,14 +182,17 @@ def test_matched_but_unreported_shares_count_until_patience_ends() -> None:
     assert desk.session.orders.get(FIRST).venue_filled_u6 == 3_000_000  # type: ignore[union-attr] # placed by the desk
 
 
-def test_unseen_fills_that_never_come_are_told() -> None:
+def test_unseen_fills_that_never_come_count_for_ever_and_are_told() -> None:
     desk = quoting_desk()
     desk.batch(2, OrderCancelled(filled_u6=2_000_000, **names(FIRST)))  # type: ignore[arg-type] # shared names
-    desk.batch(11.9)
-    assert desk.session.orders.get(FIRST).state == "gone_rest"  # type: ignore[union-attr] # placed by the desk
-    desk.batch(12)
-    assert desk.session.orders.get(FIRST).state == "closed"  # type: ignore[union-attr] # placed by the desk
-    assert desk.notices(NoticeKind.UNKNOWN_ORDER)
+    desk.books(11.9, *BOOKS)
+    assert not desk.notices(NoticeKind.UNACCOUNTED)
+    desk.books(12, *BOOKS)
+    assert desk.cancels == [SECOND]
+    assert "not accounted for" in str(desk.engine.view()["hold"])
+    desk.batch(600)
+    assert [n.reason for n in desk.notices(NoticeKind.UNACCOUNTED)] == ["entered"]
+    assert [e.qty_u6 for e in desk.session.orders.owed()] == [2_000_000]
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.ALREADY_MATCHED])
@@ -216,7 +254,7 @@ def test_a_flat_report_closes_what_is_left() -> None:
     desk.batch(895)
     assert desk.asked_flat
     unseen = OrderCancelled(filled_u6=2_000_000, **names(SECOND))  # type: ignore[arg-type] # shared names
-    desk.batch(895.1, unseen, desk.flat(895.1))
+    desk.batch(895.1, unseen, desk.found(895.1, FIRST, 0), desk.flat(895.1))
     assert desk.resting(UP) is None
     assert [o.client_order_id for o in desk.session.orders.alive()] == [SECOND]
     assert len(desk.session.orders) == 2

@@ -217,3 +217,27 @@ def test_a_window_that_is_over_is_not_asked_about_though_it_never_started() -> N
     for state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
         desk.session.clock.state = state
         assert not must_ask_flat(desk.session, at(950))
+
+
+def test_the_bound_on_orders_ends_new_risk_with_its_reason_but_not_the_hedge() -> None:
+    desk = quoting_desk(params(max_orders_per_window=2))
+    desk.books(2, "0.48/0.50", "0.49/0.51")
+    desk.confirm_cancel(2.1)
+    assert desk.submits == []
+    assert desk.session.hold_reason == "2 orders were placed in this window: hedging only"
+    hedging = quoting_desk(params(max_orders_per_window=2))
+    up = hedging.resting(UP)
+    assert up
+    hedging.batch(2, hedging.filled(2, up[0], UP, "5", "0.47"))
+    hedging.books(2.5, "0.43/0.45", "0.53/0.55")
+    hedging.books(3, "0.56/0.58", "0.41/0.43")
+    hedging.confirm_cancel(3.1)
+    assert [s.outcome for s in hedging.submits] == [DOWN]
+
+
+def test_a_mode_in_which_the_venue_takes_no_orders_is_the_reason_shown() -> None:
+    desk = quoting_desk()
+    desk.session.venue_mode = VenueMode.CANCEL_ONLY
+    desk.books(2, "0.48/0.50", "0.49/0.51")
+    desk.confirm_cancel(2.1)
+    assert desk.session.hold_reason == "the venue is cancel_only"

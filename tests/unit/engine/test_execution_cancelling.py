@@ -10,8 +10,10 @@ from pmcore.engine.execution_io import (
     CancelsFailed,
     DeleteOrders,
     Finding,
+    Finished,
     LookUpOrder,
     OrderLookedUp,
+    PlacingGate,
     RateHeaders,
 )
 from pmcore.engine.execution_records import MAX_RESOLVE_ATTEMPTS
@@ -24,6 +26,7 @@ from pmcore.messages.execution import (
     VenueMode,
     VenueModeChanged,
 )
+from pmcore.messages.orders import CancelOrders
 from pmcore.model.errors import InvariantError, Reason
 from support.executions import SLUG, Bench, hash_of
 
@@ -56,15 +59,121 @@ def test_a_cancel_of_an_order_nobody_knows_is_not_found() -> None:
     assert bench.finished() == [token]
 
 
-def test_a_cancel_of_an_order_that_ended_says_so_once_more() -> None:
+def test_a_cancel_of_an_order_that_never_was_sent_says_so_once_more() -> None:
     bench = Bench()
-    bench.rest()
-    bench.cancel("a")
-    bench.answer_cancel("a")
+    bench.step(PlacingGate(open=False, text="no heartbeat"))
+    bench.place()
+    assert bench.one(OrderFailed)
     token = bench.cancel("a")
     assert bench.one(CancelFailed).reason is Reason.NOT_FOUND
     assert bench.finished() == [token]
     assert not bench.got(DeleteOrders)
+
+
+# ---- an order that ended: how much of it was filled? -------------------------------------------
+
+
+def _ended(text: str | None = None) -> tuple[Bench, str]:
+    """An order that was cancelled, or was matched before, and is asked about again."""
+    bench = Bench()
+    bench.rest()
+    bench.cancel("a")
+    bench.answer_cancel("a", text=text)
+    token = bench.cancel("a")
+    assert bench.one(LookUpOrder).order_hash == hash_of("a")
+    assert not bench.got(DeleteOrders)
+    assert not bench.finished()
+    return bench, token
+
+
+@pytest.mark.parametrize(
+    ("finding", "filled_u6", "reason"),
+    [
+        (Finding.CANCELED, 2_000_000, Reason.NOT_FOUND),
+        (Finding.CANCELED, 0, Reason.NOT_FOUND),
+        (Finding.MATCHED, 5_000_000, Reason.ALREADY_MATCHED),
+    ],
+)
+def test_an_order_that_ended_is_looked_up_when_it_is_asked_about_again(
+    finding: Finding, filled_u6: int, reason: Reason
+) -> None:
+    bench, token = _ended()
+    bench.step(OrderLookedUp(hash_of("a"), finding, filled_u6))
+    said = bench.one(CancelFailed)
+    assert (said.reason, said.filled_u6) == (reason, filled_u6)
+    assert bench.finished() == [token]
+    assert not bench.got(OrderCancelled)  # its end was said
+    assert bench.engine.flat
+
+
+@pytest.mark.parametrize("finding", [Finding.LIVE, Finding.ABSENT])
+def test_an_old_or_empty_answer_is_not_the_last_word_on_what_was_filled(finding: Finding) -> None:
+    bench, token = _ended()
+    bench.step(OrderLookedUp(hash_of("a"), finding, 1_000_000))
+    assert bench.one(CancelFailed).filled_u6 is None
+    assert bench.finished() == [token]
+
+
+def test_long_after_its_end_what_no_trade_shows_was_not_filled() -> None:
+    bench, _ = _ended()
+    bench.wait(30_000)
+    bench.step(OrderLookedUp(hash_of("a"), Finding.ABSENT))
+    assert bench.one(CancelFailed).filled_u6 == 0
+
+
+def test_an_order_called_gone_that_rests_is_cancelled() -> None:
+    bench, _ = _ended(text="Order already matched")
+    bench.step(OrderLookedUp(hash_of("a"), Finding.LIVE, 0))
+    bench.wait(200)
+    assert bench.got(DeleteOrders)
+    bench.answer_cancel("a")
+    bench.step(OrderLookedUp(hash_of("a"), Finding.CANCELED, 0))
+    assert bench.one(CancelFailed).filled_u6 == 0
+
+
+def test_a_question_that_nobody_answers_does_not_keep_a_window_open() -> None:
+    bench, token = _ended()
+    for _ in range(MAX_RESOLVE_ATTEMPTS):
+        bench.step(OrderLookedUp(hash_of("a"), Finding.UNANSWERED))
+        bench.wait(2_000)
+    assert bench.all.count(Finished(token)) == 1
+    assert bench.engine.flat
+    assert [o.filled_u6 for o in bench.all if isinstance(o, CancelFailed)] == [None]
+
+
+def test_an_order_that_only_the_strategy_remembers_is_found_by_its_hash() -> None:
+    bench = Bench()
+    command = CancelOrders(
+        slug=SLUG, client_order_ids=("x", "y"), order_hashes=("0xx", ""), reason="", ts_step_ns=0
+    )
+    token = bench.command(command)
+    assert [f.client_order_id for f in bench.got(CancelFailed)] == ["y"]
+    assert bench.one(DeleteOrders).order_hashes == ("0xx",)
+    bench.step(CancelAnswered(("0xx",), (), {"0xx": NOT_FOUND}))
+    bench.step(OrderLookedUp("0xx", Finding.MATCHED, 5_000_000))
+    assert bench.one(CancelFailed).filled_u6 == 5_000_000
+    assert bench.finished() == [token]
+
+
+def test_an_unknown_order_with_the_hash_of_a_known_one_is_not_found() -> None:
+    bench = Bench()
+    bench.rest("a")
+    command = CancelOrders(
+        slug=SLUG, client_order_ids=("x",), order_hashes=(hash_of("a"),), reason="", ts_step_ns=0
+    )
+    token = bench.command(command)
+    assert bench.one(CancelFailed).reason is Reason.NOT_FOUND
+    assert bench.finished() == [token]
+    assert bench.engine.open_orders == 1
+
+
+def test_a_part_in_the_trades_is_no_end_but_all_of_it_is() -> None:
+    for filled_u6, ended in ((2_000_000, False), (4_997_714, True)):
+        bench = Bench()
+        bench.lose_sight()
+        bench.answer_cancel("a", text=NOT_FOUND)
+        bench.step(OrderLookedUp(hash_of("a"), Finding.ABSENT, filled_u6))
+        assert bool(bench.got(OrderCancelled)) is ended
 
 
 def test_two_commands_for_one_order_share_its_answer() -> None:
@@ -117,7 +226,7 @@ def test_an_order_that_still_lives_is_cancelled_again() -> None:
     bench.answer_cancel("a")
     assert bench.one(LookUpOrder)
     bench.step(OrderLookedUp(hash_of("a"), Finding.LIVE, 1_000_000))  # a reader that lags
-    assert bench.one(OrderCancelled).filled_u6 == 1_000_000
+    assert bench.one(OrderCancelled).filled_u6 is None  # not the last word
 
 
 def test_an_accepted_order_that_stays_absent_is_not_found_in_the_end() -> None:

@@ -7,7 +7,10 @@ import pytest
 from pmcore.engine.execution_io import (
     Abandoned,
     DeleteOrders,
+    Finding,
     Finished,
+    LookUpOrder,
+    OrderLookedUp,
     Posted,
     PostOrder,
     PostRejected,
@@ -181,6 +184,23 @@ def test_an_unknown_outcome_is_said_and_the_order_cancelled_by_its_id() -> None:
     assert bench.one(OrderUnknown).order_hash == hash_of("a")
     assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
     assert not bench.finished()
+
+
+def test_a_page_in_front_of_the_venue_leaves_it_open_and_ends_under_its_own_reason() -> None:
+    bench = Bench()
+    bench.until_post()
+    bench.step(PostUnknown("a", Reason.EDGE_PAGE, "a web page"))
+    assert bench.one(OrderUnknown).reason is Reason.EDGE_PAGE
+    while not bench.got(OrderFailed):
+        if bench.got(LookUpOrder):
+            bench.step(OrderLookedUp(hash_of("a"), Finding.ABSENT))
+        elif bench.got(DeleteOrders):
+            bench.answer_cancel("a", text="Order not found")
+        else:
+            bench.wait(100)
+    failed = bench.one(OrderFailed)
+    assert (failed.reason, failed.text) == (Reason.EDGE_PAGE, "a web page")
+    assert bench.engine.flat
 
 
 def test_a_command_of_an_earlier_run_that_was_never_recorded_is_denied() -> None:

@@ -10,6 +10,7 @@ from pmcore.engine.execution_io import (
     DeleteOrders,
     Finding,
     ListOpenOrders,
+    LookUpOrder,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
@@ -165,29 +166,87 @@ def _until_compared(bench: Bench) -> None:
     raise AssertionError("no list was asked for")
 
 
-def test_an_order_the_venue_no_longer_lists_is_not_counted_but_can_still_be_cancelled() -> None:
+def _vanished() -> Bench:
+    """An order rests, and the venue's list no longer shows it: the venue is asked about it."""
     bench = Bench()
     bench.rest()
     _until_compared(bench)
     _list(bench)
-    assert bench.engine.open_orders == 0
+    assert bench.one(LookUpOrder).order_hash == hash_of("a")
+    assert bench.engine.open_orders == 1
+    return bench
+
+
+def test_an_order_that_vanished_is_asked_about_and_told() -> None:
+    bench = _vanished()
+    bench.step(OrderLookedUp(hash_of("a"), Finding.CANCELED, 1_000_000))
+    assert bench.one(OrderCancelled).filled_u6 == 1_000_000
+    assert bench.one(Notice).kind is NoticeKind.ORDER_VANISHED
     assert bench.engine.flat
-    token = bench.cancel("a")
+
+
+def test_an_order_that_was_filled_unheard_is_told_with_its_amount() -> None:
+    bench = _vanished()
+    bench.step(OrderLookedUp(hash_of("a"), Finding.MATCHED, 5_000_000))
+    said = bench.one(CancelFailed)
+    assert (said.reason, said.filled_u6) == (Reason.ALREADY_MATCHED, 5_000_000)
+    assert not bench.got(Notice)  # a fill is ordinary
+    assert bench.engine.flat
+
+
+def test_an_order_that_nobody_knows_any_more_is_gone_in_the_end() -> None:
+    bench = _vanished()
+    while not bench.engine.flat:
+        if bench.got(LookUpOrder):
+            bench.step(OrderLookedUp(hash_of("a"), Finding.ABSENT))
+        elif bench.got(DeleteOrders):
+            bench.answer_cancel("a", text="Order not found")
+        else:
+            bench.wait(500)
+    assert bench.one(CancelFailed).reason is Reason.NOT_FOUND
+    assert bench.one(Notice).kind is NoticeKind.ORDER_VANISHED
+
+
+def test_an_order_that_a_list_missed_rests_on() -> None:
+    bench = _vanished()
+    bench.step(OrderLookedUp(hash_of("a"), Finding.LIVE, 0))
+    assert not bench.out
+    bench.wait(5_000)
+    assert not bench.got(DeleteOrders)
+    assert bench.engine.open_orders == 1
+    bench.cancel("a")
     assert bench.got(DeleteOrders)
-    bench.answer_cancel("a", text="Order already matched")
-    assert bench.one(CancelFailed).reason is Reason.ALREADY_MATCHED
+
+
+def test_an_order_in_doubt_can_be_cancelled() -> None:
+    bench = _vanished()
+    token = bench.cancel("a")
+    bench.step(OrderLookedUp(hash_of("a"), Finding.UNANSWERED))
+    bench.wait(200)
+    assert bench.got(DeleteOrders)
+    bench.answer_cancel("a")
+    bench.step(OrderLookedUp(hash_of("a"), Finding.CANCELED, 0))
+    assert bench.one(OrderCancelled)
+    assert not bench.got(Notice)  # it was asked for
     assert bench.finished() == [token]
 
 
-def test_an_order_that_is_listed_stays_and_one_that_comes_back_counts_again() -> None:
+def test_an_order_in_doubt_that_is_cancelled_between_two_looks_is_deleted() -> None:
+    bench = _vanished()
+    bench.step(OrderLookedUp(hash_of("a"), Finding.UNANSWERED))
+    bench.cancel("a")
+    bench.wait(200)
+    assert bench.got(DeleteOrders)
+    assert not bench.got(LookUpOrder)
+
+
+def test_an_order_that_is_listed_is_not_asked_about() -> None:
     bench = Bench()
     bench.rest("a")
     bench.rest("b")
     _until_compared(bench)
     _list(bench, "a")
-    assert bench.engine.open_orders == 1
-    _until_compared(bench)
-    _list(bench, "a", "b")
+    assert bench.one(LookUpOrder).order_hash == hash_of("b")
     assert bench.engine.open_orders == 2
 
 
@@ -198,7 +257,7 @@ def test_a_young_order_is_not_judged_by_a_list() -> None:
     bench.rest("young")
     _until_compared(bench)
     _list(bench)
-    assert bench.engine.open_orders == 1
+    assert bench.one(LookUpOrder).order_hash == hash_of("old")
 
 
 def test_strays_found_by_comparison_are_deleted() -> None:
@@ -266,19 +325,6 @@ def test_a_comparison_that_fails_during_a_sweep_counts_as_one_try() -> None:
     bench.answer_cancel("a")
     bench.step(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
     assert bench.got(CancelFailed)
-
-
-def test_a_set_aside_order_found_by_a_sweep_is_cancelled() -> None:
-    bench = Bench()
-    bench.rest()
-    _until_compared(bench)
-    _list(bench)
-    bench.cancel_window()
-    assert bench.got(ListOpenOrders)
-    _list(bench, "a")
-    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
-    bench.answer_cancel("a")
-    assert bench.one(OrderCancelled)
 
 
 def test_a_lost_order_that_appears_later_is_deleted() -> None:

@@ -209,7 +209,11 @@ def test_a_cancel_counts_in_the_worst_case_until_the_user_channel_agrees() -> No
     assert "net_diff" in desk.session.hold_reason
     desk.books(3.1, "0.48/0.50", "0.49/0.51")
     assert desk.submits == []
-    desk.books(3.2, "0.48/0.50", "0.49/0.51")  # one second of silence agrees too
+    old = desk.session.orders.alive()
+    desk.books(3.2, "0.48/0.50", "0.49/0.51")  # silence proves nothing: the executor is asked
+    assert desk.submits == []
+    assert desk.cancels == [order.client_order_id for order in old]
+    desk.batch(3.3, *(desk.found(3.3, order.client_order_id, 0) for order in old))
     assert len(desk.submits) == 2
 
 

@@ -75,3 +75,46 @@ def test_three_failures_stop_placing_and_one_success_allows_it_again() -> None:
 def test_an_answer_without_a_beat_is_our_mistake() -> None:
     with pytest.raises(InvariantError):
         Heartbeat().failed(0)
+
+
+@pytest.mark.parametrize("healthy_again_s", [11, 30, 3600])
+def test_a_chain_that_the_venue_dropped_begins_anew(healthy_again_s: int) -> None:
+    """After a lapse the venue expects no id of ours: the empty one, and at once."""
+    heartbeat = _armed()
+    at_ns = healthy_again_s * NS_PER_S
+    assert heartbeat.due(at_ns, healthy=True) == "one"
+    heartbeat.refused(at_ns, "")
+    assert heartbeat.due(at_ns, healthy=True) == ""
+    heartbeat.accepted(at_ns, "two")
+    assert heartbeat.placing_allowed(at_ns)
+
+
+def test_an_old_id_is_not_sent_for_ever_whatever_the_failure() -> None:
+    heartbeat, sent = _armed(), []
+    for second in range(5, 60):
+        if (beat := heartbeat.due(second * NS_PER_S, healthy=True)) is not None:
+            sent.append(beat)
+            heartbeat.failed(second * NS_PER_S)
+    assert sent[0] == "one"
+    assert set(sent[6:]) == {""}
+    assert len(sent) == 55  # a second apart: the wait is bounded
+
+
+def test_a_chain_that_lives_at_the_venue_is_found_again_after_a_new_begin() -> None:
+    heartbeat = _armed()
+    heartbeat.due(20 * NS_PER_S, healthy=True)
+    heartbeat.failed(20 * NS_PER_S)
+    assert heartbeat.due(21 * NS_PER_S, healthy=True) == ""
+    heartbeat.refused(21 * NS_PER_S, "theirs")
+    assert heartbeat.due(21 * NS_PER_S, healthy=True) == "theirs"
+
+
+def test_a_venue_that_refuses_the_empty_id_too_is_not_flooded() -> None:
+    heartbeat = Heartbeat()
+    sent = 0
+    for tenth in range(100):
+        at_ns = tenth * NS_PER_S // 10
+        while heartbeat.due(at_ns, healthy=True) is not None:
+            sent += 1
+            heartbeat.refused(at_ns, "")
+    assert sent == 30

@@ -21,7 +21,8 @@ def test_the_ordinary_life() -> None:
         (T.SUBMITTING, S.SUBMITTING),
         (T.ACCEPTED, S.RESTING),
         (T.REST_GONE, S.GONE_REST),
-        (T.USER_GONE, S.CLOSED),
+        (T.USER_GONE, S.GONE_BOTH),
+        (T.AGREED, S.CLOSED),
     ):
         state = advance(state, trigger)
         assert state is expected

@@ -7,7 +7,7 @@ import pytest
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
-from pmstrategy.results import SHOWN_RESULTS, DailyResults
+from pmstrategy.results import SHOWN_RESULTS, DailyResults, WindowResult
 from support.builders import T0_NS
 
 DAY_NS = 86_400 * NS_PER_S
@@ -21,16 +21,41 @@ def bus() -> MemoryBus:
 
 async def test_a_day_is_the_utc_day_of_the_close(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
-    await results.add("yesterday", TODAY_NS - 1, -9)
-    await results.add("first", TODAY_NS, 5)
-    await results.add("last", TODAY_NS + DAY_NS - 1, -2)
+    await results.add("yesterday", WindowResult(TODAY_NS - 1, -9))
+    await results.add("first", WindowResult(TODAY_NS, 5))
+    await results.add("last", WindowResult(TODAY_NS + DAY_NS - 1, -2))
     assert [results.profit_u6(TODAY_NS + at_ns) for at_ns in (-1, 0, DAY_NS)] == [-9, 3, 0]
+
+
+async def test_what_never_settled_is_kept_apart_and_the_worst_case_limits_the_day(
+    bus: MemoryBus,
+) -> None:
+    results = DailyResults(bus, "main")
+    await results.add("settled", WindowResult(TODAY_NS, 5))
+    await results.add(
+        "not", WindowResult(TODAY_NS + 1, 0, unsettled_u6=50_000, worst_u6=-2_600_000)
+    )
+    later = DailyResults(bus, "main")
+    await later.load()
+    for kept in (results, later):
+        assert kept.profit_u6(TODAY_NS) == 5
+        assert kept.unsettled_u6(TODAY_NS) == 50_000
+        assert kept.worst_u6(TODAY_NS) == 5 - 2_600_000
+
+
+async def test_a_result_of_an_older_version_is_read(bus: MemoryBus) -> None:
+    stored = b'{"close_ns":%d,"profit_u6":-7}' % TODAY_NS
+    await bus.put_field(keys.results("main"), "old", stored)
+    results = DailyResults(bus, "main")
+    await results.load()
+    assert (results.profit_u6(TODAY_NS), results.worst_u6(TODAY_NS)) == (-7, -7)
+    assert results.unsettled_u6(TODAY_NS) == 0
 
 
 async def test_a_restart_finds_them_and_a_window_counts_once(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
-    await results.add("a", TODAY_NS, -5)
-    await results.add("a", TODAY_NS, -7)
+    await results.add("a", WindowResult(TODAY_NS, -5))
+    await results.add("a", WindowResult(TODAY_NS, -7))
     later = DailyResults(bus, "main")
     await later.load()
     assert later.profit_u6(TODAY_NS) == -7
@@ -41,9 +66,9 @@ async def test_a_restart_finds_them_and_a_window_counts_once(bus: MemoryBus) -> 
 
 async def test_a_profit_is_only_what_is_called_so(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
-    await results.add("yesterday", TODAY_NS - 1, 9_000_000)
-    await results.add("won", TODAY_NS, 1_250_000)
-    await results.add("unknown", TODAY_NS + 1, -2_350_000, winner_known=False)
+    await results.add("yesterday", WindowResult(TODAY_NS - 1, 9_000_000))
+    await results.add("won", WindowResult(TODAY_NS, 1_250_000))
+    await results.add("unknown", WindowResult(TODAY_NS + 1, -2_350_000, winner_known=False))
     later = DailyResults(bus, "main")
     await later.load()
     assert later.as_view(TODAY_NS, -1_000_000) == {
@@ -66,7 +91,7 @@ async def test_a_result_of_an_older_version_has_a_winner(bus: MemoryBus) -> None
 async def test_the_sums_are_over_the_day_and_the_list_is_bounded(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
     for number in range(SHOWN_RESULTS + 5):
-        await results.add(f"w{number}", TODAY_NS + number, 1_000_000)
+        await results.add(f"w{number}", WindowResult(TODAY_NS + number, 1_000_000))
     view = results.as_view(TODAY_NS, 0)
     assert view["profit_today"] == SHOWN_RESULTS + 5
     listed = view["results_today"]
@@ -76,6 +101,6 @@ async def test_the_sums_are_over_the_day_and_the_list_is_bounded(bus: MemoryBus)
 
 async def test_old_ones_are_forgotten(bus: MemoryBus) -> None:
     results = DailyResults(bus, "main")
-    await results.add("old", TODAY_NS, 1)
-    await results.add("new", TODAY_NS + 2 * DAY_NS + 1, 1)
+    await results.add("old", WindowResult(TODAY_NS, 1))
+    await results.add("new", WindowResult(TODAY_NS + 2 * DAY_NS + 1, 1))
     assert set(await bus.get_fields(keys.results("main"))) == {"new"}

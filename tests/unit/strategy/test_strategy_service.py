@@ -9,6 +9,12 @@ from pathlib import Path
 import msgspec
 
 from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.user import (
+    OrderUpdated,
+    OrderUpdateKind,
+    UserChannelChanged,
+    UserChannelState,
+)
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
@@ -19,13 +25,54 @@ from pmcore.shell.strategy_settings import StrategySettings
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmstrategy.results import DailyResults
+from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
 from pmstrategy.service import StrategyService
 from support.builders import T0_S, at, fill, window
 from support.venue_peer import eventually
 
 SERIES = window().series
+
+
+def make_service(bus: MemoryBus, clock: Clock, data_dir: Path) -> StrategyService:
+    return StrategyService(
+        ServiceContext(
+            settings=StrategySettings.model_validate({"data_dir": data_dir, "journal": False}),
+            clock=clock,
+            bus=bus,
+            metrics=ServiceMetrics("strategy", version="1", mode="dry"),
+            log=configure_logs("strategy", "debug", io.StringIO()),
+            run_id="r",
+        )
+    )
+
+
+def two_windows() -> tuple[Window, Window]:
+    first = window()
+    second = msgspec.structs.replace(
+        first,
+        slug=first.slug.replace(str(T0_S), str(T0_S + 900)),
+        condition_id="0x" + "cd" * 32,
+        open_ns=first.close_ns,
+        close_ns=first.close_ns + 900 * NS_PER_S,
+    )
+    return first, second
+
+
+def fill_event(of: Window) -> OrderUpdated:
+    """The event of an order of an earlier run: all of it matched."""
+    return OrderUpdated(
+        kind=OrderUpdateKind.UPDATE,
+        order_hash="0xearlier",
+        condition_id=of.condition_id,
+        token_id=of.up_token_id,
+        price_e4=4700,
+        original_u6=5_000_000,
+        matched_u6=5_000_000,
+        status="matched",
+        ts_event_ns=0,
+        ts_recv_ns=0,
+    )
 
 
 async def announce(bus: MemoryBus, new: Window) -> None:
@@ -35,30 +82,46 @@ async def announce(bus: MemoryBus, new: Window) -> None:
     await bus.create_group(new.slug, streams, announce=Outgoing(keys.rot(SERIES), said))
 
 
+async def test_fills_that_are_not_accounted_for_hold_the_whole_series(tmp_path: Path) -> None:
+    """The next window of the series takes no new risk until the older one's fills are told."""
+    clock = Clock.starting_at(at(890), 1.0)
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path)
+    runners: dict[str, WindowRunner] = vars(service)["_runners"]
+    first, second = two_windows()
+    running = asyncio.create_task(service.run())
+    for new in (first, second):
+        await announce(bus, new)
+        await eventually(lambda slug=new.slug: slug in runners, "a window")  # type: ignore[misc] # bound now
+    up = UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=0)
+    await bus.publish([Outgoing(keys.user("main"), up)])
+    await bus.put(keys.alive("main", "executor"), b"{}", ttl_ms=60_000)
+    older, newer = runners[first.slug].engine.session, runners[second.slug].engine.session
+    await eventually(lambda: newer.user is UserChannelState.UP, "the channel is up")
+    matched = fill_event(first)
+    await bus.publish([Outgoing(keys.user("main"), matched)])
+    await eventually(lambda: bool(older.orders.owed()), "the match is known")
+    late_ns = older.params.account_timeout_ns
+    for order in older.orders.alive():
+        order.owed_since_ns = (order.owed_since_ns or 0) - late_ns  # as if it were told long ago
+    await eventually(lambda: newer.user is UserChannelState.DOWN, "the newer window holds")
+    assert older.user is UserChannelState.UP
+    told = fill(Outcome.UP, "5", "0.47", order_hash=matched.order_hash)
+    await bus.publish([Outgoing(keys.user("main"), told)])
+    await eventually(lambda: newer.user is UserChannelState.UP, "the newer window goes on")
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost(
     tmp_path: Path,
 ) -> None:
     clock = Clock.starting_at(at(890), 1.0)
     bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
-    await DailyResults(bus, "main").add("earlier", at(0), -1_000_000)
-    service = StrategyService(
-        ServiceContext(
-            settings=StrategySettings.model_validate({"data_dir": tmp_path, "journal": False}),
-            clock=clock,
-            bus=bus,
-            metrics=ServiceMetrics("strategy", version="1", mode="dry"),
-            log=configure_logs("strategy", "debug", io.StringIO()),
-            run_id="r",
-        )
-    )
+    await DailyResults(bus, "main").add("earlier", WindowResult(at(0), -1_000_000))
+    service = make_service(bus, clock, tmp_path)
     runners: dict[str, WindowRunner] = vars(service)["_runners"]
-    first = window()
-    second = msgspec.structs.replace(
-        first,
-        slug=first.slug.replace(str(T0_S), str(T0_S + 900)),
-        open_ns=first.close_ns,
-        close_ns=first.close_ns + 900 * NS_PER_S,
-    )
+    first, second = two_windows()
     running = asyncio.create_task(service.run())
     await announce(bus, first)
     await eventually(lambda: first.slug in runners, "the first window")

@@ -296,3 +296,36 @@ async def test_refused_credentials_are_a_trouble_until_it_is_up(world: UserwsWor
         world.peer.routes["/data/trades"] = trades
         await world.state(RECONCILING, UP)
         assert health.troubles() == []
+
+
+async def test_a_match_whose_trade_does_not_come_pulls_rest(world: UserwsWorld) -> None:
+    """The order's own event says 5 of 5; the trade is only in REST, long before its turn."""
+    world.run_faster(30)
+    async with world.running(reconcile_s=3_600.0) as service:
+        socket = await world.connected()
+        world.trades = [world.trade_row("late")]
+        await socket.send(world.order_frame(OrderUpdateKind.UPDATE, 5_000_000))
+        await eventually(lambda: world.messages(FillReported), "the trade from REST")
+        await eventually(lambda: service.state()["orders_without_trades"] == 0, "nothing owed")
+    assert [fill.trade_id for fill in world.messages(FillReported)] == ["late"]
+    assert "fills_missing" in world.logs.getvalue()
+
+
+async def test_a_trade_that_stays_matched_is_asked_for_by_its_id(world: UserwsWorld) -> None:
+    world.run_faster(300)
+    asked: list[str] = []
+    answer = world.peer.routes["/data/trades"]
+
+    def listening(params: Any, headers: Any) -> Any:
+        asked.append(params.get("id", ""))
+        return answer(params, headers)
+
+    world.peer.routes["/data/trades"] = listening
+    async with world.running(reconcile_s=3_600.0):
+        socket = await world.connected()
+        await socket.send(world.trade_frame("t1"))
+        await eventually(lambda: world.messages(FillReported), "the match")
+        world.trades = [world.trade_row("t1", TradeStatus.CONFIRMED)]
+        await eventually(lambda: len(world.messages(FillReported)) == 2, "its settlement")
+    assert "t1" in asked
+    assert world.messages(FillReported)[-1].status is TradeStatus.CONFIRMED

@@ -17,6 +17,7 @@ from pmcore.venue.rest_models import (
     PostOrderResult,
     classify_error,
     error_text,
+    expected_heartbeat_id,
     heartbeat_id_of,
     parse_balance_u6,
     parse_book,
@@ -176,10 +177,76 @@ def test_a_cancel_may_cancel_nothing() -> None:
 
 
 def test_heartbeats_and_balances() -> None:
-    assert heartbeat_id_of({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": "h2"}) == "h2"
+    assert heartbeat_id_of({"heartbeat_id": "h2"}) == "h2"
     assert parse_balance_u6({"balance": "100000000", "allowances": {}}) == 100_000_000
     with pytest.raises(MalformedInputError, match="bad_balance"):
         parse_balance_u6({"balance": "-1"})
+
+
+@pytest.mark.parametrize(
+    ("body", "expected_id"),
+    [
+        ({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": "h2"}, "h2"),
+        ({"heartbeat_id": "h2"}, "h2"),
+        ({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": ""}, ""),
+        ({"error": "Invalid Heartbeat ID", "heartbeat_id": None}, ""),
+        ({"error": "invalid heartbeat id"}, ""),
+    ],
+)
+def test_a_refused_heartbeat_names_the_expected_id_or_none(body: Any, expected_id: str) -> None:
+    assert expected_heartbeat_id(body) == expected_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error": "bad request"}, {"error": "heartbeat", "heartbeat_id": 7}, {}, "<html>", None],
+)
+def test_a_400_that_is_not_about_the_id_names_none(body: Any) -> None:
+    with pytest.raises(MalformedInputError):
+        expected_heartbeat_id(body)
+
+
+PAGE = "<!DOCTYPE html><html><head><title>One moment</title></head><body>not found, api key</body>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        # a refusal of us
+        (403, {"error": "Trading restricted in your region, see the terms"}, Reason.REGION_BLOCKED),
+        (400, {"error": "not available in your country"}, Reason.REGION_BLOCKED),
+        (451, "", Reason.REGION_BLOCKED),
+        (403, "<html>banned the country or region your address is in", Reason.REGION_BLOCKED),
+        (403, {"error": "forbidden"}, Reason.AUTH),
+        (400, {"error": "invalid signature"}, Reason.INVALID_ORDER),
+        # a refusal of this request, in words that we do not know
+        (400, {"error": "trading pauses for a moment"}, Reason.REFUSED),
+        (422, {"error": "cannot be done"}, Reason.REFUSED),
+        (400, {}, Reason.REFUSED),
+        # not the venue's words at all
+        (403, PAGE, Reason.EDGE_PAGE),
+        (404, PAGE, Reason.EDGE_PAGE),
+        (401, PAGE, Reason.EDGE_PAGE),
+        (400, PAGE, Reason.EDGE_PAGE),
+        (403, "error code: 1020", Reason.EDGE_PAGE),
+        (403, "", Reason.EDGE_PAGE),
+        (403, {"title": "Error 1020: Access denied", "status": 403}, Reason.EDGE_PAGE),
+        (404, "", Reason.EDGE_PAGE),
+        # the same whoever says it
+        (429, PAGE, Reason.RATE_LIMITED),
+        (425, PAGE, Reason.RESTARTING),
+        (408, PAGE, Reason.TIMEOUT),
+        (503, PAGE.replace("not found", "trading is disabled"), Reason.VENUE_ERROR),
+    ],
+)
+def test_who_refuses_what(status: int, body: Any, reason: Reason) -> None:
+    assert classify_error(status, body).reason is reason
+
+
+def test_a_page_is_named_by_its_title() -> None:
+    assert error_text(PAGE) == "a web page, not the venue's answer: One moment"
+    assert error_text("<html>") == "a web page, not the venue's answer"
+    assert error_text("plain words") == "plain words"
 
 
 @pytest.mark.parametrize(

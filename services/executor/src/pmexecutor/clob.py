@@ -7,6 +7,7 @@ engine then asks. Every body is exactly what the official client sends (venue.md
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -37,6 +38,7 @@ from pmcore.venue.rest_models import (
     VenueRefusal,
     classify_error,
     error_text,
+    expected_heartbeat_id,
     heartbeat_id_of,
     parse_cancel_response,
     parse_open_orders_page,
@@ -44,7 +46,7 @@ from pmcore.venue.rest_models import (
     parse_post_order_response,
     parse_trades_page,
 )
-from pmexecutor.clob_http import ClobAnswer, ClobHttp
+from pmexecutor.clob_http import HTTP_OK, ClobAnswer, ClobHttp
 from pmexecutor.ports import BeatAnswer, CancelAnswer, ListAnswer, PostAnswer, Ticket
 from pmexecutor.signer import MAX_SALT, OrderSigner
 
@@ -53,6 +55,7 @@ MAX_TRADE_PAGES = 10
 BEAT_TIMEOUT_S = 2.0
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_NOT_THE_VENUE = frozenset({Reason.EDGE_PAGE, Reason.TIMEOUT})
 _CERTAIN_TEXTS = frozenset(
     {Reason.POST_ONLY_MODE, Reason.CANCEL_ONLY, Reason.TRADING_DISABLED, Reason.CLOSED_ONLY}
 )
@@ -168,7 +171,8 @@ class ClobVenue:
             answer = await self._signed("GET", f"/data/order/{order_hash}")
             if answer.ok and answer.body:
                 return _found(parse_order(answer.body))
-            if not answer.ok and answer.status != _NOT_FOUND:
+            elsewhere = _refusal(answer).reason is Reason.EDGE_PAGE  # not the venue's 404
+            if not answer.ok and (answer.status != _NOT_FOUND or elsewhere):
                 return OrderLookedUp(order_hash, Finding.UNANSWERED)
             for order in await self._orders({"market": window.condition_id}):
                 if order.order_hash == order_hash:
@@ -176,18 +180,19 @@ class ClobVenue:
             filled_u6 = await self._filled_u6(window, order_hash)
         except (TransportError, MalformedInputError):
             return OrderLookedUp(order_hash, Finding.UNANSWERED)
-        finding = Finding.ABSENT if filled_u6 is None else Finding.MATCHED
-        return OrderLookedUp(order_hash, finding, filled_u6)
+        # trades prove what was filled, but a part of it does not prove that the rest is gone
+        return OrderLookedUp(order_hash, Finding.ABSENT, filled_u6)
 
     async def beat(self, heartbeat_id: str) -> BeatAnswer:
         """POST /v1/heartbeats; a 400 names the id that was expected (venue.md 8)."""
         body = msgspec.json.encode({"heartbeat_id": heartbeat_id})
         answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
-        if answer.ok or answer.status == _BAD_REQUEST:
-            try:
-                return BeatAnswer(answer.ok, heartbeat_id_of(answer.body))
-            except MalformedInputError:
-                pass
+        with suppress(MalformedInputError):
+            if answer.ok:
+                return BeatAnswer(accepted=True, heartbeat_id=heartbeat_id_of(answer.body))
+            if answer.status == _BAD_REQUEST:
+                expected_id = expected_heartbeat_id(answer.body)
+                return BeatAnswer(accepted=False, heartbeat_id=expected_id)
         text = f"POST /v1/heartbeats: {answer.status} {error_text(answer.body)}"
         cause = (
             cause_of_status(answer.status)
@@ -256,7 +261,7 @@ def _list(value: object) -> list[object]:
 
 
 def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
-    """A 200 may still be a refusal (venue.md 1.5)."""
+    """A 200 may still be a refusal (venue.md 1.5); another 2xx may rest, whatever it says."""
     client_order_id = ticket.command.client_order_id
     try:
         result = parse_post_order_response(answer.body)
@@ -268,16 +273,20 @@ def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
             f"the venue calls order {ticket.order_hash} {result.order_hash}",
         )
         return Posted(client_order_id, answer.rate)
-    if result.reason is Reason.UNKNOWN:
+    if result.reason is Reason.UNKNOWN or answer.status != HTTP_OK:
         return PostUnknown(client_order_id, Reason.VENUE_ERROR, result.text)
     return PostRejected(client_order_id, result.reason, result.text, rate=answer.rate)
 
 
 def _judge_refused(client_order_id: str, answer: ClobAnswer) -> PostAnswer:
-    """Below 500 the order is not there; above, only a mode's own words say so."""
+    """A refusal by the venue is certain below 500; above, only a mode's own words are.
+
+    A page of what stands in front of the venue, a time-out or a redirect says nothing of the order.
+    """
     refusal = _refusal(answer)
     text = error_text(answer.body) or f"HTTP {answer.status}"
-    if answer.status >= 500 and refusal.reason not in _CERTAIN_TEXTS:
+    unsure = answer.status < _BAD_REQUEST or refusal.reason in _NOT_THE_VENUE
+    if unsure or (answer.status >= 500 and refusal.reason not in _CERTAIN_TEXTS):
         return PostUnknown(client_order_id, refusal.reason, text)
     return PostRejected(
         client_order_id,

@@ -23,6 +23,7 @@ from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 30.0
 HTTP_OK = 200
+_REDIRECT = 300
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -37,8 +38,8 @@ class ClobAnswer:
 
     @property
     def ok(self) -> bool:
-        """Whether the status is 200; the venue uses no other for success."""
-        return self.status == HTTP_OK
+        """Whether the status is one of success. The venue documents 200 only."""
+        return HTTP_OK <= self.status < _REDIRECT
 
 
 class ClobHttp:

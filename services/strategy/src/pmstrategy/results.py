@@ -17,11 +17,23 @@ SHOWN_RESULTS = 20
 
 
 class WindowResult(msgspec.Struct, frozen=True):
-    """One settled window. Without a winner `profit_u6` is that of the worst case."""
+    """One window that is over.
+
+    `profit_u6` is of the fills that settled; without a known winner it is that of the worst case.
+    `unsettled_u6` is what the other fills would add, kept apart; `worst_u6` is the result if those
+    of them settle that hurt most (None: as `profit_u6`).
+    """
 
     close_ns: int
     profit_u6: int
     winner_known: bool = True
+    unsettled_u6: int = 0
+    worst_u6: int | None = None
+
+    @property
+    def at_worst_u6(self) -> int:
+        """What was won at least, whatever becomes of the unsettled fills."""
+        return self.profit_u6 if self.worst_u6 is None else self.worst_u6
 
 
 class DailyResults:
@@ -37,11 +49,10 @@ class DailyResults:
         for slug, data in (await self._bus.get_fields(self._key)).items():
             self._by_slug[slug] = msgspec.json.decode(data, type=WindowResult)
 
-    async def add(
-        self, slug: str, close_ns: int, profit_u6: int, *, winner_known: bool = True
-    ) -> None:
+    async def add(self, slug: str, result: WindowResult) -> None:
         """Keep a window's result; forget those of the day before yesterday."""
-        self._by_slug[slug] = result = WindowResult(close_ns, profit_u6, winner_known)
+        close_ns = result.close_ns
+        self._by_slug[slug] = result
         put = partial(self._bus.put_field, self._key)
         await insist(partial(put, slug, msgspec.json.encode(result)))
         old = [s for s, r in self._by_slug.items() if close_ns - r.close_ns > 2 * _DAY_NS]
@@ -50,25 +61,38 @@ class DailyResults:
             await insist(partial(put, forgotten, None))
 
     def profit_u6(self, at_ns: int) -> int:
-        """Dollars (millionths) won on the UTC day of `at_ns`; the worst case without a winner.
+        """Dollars (millionths) won on the UTC day of `at_ns` with fills that settled.
 
-        The daily limit counts with this figure. People are shown the two kinds apart.
+        A window without a winner counts with its worst case.
         """
         return sum(result.profit_u6 for _, result in self._of_day(at_ns))
+
+    def worst_u6(self, at_ns: int) -> int:
+        """Dollars (millionths) won at least, whatever becomes of the unsettled fills.
+
+        The daily limit counts with this figure. People are shown the kinds apart.
+        """
+        return sum(result.at_worst_u6 for _, result in self._of_day(at_ns))
+
+    def unsettled_u6(self, at_ns: int) -> int:
+        """Dollars (millionths) that fills would add which were matched and never settled."""
+        return sum(result.unsettled_u6 for _, result in self._of_day(at_ns))
 
     def as_view(self, at_ns: int, open_worst_case_u6: int) -> dict[str, object]:
         """What /state says of the UTC day, in dollars; a profit is negative when it is a loss.
 
-        `profit_today`: settled windows with a known winner. `worst_case_profit_today`: those, and
-        the worst case of the windows without a winner, the open ones (`open_worst_case_u6`, in
-        millionths) included. `results_today`: the newest windows that are over.
+        `profit_today`: windows with a known winner, fills that settled. `unsettled_today`: what
+        fills would add that were matched and never settled. `worst_case_profit_today`: the least
+        of all windows, the open ones (`open_worst_case_u6`, in millionths) included.
+        `results_today`: the newest windows that are over.
         """
         day = self._of_day(at_ns)
         known_u6 = sum(result.profit_u6 for _, result in day if result.winner_known)
-        worst_u6 = sum(result.profit_u6 for _, result in day) + open_worst_case_u6
+        worst_u6 = sum(result.at_worst_u6 for _, result in day) + open_worst_case_u6
         newest = sorted(day, key=lambda item: item[1].close_ns, reverse=True)[:SHOWN_RESULTS]
         return {
             "profit_today": known_u6 / SHARE_U6,
+            "unsettled_today": self.unsettled_u6(at_ns) / SHARE_U6,
             "worst_case_profit_today": worst_u6 / SHARE_U6,
             "windows_settled_today": len(day),
             "winners_unknown_today": sum(not result.winner_known for _, result in day),

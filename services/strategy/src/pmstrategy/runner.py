@@ -67,7 +67,7 @@ class WindowRunner:
         self._md_gap = False
         self._at_ns = 0
         self._user_said: UserChannelChanged | None = None
-        self._user_alive = True
+        self._user_doubt = ""
         self._journal: JournalWriter | None = None
 
     async def run(self) -> None:
@@ -99,15 +99,16 @@ class WindowRunner:
         """Take a halt into the next step; may be called from within one."""
         self._held.append(halt)
 
-    async def user_alive(self, *, alive: bool) -> None:
-        """The user channel's service lives or not; its own word counts again once it is back."""
-        if alive == self._user_alive:
+    async def user_trusted(self, doubt: str) -> None:
+        """Why the user channel is not believed now, or "": then its own word counts again."""
+        if bool(doubt) == bool(self._user_doubt):
             return
-        self._user_alive = alive
+        self._user_doubt = doubt
         now_ns = self._clock.now_ns()
-        if not alive:
+        if doubt:
             down = UserChannelState.DOWN
-            event = UserChannelChanged(state=down, reason="service is not alive", ts_recv_ns=now_ns)
+            event = UserChannelChanged(state=down, reason=doubt, ts_recv_ns=now_ns)
+            self._context.log.warning("user_channel_doubted", slug=self.window.slug, why=doubt)
             await self.inject([event])
         elif self._user_said is not None:
             await self.inject([self._user_said])
@@ -264,7 +265,7 @@ class WindowRunner:
             self._context.log.warning("sequence_gap", stream=item.stream, id=item.entry_id)
         if isinstance(item.message, UserChannelChanged):
             self._user_said = item.message
-            if not self._user_alive:
+            if self._user_doubt:
                 return None
         return cast(EngineEvent, item.message)
 

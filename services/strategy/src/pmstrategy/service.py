@@ -25,7 +25,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming
 from pmstrategy.peers import Peers
 from pmstrategy.poison import PoisonBook
-from pmstrategy.results import DailyResults
+from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
 from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, is_long_over
 from pmstrategy.telemetry import StrategyTelemetry
@@ -197,7 +197,7 @@ class StrategyService:
         Millionths of a dollar; negative when the day has won more than it lost.
         """
         open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
-        return -self._results.profit_u6(self._context.clock.now_ns()) - open_u6
+        return -self._results.worst_u6(self._context.clock.now_ns()) - open_u6
 
     def _open_worst_case_u6(self) -> int:
         """What the windows that are not over bring if each ends in the worst way."""
@@ -212,15 +212,36 @@ class StrategyService:
         now_ns = self._context.clock.now_ns()
         self._settled.add(slug, runner.window.close_ns, runner.engine.fingerprint, now_ns)
         self._totals.add(runner.engine.counters)
-        profit_u6 = session.profit_u6
-        known = session.winner is not None
-        add = partial(self._results.add, winner_known=known)
-        await insist(partial(add, slug, runner.window.close_ns, profit_u6))
+        known, profit_u6 = session.winner is not None, session.settled_profit_u6
+        result = WindowResult(
+            runner.window.close_ns,
+            profit_u6,
+            winner_known=known,
+            unsettled_u6=session.profit_u6 - profit_u6,
+            worst_u6=min(session.worst_profit_u6, profit_u6),
+        )
+        await insist(partial(self._results.add, slug, result))
         figure = {"profit" if known else "worst_case_profit": profit_u6 / SHARE_U6}
-        self._context.log.info("window_settled", slug=slug, winner=session.winner, **figure)
+        self._context.log.info(
+            "window_settled",
+            slug=slug,
+            winner=session.winner,
+            **figure,
+            unsettled=result.unsettled_u6 / SHARE_U6,
+            unsettled_fills=len(session.inventory.unsettled()),
+        )
         self._fixed_slugs.discard(slug)
         if not self._fixed_slugs:
             self._all_done.set()
+
+    def _doubt_of_series(self, runner: WindowRunner) -> str:
+        """Another window of the series waits for fills to be accounted for: no new risk here."""
+        for other in self._runners.values():
+            session = other.engine.session
+            same_series = other.window.series == runner.window.series
+            if same_series and other is not runner and session.distrust:
+                return f"{other.window.slug}: {session.distrust}"
+        return ""
 
     async def _watch_peers(self) -> None:
         """Tell every engine when the executor's gate moves; say in `/state` who is missing."""
@@ -249,7 +270,8 @@ class StrategyService:
             alive = await insist(partial(self._context.bus.get, self._user_alive_key)) is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
-                await runner.user_alive(alive=alive)
+                doubt = "" if alive else "service is not alive"
+                await runner.user_trusted(doubt or self._doubt_of_series(runner))
                 runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner

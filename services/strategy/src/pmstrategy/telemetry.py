@@ -44,6 +44,12 @@ class StrategyTelemetry:
         self.fills = counter("fills_total", "Fills counted", ("series",))
         self.filled = counter("filled_shares_total", "Shares filled", ("series",))
         self.reversed = counter("fills_reversed_total", "Fills that FAILED", ("series",))
+        self.unsettled = counter(
+            "fills_unsettled_total", "Fills that stay MATCHED, or did at the end", ("series",)
+        )
+        self.distrusted = gauge(
+            "fills_unaccounted_state", "1 while known fills miss their trades", ("series",)
+        )
         self.trades = counter("trades_total", "Public trades seen", ("series",))
         self.failures = counter("order_failures_total", "Failed orders", ("series", "reason"))
         self.violations = counter("limit_violations_total", "Fills beyond a limit", ("series",))
@@ -63,6 +69,7 @@ class StrategyTelemetry:
         self.pair_cost.labels(series).set(working.portfolio_cost_dollars)
         self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
+        self.distrusted.labels(series).set(bool(session.distrust))
         for state in WindowState:
             self.state.labels(series, state.value).set(session.clock.state is state)
         for outcome in OUTCOMES:
@@ -93,6 +100,7 @@ class StrategyTelemetry:
                 ("fills", self.fills, 1),
                 ("filled_u6", self.filled, SHARE_U6),
                 ("fills_reversed", self.reversed, 1),
+                ("fills_unsettled", self.unsettled, 1),
                 ("trades", self.trades, 1),
                 ("limit_violations", self.violations, 1),
             ):

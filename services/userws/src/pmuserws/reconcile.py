@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
@@ -37,12 +37,15 @@ class AccountReader:
         self._credentials = credentials
         self._parser = parser
 
-    async def fills(self, after_s: int, ts_recv_ns: int) -> list[FillReported]:
-        """Return our parts of all trades since `after_s`, oldest first."""
+    async def fills(
+        self, after_s: int, ts_recv_ns: int, trade_ids: Sequence[str] = ()
+    ) -> list[FillReported]:
+        """Return our parts of all trades since `after_s` and of `trade_ids`, oldest first."""
         trades = []
-        async for body in self._pages("/data/trades", {"after": str(after_s)}):
-            trades += list(parse_trades_page(body).trades)
         doubts = self._parser.doubts
+        for params in ({"after": str(after_s)}, *({"id": trade_id} for trade_id in trade_ids)):
+            async for body in self._pages("/data/trades", params):
+                trades += list(parse_trades_page(body).trades)
         fills = [
             fill for trade in trades for fill in self._parser.fills(trade, ts_recv_ns=ts_recv_ns)
         ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pmcore.machines.fill_watch import FillWatch
 from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
@@ -126,6 +127,8 @@ class _Channel:
         )
         self._reader = AccountReader(rest, credentials, self._parser)
         self._dedup = Dedup()
+        self._watch = FillWatch()
+        self._trade_ids: tuple[str, ...] = ()
         self._socket = WebSocketClient(
             f"{settings.ws_base_url}/user", hello=self._subscription, now_ns=self._clock.now_ns
         )
@@ -170,6 +173,7 @@ class _Channel:
             "repeats": self._dedup.repeats,
             "unusable": dict(self._parser.unusable),
             "unpublished": len(self._unpublished),
+            "orders_without_trades": self._watch.owed_orders,
         }
 
     def _subscription(self) -> str:
@@ -198,11 +202,27 @@ class _Channel:
                     self._health.set_trouble(_CHANNEL, event.cause, f"user socket: {event.reason}")
                     self._change(UserChannelState.DOWN, event.reason)
         self._take_reconciled()
+        self._mind_missing()
         if self._connected and self._reconciling is None and monotonic_s() >= self._reconcile_at_s:
             self._reconciling = asyncio.create_task(self._reconcile())
             self._reconciling.add_done_callback(lambda _: self._socket.poke())
         await self._publish()
         self._counters.update(self._parser, self._dedup)
+
+    def _mind_missing(self) -> None:
+        """Pull REST for trades that have to follow and do not (`FillWatch`)."""
+        due = self._watch.due(self._clock.now_ns())
+        if not (due.order_hashes or due.trade_ids):
+            return
+        self._trade_ids = due.trade_ids
+        self._reconcile_at_s = 0.0
+        self._counters.pulls.inc()
+        self._log.warning(
+            "fills_missing",
+            orders_without_trades=list(due.order_hashes[:3]),
+            unsettled_trades=list(due.trade_ids[:3]),
+            count=len(due.order_hashes) + len(due.trade_ids),
+        )
 
     def _take_frame(self, frame: Frame) -> None:
         """Publish what a frame says; one that cannot be read sends us to REST soon (6.3).
@@ -222,6 +242,7 @@ class _Channel:
 
     def _take(self, messages: Sequence[OrderUpdated | FillReported]) -> None:
         for message in messages:
+            self._watch.hear(self._clock.now_ns(), message)
             if self._dedup.is_new(message):
                 self._unpublished.append(message)
                 if isinstance(message, FillReported):
@@ -243,8 +264,9 @@ class _Channel:
     async def _reconcile(self) -> Reconciled:
         now_ns = self._clock.now_ns()
         after_s = now_ns // NS_PER_S - self._settings.lookback_s
+        trade_ids, self._trade_ids = self._trade_ids, ()
         orders = await self._reader.open_orders(now_ns)
-        return orders, await self._reader.fills(max(after_s, 0), now_ns)
+        return orders, await self._reader.fills(max(after_s, 0), now_ns, trade_ids)
 
     def _take_reconciled(self) -> None:
         """Publish what REST knows and the channel did not tell; then, and only then, be UP."""
@@ -350,6 +372,9 @@ class _Counters:
         self.repeats = metrics.counter("repeats_total", "Messages that were said before")
         self.missed = metrics.counter(
             "fills_missed_total", "Fills that only REST told while the channel was up"
+        )
+        self.pulls = metrics.counter(
+            "fills_pulled_total", "Times that REST was asked for trades the channel owes"
         )
         self.connects = metrics.counter("connects_total", "User sockets connected")
         self.reconciliations = metrics.counter(

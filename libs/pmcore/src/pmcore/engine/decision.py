@@ -65,6 +65,7 @@ def _decide(
             CancelOrders(
                 slug=session.window.slug,
                 client_order_ids=tuple(order.client_order_id for order in cancels),
+                order_hashes=tuple(order.order_hash for order in cancels),
                 reason=cancel_reason,
                 ts_step_ns=at_ns,
                 ts_cause_ns=session.cause_ns,
@@ -130,7 +131,11 @@ def place(
     next_order_id: Callable[[], str],
 ) -> list[CommandMessage]:
     """Approve one order on the worst case and take the slot; nothing when it must wait."""
-    if session.placing_blocked(at_ns):
+    if blocked := session.placing_blocked(at_ns):
+        session.hold_reason = blocked
+        return []
+    if session.orders.owes(outcome):
+        session.hold_reason = f"waiting for the trade of matched {outcome.value} shares"
         return []
     exposure = Exposure(outcome, target.price_e4, target.size_u6)
     views = (session.inventory.working, session.inventory.settled)
@@ -165,9 +170,9 @@ def place(
 
 
 def overdue_orders(session: MarketSession, at_ns: int) -> list[OwnOrder]:
-    """Orders that nobody answered for: cancel them, whatever became of them."""
+    """Orders that nobody answered for, or whose fills nobody told: cancel them, that is ask."""
     timeout_ns = session.params.answer_timeout_ns
-    return [
+    return session.orders.to_ask(at_ns) + [
         order
         for order in session.orders.alive()
         if order.state in (OrderState.REQUESTED, OrderState.SUBMITTING, OrderState.UNKNOWN)

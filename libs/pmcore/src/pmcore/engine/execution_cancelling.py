@@ -13,34 +13,74 @@ from pmcore.engine.execution_io import (
     OrderLookedUp,
 )
 from pmcore.engine.execution_records import (
+    ABSENT_MEANS_UNFILLED_NS,
     MAX_RESOLVE_ATTEMPTS,
     Ask,
     OrderRecord,
     PendingCancel,
+    WindowRecord,
     backoff_ns,
     refused_cancel,
 )
 from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger
+from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import CancelOrders
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
+from pmcore.model.units import MATCHED_DUST_U6
 
 
 def cancel_orders(desk: Desk, token: str, command: CancelOrders) -> None:
     """Take these orders back; the command is finished when each has ended."""
     pending = PendingCancel(token)
     window = desk.windows.get(command.slug)
+    hashes = dict(zip(command.client_order_ids, command.order_hashes, strict=False))
     for client_order_id in dict.fromkeys(command.client_order_ids):
         record = None if window is None else window.orders.get(client_order_id)
-        if window is None or record is None or record.state is OutboxState.DONE:
-            text = "not known here" if record is None else "it ended before"
+        if record is None and window is not None and hashes.get(client_order_id):
+            record = _of_earlier_run(desk, window, client_order_id, hashes[client_order_id])
+        if window is None or record is None:
+            desk.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, "not known here")
+            continue
+        if record.state is OutboxState.DONE and record.ended_ns is None:
+            text = "it ended before"
             desk.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, text)
             continue
         pending.left += 1
         record.cancels.append(pending)
         window.revive(record)
-        take_back(desk, record, Reason.EXPIRED, "cancelled before it was sent")
+        if record.state is OutboxState.DONE:
+            ask_again(desk, record)
+        else:
+            take_back(desk, record, Reason.EXPIRED, "cancelled before it was sent")
     desk.release(pending)
+
+
+def _of_earlier_run(
+    desk: Desk, window: WindowRecord, client_order_id: str, order_hash: str
+) -> OrderRecord | None:
+    """An order of which only the strategy remembers anything: cancel it and ask."""
+    if order_hash in desk.by_hash:
+        return None
+    record = OrderRecord(client_order_id, window.window.slug, OutboxState.RESTING)
+    record.order_hash = order_hash
+    record.was_accepted = True
+    desk.by_hash[order_hash] = record
+    desk.remember(window, record)
+    return record
+
+
+def ask_again(desk: Desk, record: OrderRecord) -> None:
+    """Its end was said, but not how much of it was filled."""
+    record.move(desk.at_ns, OutboxTrigger.DOUBTED)
+    record.ask = Ask.LOOK_UP
+
+
+def doubt(desk: Desk, record: OrderRecord) -> None:
+    """It should rest, and the venue's list does not show it: ask about this order."""
+    record.move(desk.at_ns, OutboxTrigger.DOUBTED)
+    record.doubted = True
+    record.ask = Ask.LOOK_UP
 
 
 def take_back(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> None:
@@ -53,6 +93,8 @@ def take_back(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> Non
         record.move(desk.at_ns, OutboxTrigger.CANCEL)
     else:
         record.cancel_wanted = True
+        if record.doubted and not record.asked:
+            record.ask = Ask.DELETE
 
 
 def ask_if_due(desk: Desk, record: OrderRecord) -> None:
@@ -93,6 +135,7 @@ def cancel_answered(desk: Desk, answer: CancelAnswered) -> None:
             record.cancel_confirmed |= order_hash in answer.canceled
             record.ask = Ask.LOOK_UP
         elif order_hash in answer.canceled:
+            record.cancel_confirmed = True
             desk.cancelled(record, None)
         elif refused_cancel(text) is Reason.ALREADY_MATCHED:
             desk.gone(record, Reason.ALREADY_MATCHED, text)
@@ -129,6 +172,7 @@ def adopt(desk: Desk, event: Adopted) -> None:
     record.order_hash = event.order_hash
     record.token = event.token
     record.was_accepted = event.was_accepted
+    record.ask = Ask.DELETE
     desk.by_hash[event.order_hash] = record
     desk.remember(window, record)
 
@@ -139,25 +183,87 @@ def looked_up(desk: Desk, event: OrderLookedUp) -> None:
     if record is None or record.state is not OutboxState.RESOLVING or not record.asked:
         return
     record.asked = False
+    event = _whole(record, event)
     finding = event.finding
+    if (
+        finding is Finding.UNANSWERED
+        and record.ended_ns is not None
+        and record.failures + 1 >= MAX_RESOLVE_ATTEMPTS
+    ):
+        desk.gone(record, Reason.NOT_FOUND, "no answer")  # it will be asked about again
+    elif finding is Finding.UNANSWERED:
+        record.retry_ns = desk.at_ns + backoff_ns(record.failures)
+        record.failures += 1
+        if record.doubted and record.cancel_wanted:
+            record.ask = Ask.DELETE
+    elif finding is Finding.LIVE and record.doubted and not record.cancel_wanted:
+        record.doubted = False
+        record.move(desk.at_ns, OutboxTrigger.ACCEPTED)
+    elif record.ended_ns is not None:
+        _told_again(desk, record, event)
+    else:
+        _resolve(desk, record, event)
+
+
+def _whole(record: OrderRecord, event: OrderLookedUp) -> OrderLookedUp:
+    """Absent, but its trades make up all of it: matched. A part of it proves no end."""
+    filled_u6 = event.filled_u6 or 0
+    if event.finding is Finding.ABSENT and 0 < record.size_u6 - MATCHED_DUST_U6 < filled_u6:
+        return OrderLookedUp(event.order_hash, Finding.MATCHED, filled_u6)
+    return event
+
+
+def _told_again(desk: Desk, record: OrderRecord, event: OrderLookedUp) -> None:
+    """The end of the order was said before; now how much of it was filled, when that is known."""
+    assert record.ended_ns is not None
+    finding, filled_u6 = event.finding, event.filled_u6
+    if finding is Finding.LIVE and not record.cancel_confirmed:
+        record.ask = Ask.DELETE  # what we called gone rests
+        record.retry_ns = desk.at_ns + backoff_ns(record.attempts)
+        record.attempts += 1
+        return
+    if finding is Finding.LIVE:
+        filled_u6 = None  # an old answer: not the last word
+    elif finding is Finding.ABSENT and desk.at_ns - record.ended_ns >= ABSENT_MEANS_UNFILLED_NS:
+        filled_u6 = filled_u6 or 0
+    elif finding is Finding.ABSENT:
+        filled_u6 = None
+    matched = finding is Finding.MATCHED
+    reason = Reason.ALREADY_MATCHED if matched else Reason.NOT_FOUND
+    desk.gone(record, reason, f"found {finding}", filled_u6)
+
+
+def _resolve(desk: Desk, record: OrderRecord, event: OrderLookedUp) -> None:
+    """The venue's word ends an order of which nobody knew; absence only in the end."""
+    finding = event.finding
+    # what is still open, or only absent, is not the last word on what was filled
+    final = finding in {Finding.CANCELED, Finding.MATCHED}
+    filled_u6 = event.filled_u6 if final else None
     known_gone = finding is Finding.CANCELED or (
         record.cancel_confirmed and finding in {Finding.LIVE, Finding.ABSENT}
     )
-    if finding is Finding.UNANSWERED:
-        record.retry_ns = desk.at_ns + backoff_ns(record.failures)
-        record.failures += 1
-    elif known_gone or (finding is Finding.MATCHED and not record.was_accepted):
-        desk.cancelled(record, event.filled_u6)
+    if known_gone or (finding is Finding.MATCHED and not record.was_accepted):
+        _tell_vanished(desk, record, finding)
+        desk.cancelled(record, filled_u6)
     elif finding is Finding.MATCHED:
-        desk.gone(record, Reason.ALREADY_MATCHED, "found matched")
+        desk.gone(record, Reason.ALREADY_MATCHED, "found matched", filled_u6)
     elif finding is Finding.INVALID and not record.was_accepted:
         desk.reject(record, Reason.INVALID_ORDER, "the venue calls it invalid")
     elif finding is Finding.LIVE or record.attempts + 1 < MAX_RESOLVE_ATTEMPTS:
         record.attempts += 1
         record.ask = Ask.DELETE
         record.retry_ns = desk.at_ns + backoff_ns(record.attempts)
-    elif record.was_accepted:
+    elif record.was_accepted or event.filled_u6:
+        _tell_vanished(desk, record, finding)
         desk.gone(record, Reason.NOT_FOUND, f"found {finding}")
     else:
         desk.windows[record.slug].lost += 1
-        desk.reject(record, Reason.LOST, "the venue does not know it")
+        reason, text = record.unclear or (Reason.LOST, "the venue does not know it")
+        desk.reject(record, reason, text)
+
+
+def _tell_vanished(desk: Desk, record: OrderRecord, finding: Finding) -> None:
+    """It was resting and ended without a word from anybody."""
+    if record.doubted and not record.cancel_wanted:
+        text = f"{record.client_order_id} {record.order_hash} found {finding}"
+        desk.notice(NoticeKind.ORDER_VANISHED, record.slug, Reason.NOT_FOUND, text)

@@ -97,6 +97,7 @@ class Desk:
     def cancelled(self, record: OrderRecord, filled_u6: int | None) -> None:
         """The venue says that it is gone, filled so far or not at all."""
         record.move(self.at_ns, OutboxTrigger.GONE)
+        record.ended_ns = self.at_ns
         self.out.append(
             OrderCancelled(
                 slug=record.slug,
@@ -108,10 +109,13 @@ class Desk:
         )
         self._close(record)
 
-    def gone(self, record: OrderRecord, reason: Reason, text: str) -> None:
-        """Nothing rests any more, and not because we cancelled it."""
+    def gone(
+        self, record: OrderRecord, reason: Reason, text: str, filled_u6: int | None = None
+    ) -> None:
+        """Nothing rests any more, and not because we cancelled it; or: its end was said before."""
         record.move(self.at_ns, OutboxTrigger.GONE)
-        self.cancel_failed(record.slug, record.client_order_id, reason, text)
+        record.ended_ns = self.at_ns if record.ended_ns is None else record.ended_ns
+        self.cancel_failed(record.slug, record.client_order_id, reason, text, filled_u6)
         self._close(record)
 
     def _fail(self, record: OrderRecord, stage: FailureStage, reason: Reason, text: str) -> None:
@@ -163,7 +167,14 @@ class Desk:
             )
         )
 
-    def cancel_failed(self, slug: str, client_order_id: str, reason: Reason, text: str) -> None:
+    def cancel_failed(
+        self,
+        slug: str,
+        client_order_id: str,
+        reason: Reason,
+        text: str,
+        filled_u6: int | None = None,
+    ) -> None:
         """Say that a cancel did not work, and why."""
         self.out.append(
             CancelFailed(
@@ -172,6 +183,7 @@ class Desk:
                 reason=reason,
                 text=text[:MAX_TEXT],
                 ts_exec_ns=self.at_ns,
+                filled_u6=filled_u6,
             )
         )
 

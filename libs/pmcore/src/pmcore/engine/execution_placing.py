@@ -44,6 +44,7 @@ def submit(desk: Desk, token: str, command: SubmitOrder) -> None:
     refusal = _crowded(desk, window) or _malformed(command, window)
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
+    record.size_u6 = command.size_u6
     record.token = token
     desk.remember(window, record)
     refusal = refusal or _refusal(desk, record, command)
@@ -179,6 +180,8 @@ def post_unknown(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> 
     """Say so, then cancel it by its id and ask (venue.md 13.4)."""
     record.move(desk.at_ns, OutboxTrigger.UNCLEAR)
     record.ask = Ask.DELETE
+    if reason is Reason.EDGE_PAGE:
+        record.unclear = (reason, text)
     desk.notice(NoticeKind.UNKNOWN_ORDER, record.slug, reason, text)
     desk.out.append(
         OrderUnknown(

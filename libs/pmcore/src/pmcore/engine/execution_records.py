@@ -23,6 +23,8 @@ LIST_LAG_NS = 5 * NS_PER_S
 _RETRY_FIRST_NS = 100 * NS_PER_MS
 _RETRY_MOST_NS = 2 * NS_PER_S
 DEFAULT_RETRY_AFTER_MS = 1_000
+ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
+"""So long after its end an order that is neither open nor in any trade was not filled."""
 
 
 def backoff_ns(attempt: int) -> int:
@@ -69,12 +71,16 @@ class OrderRecord:
         "client_order_id",
         "command",
         "deny",
+        "doubted",
+        "ended_ns",
         "failures",
         "order_hash",
         "retry_ns",
+        "size_u6",
         "slug",
         "state",
         "token",
+        "unclear",
         "was_accepted",
     )
 
@@ -95,6 +101,10 @@ class OrderRecord:
         self.retry_ns = 0
         self.cancel_confirmed = False
         self.was_accepted = False
+        self.doubted = False  # it rested, as far as we know, but the list did not show it
+        self.ended_ns: int | None = None  # it was at the venue, and its end was said
+        self.size_u6 = 0
+        self.unclear: tuple[Reason, str] | None = None  # what left open whether it got in
         self.changed_ns = 0
 
     def move(self, at_ns: int, trigger: OutboxTrigger) -> None:
@@ -155,10 +165,6 @@ class WindowRecord:
     def flat(self) -> bool:
         """Nothing of ours may be there, as far as we were told."""
         return not self.live and self.sweep is None
-
-    def set_aside(self, record: OrderRecord) -> None:
-        """The venue no longer lists it: filled, most likely. It can still be cancelled by id."""
-        self.live.pop(record.client_order_id)
 
     def revive(self, record: OrderRecord) -> None:
         """It counts as alive again."""

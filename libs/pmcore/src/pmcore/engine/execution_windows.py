@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmcore.engine.execution_cancelling import ask_if_due, take_back
+from pmcore.engine.execution_cancelling import ask_if_due, doubt, take_back
 from pmcore.engine.execution_desk import Desk
 from pmcore.engine.execution_io import DeleteAll, Finished, ListOpenOrders
 from pmcore.engine.execution_records import (
@@ -15,7 +15,7 @@ from pmcore.engine.execution_records import (
     WindowRecord,
     backoff_ns,
 )
-from pmcore.machines.outbox import OutboxState, OutboxTrigger
+from pmcore.machines.outbox import OutboxState
 from pmcore.messages.execution import VenueMode, WindowFlat
 from pmcore.messages.notices import NoticeKind
 from pmcore.model.errors import Reason
@@ -165,13 +165,13 @@ def _finish(desk: Desk, window: WindowRecord, sweep: Sweep) -> None:
 
 
 def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) -> None:
-    """The executor hears of no fills: what a list no longer shows is not counted as open."""
+    """The executor hears of no fills: the venue is asked about what a list no longer shows."""
     shown = frozenset(order_hashes)
     old_ns = window.listed_ns - LIST_LAG_NS
     for record in tuple(window.live.values()):
         resting = record.state is OutboxState.RESTING
         if resting and record.changed_ns <= old_ns and record.order_hash not in shown:
-            window.set_aside(record)
+            doubt(desk, record)
     for order_hash in order_hashes:
         known = desk.by_hash.get(order_hash)
         if known is None or (known.state is OutboxState.DONE and known.changed_ns <= old_ns):
@@ -182,10 +182,5 @@ def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) 
 
 def _delete_stray(desk: Desk, window: WindowRecord, order_hash: str) -> None:
     """An order that is open although we thought it ended, or never knew it (venue.md 13.4)."""
-    record = desk.by_hash.get(order_hash)
-    if record is not None and record.state is OutboxState.RESTING:
-        window.revive(record)
-        record.move(desk.at_ns, OutboxTrigger.CANCEL)
-        return
     desk.notice(NoticeKind.UNKNOWN_ORDER, window.window.slug, Reason.NOT_FLAT, order_hash)
     desk.deletes.append(order_hash)

@@ -149,11 +149,12 @@ def _waiting(session: MarketSession, at_ns: int, outcome: Outcome) -> Why:
     """A quote is wanted and no order was made: what it waits for."""
     if not session.gate_open:
         return Why(Obstacle.GATE, "the executor does not place", session.gate_reason)
-    if (mode := session.mode_now(at_ns)) is not VenueMode.NORMAL and session.placing_blocked(at_ns):
-        return Why(Obstacle.VENUE_MODE, f"the venue takes no orders now: {mode.value}")
-    if session.placing_blocked(at_ns):
-        most = session.params.max_orders_per_window
-        return Why(Obstacle.ORDER_CAP, f"{most} orders were sent in this window: no more")
+    if blocked := session.placing_blocked(at_ns):
+        normal = session.mode_now(at_ns) is VenueMode.NORMAL
+        return Why(Obstacle.ORDER_CAP if normal else Obstacle.VENUE_MODE, blocked)
+    if session.orders.owes(outcome):
+        text = f"waiting for the trade of matched {outcome.value} shares"
+        return Why(Obstacle.TRADE_AWAITED, text)
     side = session.sides[outcome]
     if at_ns < side.blocked_until_ns:
         wait_ms = (side.blocked_until_ns - at_ns) // NS_PER_MS

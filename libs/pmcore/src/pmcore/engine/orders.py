@@ -15,7 +15,8 @@ from pmcore.model.market import Outcome
 from pmcore.model.params import StrategyParams
 
 GONE_REASONS = (Reason.ALREADY_MATCHED, Reason.NOT_FOUND)
-_UNSEEN_FILL_TIMEOUTS = 10
+_MAX_ASK_WAITS = 5
+"""The wait between two questions about one order doubles this often."""
 
 
 class OrderBookkeeper:
@@ -45,9 +46,22 @@ class OrderBookkeeper:
 
     def identify(self, order: OwnOrder, order_hash: str, filled_u6: int) -> None:
         """The executor named the venue's id; fills that came first are counted now."""
+        self.forget_stranger(order_hash)
         order.order_hash = order_hash
         self._by_hash[order_hash] = order
         order.filled_u6 = max(order.filled_u6, filled_u6)
+
+    def add_stranger(self, order: OwnOrder) -> None:
+        """An order of this market that no command of this run made: only its matches count."""
+        self._by_hash[order.order_hash] = order
+        self._alive.append(order)
+
+    def forget_stranger(self, order_hash: str) -> None:
+        """It has a name now, or nothing of it is owed."""
+        order = self._by_hash.get(order_hash)
+        if order is not None and not order.client_order_id:
+            del self._by_hash[order_hash]
+            self._alive = [o for o in self._alive if o is not order]
 
     def trigger(self, order: OwnOrder, trigger: OrderTrigger, at_ns: int) -> str:
         """Move an order; return "" or why the table refused (nothing changed then)."""
@@ -55,16 +69,50 @@ class OrderBookkeeper:
             state = advance(order.state, trigger)
         except InvalidTransitionError as error:
             return f"{order.client_order_id}: {error}"
+        if state in (OrderState.CLOSED, OrderState.FAILED) and order.owed_u6:
+            state = advance(state, OrderTrigger.MATCH_SEEN)
+        was_over = order.state.is_over
         if state is not order.state:
             order.state = state
             order.changed_ns = at_ns
         if state.is_over:
             self._alive = [o for o in self._alive if o is not order]
+        elif was_over:
+            self._alive.append(order)
         return ""
+
+    def claim(
+        self, order: OwnOrder, matched_u6: int | None, at_ns: int, *, ended: bool = False
+    ) -> str:
+        """Somebody says how much was matched; `ended`: of an order that takes no more.
+
+        Only a trade books it. Until then it counts as bought wherever that is worse.
+        """
+        if matched_u6 is not None:
+            order.claimed_u6 = max(order.claimed_u6, matched_u6)
+            if ended:
+                order.venue_filled_u6 = max(order.venue_filled_u6 or 0, matched_u6)
+        self._mind_owed(order, at_ns)
+        if order.owed_u6 and order.state in (OrderState.CLOSED, OrderState.FAILED):
+            return self.trigger(order, OrderTrigger.MATCH_SEEN, at_ns)
+        return ""
+
+    def prove_match(self, order: OwnOrder, at_ns: int) -> str:
+        """A cancel was refused as already matched, without an amount."""
+        order.match_proved = True
+        return self.claim(order, None, at_ns)
+
+    @staticmethod
+    def _mind_owed(order: OwnOrder, at_ns: int) -> None:
+        if not order.owed_u6:
+            order.owed_since_ns = None
+        elif order.owed_since_ns is None:
+            order.owed_since_ns = at_ns
 
     def filled(self, order: OwnOrder, filled_u6: int, at_ns: int) -> str:
         """Shares filled so far, from the ledger."""
         order.filled_u6 = filled_u6
+        self._mind_owed(order, at_ns)
         if order.leaves_u6 == 0:
             return self.trigger(order, OrderTrigger.FILLED, at_ns)
         if order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN):
@@ -90,23 +138,52 @@ class OrderBookkeeper:
         """Orders that are not over, oldest first."""
         return tuple(self._alive)
 
-    def expire(self, at_ns: int) -> list[str]:
-        """Close what both words, or enough silence, say is gone; return what is worth a notice."""
-        notices: list[str] = []
+    def owed(self) -> list[Exposure]:
+        """Shares that somebody proved to be matched and that no trade has told yet."""
+        return [Exposure(o.outcome, o.price_e4, o.owed_u6) for o in self._alive if o.owed_u6]
+
+    def owes(self, outcome: Outcome) -> bool:
+        """Whether a trade of this side is still to be told: buying again could double it."""
+        return any(o.owed_u6 and o.outcome is outcome for o in self._alive)
+
+    def settle_accounts(self, at_ns: int) -> None:
+        """Close what left the book and is in the ledger as far as it was matched."""
         for order in tuple(self._alive):
-            if order.state.occupies_slot:
+            if not order.state.occupies_slot and order.exposure_u6 == 0:
+                if order.client_order_id:
+                    self.trigger(order, OrderTrigger.AGREED, at_ns)
+                else:
+                    self.forget_stranger(order.order_hash)
+
+    def to_ask(self, at_ns: int) -> list[OwnOrder]:
+        """Orders that left the book, of which nobody said how much was matched: ask (again)."""
+        asked: list[OwnOrder] = []
+        for order in self._alive:
+            if order.state.occupies_slot or order.venue_filled_u6 is not None:
                 continue
-            waited_ns = at_ns - order.changed_ns
-            unseen = order.venue_filled_u6 is not None and order.exposure_u6 > 0
-            patience_ns = self._params.agree_timeout_ns * (_UNSEEN_FILL_TIMEOUTS if unseen else 1)
-            if order.exposure_u6 == 0 or waited_ns >= patience_ns:
-                if unseen:
-                    notices.append(f"{order.client_order_id}: matched shares never reported")
-                self.trigger(order, OrderTrigger.AGREED, at_ns)
-        return notices
+            waits = min(order.asks, _MAX_ASK_WAITS)
+            wait_ns = self._params.agree_timeout_ns << waits
+            if at_ns - max(order.changed_ns, order.asked_ns) >= wait_ns:
+                order.asks += 1
+                order.asked_ns = at_ns
+                asked.append(order)
+        return asked
+
+    def unaccounted(self, at_ns: int) -> list[OwnOrder]:
+        """Orders whose fills were not accounted for within the bound."""
+        bound_ns = self._params.account_timeout_ns
+        return [
+            order
+            for order in self._alive
+            if (order.owed_since_ns is not None and at_ns - order.owed_since_ns >= bound_ns)
+            or (not order.state.occupies_slot and at_ns - order.changed_ns >= bound_ns)
+        ]
 
     def close_all(self, at_ns: int) -> None:
-        """The venue was asked and has nothing of ours open: a reconcile."""
+        """The venue has nothing of ours open. What was filled before is still to be told."""
         for order in tuple(self._alive):
-            if order.exposure_u6 == 0 or order.venue_filled_u6 is None:
-                self.trigger(order, OrderTrigger.AGREED, at_ns)
+            if order.state is OrderState.REQUESTED and not order.order_hash:
+                order.venue_filled_u6 = 0  # it had no id yet: it was never sent
+            if order.state.occupies_slot:
+                self.trigger(order, OrderTrigger.REST_GONE, at_ns)
+        self.settle_accounts(at_ns)

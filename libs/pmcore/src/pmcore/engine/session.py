@@ -10,12 +10,12 @@ from pmcore.engine.counters import EngineCounters
 from pmcore.engine.orders import OrderBookkeeper
 from pmcore.engine.why import STARTING, Obstacle, Why, as_one_line, both
 from pmcore.machines.book import BookState, WindowBooks
-from pmcore.machines.inventory import Inventory
+from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
-from pmcore.machines.risk import RiskRefusal
+from pmcore.machines.risk import RiskRefusal, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
@@ -23,7 +23,7 @@ from pmcore.messages.user import UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import SHARE_U6, complement_e4, format_qty
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
 FATAL_REASONS = (
@@ -32,7 +32,12 @@ FATAL_REASONS = (
     Reason.CLOSED_ONLY,
     Reason.VERSION_MISMATCH,
     Reason.INVALID_ORDER,
+    Reason.REGION_BLOCKED,
 )
+PASSING_REASONS = (Reason.EDGE_PAGE, Reason.REFUSED)
+"""Not about us, as far as anybody says: wait longer each time, then try again."""
+MAX_REFUSED_IN_A_ROW = 6
+MAX_PASSING_WAIT_NS = 30 * NS_PER_S
 _CLOSED_MODES = (VenueMode.CANCEL_ONLY, VenueMode.DISABLED, VenueMode.RESTARTING)
 MAX_EXTRA_TICKS = 5
 
@@ -114,6 +119,8 @@ class MarketSession:
         self.loss_limit = ""
         self.risk_refusals: dict[Outcome, RiskRefusal] = {}
         self.whys = both(STARTING)
+        self.distrust = ""
+        self.refused_in_a_row = 0
 
     def _size_refusal(self) -> str:
         bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
@@ -140,15 +147,44 @@ class MarketSession:
 
     @property
     def can_open(self) -> bool:
-        """The user's gate, on the working and on the settled view (strategy.md 2.7)."""
+        """The user's gate, on the working and on the settled view, and with all that is owed."""
         limits = self.params.limits
-        return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
+        views = (self.inventory.working, self.inventory.settled, self.evidenced)
+        return all(view.can_open(limits) for view in views)
+
+    @property
+    def evidenced(self) -> Position:
+        """Working inventory and the shares that are proved to be matched but not told as trades."""
+        return filled(self.inventory.working, self.orders.owed())
+
+    @property
+    def passing_wait_ns(self) -> int:
+        """How long to wait after a refusal that should pass: doubles each time, bounded."""
+        wait_ns = self.params.failure_backoff_ns << min(max(self.refused_in_a_row - 1, 0), 10)
+        return min(wait_ns, MAX_PASSING_WAIT_NS)
 
     @property
     def profit_u6(self) -> int:
         """Dollars (millionths) won; the worst case while nobody knows the winner."""
         working = self.inventory.working
         return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
+
+    @property
+    def settled_profit_u6(self) -> int:
+        """The same for what the chain has taken: what matched and never settled is left out."""
+        settled = self.inventory.settled
+        return settled.profit_u6(self.winner) if self.winner else -settled.worst_loss_u6
+
+    @property
+    def worst_profit_u6(self) -> int:
+        """The same if those of the unsettled fills and of the owed shares settle that hurt most."""
+        winners = (self.winner,) if self.winner else OUTCOMES
+        return min(
+            self.inventory.worst_profit_u6(winner)
+            - sum(-(-e.price_e4 * e.qty_u6 // PRICE_ONE_E4) for e in lost)
+            for winner in winners
+            for lost in [[e for e in self.orders.owed() if e.outcome is not winner]]
+        )
 
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Believe the feed; books of before a new start are dropped, whole ones will follow."""
@@ -179,6 +215,8 @@ class MarketSession:
             why = Why(Obstacle.FEED, f"market feed {self.feed.value}", self.feed_reason)
         elif self.user is not UserChannelState.UP:
             why = Why(Obstacle.USER_CHANNEL, f"user channel {self.user.value}", self.user_reason)
+        elif self.distrust:
+            why = Why(Obstacle.UNACCOUNTED_FILLS, self.distrust)
         elif self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
             why = Why(Obstacle.CLOSED_ONLY, "account is in closed-only mode")
         return why
@@ -188,16 +226,31 @@ class MarketSession:
         until_ns = self.venue_mode_until_ns
         return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
 
-    def placing_blocked(self, at_ns: int) -> bool:
-        """Whether no new order would be taken now; what rests is left alone.
+    def placing_blocked(self, at_ns: int) -> str:
+        """Why no new order may be placed now, or ""; what rests is left alone.
 
         The executor takes back what rests when its gate closes; until it opens again each order
-        would be denied.
+        would be denied. The bound on orders stops new risk only: a hedge lowers it.
         """
         if not self.gate_open:
-            return True
-        full = len(self.orders) >= self.params.max_orders_per_window
-        return full or self.mode_now(at_ns) in _CLOSED_MODES
+            return f"the executor does not place: {self.gate_reason}"
+        mode = self.mode_now(at_ns)
+        if mode in _CLOSED_MODES:
+            return f"the venue is {mode.value}"
+        most = self.params.max_orders_per_window
+        if len(self.orders) >= most and self.mode is not QuoteMode.HEDGE:
+            return f"{most} orders were placed in this window: hedging only"
+        return ""
+
+    def judge_account(self, at_ns: int) -> bool:
+        """Trust the account's events, or not; return whether that changed."""
+        before = self.distrust
+        late = self.orders.unaccounted(at_ns)
+        self.distrust = ""
+        if late:
+            names = ", ".join(o.client_order_id or o.order_hash for o in late[:3])
+            self.distrust = f"fills of {len(late)} orders are not accounted for: {names}"
+        return bool(before) is not bool(late)
 
     def quote_view(self, at_ns: int) -> QuoteView:
         """Freeze everything that the quotes depend on."""
@@ -273,6 +326,8 @@ class MarketSession:
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
             "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
+            "unsettled": len(self.inventory.unsettled()),
+            "distrust": self.distrust,
             "winner": self.winner.value if self.winner else None,
             "venue_mode": self.mode_now(at_ns).value,
             "tick": self.tick_e4 / 10_000,

@@ -46,7 +46,7 @@ from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import format_profit
+from pmcore.model.units import format_profit, format_qty
 
 Output = CommandMessage | Notice
 
@@ -77,6 +77,7 @@ class WindowEngine:
         self._at_ns = 0
         self._hash = hashlib.sha256()
         self._submitted = 0
+        self._told_unsettled: set[tuple[str, Outcome]] = set()
 
     @property
     def finished(self) -> bool:
@@ -229,21 +230,46 @@ class WindowEngine:
             flow.advance(at_ns, tick_e4=session.tick_e4)
             outputs += self._toxicity_notice(outcome, before=before)
             session.sides[outcome].forget_crosses(at_ns, session.params)
-        outputs += [
-            self._notice(NoticeKind.UNKNOWN_ORDER, "unseen_fill", text)
-            for text in session.orders.expire(at_ns)
-        ]
+        outputs += self._account(at_ns)
         outputs += self._loss_limits()
         if session.clock.advance(at_ns):
             outputs.append(self._notice(NoticeKind.WINDOW_STATE, session.clock.state.value))
             if session.refused and session.clock.may_quote:
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", session.refused))
+        outputs += self._tell_unsettled(at_ns)
         outputs += decide_commands(session, at_ns, self._next_order_id)
         session.cause_ns = 0
         elapsed_ns = at_ns - session.window.open_ns
         for outcome in OUTCOMES:
             flow = session.flows[outcome]
             flow.thresholds.sample(at_ns, elapsed_ns, abs(flow.flow.score_u6))
+        return outputs
+
+    def _account(self, at_ns: int) -> list[Output]:
+        """Close what is accounted for; say when the account's events cannot be trusted."""
+        session, before = self.session, self.session.distrust
+        session.orders.settle_accounts(at_ns)
+        if not session.judge_account(at_ns):
+            return []
+        session.counters.distrusted += bool(session.distrust)
+        reason = "entered" if session.distrust else "left"
+        return [self._notice(NoticeKind.UNACCOUNTED, reason, session.distrust or before)]
+
+    def _tell_unsettled(self, at_ns: int) -> list[Output]:
+        """Fills that stay MATCHED for too long, and at the latest when the window is over."""
+        session = self.session
+        late_ns = at_ns - session.params.settle_timeout_ns
+        outputs: list[Output] = []
+        for entry in session.inventory.unsettled():
+            key = (entry.trade_id, entry.outcome)
+            if key in self._told_unsettled or not (self.finished or entry.since_ns <= late_ns):
+                continue
+            self._told_unsettled.add(key)
+            session.counters.fills_unsettled += 1
+            shares = f"{format_qty(entry.size_u6)} {entry.outcome.value} shares"
+            text = f"trade {entry.trade_id}: {shares} matched, not settled"
+            reason = "window over" if self.finished else "late"
+            outputs.append(self._notice(NoticeKind.UNSETTLED, reason, text))
         return outputs
 
     def _next_order_id(self) -> str:
@@ -253,7 +279,7 @@ class WindowEngine:
 
     def _loss_limits(self) -> list[Output]:
         session, limits = self.session, self.session.params.limits
-        loss_u6 = session.inventory.working.worst_loss_u6
+        loss_u6 = max(session.inventory.working.worst_loss_u6, session.evidenced.worst_loss_u6)
         window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
         daily = (
             limits.max_daily_loss_u6 is not None

@@ -30,6 +30,7 @@ class Obstacle(StrEnum):
     WINDOW_STATE = "window_state"
     FEED = "feed"
     USER_CHANNEL = "user_channel"
+    UNACCOUNTED_FILLS = "unaccounted_fills"
     CLOSED_ONLY = "closed_only"
     # no quote is wanted
     TOXIC = "toxic"
@@ -47,6 +48,7 @@ class Obstacle(StrEnum):
     GATE = "gate"
     VENUE_MODE = "venue_mode"
     ORDER_CAP = "order_cap"
+    TRADE_AWAITED = "trade_awaited"
     DEBOUNCE = "debounce"
     BACK_OFF = "back_off"
     RISK = "risk"

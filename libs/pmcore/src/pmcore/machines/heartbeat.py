@@ -50,7 +50,7 @@ class Heartbeat:
         self._next_ns = at_ns + INTERVAL_NS
 
     def refused(self, at_ns: int, expected_id: str) -> None:
-        """400: the venue expected another id. Normal after a lost answer; resend at once."""
+        """400: the venue expected another id, "" when it knows no chain of ours; resend at once."""
         self._answered()
         self._id = expected_id
         self._resends += 1
@@ -62,8 +62,15 @@ class Heartbeat:
             self._next_ns = at_ns
 
     def failed(self, at_ns: int) -> None:
-        """No answer, or one that is no heartbeat answer. A lost beat may have been accepted."""
+        """No answer, or one that is no heartbeat answer. A lost beat may have been accepted.
+
+        After a lapse the venue has dropped the chain: begin a new one. If it has not, it answers
+        with the id that it expects.
+        """
         self._answered()
+        age_ns = self.age_ns(at_ns)
+        if age_ns is not None and age_ns >= LAPSE_NS:
+            self._id = ""
         self.failures += 1
         self._next_ns = at_ns + RETRY_NS
 

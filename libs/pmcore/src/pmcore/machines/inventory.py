@@ -105,6 +105,13 @@ class LedgerEntry(msgspec.Struct):
     price_e4: int
     size_u6: int
     state: SettlementState
+    trade_id: str = ""
+    since_ns: int = 0  # when we first heard of it
+
+    def profit_e4u6(self, winner: Outcome) -> int:
+        """Won by this fill alone (negative: lost), in price_e4 x qty_u6."""
+        paid_e4 = PRICE_ONE_E4 if self.outcome is winner else 0
+        return (paid_e4 - self.price_e4) * self.size_u6
 
 
 class FillEffect(StrEnum):
@@ -134,7 +141,9 @@ class Inventory:
         if after is None or (entry and not _same_fill(entry, fill, outcome)):
             return FillEffect.CONTRADICTION
         if entry is None:
-            self._entries[key] = LedgerEntry(outcome, fill.price_e4, fill.size_u6, after)
+            self._entries[key] = LedgerEntry(
+                outcome, fill.price_e4, fill.size_u6, after, fill.trade_id, fill.ts_recv_ns
+            )
         else:
             entry.state = after
         if after is before:
@@ -147,6 +156,20 @@ class Inventory:
     def filled_u6(self, order_hash: str) -> int:
         """What is known to be filled of an order, reversed fills included: its shares are gone."""
         return sum(e.size_u6 for (_, h), e in self._entries.items() if h == order_hash)
+
+    def unsettled(self) -> list[LedgerEntry]:
+        """Fills that are matched, and that the chain has neither taken nor refused yet."""
+        return [e for e in self._entries.values() if e.state is SettlementState.MATCHED]
+
+    def worst_profit_u6(self, winner: Outcome) -> int:
+        """Dollars won (negative: lost) if those of the unsettled fills settle that hurt most."""
+        total = 0
+        for entry in self._entries.values():
+            if entry.state.is_settled:
+                total += entry.profit_e4u6(winner)
+            elif entry.state.is_working:
+                total += min(0, entry.profit_e4u6(winner))
+        return total // PRICE_ONE_E4
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -1,8 +1,8 @@
 """The life of one of our orders, as a table. Nothing else moves a state.
 
-An order is forgotten only when two words agree that it is gone: the REST answer and the user
-stream, or a reconcile (WindowFlat), or silence beyond a bound (venue.md 6.2, 6.5, 13.30).
-Until then what it may still fill counts in the worst case, though its slot is free.
+An order that left the book keeps its place in the worst case until its fills are accounted for:
+the venue said how many shares were matched, and the ledger has a trade for each of them. Silence
+proves nothing, and "gone" does not say how much was filled (venue.md 6.2, 6.5, 13.30).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class OrderState(StrEnum):
     UNKNOWN = "unknown"
     GONE_REST = "gone_rest"
     GONE_USER = "gone_user"
+    GONE_BOTH = "gone_both"
     FILLED = "filled"
     FAILED = "failed"
     CLOSED = "closed"
@@ -48,6 +49,7 @@ class OrderTrigger(StrEnum):
     REST_GONE = "rest_gone"
     USER_PLACED = "user_placed"
     USER_GONE = "user_gone"
+    MATCH_SEEN = "match_seen"
     FILLED = "filled"
     AGREED = "agreed"
 
@@ -90,21 +92,35 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.UNKNOWN, _T.USER_GONE): _S.GONE_USER,
     (_S.UNKNOWN, _T.FILLED): _S.FILLED,
     (_S.UNKNOWN, _T.AGREED): _S.CLOSED,
-    (_S.GONE_REST, _T.USER_GONE): _S.CLOSED,
+    (_S.GONE_REST, _T.USER_GONE): _S.GONE_BOTH,
     (_S.GONE_REST, _T.REST_GONE): _S.GONE_REST,
     (_S.GONE_REST, _T.AGREED): _S.CLOSED,
     # a late frame or answer about an order that is going: no new life from it
     (_S.GONE_REST, _T.USER_PLACED): _S.GONE_REST,
     (_S.GONE_REST, _T.ACCEPTED): _S.GONE_REST,
     (_S.GONE_REST, _T.FILLED): _S.FILLED,
-    (_S.GONE_USER, _T.REST_GONE): _S.CLOSED,
+    (_S.GONE_USER, _T.REST_GONE): _S.GONE_BOTH,
     (_S.GONE_USER, _T.USER_GONE): _S.GONE_USER,
     (_S.GONE_USER, _T.AGREED): _S.CLOSED,
+    (_S.GONE_USER, _T.USER_PLACED): _S.GONE_USER,
     (_S.GONE_USER, _T.ACCEPTED): _S.GONE_USER,
     (_S.GONE_USER, _T.UNKNOWN): _S.GONE_USER,
     (_S.GONE_USER, _T.FILLED): _S.FILLED,
+    # announced, ended, and then the POST is answered with a refusal: what it matched still counts
+    (_S.GONE_USER, _T.FAILED): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.REST_GONE): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.USER_GONE): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.USER_PLACED): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.ACCEPTED): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.FAILED): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.UNKNOWN): _S.GONE_BOTH,
+    (_S.GONE_BOTH, _T.AGREED): _S.CLOSED,
+    (_S.GONE_BOTH, _T.FILLED): _S.FILLED,
     # fills are delivered after the fact: they count as inventory whatever we thought of the order
     (_S.CLOSED, _T.FILLED): _S.FILLED,
+    # a match that we learn of after the end counts again, until its trade is told
+    (_S.CLOSED, _T.MATCH_SEEN): _S.GONE_BOTH,
+    (_S.FAILED, _T.MATCH_SEEN): _S.GONE_BOTH,
     (_S.CLOSED, _T.USER_GONE): _S.CLOSED,
     (_S.CLOSED, _T.REST_GONE): _S.CLOSED,
     (_S.CLOSED, _T.ACCEPTED): _S.CLOSED,
@@ -148,13 +164,26 @@ class OwnOrder(msgspec.Struct, kw_only=True):
     changed_ns: int = 0
     order_hash: str = ""
     cancel_requested_ns: int | None = None
-    filled_u6: int = 0
-    venue_filled_u6: int | None = None
+    filled_u6: int = 0  # in the ledger
+    claimed_u6: int = 0  # the most that anybody said was matched
+    venue_filled_u6: int | None = None  # matched in all, said of an order that had ended
+    match_proved: bool = False  # "already matched", and nobody said how much
+    owed_since_ns: int | None = None  # matched shares without a trade since then
+    asks: int = 0  # how often the executor was asked what became of it
+    asked_ns: int = 0
 
     @property
     def leaves_u6(self) -> int:
         """Not known to be filled."""
         return max(self.size_u6 - self.filled_u6, 0)
+
+    @property
+    def owed_u6(self) -> int:
+        """Proved to be matched, and not in the ledger yet."""
+        said_u6 = max(self.claimed_u6, self.venue_filled_u6 or 0)
+        if self.match_proved and self.venue_filled_u6 is None:
+            said_u6 = self.size_u6
+        return max(min(said_u6, self.size_u6) - self.filled_u6, 0)
 
     @property
     def exposure_u6(self) -> int:
@@ -165,5 +194,5 @@ class OwnOrder(msgspec.Struct, kw_only=True):
         if self.state.is_over:
             return 0
         if not self.state.occupies_slot and self.venue_filled_u6 is not None:
-            return max(min(self.venue_filled_u6, self.size_u6) - self.filled_u6, 0)
+            return self.owed_u6
         return self.leaves_u6

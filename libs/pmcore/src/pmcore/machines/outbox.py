@@ -1,7 +1,7 @@
 """An order's way through the executor: one table, nothing else moves a state.
 
-`RESTING` means that the venue took the order and that we heard of no end; the executor is told
-of no fills, so a filled order stays here until somebody asks for it.
+`RESTING` means that the venue took the order and that we heard of no end. The executor is told of
+no fills, so a filled order stays here until its list no longer shows it; then the venue is asked.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class OutboxTrigger(StrEnum):
     UNCLEAR = "unclear"
     CANCEL = "cancel"
     GONE = "gone"
+    DOUBTED = "doubted"
 
 
 _S, _T = OutboxState, OutboxTrigger
@@ -55,6 +56,10 @@ TRANSITIONS: dict[tuple[OutboxState, OutboxTrigger], OutboxState] = {
     (_S.CANCELLING, _T.UNCLEAR): _S.RESOLVING,  # "not found or already canceled", venue.md 1.5
     (_S.RESOLVING, _T.GONE): _S.DONE,
     (_S.RESOLVING, _T.REFUSED): _S.DONE,
+    # not in the venue's list: asked about; and asked again how much was filled, after its end
+    (_S.RESTING, _T.DOUBTED): _S.RESOLVING,
+    (_S.DONE, _T.DOUBTED): _S.RESOLVING,
+    (_S.RESOLVING, _T.ACCEPTED): _S.RESTING,
 }
 
 BEFORE_POST = frozenset({_S.WAITING, _S.SIGNING, _S.RECORDING})

@@ -80,13 +80,18 @@ class OrderCancelled(Message, frozen=True, kw_only=True):
 
 
 class CancelFailed(Message, frozen=True, kw_only=True):
-    """A cancel did not work. ALREADY_MATCHED and NOT_FOUND mean: nothing rests, ask what it was."""
+    """A cancel did not work. ALREADY_MATCHED and NOT_FOUND mean: nothing rests.
+
+    `filled_u6` is what the venue says was matched in all, None when it was not asked or did not
+    say; then the same order may be asked about again by another `CancelOrders`.
+    """
 
     slug: str
     client_order_id: str
     reason: Reason
     text: str = ""
     ts_exec_ns: int
+    filled_u6: int | None = None
 
 
 class WindowFlat(Message, frozen=True, kw_only=True):

@@ -26,13 +26,18 @@ class SubmitOrder(Message, frozen=True, kw_only=True):
 
 
 class CancelOrders(Message, frozen=True, kw_only=True):
-    """Cancel these orders, by our ids, in one batch."""
+    """Cancel these orders, by our ids, in one batch; of one that is gone, say what was matched.
+
+    `order_hashes` are the venue's ids in the same order, "" where none is known yet: so an executor
+    that was restarted can ask about an order that it does not remember.
+    """
 
     slug: str
     client_order_ids: tuple[str, ...]
     reason: str
     ts_step_ns: int
     ts_cause_ns: int = 0
+    order_hashes: tuple[str, ...] = ()
 
 
 class CancelWindow(Message, frozen=True, kw_only=True):

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     MARKET_NOT_READY = "market_not_ready"
     AUTH = "auth"
     BANNED = "banned"
+    REGION_BLOCKED = "region_blocked"
     CLOSED_ONLY = "closed_only"
     VERSION_MISMATCH = "version_mismatch"
     INVALID_ORDER = "invalid_order"
@@ -91,9 +92,11 @@ class Reason(StrEnum):
     CANCEL_ONLY = "cancel_only"
     TRADING_DISABLED = "trading_disabled"
     VENUE_ERROR = "venue_error"
+    REFUSED = "refused"  # this request, in words that we do not know
     # the road
     TIMEOUT = "timeout"
     TRANSPORT = "transport"
+    EDGE_PAGE = "edge_page"  # a page of whatever stands in front of the venue
     # we refused before sending
     EXPIRED = "expired"
     HALTED = "halted"

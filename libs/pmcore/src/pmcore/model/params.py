@@ -69,7 +69,9 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     stop_new_risk_ns: int | None = None
     cancel_before_close_ns: int = 5 * NS_PER_S
     settle_grace_ns: int = 180 * NS_PER_S
-    agree_timeout_ns: int = 1 * NS_PER_S
+    agree_timeout_ns: int = 1 * NS_PER_S  # then the executor is asked what became of an order
+    account_timeout_ns: int = 10 * NS_PER_S  # then the account is not trusted
+    settle_timeout_ns: int = 120 * NS_PER_S  # MATCHED for longer than this is told
     answer_timeout_ns: int = 5 * NS_PER_S
     cross_backoff_ns: int = 250 * NS_PER_MS
     cross_backoff_max_ns: int = 2 * NS_PER_S

@@ -12,6 +12,8 @@ from pmcore.model.errors import MalformedInputError
 
 PRICE_ONE_E4 = 10_000
 SHARE_U6 = 1_000_000
+MATCHED_DUST_U6 = 100_000
+"""A tenth of a share: an order that the venue calls MATCHED may miss less than this."""
 DOLLAR_U6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000

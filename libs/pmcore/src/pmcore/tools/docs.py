@@ -32,9 +32,10 @@ STATES: Mapping[OrderState, str] = {
     OrderState.UNKNOWN: "the POST may or may not have arrived; the executor asks",
     OrderState.GONE_REST: "REST says that it is gone; the user channel has not said so yet",
     OrderState.GONE_USER: "the user channel says that it is gone; REST has not said so yet",
+    OrderState.GONE_BOTH: "both say that it is gone; its fills are not accounted for yet",
     OrderState.FILLED: "all of it is in the ledger",
     OrderState.FAILED: "denied here or refused by the venue",
-    OrderState.CLOSED: "both agree that it is gone, or the venue was asked, or silence was enough",
+    OrderState.CLOSED: "it is gone, and all that was matched of it is in the ledger",
 }
 TRIGGERS: Mapping[OrderTrigger, str] = {
     OrderTrigger.SUBMITTING: "`OrderSubmitting`",
@@ -43,9 +44,10 @@ TRIGGERS: Mapping[OrderTrigger, str] = {
     OrderTrigger.UNKNOWN: "`OrderUnknown`",
     OrderTrigger.REST_GONE: "`OrderCancelled`, or `CancelFailed` with already_matched or not_found",
     OrderTrigger.USER_PLACED: "`OrderUpdated` PLACEMENT, or a part of it was filled",
-    OrderTrigger.USER_GONE: "`OrderUpdated` CANCELLATION",
+    OrderTrigger.USER_GONE: "`OrderUpdated` CANCELLATION, or any that says matched",
+    OrderTrigger.MATCH_SEEN: "anybody who says that shares were matched, when the order was over",
     OrderTrigger.FILLED: "the ledger has all of its shares",
-    OrderTrigger.AGREED: "`WindowFlat`, or nothing more can come of it, or time is up",
+    OrderTrigger.AGREED: "how much was matched is known, and the ledger has all of it",
 }
 
 

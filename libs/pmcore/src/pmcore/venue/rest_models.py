@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -28,7 +29,15 @@ LAST_CURSOR = "LTE="
 _ACCEPTED = frozenset({"live", "matched", "delayed"})
 _MS_PER_S = 1_000
 
+_BY_REGION: tuple[tuple[str, Reason], ...] = (
+    ("your region", Reason.REGION_BLOCKED),
+    ("your country", Reason.REGION_BLOCKED),
+    ("country or region", Reason.REGION_BLOCKED),
+    ("your jurisdiction", Reason.REGION_BLOCKED),
+    ("geoblock", Reason.REGION_BLOCKED),
+)
 _BY_TEXT: tuple[tuple[str, Reason], ...] = (
+    *_BY_REGION,
     ("order_version_mismatch", Reason.VERSION_MISMATCH),
     ("order crosses book", Reason.POST_ONLY_CROSSES),
     ("crosses the book", Reason.POST_ONLY_CROSSES),
@@ -57,6 +66,11 @@ _BY_TEXT: tuple[tuple[str, Reason], ...] = (
     ("api key", Reason.AUTH),
     ("request headers", Reason.AUTH),
     ("maker address not allowed", Reason.AUTH),
+    ("invalid order payload", Reason.INVALID_ORDER),
+    ("invalid signature", Reason.INVALID_ORDER),
+    ("invalid nonce", Reason.INVALID_ORDER),
+    ("invalid expiration", Reason.INVALID_ORDER),
+    ("invalid amount", Reason.INVALID_ORDER),
 )
 _BY_CODE = {
     "post_only_mode": Reason.POST_ONLY_MODE,
@@ -68,9 +82,14 @@ _BY_STATUS = {
     401: Reason.AUTH,
     403: Reason.AUTH,
     404: Reason.NOT_FOUND,
+    408: Reason.TIMEOUT,
     425: Reason.RESTARTING,
     429: Reason.RATE_LIMITED,
+    451: Reason.REGION_BLOCKED,
 }
+_SAID_BY_ANYBODY = frozenset({401, 408, 425, 429, 451})
+"""Statuses that mean the same whoever says them, the venue or what stands in front of it."""
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
 _MODES = {
     Reason.POST_ONLY_MODE: VenueMode.POST_ONLY,
     Reason.CANCEL_ONLY: VenueMode.CANCEL_ONLY,
@@ -209,8 +228,23 @@ def parse_cancel_response(value: object) -> CancelResult:
 
 
 def heartbeat_id_of(value: object) -> str:
-    """The id that the next heartbeat must carry: of a 200, or the expected one of a 400 (8)."""
+    """The id that the next heartbeat must carry, of an accepted one (8)."""
     return text_of(as_object(value), "heartbeat_id")
+
+
+def expected_heartbeat_id(value: object) -> str:
+    """The id that a refused heartbeat (400) should have carried.
+
+    "" when the venue expects the first of a new chain: it names no id then, because it dropped
+    ours. Raise `MalformedInputError` for a 400 that is not about the id.
+    """
+    item = as_object(value)
+    told = item.get("heartbeat_id")
+    if isinstance(told, str) and told:
+        return told
+    if is_absent(told) and "heartbeat" in error_text(item).lower():
+        return ""
+    raise MalformedInputError("bad_heartbeat", str(value)[:80])
 
 
 def parse_balance_u6(value: object) -> int:
@@ -223,9 +257,11 @@ def parse_balance_u6(value: object) -> int:
 
 
 def error_text(body: object) -> str:
-    """The words of an error answer, under whichever key they came."""
+    """The words of an error answer, under whichever key they came; of a web page, its title."""
     if isinstance(body, str):
-        return body
+        title = _TITLE.search(body) if is_page(body) else None
+        named = f": {title.group(1).strip()}" if title else ""
+        return f"a web page, not the venue's answer{named}" if is_page(body) else body
     if isinstance(body, dict):
         for key in ("error", "error_msg", "errorMsg", "message"):
             if text := optional_text(body, key):
@@ -233,10 +269,17 @@ def error_text(body: object) -> str:
     return ""
 
 
-def classify_error(status: int, body: object, *, retry_after: str | None = None) -> VenueRefusal:
-    """What an answer other than 200 means; by code, then status, then words (venue.md 1.6, 1.7).
+def is_page(body: object) -> bool:
+    """Whether an answer is a web page: of a network in front of the venue, not of the venue."""
+    return isinstance(body, str) and body.lstrip().startswith("<")
 
-    `retry_after` is the header. VENUE_ERROR leaves open whether an order got in.
+
+def classify_error(status: int, body: object, *, retry_after: str | None = None) -> VenueRefusal:
+    """What an answer other than 200 means; by code, then words, then status (venue.md 1.6, 1.7).
+
+    A refusal of us (AUTH, BANNED, REGION_BLOCKED ...), of this request (its own reason, or REFUSED
+    in words that we do not know), or an EDGE_PAGE: not the venue's answer at all. `retry_after`
+    is the header. VENUE_ERROR, EDGE_PAGE and TIMEOUT leave open whether an order got in.
     """
     reason = _reason_of(status, body)
     return VenueRefusal(reason, _MODES.get(reason), _retry_after_ms(body, retry_after))
@@ -246,21 +289,31 @@ def _reason_of(status: int, body: object) -> Reason:
     code = optional_text(body, "code").lower() if isinstance(body, dict) else ""
     if code in _BY_CODE:
         return _BY_CODE[code]
-    by_text = _reason_of_text(error_text(body))
-    if status == 503 or status < 500:
-        return by_text or _BY_STATUS.get(status) or _other(status)
-    return _other(status)
+    if status >= 500 and (status != 503 or is_page(body)):
+        return Reason.VENUE_ERROR
+    if is_page(body):  # its words are nobody's we know, but a region is named plainly
+        by_text = _reason_of_text(str(body), _BY_REGION)
+    else:
+        by_text = _reason_of_text(error_text(body))
+    return by_text or _reason_of_status(status, body)
 
 
-def _other(status: int) -> Reason:
+def _reason_of_status(status: int, body: object) -> Reason:
+    """What an answer means whose words say nothing to us."""
     if status >= 500:
         return Reason.VENUE_ERROR
-    return Reason.INVALID_ORDER if status >= 400 else Reason.UNKNOWN
+    if status < 400:
+        return Reason.UNKNOWN
+    if status in _SAID_BY_ANYBODY and not (status == 401 and is_page(body)):
+        return _BY_STATUS[status]
+    if isinstance(body, str) or (status == 403 and not error_text(body)):
+        return Reason.EDGE_PAGE
+    return _BY_STATUS.get(status, Reason.REFUSED)
 
 
-def _reason_of_text(text: str) -> Reason | None:
+def _reason_of_text(text: str, table: tuple[tuple[str, Reason], ...] = _BY_TEXT) -> Reason | None:
     lowered = text.lower()
-    return next((reason for words, reason in _BY_TEXT if words in lowered), None)
+    return next((reason for words, reason in table if words in lowered), None)
 
 
 def _retry_after_ms(body: object, header: str | None) -> int | None:
