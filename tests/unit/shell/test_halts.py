@@ -172,8 +172,8 @@ async def test_a_resume_of_before_the_halt_does_not_undo_the_file(
     await world.lever(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
-    backlog = [Halt(reason="old", by="me", ts_recv_ns=0), Resume(by="x", ts_recv_ns=resumed_ns)]
-    await world.lever(again).load(backlog)
+    resumed = Resume(by="x", ts_recv_ns=resumed_ns)
+    await world.lever(again).load([Halt(reason="old", by="me", ts_recv_ns=0), resumed])
     assert again.heard == (["halt enough"] if halted else [])
     assert world.stored is halted
     assert not world.file.exists()
