@@ -39,6 +39,8 @@ def round_down(node: cst.UnaryOperation) -> Iterator[cst.CSTNode]:
             ) as division,
         ):
             yield division.with_changes(left=numerator)
+        case _:
+            pass
 
 
 def drop_operand(node: cst.BooleanOperation) -> Iterator[cst.CSTNode]:
@@ -103,6 +105,8 @@ def drop_statement(node: cst.BaseSmallStatement) -> Iterator[cst.CSTNode]:
             yield cst.Pass()
         case cst.AugAssign():
             yield cst.Pass()
+        case _:
+            pass
 
 
 def _without(elements: Sequence[cst.BaseElement], at: int) -> list[cst.BaseElement]:
@@ -143,7 +147,8 @@ def is_left_alone(node: cst.CSTNode) -> bool:
             return True
         case cst.Call():
             return _is_left_alone(node)
-    return False
+        case _:
+            return False
 
 
 def is_table_of_facts(node: cst.CSTNode) -> bool:
@@ -154,7 +159,8 @@ def is_table_of_facts(node: cst.CSTNode) -> bool:
             | cst.AnnAssign(target=cst.Name(value=name))
         ):
             return name.isupper()
-    return False
+        case _:
+            return False
 
 
 def _is_left_alone(call: cst.Call) -> bool:
@@ -168,4 +174,5 @@ def _is_left_alone(call: cst.Call) -> bool:
             attr=cst.Name(value=level),
         ):
             return level in _LOG_LEVELS
-    return False
+        case _:
+            return False

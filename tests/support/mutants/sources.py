@@ -45,7 +45,7 @@ class Mutant:
     def code(self) -> str:
         """The whole broken file."""
         broken = self.unit.deep_replace(self.node, self.instead)
-        tree = self.module.deep_replace(self.unit, broken)  # type: ignore[arg-type] # same kind
+        tree = self.module.deep_replace(self.unit, broken)
         assert isinstance(tree, cst.Module)
         return tree.code
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pmcore.model.errors import Reason
@@ -11,7 +13,8 @@ from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.ports import PostAnswer
 from pmexecutor.signer import OrderSigner
-from support.builders import T0_NS
+from support.builders import T0_NS, window
+from support.executions import submit
 
 
 def refused(status: int, body: object) -> PostAnswer:
@@ -52,5 +55,7 @@ async def test_closing_the_venue_closes_its_connections() -> None:
         chain_id=137,
         timeouts=Timeouts(post_s=1.0, read_s=1.0),
     )
+    ticket = venue.sign(submit("a"), window())
+    assert json.loads(ticket.body)["order"]["timestamp"] == str(T0_NS // 1_000_000)
     await venue.close()
     assert vars(http)["_client"].is_closed

@@ -11,6 +11,7 @@ from pmcore.shell.halts import HaltLever
 from pmcore.shell.logs import configure_logs
 from pmcore.sim.bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
+from pmcore.wire.codec import decode_entry
 
 _NOW_NS = 1_000
 
@@ -172,11 +173,19 @@ async def test_a_resume_of_before_the_halt_does_not_undo_the_file(
     await world.lever(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
-    backlog: list[Halt | Resume] = [
-        Halt(reason="old", by="me", ts_recv_ns=0),
-        Resume(by="x", ts_recv_ns=resumed_ns),
-    ]
-    await world.lever(again).load(backlog)
+    resumed = Resume(by="x", ts_recv_ns=resumed_ns)
+    await world.lever(again).load([Halt(reason="old", by="me", ts_recv_ns=0), resumed])
     assert again.heard == (["halt enough"] if halted else [])
     assert world.stored is halted
     assert not world.file.exists()
+
+
+async def test_a_halt_is_told_to_all_others(world: _World, service: _Service) -> None:
+    await world.lever(service).halt("enough", "me")
+    ctl = keys.ctl("acct")
+    entries = world.store.stream(ctl)
+    (told,) = (
+        decode_entry(ctl, "", entries.fields(entry_id)).message
+        for entry_id in entries.after((0, 0), 10)
+    )
+    assert told == Halt(reason="enough", by="me", ts_recv_ns=_NOW_NS)
