@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from pmcore.engine.decision import decide_commands
@@ -13,10 +14,11 @@ from pmcore.messages.control import Halt
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState
-from pmcore.messages.user import UserChannelState
+from pmcore.messages.user import OrderUpdateKind, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import LimitParams, OfiParams
+from pmcore.model.units import NS_PER_S
 from support.builders import at, book, fill, params, trade
 from support.desk import Desk, quoting_desk
 
@@ -172,6 +174,23 @@ def order_cap() -> Desk:
     return desk
 
 
+def matched_but_not_told() -> Desk:
+    """The hedge's own event says 5 of 5 matched; no trade tells it."""
+    desk = quoting_desk()
+    (up, _), (down, _) = desk.resting(UP), desk.resting(DOWN)
+    desk.batch(2, desk.filled(2, up, UP, "5", "0.47"))
+    matched = desk.user_order(2.1, down, OrderUpdateKind.UPDATE, matched=5_000_000)
+    desk.batch(2.1, msgspec.structs.replace(matched, token_id=desk.window.down_token_id))
+    desk.books(2.5, *BOOKS)
+    return desk
+
+
+def never_told() -> Desk:
+    desk = matched_but_not_told()
+    desk.books(2.2 + params().account_timeout_ns / NS_PER_S, *BOOKS)
+    return desk
+
+
 def debounce() -> Desk:
     desk = started()
     for outcome in (UP, DOWN):
@@ -228,6 +247,7 @@ CASES: dict[Obstacle, tuple[Callable[[], Desk], str]] = {
     Obstacle.WINDOW_STATE: (before_the_open, "pre_open"),
     Obstacle.FEED: (feed_away, "market feed resyncing: reconnected"),
     Obstacle.USER_CHANNEL: (user_away, "user channel down"),
+    Obstacle.UNACCOUNTED_FILLS: (never_told, "not accounted for"),
     Obstacle.CLOSED_ONLY: (closed_only, "closed-only"),
     Obstacle.TOXIC: (toxic, "up +2 shares, threshold 1"),
     Obstacle.FIRST_BOOK: (no_book, "first whole book"),
@@ -242,7 +262,8 @@ CASES: dict[Obstacle, tuple[Callable[[], Desk], str]] = {
     Obstacle.HEDGE_WITHOUT_PRICE: (hedge_too_dear, "PM_PAIR_TARGET=0.99"),
     Obstacle.GATE: (closed_gate, "waiting for the venue's first heartbeat"),
     Obstacle.VENUE_MODE: (venue_mode, "cancel_only"),
-    Obstacle.ORDER_CAP: (order_cap, "0 orders were sent"),
+    Obstacle.ORDER_CAP: (order_cap, "0 orders were placed"),
+    Obstacle.TRADE_AWAITED: (matched_but_not_told, "waiting for the trade of matched down shares"),
     Obstacle.DEBOUNCE: (debounce, "PM_DEBOUNCE_MS=200"),
     Obstacle.BACK_OFF: (back_off, "balance: why"),
     Obstacle.RISK: (risk, "could break net_diff"),
@@ -257,7 +278,7 @@ def test_every_obstacle_has_its_case() -> None:
 def test_the_true_obstacle_is_named(obstacle: Obstacle) -> None:
     make, words = CASES[obstacle]
     desk = make()
-    side = DOWN if obstacle in (Obstacle.HEDGE_WITHOUT_PRICE,) else UP
+    side = DOWN if obstacle in (Obstacle.HEDGE_WITHOUT_PRICE, Obstacle.TRADE_AWAITED) else UP
     why = desk.session.whys[side]
     assert (why.obstacle, words in why.sentence) == (obstacle, True), why
     view = desk.engine.view()

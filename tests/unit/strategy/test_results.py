@@ -73,6 +73,7 @@ async def test_a_profit_is_only_what_is_called_so(bus: MemoryBus) -> None:
     await later.load()
     assert later.as_view(TODAY_NS, -1_000_000) == {
         "profit_today": 1.25,
+        "unsettled_today": 0.0,
         "worst_case_profit_today": -2.1,
         "windows_settled_today": 2,
         "winners_unknown_today": 1,
