@@ -16,7 +16,7 @@ from pmcore.engine.execution_io import RateHeaders
 from pmcore.model.errors import MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.net import is_loopback
-from pmcore.venue.fields import decode_json
+from pmcore.venue.fields import decode_json, natural_of
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 
 MAX_CONNECTIONS = 64
@@ -135,5 +135,5 @@ def _rate(headers: httpx.Headers) -> RateHeaders | None:
         remaining = int(headers["poly-ratelimit-remaining"])
     except (KeyError, ValueError):
         return None
-    reset = headers.get("poly-ratelimit-reset", "")
-    return RateHeaders(remaining, int(reset) * NS_PER_S if reset.isdigit() else None)
+    reset_s = natural_of(headers.get("poly-ratelimit-reset", ""))
+    return RateHeaders(remaining, None if reset_s is None else reset_s * NS_PER_S)

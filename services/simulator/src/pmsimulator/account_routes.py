@@ -10,6 +10,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.sim.ports import TradeRecord
 from pmcore.sim.rows import open_order_row, trade_row
 from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import FIRST_CURSOR, NO_ORDER, VenueError, answer, not_found, page
 from pmsimulator.credentials import KeyRing
 from pmsimulator.door import Door
@@ -162,6 +163,7 @@ def _is_wanted(trade: TradeRecord, wanted: dict[str, str]) -> bool:
 
 
 def _seconds(text: str) -> int:
-    if not text.isdigit():
+    number = natural_of(text)
+    if number is None:
         raise VenueError(400, f"invalid timestamp: {text[:20]}")
-    return int(text)
+    return number

@@ -122,7 +122,7 @@ async def _converse(
 async def _read(
     world: World, socket: WebSocket, outbox: Outbox, handle: Callable[[_Request], None]
 ) -> None:
-    async for text in socket.iter_text():
+    while (text := await _next_text(world, socket)) is not None:
         if text == "PING":
             outbox.put_text("PONG")
             continue
@@ -132,6 +132,16 @@ async def _read(
             world.subscriptions.unusable_requests += 1
             continue
         handle(request)
+
+
+async def _next_text(world: World, socket: WebSocket) -> str | None:
+    """The next text message, None at the end. Binary messages are counted and ignored."""
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        text: str | None = message.get("text")
+        if text is not None:
+            return text
+        world.subscriptions.unusable_requests += 1
+    return None
 
 
 async def _write(socket: WebSocket, outbox: Outbox) -> None:
@@ -155,11 +165,11 @@ def _market(world: World, subscriber: MarketSubscriber, request: _Request) -> No
     if not wants_market or request.level not in _LEVELS:
         world.subscriptions.unusable_requests += 1
         return
-    if len(request.assets_ids) > _MOST_ASSETS:
+    asset_count = len(subscriber.asset_ids | set(request.assets_ids))
+    if asset_count > _MOST_ASSETS:
         raise _SendAwayError(_MESSAGE_TOO_BIG)
     if request.custom_feature_enabled is not None:
         subscriber.custom_features = request.custom_feature_enabled
-    asset_count = len(subscriber.asset_ids | set(request.assets_ids))
     dump = request.initial_dump and asset_count <= _MOST_ASSETS_WITH_DUMP
     world.subscribe(subscriber, request.assets_ids, dump=dump)
 
@@ -175,6 +185,8 @@ def _user(
         subscriber = joined[0]
         if subscriber.markets is not None:
             if request.operation == "subscribe":
+                if len(subscriber.markets | set(request.markets)) > _MOST_ASSETS:
+                    raise _SendAwayError(_MESSAGE_TOO_BIG)
                 subscriber.markets.update(request.markets)
             elif request.operation == "unsubscribe":
                 subscriber.markets.difference_update(request.markets)

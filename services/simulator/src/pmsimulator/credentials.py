@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import msgspec
 from eth_utils.address import to_checksum_address
 
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import VenueError
 from pmsimulator.signatures import BadSignatureError, auth_signer
 
@@ -122,13 +123,14 @@ class KeyRing:
 
     def _prove_address(self, headers: Mapping[str, str]) -> Credentials:
         address, nonce = headers.get("POLY_ADDRESS", ""), headers.get("POLY_NONCE", "0")
-        if not nonce.isdigit() or int(nonce) >= 1 << (8 * _NONCE_BYTES):
+        number = natural_of(nonce)
+        if number is None or number >= 1 << (8 * _NONCE_BYTES):
             raise VenueError(401, BAD_L1_HEADERS)
         try:
             signer = auth_signer(
                 address=address,
                 timestamp=headers.get("POLY_TIMESTAMP", ""),
-                nonce=int(nonce),
+                nonce=number,
                 signature=headers.get("POLY_SIGNATURE", ""),
                 chain_id=self._chain_id,
             )
@@ -136,7 +138,7 @@ class KeyRing:
             raise VenueError(401, BAD_L1_HEADERS) from error
         if signer.lower() != address.lower():
             raise VenueError(401, BAD_L1_HEADERS)
-        return credentials_for(signer, int(nonce))
+        return credentials_for(signer, number)
 
 
 def _mac(purpose: bytes, identity: bytes) -> bytes:

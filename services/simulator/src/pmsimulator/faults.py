@@ -10,6 +10,7 @@ import msgspec
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.sim.faults import FaultPlan, TransportFaults, strikes
+from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import VenueError
 
 _ORDER_PATHS = ("/order", "/orders")
@@ -52,13 +53,13 @@ def read_faults(body: bytes | str) -> FaultRequest:
     """What is not named is no fault; raise `MalformedInputError` saying what is wrong."""
     door_fields = set(DoorFaults.__struct_fields__)
     try:
-        fields = msgspec.json.decode(body or b"{}", type=dict[str, object])
+        fields = decode_json_as(body or b"{}", dict[str, object])
         of_door = {name: value for name, value in fields.items() if name in door_fields}
         of_plan = {name: value for name, value in fields.items() if name not in door_fields}
         return FaultRequest(
             msgspec.convert(of_plan, FaultPlan), msgspec.convert(of_door, DoorFaults)
         )
-    except msgspec.DecodeError as error:  # a ValidationError is one too
+    except (MalformedInputError, msgspec.ValidationError) as error:
         raise MalformedInputError("bad_faults", str(error)) from error
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmcore.sim.ports import Listing
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import VenueError, answer, not_found
 from pmsimulator.catalogue import FIRST, Place, Wanted
 from pmsimulator.gamma import MAX_PAGE, Json, gamma_event, gamma_market, id_of_series
@@ -88,9 +89,10 @@ def _page(world: World, request: Request) -> tuple[list[Listing], bool]:
 
 
 def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    number = natural_of(text)
+    if number is None:
         raise VenueError(_BAD, f"invalid {name}")
-    return int(text)
+    return number
 
 
 def _encode_cursor(listing: Listing) -> str:

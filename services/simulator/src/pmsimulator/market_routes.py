@@ -18,6 +18,7 @@ from pmcore.model.units import (
     parse_price_e4,
 )
 from pmcore.sim.ports import Listing
+from pmcore.venue.fields import natural_of
 from pmsimulator.answers import (
     NO_BOOK,
     NO_MARKET,
@@ -198,10 +199,7 @@ def _add_history_route(router: APIRouter, world: World) -> None:
         if "interval" in query:
             start_s = interval_start_s(query["interval"], now_s)
         elif "startTs" in query and "endTs" in query:
-            start_s, end_s = (
-                int(query[name]) if query[name].isdecimal() else None
-                for name in ("startTs", "endTs")
-            )
+            start_s, end_s = (natural_of(query[name]) for name in ("startTs", "endTs"))
         else:
             start_s = None
         if start_s is None or end_s is None:

@@ -14,7 +14,7 @@ from pmcore.model.market import Protocol, Window
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
 from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
 from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
-from pmcore.venue.fields import decode_json, decode_json_as
+from pmcore.venue.fields import decode_json, decode_json_as, natural_of
 from pmsimulator.answers import BAD_PAYLOAD, VenueError
 from pmsimulator.credentials import Credentials
 from pmsimulator.signatures import BadSignatureError, order_digest, order_signer
@@ -132,9 +132,10 @@ def _payload_error(body: bytes) -> VenueError:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    number = natural_of(text)
+    if number is None:
         raise VenueError(400, BAD_PAYLOAD)
-    return int(text)
+    return number
 
 
 def _content(order: SignedOrder) -> OrderContent:

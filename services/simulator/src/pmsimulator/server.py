@@ -24,6 +24,7 @@ from pmcore.shell.web import QuietServer
 _FRAMES = "pmsimulator.frames"
 _ABORT = "pmsimulator.abort"
 _GRACE_S = 2
+_NOT_UTF8 = 1007
 
 
 def text_frame(text: str) -> bytes:
@@ -85,6 +86,15 @@ class _Connection(H11Protocol):
 
 
 class _FrameProtocol(WebSocketsSansIOProtocol):
+    def send_receive_event_to_app(self) -> None:
+        """End a connection that sends text which is not UTF-8; uvicorn would log a traceback."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(_NOT_UTF8)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     async def send(self, message) -> None:  # type: ignore[no-untyped-def]  # uvicorn's private union
         frames = message.get(_FRAMES)
         if frames is None:
@@ -94,3 +104,11 @@ class _FrameProtocol(WebSocketsSansIOProtocol):
         if self.disconnected or self.close_sent or self.transport.is_closing():
             raise ClientDisconnected
         self.transport.write(frames)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

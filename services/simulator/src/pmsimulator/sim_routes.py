@@ -17,6 +17,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.units import format_price, format_qty, parse_price_e4, parse_qty_u6
 from pmcore.sim.controls import PositionResult
 from pmcore.sim.faults import FaultPlan
+from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import NO_MARKET, VenueError, answer
 from pmsimulator.faults import DoorFaults, DoorKeeper, FaultRequest, read_faults
 from pmsimulator.world import World
@@ -140,6 +141,6 @@ def _parsed(parse: Callable[[str], int], text: str) -> int:
 
 def _decode(body: bytes, wanted: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json_as(body, wanted)
+    except MalformedInputError as error:
         raise VenueError(400, str(error)) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
@@ -46,6 +47,11 @@ def control_token(given: str | None, data_dir: Path) -> str:
     return token
 
 
+async def _answer_bad_body(_request: Request, _error: Exception) -> JSONResponse:
+    """Never repeats the body: it may hold bytes that no JSON can carry."""
+    return JSONResponse({"error": 'the body must be {"reason": "1 to 200 characters"}'}, 422)
+
+
 def create_control_app(
     *,
     token: str,
@@ -56,6 +62,7 @@ def create_control_app(
 ) -> FastAPI:
     """Build the app; pages that describe it are off."""
     app = FastAPI(title=f"pm {metrics.service}", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(RequestValidationError, _answer_bad_body)
 
     def authorize(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

@@ -10,7 +10,7 @@ import httpx
 
 from pmcore.model.errors import MalformedInputError, Sent, TransportError
 from pmcore.shell.net import is_loopback
-from pmcore.venue.fields import decode_json
+from pmcore.venue.fields import decode_json, natural_of
 
 DEADLINE_S = 10.0
 MAX_BYTES = 32 * 1024 * 1024
@@ -86,5 +86,5 @@ def _failure(text: str) -> TransportError:
 
 
 def _retry_after_ms(response: httpx.Response) -> int | None:
-    text = response.headers.get("retry-after", "")
-    return int(text) * 1000 if text.isdigit() else None
+    seconds = natural_of(response.headers.get("retry-after", ""))
+    return None if seconds is None else seconds * 1000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +27,8 @@ _SAFE_DEPTH = 5_000
 _SECONDS_DIGITS = 11
 _MS_DIGITS = 14
 _MAX_DIGITS = 19
+_LONGEST_NUMBER = 78
+_NOISE = Decimal("1e-9")
 
 
 def decode_json(raw: str | bytes) -> object:
@@ -114,6 +116,29 @@ def qty_u6_of(value: object) -> int:
     return parse_qty_u6(value if isinstance(value, str) else decimal_text(value, "bad_size"))
 
 
+def near_price_e4_of(value: object) -> int:
+    """A price as `price_e4_of`, also one off its grid by less than 1e-9: binary floats do that."""
+    return parse_price_e4(_without_noise(value, 4, "bad_price"))
+
+
+def near_qty_u6_of(value: object) -> int:
+    """A size as `qty_u6_of`, also one off its grid by less than 1e-9."""
+    return parse_qty_u6(_without_noise(value, 6, "bad_size"))
+
+
+def _without_noise(value: object, decimals: int, reason: str) -> str:
+    text = decimal_text(value, reason)
+    try:
+        number = Decimal(text if text.isascii() and len(text) <= _LONGEST_NUMBER else "")
+        nearest = round(number, decimals)
+        close = abs(nearest - number) < _NOISE
+    except (InvalidOperation, OverflowError, ValueError) as error:
+        raise MalformedInputError(reason, text[:40]) from error
+    if not close:
+        raise MalformedInputError(reason, text[:40])
+    return format(nearest, "f")
+
+
 def tick_e4_of(value: object) -> int:
     """A tick size: it divides one dollar and is at most a tenth; `bad_tick`."""
     try:
@@ -123,6 +148,16 @@ def tick_e4_of(value: object) -> int:
     if not 0 < tick_e4 <= PRICE_ONE_E4 // 10 or PRICE_ONE_E4 % tick_e4:
         raise MalformedInputError("bad_tick", str(value)[:40])
     return tick_e4
+
+
+def natural_of(text: str) -> int | None:
+    """A whole number of at most 78 ASCII digits (256 bits), else None.
+
+    `str.isdigit` alone also takes digits that `int` refuses, and `int` refuses very long texts.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        return None
+    return int(text)
 
 
 def is_absent(value: object) -> bool:
@@ -145,11 +180,12 @@ def time_ns_of(value: object) -> int:
     if isinstance(value, str) and not value.isdigit():
         return _iso_ns(value)
     text = decimal_text(value, "bad_timestamp")
-    if not text.isascii() or not text.isdigit() or int(text) == 0 or len(text) > _MAX_DIGITS:
+    number = natural_of(text)
+    if not number or len(text) > _MAX_DIGITS:
         raise MalformedInputError("bad_timestamp", text[:40])
     if len(text) <= _SECONDS_DIGITS:
-        return int(text) * NS_PER_S
-    return int(text) * (NS_PER_MS if len(text) <= _MS_DIGITS else 1)
+        return number * NS_PER_S
+    return number * (NS_PER_MS if len(text) <= _MS_DIGITS else 1)
 
 
 def _iso_ns(text: str) -> int:

@@ -20,6 +20,7 @@ from pmcore.venue.fields import (
     as_object,
     decode_json,
     is_absent,
+    natural_of,
     price_e4_of,
     qty_u6_of,
     text_of,
@@ -151,7 +152,7 @@ def condition_id_of(value: object) -> str:
 
 def token_id_of(value: object) -> str:
     """A token or position id: decimal digits; `bad_token_ids`."""
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit():
+    if not isinstance(value, str) or natural_of(value) is None:
         raise MalformedInputError("bad_token_ids", str(value)[:80])
     return value
 

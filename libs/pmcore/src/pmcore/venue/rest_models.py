@@ -15,6 +15,7 @@ from pmcore.venue.fields import (
     as_list,
     as_object,
     is_absent,
+    natural_of,
     optional_text,
     price_e4_of,
     qty_u6_of,
@@ -215,9 +216,10 @@ def heartbeat_id_of(value: object) -> str:
 def parse_balance_u6(value: object) -> int:
     """`GET /balance-allowance` to millionths of pUSD or shares."""
     text = text_of(as_object(value), "balance")
-    if not text.isascii() or not text.isdigit():
+    balance_u6 = natural_of(text)
+    if balance_u6 is None:
         raise MalformedInputError("bad_balance", text[:40])
-    return int(text)
+    return balance_u6
 
 
 def error_text(body: object) -> str:
