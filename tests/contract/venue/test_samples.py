@@ -164,11 +164,16 @@ def test_two_orders_of_one_wallet_in_one_trade() -> None:
     assert [fill.price_e4 for fill in found] == [4000, 3000]
 
 
-def test_a_trade_as_taker_is_no_fill_of_ours() -> None:
-    assert (
-        user("ws_user_trade_taker_matched.json", api_key="3e2c94ca-8124-c4c1-c7ea-be1ea21b71fe")
-        == []
+def test_a_trade_as_taker_is_a_fill_at_the_top_levels_price() -> None:
+    (fill,) = user(
+        "ws_user_trade_taker_matched.json", api_key="3e2c94ca-8124-c4c1-c7ea-be1ea21b71fe"
     )
+    raw = load("ws_user_trade_taker_matched.json")
+    assert isinstance(fill, FillReported)
+    assert fill.order_hash == raw["taker_order_id"]
+    assert fill.token_id == raw["asset_id"]
+    assert fill.price_e4 == round(float(raw["price"]) * 10_000)
+    assert fill.size_u6 == round(float(raw["size"]) * 1_000_000)
 
 
 def test_gamma_listing() -> None:

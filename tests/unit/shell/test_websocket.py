@@ -139,12 +139,13 @@ async def test_a_socket_without_any_frame_is_dropped(peer: VenuePeer) -> None:
         await peer.socket()
 
 
-async def test_binary_frames_are_not_passed_on(peer: VenuePeer) -> None:
+async def test_a_binary_frame_is_passed_on_as_text_for_the_parser_to_judge(peer: VenuePeer) -> None:
     async with _running(peer) as reader:
         socket = await peer.socket()
         await reader.expect_up()
-        await socket.send_bytes(b"\x00\x01")
+        await socket.send_bytes(b"{}\xff")
         await socket.send("text")
+        assert await reader.text() == "{}\N{REPLACEMENT CHARACTER}"
         assert await reader.text() == "text"
 
 

@@ -145,6 +145,52 @@ async def test_a_frame_that_cannot_be_read_sends_it_to_rest(world: UserwsWorld) 
         assert sum(unusable.values()) == 2
 
 
+async def test_a_fill_that_cannot_be_read_ends_the_trust_until_rest_agrees(
+    world: UserwsWorld,
+) -> None:
+    async with world.running(reconcile_s=600.0):
+        socket = await world.connected()
+        world.trades = [world.trade_row("t1")]
+        broken = world.trade_frame("t1")
+        for entry in broken["maker_orders"]:
+            entry["matched_amount"] = "5.0000001"
+        await socket.send(broken)
+        await world.state(UP, RECONCILING, UP)
+        assert [fill.trade_id for fill in world.messages(FillReported)] == ["t1"]
+    assert "own_trade_unreadable" in world.logs.getvalue()
+
+
+async def test_while_rest_cannot_be_read_either_the_account_stays_untrusted(
+    world: UserwsWorld,
+) -> None:
+    async with world.running(reconcile_s=600.0) as service:
+        socket = await world.connected()
+        broken = world.trade_row("t1")
+        for entry in broken["maker_orders"]:
+            entry["matched_amount"] = "5.0000001"
+        world.trades = [broken]
+        await socket.send("{")
+        await world.state(UP, RECONCILING)
+        await eventually(lambda: "reconcile_failed" in world.logs.getvalue(), "a failed read")
+        assert world.states()[-1] is RECONCILING
+        assert service.readiness() != []
+        world.trades = [world.trade_row("t1")]
+        await world.state(UP, RECONCILING, UP)
+
+
+async def test_a_fill_in_which_we_took_is_booked_and_raises_the_alarm(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=600.0):
+        socket = await world.connected()
+        took = world.trade_frame("t1")
+        took |= {"owner": KEY, "trader_side": "TAKER", "maker_orders": took["maker_orders"][:0]}
+        took["maker_orders"] = [{"order_id": "0x9", "owner": "else", "maker_address": "0xelse"}]
+        await socket.send(took)
+        await eventually(lambda: world.messages(FillReported), "the fill")
+        (fill,) = world.messages(FillReported)
+        assert fill.order_hash == took["taker_order_id"]
+    assert "own_order_took" in world.logs.getvalue()
+
+
 async def test_while_redis_is_away_facts_wait_in_order(world: UserwsWorld) -> None:
     async with world.running() as service:
         socket = await world.connected()

@@ -187,7 +187,6 @@ def test_known_events_that_drive_nothing_are_ignored(kind: str) -> None:
         ({"event_type": None}, "unknown_event"),
         ({"topic": "equity_prices", "payload": {}}, "other_channel"),
         (book_frame(market="0xother"), "foreign_market"),
-        (without(book_frame(), "market"), "bad_shape"),
         (book_frame(asset_id="77"), "foreign_token"),
         (trade_frame(asset_id="77"), "foreign_token"),
         (trade_frame(size=""), "trade_without_size"),
@@ -199,8 +198,6 @@ def test_known_events_that_drive_nothing_are_ignored(kind: str) -> None:
         (trade_frame(price="1"), "off_grid"),
         (trade_frame(timestamp=None), "bad_timestamp"),
         (trade_frame(timestamp="yesterday"), "bad_timestamp"),
-        (tick_frame(new_tick_size="0.3"), "bad_tick"),
-        (tick_frame(new_tick_size=None), "bad_tick"),
         (change_frame(entry(asset_id="77")), "foreign_token"),
         (change_frame("entry"), "foreign_token"),
     ],
@@ -303,17 +300,48 @@ def test_a_quarter_cent_market_keeps_its_own_grid() -> None:
     assert parser.unusable == {}
 
 
-@pytest.mark.parametrize("raw", ["{", b"\xff\xfe", "[" * 100_000, "\ud800", '{"a":1}garbage'])
+def damaged_books(messages: object) -> bool:
+    """Whether exactly one message says that both books are damaged."""
+    assert isinstance(messages, list)
+    return [getattr(one, "damaged", ()) for one in messages] == [tuple(Outcome)]
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", "\ud800", "INVALID OPERATION"])
 def test_what_is_not_json_is_counted(raw: str | bytes) -> None:
     parser = MarketFrameParser(WINDOW)
     assert parser.parse(raw, ts_recv_ns=RECV) == []
     assert parser.unusable == {"bad_json": 1}
 
 
+@pytest.mark.parametrize("raw", ["{", "[" * 100_000, b' {"a', '{"a":1}garbage'])
+def test_json_that_is_cut_off_damages_both_books(raw: str | bytes) -> None:
+    parser = MarketFrameParser(WINDOW)
+    assert damaged_books(parser.parse(raw, ts_recv_ns=RECV))
+    assert parser.unusable == {"bad_json": 1}
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (without(book_frame(), "market"), "bad_shape"),
+        (without(change_frame(entry()), "market"), "bad_shape"),
+        (tick_frame(new_tick_size="0.3"), "bad_tick"),
+        (tick_frame(new_tick_size=None), "bad_tick"),
+        (tick_frame(timestamp="9" * 5_000), "bad_timestamp"),
+    ],
+)
+def test_an_unusable_frame_that_may_be_about_our_books_damages_them(
+    frame: Any, reason: str
+) -> None:
+    messages, parser = parse(frame)
+    assert damaged_books(messages)
+    assert parser.unusable == {reason: 1}
+
+
 def test_a_huge_frame_is_not_even_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(market_frames, "MAX_FRAME_CHARS", 100)
     parser = MarketFrameParser(WINDOW)
-    assert parser.parse(text(book_frame()).encode(), ts_recv_ns=RECV) == []
+    assert damaged_books(parser.parse(text(book_frame()).encode(), ts_recv_ns=RECV))
     assert parser.unusable == {"too_large": 1}
 
 

@@ -167,9 +167,21 @@ def test_a_bad_entry_of_ours_does_not_hide_the_good_one() -> None:
     assert parser.unusable == {"bad_size": 2}
 
 
-def test_a_trade_in_which_we_are_the_taker_is_ignored() -> None:
-    messages, parser = parse(trade(maker(owner="else"), owner=KEY, trader_side="TAKER"))
-    assert (messages, parser.unusable, parser.ignored) == ([], {}, 1)
+def test_a_trade_in_which_we_are_the_taker_is_booked_and_marked() -> None:
+    told = trade(maker(owner="else"), owner=KEY, trader_side="TAKER", taker_order_id="0x77")
+    (fill,), parser = parse(told)
+    assert isinstance(fill, FillReported)
+    assert (fill.order_hash, fill.token_id) == ("0x77", told["asset_id"])
+    assert list(parser.taken) == ["0x77"]
+    assert (parser.unusable, parser.ignored, parser.doubts) == ({}, 0, 0)
+
+
+def test_takers_are_remembered_up_to_a_limit() -> None:
+    parser = new_parser()
+    for number in range(1_100):
+        told = trade(maker(owner="else"), owner=KEY, trader_side="", taker_order_id=f"0x{number}")
+        parser.parse(json.dumps(told), ts_recv_ns=RECV)
+    assert len(parser.taken) == 1_024
 
 
 def test_without_an_api_key_nobodys_entry_is_ours_by_key() -> None:

@@ -41,9 +41,12 @@ class AccountReader:
         trades = []
         async for body in self._pages("/data/trades", {"after": str(after_s)}):
             trades += list(parse_trades_page(body).trades)
+        doubts = self._parser.doubts
         fills = [
             fill for trade in trades for fill in self._parser.fills(trade, ts_recv_ns=ts_recv_ns)
         ]
+        if self._parser.doubts > doubts:
+            raise _failure("GET /data/trades: a trade of ours could not be read")
         return sorted(fills, key=lambda fill: fill.ts_event_ns)
 
     async def open_orders(self, ts_recv_ns: int) -> list[OrderUpdated]:

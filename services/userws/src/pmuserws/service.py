@@ -36,6 +36,7 @@ BUS_RETRY_S = 0.25
 DOUBT_S = 1.0
 MAX_UNPUBLISHED = 50_000
 MISSED_AFTER_NS = 10 * NS_PER_S
+UNREADABLE = "a frame about our own trades could not be read"
 
 Reconciled = tuple[list[OrderUpdated], list[FillReported]]
 
@@ -198,11 +199,20 @@ class _Channel:
         self._counters.update(self._parser, self._dedup)
 
     def _take_frame(self, frame: Frame) -> None:
-        """Publish what a frame says; one that cannot be read sends us to REST soon (6.3)."""
-        unusable = sum(self._parser.unusable.values())
-        self._take(self._parser.parse(frame.text, ts_recv_ns=frame.recv_ns))
-        if sum(self._parser.unusable.values()) > unusable:
+        """Publish what a frame says; one that cannot be read sends us to REST soon (6.3).
+
+        If it may have told a fill of ours, the channel is not UP before REST was read anew.
+        """
+        parser = self._parser
+        unusable, doubts = sum(parser.unusable.values()), parser.doubts
+        self._take(parser.parse(frame.text, ts_recv_ns=frame.recv_ns))
+        if sum(parser.unusable.values()) > unusable:
             self._reconcile_at_s = min(self._reconcile_at_s, monotonic_s() + DOUBT_S)
+        if parser.doubts > doubts:
+            self._counters.doubts.inc(parser.doubts - doubts)
+            self._log.error("own_trade_unreadable", count=parser.doubts - doubts)
+            self._forget_reconciliation()
+            self._change(UserChannelState.RECONCILING, UNREADABLE)
 
     def _take(self, messages: Sequence[OrderUpdated | FillReported]) -> None:
         for message in messages:
@@ -210,7 +220,19 @@ class _Channel:
                 self._unpublished.append(message)
                 if isinstance(message, FillReported):
                     self._fills += 1
+                    if message.order_hash in self._parser.taken:
+                        self._alarm_of_taking(message)
                     self._counters.fills.labels(message.status).inc()
+
+    def _alarm_of_taking(self, fill: FillReported) -> None:
+        self._counters.taken.inc()
+        self._log.error(
+            "own_order_took",
+            why="an order of this account took liquidity; the engine only rests orders",
+            trade_id=fill.trade_id,
+            order_hash=fill.order_hash,
+            status=fill.status,
+        )
 
     async def _reconcile(self) -> Reconciled:
         now_ns = self._clock.now_ns()
@@ -309,6 +331,12 @@ class _Counters:
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
         self.fills = metrics.counter("fills_total", "Fills published, by status", ["kind"])
+        self.doubts = metrics.counter(
+            "own_trades_unreadable_total", "Frames that may have told an own fill, not readable"
+        )
+        self.taken = metrics.counter(
+            "own_takes_total", "Fills, by status, of own orders that took liquidity"
+        )
         self.repeats = metrics.counter("repeats_total", "Messages that were said before")
         self.missed = metrics.counter(
             "fills_missed_total", "Fills that only REST told while the channel was up"

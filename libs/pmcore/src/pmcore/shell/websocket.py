@@ -40,7 +40,7 @@ class SocketDown(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A text frame with the time at which it was received."""
+    """A message with the time at which it was received; a binary one as the text it may be."""
 
     recv_ns: int
     text: str
@@ -140,10 +140,9 @@ class WebSocketClient:
                 self._last_frame_s = monotonic_s()
                 if raw == "PONG":
                     continue
-                if isinstance(raw, bytes):
-                    continue
                 self._backoff.reset()
-                self._push(Frame(self._now_ns(), raw))
+                text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+                self._push(Frame(self._now_ns(), text))
                 if len(self._queue) > MAX_QUEUED:
                     self.reconnect("the reader fell behind")
         finally:

@@ -6,6 +6,8 @@
 * The grid: prices lie strictly between 0 and 1. A whole book may show a finer tick than announced
   down to 0.001 (recordings lack `tick_size_change`; the book's hash decides), level changes must
   be on the finest tick known; else `off_grid`. Off the 1/10 000 grid is `bad_price`.
+* A frame that is lost whole (JSON cut off, too large, a market that cannot be told) damages every
+  book of the parser's windows: what it changed is not known.
 * Order is that of arrival; time stamps running backwards are counted in `backwards`, nothing more.
 """
 
@@ -46,11 +48,12 @@ from pmcore.venue.market_values import (
     taker_side_of,
     whole_book_of,
 )
-from pmcore.venue.unusable import UnusableLog, UnusableSample
+from pmcore.venue.unusable import UnusableLog, UnusableSample, begins_json
 
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _TRADES_REMEMBERED = 1_024
 _KNOWN = frozenset({"book", "price_change", "last_trade_price", "tick_size_change"})
+_OF_BOOKS = frozenset({"book", "price_change", "tick_size_change"})
 _IGNORED = frozenset({"new_market", "best_bid_ask", "market_resolved"})
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
 
@@ -103,25 +106,39 @@ class MarketFrameParser:
         self.frames += 1
         if len(raw) > MAX_FRAME_CHARS:
             self._log.add("too_large", raw, ts_recv_ns)
-            return []
+            return self._all_damaged(ts_recv_ns)
         if len(raw) < 8 and raw.strip() in _KEEPALIVE:
             return []
         try:
             decoded = decode_json(raw)
         except MalformedInputError as error:
             self._log.add(error.reason, raw, ts_recv_ns, error.detail)
-            return []
+            return self._all_damaged(ts_recv_ns) if begins_json(raw) else []
         messages: list[MarketDataMessage] = []
         for item in decoded if isinstance(decoded, list) else [decoded]:
             try:
                 message = self._parse_item(as_object(item, "not_an_object"), raw, ts_recv_ns)
             except MalformedInputError as error:
                 self._log.add(error.reason, raw, ts_recv_ns, error.detail)
+                if _may_change_a_book(item, error.reason):
+                    messages += self._all_damaged(ts_recv_ns)
                 continue
             if message is not None:
                 messages.append(message)
         self.events += len(messages)
         return messages
+
+    def _all_damaged(self, ts_recv_ns: int) -> list[MarketDataMessage]:
+        return [
+            BookDelta(
+                slug=market.window.slug,
+                changes=(),
+                damaged=tuple(Outcome),
+                ts_event_ns=ts_recv_ns,
+                ts_recv_ns=ts_recv_ns,
+            )
+            for market in self._markets.values()
+        ]
 
     def _parse_item(
         self, item: JsonObject, raw: str | bytes, ts_recv_ns: int
@@ -263,6 +280,13 @@ class MarketFrameParser:
             ts_event_ns=ts_event_ns,
             ts_recv_ns=ts_recv_ns,
         )
+
+
+def _may_change_a_book(item: object, reason: str) -> bool:
+    """Whether an unusable event may have been about a book of ours."""
+    if not isinstance(item, dict) or reason in ("foreign_market", "foreign_token"):
+        return False
+    return event_type_of(item) in _OF_BOOKS
 
 
 def _outcome_of_entry(window: Window, value: object) -> Outcome | None:

@@ -31,3 +31,9 @@ class UnusableLog:
             start = raw[:_SAMPLE_CHARS]
             text = start if isinstance(start, str) else start.decode(errors="replace")
             self.samples.append(UnusableSample(reason, detail, text, ts_recv_ns))
+
+
+def begins_json(raw: str | bytes) -> bool:
+    """Whether something that is no JSON was meant to be: then a message is lost."""
+    head = raw[:64].lstrip()
+    return head[:1] in ("{", "[", b"{", b"[")
