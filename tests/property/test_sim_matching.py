@@ -26,11 +26,11 @@ WINDOW = Window(
 )
 
 orders = st.builds(
-    lambda outcome, side, ticks, lots: (outcome, side, ticks * 100, lots * QTY_GRID_U6),
+    lambda outcome, side, ticks, size_u6: (outcome, side, ticks * 100, size_u6),
     st.sampled_from(Outcome),
     st.sampled_from(OrderSide),
     st.integers(40, 60),
-    st.integers(1, 900),
+    st.integers(1, 900).map(lambda lots: lots * QTY_GRID_U6) | st.integers(QTY_GRID_U6, 9_000_000),
 )
 actions = st.lists(
     st.tuples(st.sampled_from(["place", "post_only", "take", "cancel"]), orders, st.integers(0, 9)),
@@ -41,9 +41,9 @@ actions = st.lists(
 Step = tuple[str, tuple[Outcome, OrderSide, int, int], int]
 
 
-def run(book: MergedBook, steps: list[Step]) -> list[tuple[BookOrder, Placement]]:
+def run(book: MergedBook, steps: list[Step], first: int = 0) -> list[tuple[BookOrder, Placement]]:
     placed = []
-    for number, (kind, (outcome, side, price_e4, size_u6), pick) in enumerate(steps):
+    for number, (kind, (outcome, side, price_e4, size_u6), pick) in enumerate(steps, first):
         order = BookOrder(
             order_id=str(number),
             owner=f"trader-{pick}",
@@ -68,7 +68,7 @@ def test_shares_and_cash_are_conserved(steps: list[Step]) -> None:
     for pick in range(10):
         ledger.fund(f"trader-{pick}", 10**12)
         ledger.split(f"trader-{pick}", WINDOW, 10**10)
-    for taker, placed in run(MergedBook(), steps):
+    for taker, placed in run(MergedBook(QTY_GRID_U6), steps):
         for match in placed.matches:
             party = fill(taker, match.qty_u6)
             maker = fill(match.maker, match.qty_u6)
@@ -81,7 +81,9 @@ def test_shares_and_cash_are_conserved(steps: list[Step]) -> None:
 def test_a_post_only_order_never_takes_and_nobody_overfills(steps: list[Step]) -> None:
     wanted = {str(n): size for n, (_, (_, _, _, size), _) in enumerate(steps)}
     filled = dict.fromkeys(wanted, 0)
-    for (kind, _, _), (taker, placed) in zip(steps, run(MergedBook(), steps), strict=True):
+    for (kind, _, _), (taker, placed) in zip(
+        steps, run(MergedBook(QTY_GRID_U6), steps), strict=True
+    ):
         assert not (kind == "post_only" and placed.matches)
         for match in placed.matches:
             filled[taker.order_id] += match.qty_u6
@@ -90,8 +92,20 @@ def test_a_post_only_order_never_takes_and_nobody_overfills(steps: list[Step]) -
 
 
 @given(actions)
+def test_nothing_smaller_than_the_grid_stays_in_the_book(steps: list[Step]) -> None:
+    book = MergedBook(QTY_GRID_U6)
+    for number in range(len(steps)):
+        run_one = run(book, steps[number : number + 1], number)
+        for match in run_one[0][1].matches:
+            left = book.order(match.maker.order_id)
+            assert left is None or left.leaves_u6 >= QTY_GRID_U6
+        shown = [level.size_u6 for _, placed in run_one for level in placed.levels]
+        assert all(size_u6 == 0 or size_u6 >= QTY_GRID_U6 for size_u6 in shown)
+
+
+@given(actions)
 def test_fills_respect_price_and_then_time(steps: list[Step]) -> None:
-    for taker, placed in run(MergedBook(), steps):
+    for taker, placed in run(MergedBook(QTY_GRID_U6), steps):
         keys = []
         for match in placed.matches:
             better = match.maker.up_price_e4
@@ -120,7 +134,8 @@ def test_the_book_is_never_crossed_and_the_tokens_books_are_mirrors(steps: list[
         assert levels(up[side]) == mirror
     for side in BookSide:
         for price_e4, size_u6 in levels(up["bids" if side is BookSide.BID else "asks"]):
-            assert market.book.size_u6(side, price_e4) == size_u6
+            rests_u6 = market.book.size_u6(side, price_e4)
+            assert rests_u6 - rests_u6 % QTY_GRID_U6 == size_u6 > 0
     bid_e4, ask_e4 = (market.book.best_e4(side) for side in BookSide)
     assert bid_e4 is None or ask_e4 is None or bid_e4 < ask_e4
 

@@ -174,7 +174,7 @@ class VenueLaws(RuleBasedStateMachine):
                 place = _place_of(record)
                 resting[place] = resting.get(place, 0) + record.leaves_u6
         for (side, price_e4), qty_u6 in resting.items():
-            assert sizes[side][price_e4] >= qty_u6
+            assert sizes[side][price_e4] >= qty_u6 // QTY_GRID_U6 * QTY_GRID_U6
 
     def _order(self, shape: dict[str, Any]) -> NewOrder:
         self.posted += 1

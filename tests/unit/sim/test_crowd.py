@@ -66,7 +66,8 @@ def test_takers_push_both_ways_and_on_both_tokens() -> None:
     ]
     assert {one.outcome for one in prints} == set(Outcome)
     assert {one.taker_side for one in prints} == set(TakerSide)
-    assert all(one.size_u6 % 10_000 == 0 for one in prints)
+    fine = sum(one.size_u6 % 10_000 > 0 for one in prints)
+    assert 0.2 < fine / len(prints) < 0.6
 
 
 def test_a_light_world_is_light() -> None:

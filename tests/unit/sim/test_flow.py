@@ -216,7 +216,7 @@ def test_a_batch_that_trades_publishes_in_order() -> None:
     answers = market.venue.place_batch(ANN.owner, orders, market.now_ns)
     assert [answer.status for answer in answers] == ["live", "matched", "live"]
     kinds = [frame["event_type"] for frame in market_texts(market)]
-    assert kinds == ["price_change", "book", "book", "price_change"]
+    assert kinds == ["price_change", "book", "book", "price_change", "price_change"]
 
 
 def test_two_bids_mint_and_two_offers_merge() -> None:

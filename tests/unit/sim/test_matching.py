@@ -132,3 +132,36 @@ def test_levels_mirror_and_merge() -> None:
     later = UpLevel(BookSide.BID, 4600, 0)
     other = UpLevel(BookSide.ASK, 4700, 1)
     assert merge_levels([level, other, later]) == [later, other]
+
+
+def test_a_match_leaves_no_less_than_the_grid_to_its_maker() -> None:
+    book = MergedBook(10)
+    book.place(order("first", UP, SELL, 5000, 50))
+    book.place(order("second", UP, SELL, 5000, 50))
+    placed = book.place(order("t", UP, BUY, 5000, 45))
+    assert [(match.maker.order_id, match.qty_u6) for match in placed.matches] == [("first", 40)]
+    assert placed.rested_u6 == 0
+    assert book.order("t") is None
+    assert book.size_u6(BookSide.ASK, 5000) == 60
+
+
+def test_all_or_none_may_miss_less_than_the_grid() -> None:
+    book = MergedBook(10)
+    book.place(order("m", UP, SELL, 5000, 50))
+    assert not book.fills(order("t", UP, BUY, 5000, 60))
+    assert book.fills(order("t", UP, BUY, 5000, 59))
+    assert book.take(order("t", UP, BUY, 5000, 59), all_or_none=True).matches[0].qty_u6 == 50
+
+
+def test_an_order_shrinks_in_its_place_of_the_queue() -> None:
+    book = MergedBook()
+    book.place(order("first", UP, SELL, 5000, 50))
+    assert book.is_alone("first")
+    book.place(order("second", UP, SELL, 5000, 50))
+    assert not book.is_alone("first")
+    assert not book.is_alone("unknown")
+    assert book.shrink("first", 5) == UpLevel(BookSide.ASK, 5000, 55)
+    placed = book.take(order("t", UP, BUY, 5000, 6))
+    assert [match.maker.order_id for match in placed.matches] == ["first", "second"]
+    with pytest.raises(InvariantError):
+        book.shrink("second", 50)

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.errors import StartupError
-from pmsimulator.settings import SimulatorSettings, SourceKind
+from pmsimulator.settings import SimulatorSettings, SourceKind, WorldName
 from pmsimulator.source import make_venue
 from support.small_recording import market_object, recorded_window, write_recording
 
@@ -66,3 +67,18 @@ def test_a_file_without_frames_is_one_line(tmp_path: Path) -> None:
     empty.write_text("")
     with pytest.raises(StartupError, match="PM_SIM_RECORDING: "):
         make_venue(settings(recording=empty), CLOCK)
+
+
+def test_a_busy_world_sends_many_times_the_frames_of_a_light_one() -> None:
+    counts = {}
+    for name in WorldName:
+        venue = make_venue(settings(market_slugs="btc-updown-5m", world=name), CLOCK)
+        counts[name] = len(venue.advance(venue.now_ns + 5 * NS_PER_S))
+    assert counts[WorldName.LIGHT] < counts[WorldName.FITTED] < counts[WorldName.BUSY]
+    assert counts[WorldName.BUSY] > 4 * counts[WorldName.LIGHT]
+
+
+def test_an_unknown_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PM_SIM_WORLD", "bussy")
+    with pytest.raises(ValidationError, match="PM_SIM_WORLD"):
+        settings(market_slugs="btc-updown-5m")

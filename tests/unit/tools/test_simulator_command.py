@@ -28,12 +28,13 @@ def test_without_arguments_it_is_five_minute_windows_here() -> None:
 def test_arguments_become_variables() -> None:
     arguments = parsed(
         *("--port", "0", "--seed", "7", "--series", "eth-updown-15m", "--window", "60"),
-        *("--protocol", "v2", "--faults", '{"failed_ppm":5}', "--speed", "2"),
+        *("--world", "busy", "--protocol", "v2", "--faults", '{"failed_ppm":5}', "--speed", "2"),
     )
     variables = simulator_environment(arguments, {})
     assert variables["POLYMARKET_MARKET_SLUG"] == "eth-updown-60s"
     assert (variables["PM_SIM_PORT"], variables["PM_SIM_SEED"]) == ("0", "7")
     assert (variables["PM_SIM_PROTOCOL"], variables["PM_SIM_FAULTS"]) == ("v2", '{"failed_ppm":5}')
+    assert variables["PM_SIM_WORLD"] == "busy"
     assert Clock.from_spec(variables["PM_CLOCK"]).speed == 2
 
 

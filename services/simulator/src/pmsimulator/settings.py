@@ -23,6 +23,14 @@ class SourceKind(StrEnum):
     RECORDING = "recording"
 
 
+class WorldName(StrEnum):
+    """How much happens in a synthetic market (docs/modelling.md)."""
+
+    LIGHT = "light"
+    FITTED = "fitted"
+    BUSY = "busy"
+
+
 def _by_recording(data: Mapping[str, object]) -> SourceKind:
     return SourceKind.SYNTHETIC if data.get("recording") is None else SourceKind.RECORDING
 
@@ -35,6 +43,7 @@ class SimulatorSettings(CommonSettings):
     recording: Path | None = Field(None, validation_alias="PM_SIM_RECORDING")
     market: Path | None = Field(None, validation_alias="PM_SIM_MARKET")
     source: SourceKind = Field(default_factory=_by_recording, validation_alias="PM_SIM_SOURCE")
+    world: WorldName = Field(WorldName.LIGHT, validation_alias="PM_SIM_WORLD")
     seed: int = Field(1, validation_alias="PM_SIM_SEED", ge=0, le=2**63 - 1)
     fail_trades_ppm: int = Field(0, validation_alias="PM_SIM_FAIL_TRADES_PPM", ge=0, le=1_000_000)
     chain_id: int = Field(137, validation_alias="PM_SIM_CHAIN_ID")

@@ -14,6 +14,7 @@ from pmcore.sim.edge import FaultyVenue
 from pmcore.sim.ports import SimulatedVenue
 from pmcore.sim.recorded import RecordedParams, RecordedVenue
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmcore.sim.world_params import WORLDS
 from pmcore.tools.recordings import Recording, load_market_file
 from pmsimulator.settings import SimulatorSettings
 
@@ -43,6 +44,7 @@ def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
             protocol=settings.protocol,
             taker_delay_ms=settings.taker_delay_ms,
             auto_tick=settings.auto_tick,
+            world=WORLDS[settings.world],
             desk=desk,
         )
     )

@@ -30,6 +30,11 @@ from pmcore.sim.world_params import CrowdParams
 
 _AHEAD_OF_BURST_NS = 6 * NS_PER_S
 _FAR_E4 = 1_000
+_LARGE = 2
+_COVERED_E4 = 500
+"""Beyond the first the far levels have their size, from the second on they have a quote at all, so
+that a near level which its makers leave is seldom empty.
+"""
 _LATE_SHARE = 0.2
 _BUYERS_PERCENT = 75
 _QUIETEST = 0.05
@@ -38,10 +43,9 @@ Levels = dict[tuple[Outcome, int], None]
 
 
 class Requote(msgspec.Struct, frozen=True):
-    """One maker's event: what it takes out and what it puts in."""
+    """What one maker does in turn: ids of orders to cancel, and orders to place."""
 
-    cancels: tuple[str, ...]
-    orders: tuple[BookOrder, ...]
+    ops: tuple[str | BookOrder, ...]
 
 
 class Crowd:
@@ -81,18 +85,23 @@ class Crowd:
     def requote(self, fair_e4: float, remaining_ns: int) -> Requote:
         """Let some maker follow the fair value; number 0 holds the far levels.
 
-        What was traded away comes back with a chance, what was refused for crossing at once.
+        What was traded away comes back with a chance, what was refused for crossing at once. A new
+        size comes before the old one goes.
         """
         maker = self._rng.randrange(len(self._quotes))
         quotes = self._quotes[maker]
         late = self._late(remaining_ns)
         targets = self._far(fair_e4) if maker == 0 else self._near(maker, fair_e4, late)
         cancels: list[str] = []
+        old: dict[tuple[Outcome, int], str] = {}
         for key, order in list(quotes.items()):
             rests = self._market.book.order(order.order_id) is not None
             if rests:
                 leaves = key not in targets or self._chance(self._params.resize_percent)
-                if leaves:
+                leaves = leaves or (maker == 0 and self._is_too_large(fair_e4, key, order))
+                if leaves and key in targets:
+                    old[key] = order.order_id
+                elif leaves:
                     cancels.append(order.order_id)
             else:
                 refused = order.leaves_u6 > 0
@@ -100,13 +109,14 @@ class Crowd:
                 leaves = key not in targets or refills
             if leaves:
                 del quotes[key]
-        orders = []
+        orders: list[str | BookOrder] = []
         for key in targets:
             if key not in quotes:
-                order = self._order(key[0], OrderSide.BUY, key[1], self._level_u6(maker, late))
+                size_u6 = self._level_u6(late, far=maker == 0 and self._is_far(fair_e4, key))
+                order = self._quote(key[0], key[1], size_u6)
                 quotes[key] = order
-                orders.append(order)
-        return Requote(tuple(cancels), tuple(orders))
+                orders += [order, old[key]] if key in old else [order]
+        return Requote((*cancels, *orders))
 
     def noise(self, at_ns: int) -> BookOrder | None:
         """A taker without a view, but with the mood of the moment."""
@@ -170,7 +180,7 @@ class Crowd:
         targets: Levels = {}
         for outcome in Outcome:
             own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4
-            for price_e4 in range(100, max(100, round(own_fair_e4) - _FAR_E4), 100):
+            for price_e4 in range(100, max(100, round(own_fair_e4) - _COVERED_E4), 100):
                 targets[outcome, price_e4] = None
         return targets
 
@@ -193,6 +203,13 @@ class Crowd:
         limit_e4 = max(bid_e4 - beyond_ticks * tick_e4, tick_e4)
         return self._order(outcome, OrderSide.SELL, limit_e4, size_u6)
 
+    def _quote(self, outcome: Outcome, price_e4: int, size_u6: int) -> BookOrder:
+        """A bid, or now and then the same liquidity as an offer of the complement."""
+        if self._chance(self._params.sell_percent):
+            complement = complement_e4(price_e4)
+            return self._order(outcome.complement, OrderSide.SELL, complement, size_u6)
+        return self._order(outcome, OrderSide.BUY, price_e4, size_u6)
+
     def _order(self, outcome: Outcome, side: OrderSide, price_e4: int, size_u6: int) -> BookOrder:
         self._made += 1
         return BookOrder(
@@ -204,16 +221,38 @@ class Crowd:
             leaves_u6=size_u6,
         )
 
-    def _level_u6(self, maker: int, late: float) -> int:
-        mean = self._params.far_shares if maker == 0 else self._params.level_shares
+    def _is_far(self, fair_e4: float, key: tuple[Outcome, int]) -> bool:
+        own_fair_e4 = fair_e4 if key[0] is Outcome.UP else PRICE_ONE_E4 - fair_e4
+        return own_fair_e4 - key[1] > _FAR_E4
+
+    def _is_too_large(self, fair_e4: float, key: tuple[Outcome, int], order: BookOrder) -> bool:
+        """Whether an order of the far levels stands too near for its size."""
+        most_u6 = round(_LARGE * self._params.level_shares * SHARE_U6)
+        return not self._is_far(fair_e4, key) and order.leaves_u6 > most_u6
+
+    def _level_u6(self, late: float, *, far: bool) -> int:
+        mean = self._params.far_shares if far else self._params.level_shares
         mean *= 1.0 - late * (1.0 - self._params.late_size_percent / 100)
         return 5 * SHARE_U6 + _grid_u6(self._rng.expovariate(1.0 / mean))
+
+    def pick_off(self, order: BookOrder) -> BookOrder:
+        """The taker who takes the rest of an order that its maker leaves behind."""
+        buys = order.side is OrderSide.SELL
+        side = OrderSide.BUY if buys else OrderSide.SELL
+        return self._order(order.outcome, side, order.price_e4, order.leaves_u6)
+
+    def rest_u6(self, leaves_u6: int) -> int:
+        """What stays of an order whose maker leaves: no more than a taker's size."""
+        return min(leaves_u6, self._take_u6())
 
     def _take_u6(self) -> int:
         shares = self._params.take_p50_shares * self._rng.lognormvariate(
             0.0, self._params.take_log_sigma
         )
-        return _grid_u6(max(1.0, shares))
+        size_u6 = round(max(1.0, shares) * SHARE_U6)
+        if self._chance(self._params.fine_percent):
+            return size_u6
+        return size_u6 // QTY_GRID_U6 * QTY_GRID_U6
 
     def _chance(self, percent: int) -> bool:
         return self._rng.randrange(100) < percent

@@ -24,6 +24,7 @@ class CrowdActions(msgspec.Struct, frozen=True):
 
     take: Callable[[BookOrder, int], None]
     requote: Callable[[Requote, int], None]
+    busy: Callable[[], bool]  # orders of an earlier requote are still on their way
 
 
 class CrowdLife:
@@ -42,7 +43,7 @@ class CrowdLife:
         self._schedule = schedule
         self._actions = actions
         self._params = world.crowd
-        self._crowd = Crowd(market, world.crowd, rng, owner)
+        self.crowd = self._crowd = Crowd(market, world.crowd, rng, owner)
         activity = self._crowd.spells.activity
         self.underlying = Underlying(market.window, world.underlying, rng, activity)
 
@@ -73,7 +74,8 @@ class CrowdLife:
 
     def _requote(self, at_ns: int) -> None:
         if not self._market.resolved:
-            self._requote_once(at_ns)
+            if not self._actions.busy():
+                self._requote_once(at_ns)
             self._requote_later(at_ns)
 
     def _requote_once(self, at_ns: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import format_price
-from pmcore.venue.encode import ms_text
+from pmcore.model.units import NS_PER_S, SHARE_U6, format_price
+from pmcore.sim.identity import digest_hex
+from pmcore.sim.ports import MarketFrame
+from pmcore.venue.encode import ms_text, spaced_text
 from pmcore.venue.fields import JsonObject
 
 
@@ -26,7 +28,11 @@ def new_market_frame(window: Window, *, ts_event_ns: int) -> JsonObject:
         "condition_id": window.condition_id,
         "active": True,
         "clob_token_ids": tokens,
+        "sports_market_type": "",
+        "line": "",
+        "game_start_time": "",
         "order_price_min_tick_size": format_price(window.tick_e4),
+        "group_item_title": "",
         "taker_base_fee": "1000",
         "fees_enabled": True,
         "fee_schedule": {
@@ -36,3 +42,22 @@ def new_market_frame(window: Window, *, ts_event_ns: int) -> JsonObject:
             "rebate_rate": "0.2",
         },
     }
+
+
+def stranger_frame(seed: int, number: int, at_ns: int) -> MarketFrame:
+    """The broadcast of a market that nobody asked for; it is in no listing."""
+    name = f"stranger-market-{number}"
+    condition_id = digest_hex("stranger", seed, number)
+    window = Window(
+        series="stranger",
+        slug=name,
+        condition_id=condition_id,
+        up_token_id=str(int(digest_hex("stranger up", seed, number), 16)),
+        down_token_id=str(int(digest_hex("stranger down", seed, number), 16)),
+        open_ns=at_ns,
+        close_ns=at_ns + NS_PER_S,
+        tick_e4=100,
+        min_size_u6=5 * SHARE_U6,
+    )
+    text = spaced_text(new_market_frame(window, ts_event_ns=at_ns))
+    return MarketFrame(at_ns=at_ns, condition_id=condition_id, token_ids=(), text=text, custom=True)

@@ -213,6 +213,12 @@ class Desk:
         del self._open[record.account.owner][record.order_hash]
         self.tell_order(record, OrderUpdateKind.CANCELLATION, at_ns)
 
+    def finish(self, record: OrderRecord, at_ns: int) -> None:
+        """End an order as matched although less than a displayable size of it is left."""
+        record.status = OrderStatus.MATCHED
+        del self._open[record.account.owner][record.order_hash]
+        self.tell_order(record, OrderUpdateKind.UPDATE, at_ns)
+
     def trade(
         self,
         window: Window,

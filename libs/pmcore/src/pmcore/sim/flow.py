@@ -13,7 +13,7 @@ import msgspec
 
 from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.market import Outcome
-from pmcore.model.units import NS_PER_MS
+from pmcore.model.units import NS_PER_MS, QTY_GRID_U6
 from pmcore.sim.answers import (
     NO_BOOK_TEXT,
     NO_MATCH_TEXT,
@@ -148,7 +148,9 @@ class OrderFlow:
             return None
         self._flush(lane.window.slug, at_ns)
         trade = lane.publish(taker, placed, at_ns)
-        if record.leaves_u6 and not rests(entry.order):
+        if 0 < record.leaves_u6 < QTY_GRID_U6:
+            self._desk.finish(record, at_ns)
+        elif record.leaves_u6 and not rests(entry.order):
             self._desk.close(record, OrderStatus.CANCELED, at_ns)
         return trade
 

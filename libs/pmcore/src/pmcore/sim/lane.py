@@ -11,15 +11,16 @@ from random import Random
 
 import msgspec
 
-from pmcore.model.market import Outcome, Window
+from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.sim.crowd import Requote
 from pmcore.sim.crowd_life import CrowdActions, CrowdLife
 from pmcore.sim.custom_frames import new_market_frame
 from pmcore.sim.desk import CROWD, Desk
 from pmcore.sim.identity import digest_hex
-from pmcore.sim.listed_market import ListedMarket, is_finer
+from pmcore.sim.listed_market import ListedMarket, PlacedOn, is_finer
 from pmcore.sim.matching import BookOrder, Placement, UpLevel
+from pmcore.sim.order_pipe import OrderPipe
 from pmcore.sim.ports import (
     Listing,
     MakerFill,
@@ -36,6 +37,10 @@ ENDOWMENT_U6 = 100_000 * SHARE_U6
 NEAR_LIMIT_E4 = 400
 NEAR_LIMIT_TICK_E4 = 10
 """Beyond 0.96 or below 0.04 the tick was seen at 0.001 (venue.md 4.7)."""
+PICK_OFF_NS = 3 * NS_PER_MS
+RETRY_NS = 20 * NS_PER_MS
+NEAR_TOUCH_E4 = 500
+"""How soon the rest of a left order is taken, and when that is tried again."""
 SWEEP_AFTER_NS = 2 * NS_PER_S
 """When after the end the sweep of a fault plan comes."""
 
@@ -62,20 +67,27 @@ class Lane:
         emit: Callable[[Sequence[MarketFrame], int], None],
     ) -> None:
         self.window = window
-        self.market = ListedMarket(window)
+        frames_rng = Random(f"{params.seed}|{window.slug}|frames")  # noqa: S311 - repeatable
+        self.market = ListedMarket(window, frames_rng)
         self.winner: Outcome | None = None
         self._params = params
         self._desk = desk
         self._schedule = schedule
         self._emit = emit
         rng = Random(f"{params.seed}|{window.slug}")  # noqa: S311 - repeatable on purpose
+        self._pipe = OrderPipe(
+            Random(f"{params.seed}|{window.slug}|pipe"),  # noqa: S311 - repeatable on purpose
+            schedule,
+            self._work,
+        )
+        self._arrived: list[UpLevel] | None = None
         self._life = CrowdLife(
             self.market,
             params.world,
             rng,
             CROWD.owner,
             schedule,
-            CrowdActions(self._take, self._requote),
+            CrowdActions(self._take, self._requote, lambda: self._pipe.busy),
         )
         self._trades = 0
         self._touches = [self.market.touch_e4(outcome) for outcome in Outcome]
@@ -92,8 +104,12 @@ class Lane:
         self._emit([self.market.custom(frame, at_ns, token_ids=())], at_ns)
 
     def begin(self, at_ns: int) -> None:
-        """Let the crowd in; to be called once."""
+        """Let the crowd in; to be called once. Its first quotes stand at once, in whole books."""
+        arrived = self._arrived = []
         self._life.begin(at_ns)
+        self._arrived = None
+        self._emit(self.market.arrive(arrived, at_ns), at_ns)
+        self._follow_touch(at_ns)
         self._schedule.at(self.window.close_ns, self._close)
 
     def listing(self, at_ns: int) -> Listing:
@@ -109,9 +125,7 @@ class Lane:
             up_price_e4=round(fair_e4),
         )
 
-    def publish_levels(
-        self, levels: Sequence[UpLevel], at_ns: int, placed_on: Outcome | None
-    ) -> None:
+    def publish_levels(self, levels: Sequence[UpLevel], at_ns: int, placed_on: PlacedOn) -> None:
         """Announce an event without a trade."""
         self._emit(self.market.publish(levels, at_ns, placed_on=placed_on), at_ns)
         self._follow_touch(at_ns)
@@ -178,14 +192,66 @@ class Lane:
         )
 
     def _requote(self, requote: Requote, at_ns: int) -> None:
+        if self._arrived is not None:
+            for op in requote.ops:
+                self._arrived += self._carry_out(op, at_ns)
+            return
+        self._pipe.start(requote.ops, at_ns)
+
+    def _work(self, ops: Sequence[str | BookOrder], at_ns: int) -> None:
+        """Let some of the makers' orders and cancels reach the book, as one event."""
+        if self.market.resolved:
+            return
         levels: list[UpLevel] = []
-        for order_id in requote.cancels:
-            level = self.market.book.cancel(order_id)
-            levels += [level] if level else []
-        for order in requote.orders:
-            levels += self.market.book.place(order, post_only=True).levels
+        placed_on: dict[tuple[BookSide, int], Outcome] = {}
+        for op in ops:
+            order = self.market.book.order(op) if isinstance(op, str) else op
+            for level in self._carry_out(op, at_ns):
+                levels.append(level)
+                if order is not None:
+                    placed_on[level.side, level.price_e4] = order.outcome
         if levels:
-            self.publish_levels(levels, at_ns, None)
+            self.publish_levels(levels, at_ns, placed_on)
+
+    def _carry_out(self, op: str | BookOrder, at_ns: int) -> Sequence[UpLevel]:
+        if isinstance(op, BookOrder):
+            return self.market.book.place(op, post_only=True).levels
+        if self._arrived is None and self._leaves_the_touch(op):
+            return self._leave_rest(op, at_ns)
+        level = self.market.book.cancel(op)
+        return [level] if level else []
+
+    def _leaves_the_touch(self, order_id: str) -> bool:
+        """Whether a cancel would empty the best level of a side, or one of those next to it."""
+        book = self.market.book
+        order = book.order(order_id)
+        if order is None or not book.is_alone(order_id):
+            return False
+        best_e4 = book.best_e4(order.up_side) or 0
+        return abs(best_e4 - order.up_price_e4) <= NEAR_TOUCH_E4
+
+    def _leave_rest(self, order_id: str, at_ns: int) -> Sequence[UpLevel]:
+        """The last maker at the touch goes, and a taker takes what he could not pull in time.
+
+        So most levels are emptied by trades, as recorded.
+        """
+        order = self.market.book.order(order_id)
+        if order is None:
+            return ()
+        rest_u6 = self._life.crowd.rest_u6(order.leaves_u6)
+        self._schedule.at(at_ns + PICK_OFF_NS, lambda now_ns: self._pick_off(order_id, now_ns))
+        if rest_u6 == order.leaves_u6:
+            return ()
+        return [self.market.book.shrink(order_id, rest_u6)]
+
+    def _pick_off(self, order_id: str, at_ns: int) -> None:
+        order = self.market.book.order(order_id)
+        if order is None or self.market.resolved:
+            return
+        if self.market.book.best_e4(order.up_side) == order.up_price_e4:
+            self._execute(self._life.crowd.pick_off(order), at_ns)
+        else:  # a better one stands before it: later
+            self._schedule.at(at_ns + RETRY_NS, lambda now_ns: self._pick_off(order_id, now_ns))
 
     def _take(self, taker: BookOrder, at_ns: int) -> None:
         if not self._params.taker_delay_ms:

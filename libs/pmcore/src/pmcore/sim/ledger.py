@@ -4,7 +4,7 @@ Law (checked by `sim.checkers`): per market, the shares of Up and of Down, with 
 redemption, each add up to the sets issued; over all, cash plus outstanding sets never changes.
 Matched trades move value at once: a real trade is provisional until mined, so `reverse` undoes one
 exactly. Fees go to the house, whose account is one like any other.
-Amounts are exact because sizes lie on the 0.01-share grid.
+What a match costs is floored to a millionth once, for its maker; the taker's part is the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import QTY_GRID_U6, complement_e4, value_u6
+from pmcore.model.units import complement_e4, value_u6
 from pmcore.sim.ports import MakerFill, OrderSide
 
 HOUSE = "house"
@@ -21,13 +21,13 @@ HOUSE = "house"
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One party's part of a match: its own token, side, price."""
+    """One party's part of a match: its own token and side, its shares, the cash they cost."""
 
     owner: str
     outcome: Outcome
     side: OrderSide
-    price_e4: int
     qty_u6: int
+    cash_u6: int
 
 
 class Ledger:
@@ -134,9 +134,8 @@ class Ledger:
         supply_u6 = dict.fromkeys(Outcome, 0)
         cash_u6 = 0
         for move in moves:
-            invariant(move.qty_u6 % QTY_GRID_U6 == 0, "a match off the size grid")
             gain = sign if move.side is OrderSide.BUY else -sign
-            paid_u6 = gain * value_u6(move.price_e4, move.qty_u6)
+            paid_u6 = gain * move.cash_u6
             self._cash_u6[move.owner] = self.cash_u6(move.owner) - paid_u6
             self._add(move.owner, window.token_id(move.outcome), gain * move.qty_u6)
             supply_u6[move.outcome] += gain * move.qty_u6
@@ -161,14 +160,16 @@ def moves_of(taker: MakerFill, makers: tuple[MakerFill, ...]) -> tuple[Move, ...
     """Both parties of each match, the taker at the maker's price in the taker's own terms."""
     moves: list[Move] = []
     for maker in makers:
-        for fill, price_e4 in ((maker, maker.price_e4), (taker, taker_price_e4(taker, maker))):
+        maker_u6 = value_u6(maker.price_e4, maker.size_u6)
+        taker_u6 = maker_u6 if maker.outcome is taker.outcome else maker.size_u6 - maker_u6
+        for fill, cash_u6 in ((maker, maker_u6), (taker, taker_u6)):
             moves.append(
                 Move(
                     owner=fill.account.owner,
                     outcome=fill.outcome,
                     side=fill.side,
-                    price_e4=price_e4,
                     qty_u6=maker.size_u6,
+                    cash_u6=cash_u6,
                 )
             )
     return tuple(moves)

@@ -1,14 +1,16 @@
 """One market of a simulated venue: its merged book, and the public frames about it.
 
 Every engine event is published whole: one `price_change` frame per level, all with the same
-timestamp and the hashes of both books after the event, each with the touch as of its level; or,
-when something traded, one short book frame per token and the prints a little later (venue.md 5.2,
-5.4).
+timestamp and the hashes of both books after the event, each with the touch as of its level. When
+something traded: one short book frame per token, then the consumed levels as `price_change` (in a
+few trades not, as recorded), and the prints a little later (venue.md 5.2, 5.4).
+Sizes are shown on the 0.01 grid, floored; what rests may be finer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from random import Random
 
 import msgspec
 
@@ -17,7 +19,7 @@ from pmcore.machines.book_levels import Ladder
 from pmcore.messages.market_data import Level, LevelChange
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
-from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, complement_e4
+from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, complement_e4
 from pmcore.sim.matching import (
     BookOrder,
     Match,
@@ -27,18 +29,21 @@ from pmcore.sim.matching import (
     mirrored,
 )
 from pmcore.sim.ports import MarketFrame, OrderSide
+from pmcore.sim.stamps import EventStamps
 from pmcore.venue.encode import (
     book_frame,
     price_change_frame,
     rest_book,
+    spaced_text,
     tick_size_frame,
-    to_text,
     trade_book_frame,
     trade_frame,
 )
 from pmcore.venue.fields import JsonObject
 
 PRINT_DELAY_NS = 35 * NS_PER_MS
+UNCHANGED_PERCENT = 7
+"""Trades without a `price_change` of the consumed level: 5 of 70 in recordings."""
 TICKS_E4 = (1_000, 100, 50, 25, 10, 1)
 """Every tick the venue knows (venue.md 4.3)."""
 
@@ -48,12 +53,20 @@ def is_finer(old_tick_e4: int, tick_e4: int) -> bool:
     return tick_e4 in TICKS_E4 and tick_e4 < old_tick_e4 and old_tick_e4 % tick_e4 == 0
 
 
-class ListedMarket:
-    """A market with an order book. `resolved` ends it: no frame, no order after."""
+PlacedOn = Outcome | Mapping[tuple[BookSide, int], Outcome] | None
 
-    def __init__(self, window: Window) -> None:
+
+class ListedMarket:
+    """A market with an order book. `resolved` ends it: no frame, no order after.
+
+    `rng` draws stamps out of order and trades without `price_change`; without it there are none.
+    """
+
+    def __init__(self, window: Window, rng: Random | None = None) -> None:
         self.window = window
-        self.book = MergedBook()
+        self.book = MergedBook(QTY_GRID_U6)
+        self._rng = rng
+        self._stamps = EventStamps(rng)
         self.tick_e4 = window.tick_e4
         self.resolved = False
         self._last_trade = ""
@@ -67,25 +80,22 @@ class ListedMarket:
         return bids.best_e4, asks.best_e4
 
     def publish(
-        self, levels: Sequence[UpLevel], at_ns: int, *, placed_on: Outcome | None
+        self, levels: Sequence[UpLevel], at_ns: int, *, placed_on: PlacedOn
     ) -> list[MarketFrame]:
         """Frames of an event without a trade; the entry of the token it was placed on first.
 
-        None for events of several orders: the token in whose book the level is a bid.
+        Where that is not known: the token in whose book the level is a bid.
         """
         changed = merge_levels(levels)
-        touches = [self._apply([level], at_ns) for level in changed]
-        hashes = {outcome: self._hash(outcome) for outcome in Outcome}
-        frames = []
-        for level, touch_e4 in zip(changed, touches, strict=True):
-            first = placed_on or (Outcome.UP if level.side is BookSide.BID else Outcome.DOWN)
-            entries = [
-                LevelChange(outcome, *mirrored(level, outcome), hashes[outcome], *touch_e4[outcome])
-                for outcome in (first, first.complement)
-            ]
-            frame = price_change_frame(self.window, entries, ts_event_ns=at_ns)
-            frames.append(self._frame(at_ns, frame))
-        return frames
+        self._event_ns = self._stamps.of(at_ns)
+        touches = [self._apply([level]) for level in changed]
+        return self._changes(changed, touches, at_ns, placed_on=placed_on)
+
+    def arrive(self, levels: Sequence[UpLevel], at_ns: int) -> list[MarketFrame]:
+        """Whole books of both tokens, when many orders come at once and nobody saw them come."""
+        self._event_ns = self._stamps.of(at_ns)
+        self._apply(levels)
+        return [self._frame(at_ns, self.dump_frame(outcome)) for outcome in Outcome]
 
     def publish_trade(
         self,
@@ -101,7 +111,9 @@ class ListedMarket:
         The last trade price inside the hashes is the last maker's own price (venue.md 5.4).
         """
         self._last_trade = last_trade_text(matches[-1].price_e4)
-        self._apply(levels, at_ns)
+        self._event_ns = self._stamps.of(at_ns)
+        changed = merge_levels(levels)
+        touch_e4 = self._apply(changed)
         frames = []
         for outcome in (taker.outcome, taker.outcome.complement):
             bids, asks = self._levels(outcome)
@@ -110,11 +122,14 @@ class ListedMarket:
                 outcome,
                 bids=bids,
                 asks=asks,
-                ts_event_ns=at_ns,
+                ts_event_ns=self._event_ns,
                 tick_e4=self.tick_e4,
                 last_trade=self._last_trade,
             )
             frames.append(self._frame(at_ns, frame))
+        if self._rng is None or self._rng.randrange(100) >= UNCHANGED_PERCENT:
+            touches = [touch_e4] * len(changed)
+            frames += self._changes(changed, touches, at_ns, placed_on=_placed_on(matches))
         return frames + self._prints(
             taker, matches, at_ns + PRINT_DELAY_NS, transaction_hash=transaction_hash
         )
@@ -158,6 +173,27 @@ class ListedMarket:
             last_trade=self._last_trade,
         )
 
+    def _changes(
+        self,
+        changed: Sequence[UpLevel],
+        touches: Sequence[dict[Outcome, tuple[int, int]]],
+        at_ns: int,
+        *,
+        placed_on: PlacedOn,
+    ) -> list[MarketFrame]:
+        hashes = {outcome: self._hash(outcome) for outcome in Outcome}
+        frames = []
+        for level, touch_e4 in zip(changed, touches, strict=True):
+            shown = _shown(level)
+            first = _first_named(shown, placed_on)
+            entries = [
+                LevelChange(outcome, *mirrored(shown, outcome), hashes[outcome], *touch_e4[outcome])
+                for outcome in (first, first.complement)
+            ]
+            frame = price_change_frame(self.window, entries, ts_event_ns=self._event_ns)
+            frames.append(self._frame(at_ns, frame))
+        return frames
+
     def _prints(
         self, taker: BookOrder, matches: Sequence[Match], print_ns: int, *, transaction_hash: str
     ) -> list[MarketFrame]:
@@ -167,6 +203,7 @@ class ListedMarket:
             price_e4 = match.price_e4 if same else complement_e4(match.price_e4)
             sizes[price_e4] = sizes.get(price_e4, 0) + match.qty_u6
         side = TakerSide.BUY if taker.side is OrderSide.BUY else TakerSide.SELL
+        stamp_ns = self._stamps.of(print_ns)
         frames = []
         for price_e4, size_u6 in sizes.items():
             frame = trade_frame(
@@ -175,7 +212,7 @@ class ListedMarket:
                 taker_side=side,
                 price_e4=price_e4,
                 size_u6=size_u6,
-                ts_event_ns=print_ns,
+                ts_event_ns=stamp_ns,
                 transaction_hash=transaction_hash,
             )
             frames.append(self._frame(print_ns, frame))
@@ -185,13 +222,12 @@ class ListedMarket:
         bids, asks = (self._ladders[outcome, side].levels() for side in BookSide)
         return bids, asks
 
-    def _apply(self, levels: Sequence[UpLevel], at_ns: int) -> dict[Outcome, tuple[int, int]]:
+    def _apply(self, levels: Sequence[UpLevel]) -> dict[Outcome, tuple[int, int]]:
         """Change levels; return each token's touch as frames give it, 0 and 1 for empty sides."""
         for level in levels:
             for outcome in Outcome:
-                side, price_e4, size_u6 = mirrored(level, outcome)
+                side, price_e4, size_u6 = mirrored(_shown(level), outcome)
                 self._ladders[outcome, side].put(price_e4, size_u6)
-        self._event_ns = at_ns
         touches = {}
         for outcome in Outcome:
             bid_e4, ask_e4 = self.touch_e4(outcome)
@@ -230,9 +266,20 @@ class ListedMarket:
         )
 
 
-def spaced_text(frame: JsonObject) -> str:
-    """A frame as the venue spaces all but the first one: `", "` between members.
+def _shown(level: UpLevel) -> UpLevel:
+    """A level with its size as frames and books have it."""
+    return UpLevel(level.side, level.price_e4, level.size_u6 // QTY_GRID_U6 * QTY_GRID_U6)
 
-    No text of these frames holds a comma or a quote, so compact JSON needs only the spaces.
-    """
-    return to_text(frame).replace(",", ", ")
+
+def _first_named(level: UpLevel, placed_on: PlacedOn) -> Outcome:
+    known = placed_on
+    if isinstance(placed_on, Mapping):
+        known = placed_on.get((level.side, level.price_e4))
+    if isinstance(known, Outcome):
+        return known
+    return Outcome.UP if level.side is BookSide.BID else Outcome.DOWN
+
+
+def _placed_on(matches: Sequence[Match]) -> PlacedOn:
+    """The token of the last maker at each consumed level."""
+    return {(m.maker.up_side, m.maker.up_price_e4): m.maker.outcome for m in matches}

@@ -3,8 +3,9 @@
 A BUY of Down at q is an ask for Up at 1 - q, so all four kinds of order live on two sides kept in
 Up prices (venue.md 4.4, 4.11). A match happens at the maker's price; between two BUYs it mints a
 complete set, between two SELLs it merges one. Promises: integers only; a post-only order never
-takes; no order fills beyond its size; who came first at a price fills first. Self-trade prevention
-is not established at the venue and not done here.
+takes; no order fills beyond its size; who came first at a price fills first; no order is left with
+less than `grid_u6` in the book. Self-trade prevention is not established at the venue and not done
+here.
 """
 
 from __future__ import annotations
@@ -106,9 +107,13 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergedBook:
-    """The resting orders of one market. Owner ids mean nothing to it."""
+    """The resting orders of one market. Owner ids mean nothing to it.
 
-    def __init__(self) -> None:
+    `grid_u6` is the least that a level can show: of less, nothing is taken and nothing rests.
+    """
+
+    def __init__(self, grid_u6: int = 1) -> None:
+        self._grid_u6 = grid_u6
         self._queues: dict[BookSide, dict[int, dict[str, BookOrder]]] = {
             side: {} for side in BookSide
         }
@@ -144,19 +149,20 @@ class MergedBook:
         ]
         if order.cash_u6:
             return sum(value_u6(price_e4, qty_u6) for qty_u6, price_e4 in levels) >= order.cash_u6
-        return sum(qty_u6 for qty_u6, _ in levels) >= order.leaves_u6
+        return sum(qty_u6 for qty_u6, _ in levels) > order.leaves_u6 - self._grid_u6
 
     def place(self, order: BookOrder, *, post_only: bool = False) -> Placement:
         """Match what crosses, rest what is left."""
         if post_only and self.crosses(order):
             return Placement(refusal=Refusal.POST_ONLY_CROSSES)
         matches, levels = self._match(order)
-        if order.leaves_u6:
+        rested_u6 = order.leaves_u6 if order.leaves_u6 >= self._grid_u6 else 0
+        if rested_u6:
             queue = self._queues[order.up_side].setdefault(order.up_price_e4, {})
             invariant(order.order_id not in self._orders, f"{order.order_id} rests already")
             queue[order.order_id] = self._orders[order.order_id] = order
             levels.append(self._level(order.up_side, order.up_price_e4))
-        return Placement(matches=tuple(matches), rested_u6=order.leaves_u6, levels=tuple(levels))
+        return Placement(matches=tuple(matches), rested_u6=rested_u6, levels=tuple(levels))
 
     def take(self, order: BookOrder, *, all_or_none: bool = False) -> Placement:
         """Match what crosses at once and drop the rest (FAK), or all of it or nothing (FOK)."""
@@ -166,6 +172,18 @@ class MergedBook:
         if not matches:
             return Placement(refusal=Refusal.NO_MATCH)
         return Placement(matches=tuple(matches), levels=tuple(levels))
+
+    def is_alone(self, order_id: str) -> bool:
+        """Whether a resting order is all that rests at its price."""
+        order = self._orders.get(order_id)
+        return order is not None and len(self._queues[order.up_side][order.up_price_e4]) == 1
+
+    def shrink(self, order_id: str, leaves_u6: int) -> UpLevel:
+        """Leave a resting order with less, in its place of the queue."""
+        order = self._orders[order_id]
+        invariant(0 < leaves_u6 <= order.leaves_u6, "an order only shrinks")
+        order.leaves_u6 = leaves_u6
+        return self._level(order.up_side, order.up_price_e4)
 
     def cancel(self, order_id: str) -> UpLevel | None:
         """Remove an order; return its level, None when it does not rest."""
@@ -181,10 +199,10 @@ class MergedBook:
         levels: list[UpLevel] = []
         while (best_e4 := self.best_e4(side)) is not None and self._reaches(taker, best_e4):
             price_e4 = taker.own_price_e4(best_e4)
-            if not taker.wants_u6(price_e4):
+            if taker.wants_u6(price_e4) < self._grid_u6:
                 break
             for maker in list(self._queues[side][best_e4].values()):
-                qty_u6 = min(maker.leaves_u6, taker.wants_u6(price_e4))
+                qty_u6 = self._matched_u6(maker.leaves_u6, taker.wants_u6(price_e4))
                 if not qty_u6:
                     break
                 maker.leaves_u6 -= qty_u6
@@ -201,6 +219,14 @@ class MergedBook:
                 )
             levels.append(self._level(side, best_e4))
         return matches, levels
+
+    def _matched_u6(self, rests_u6: int, wanted_u6: int) -> int:
+        """What trades, such that nothing smaller than the grid stays in the book."""
+        if wanted_u6 < self._grid_u6:
+            return 0
+        if 0 < rests_u6 - wanted_u6 < self._grid_u6:
+            return max(0, rests_u6 - self._grid_u6)
+        return min(rests_u6, wanted_u6)
 
     def _reaches(self, order: BookOrder, up_price_e4: int | None) -> bool:
         if up_price_e4 is None:

@@ -13,6 +13,7 @@ import msgspec
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
+from pmcore.sim.custom_frames import stranger_frame
 from pmcore.sim.desk import CROWD, DeskParams
 from pmcore.sim.desk_venue import NO_MARKET, DeskVenue
 from pmcore.sim.flow import OrderFlow
@@ -33,6 +34,8 @@ from pmcore.sim.world_params import LIGHT, WorldParams
 from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
+STRANGER_NS = 60 * NS_PER_S
+"""How often a market that nobody asked for is announced: 17 in half an hour of recordings."""
 
 
 class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +72,10 @@ class SyntheticVenue(DeskVenue):
         self._flow = OrderFlow(self.desk, self._schedule, self._lane_of, params.taker_delay_ms)
         self._lanes: dict[str, Lane] = {}
         self._slug_of: dict[str, str] = {}
+        self._strangers = 0
         for spec in params.series:
             self._arrive(spec, params.start_ns)
+        self._schedule.at(params.start_ns + STRANGER_NS, self._tell_of_stranger)
         self._run(params.start_ns)
 
     @property
@@ -161,6 +166,11 @@ class SyntheticVenue(DeskVenue):
         next_ns = lane.window.close_ns
         arrival_ns = next_ns - self._params.prequote_ms * NS_PER_MS
         self._schedule.at(max(arrival_ns, self._now_ns), lambda _: self._arrive(spec, next_ns))
+
+    def _tell_of_stranger(self, at_ns: int) -> None:
+        self._strangers += 1
+        self._outbox.append(stranger_frame(self._params.seed, self._strangers, at_ns))
+        self._schedule.at(at_ns + STRANGER_NS, self._tell_of_stranger)
 
     def _lane(self, spec: SeriesSpec, at_ns: int) -> Lane:
         params = self._params

@@ -1,7 +1,8 @@
 """What a synthetic world is made of: the underlying's law and the crowd's rates and sizes.
 
 `FITTED` is set by the recordings of 5-minute BTC windows (docs/modelling.md shows how well);
-`LIGHT` is the same world at a fifth of its pace, for tests and local runs.
+`LIGHT` is the same world at a fifth of its pace, for tests and local runs; `BUSY` has the frame
+rate of the last minutes of a busy recorded window, mostly by orders that are resized.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     makers: int = 7
     levels: int = 7
     requote_ms: int = 45  # mean time between two makers' requotes, whoever's turn it is
+    sell_percent: int = 8  # makers' orders that offer the complement instead of bidding
     resize_percent: int = 3  # chance per resting level to change its size at a requote
     refill_percent: int = 12  # chance per level that was traded away to come back at a requote
     half_spread_e4: int = 0  # of the keenest maker
@@ -55,6 +57,7 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     informed_edge_e4: int = 200
     take_p50_shares: float = 7.0  # sizes of takers are log-normal
     take_log_sigma: float = 1.55
+    fine_percent: int = 45  # takers' sizes with six decimals, the others with two
     burst_every_s: float = 45.0
     burst_ms: int = 2_500
     burst_per_s: float = 12.0
@@ -99,3 +102,11 @@ class WorldParams(msgspec.Struct, frozen=True, kw_only=True):
 
 FITTED = WorldParams(crowd=CrowdParams())
 LIGHT = WorldParams(crowd=at_pace(FITTED.crowd, 0.2))
+BUSY = WorldParams(
+    crowd=msgspec.structs.replace(
+        FITTED.crowd, requote_ms=23, resize_percent=40, noise_per_min=760.0
+    )
+)
+
+WORLDS = {"light": LIGHT, "fitted": FITTED, "busy": BUSY}
+"""By the names that PM_SIM_WORLD takes."""

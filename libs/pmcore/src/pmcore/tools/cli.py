@@ -181,6 +181,11 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     simulator.add_argument("--speed", type=_speed, metavar="X", help="of its time, 1 to 100")
     simulator.add_argument(
+        "--world",
+        choices=("light", "fitted", "busy"),
+        help="how much happens: light (default), as recorded, or as in a busy market",
+    )
+    simulator.add_argument(
         "--protocol",
         choices=("v1", "v2"),
         help="token ids and domain 2 (v1), or position ids and domain 3 (v2)",

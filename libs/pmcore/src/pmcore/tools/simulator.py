@@ -36,7 +36,7 @@ def simulator_environment(
         "PYTHONUNBUFFERED": "1",
     }
     if arguments.recording is not None:
-        for name in ("window", "seed", "series"):
+        for name in ("window", "seed", "series", "world"):
             if getattr(arguments, name) is not None:
                 raise UsageError(f"--{name} does not go with --recording, which brings its own")
         market, begins_ns = look_into(arguments.recording)
@@ -56,6 +56,7 @@ def simulator_environment(
     for name, value in (
         ("PM_SIM_FAULTS", arguments.faults),
         ("PM_SIM_PROTOCOL", arguments.protocol),
+        ("PM_SIM_WORLD", arguments.world),
     ):
         if value is not None:
             variables[name] = value

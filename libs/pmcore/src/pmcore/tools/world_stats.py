@@ -1,7 +1,8 @@
 """Statistics of recordings and of the synthetic world, side by side, by the same code.
 
 `python -m pmcore.tools.world_stats FILE... [--synthetic --seed N --windows K]` prints a Markdown
-table; files are put together by kind. docs/modelling.md shows its output and says what it means.
+table; files are put together by kind. With `--frames` the table is about the form of the frames,
+one column per file. docs/modelling.md shows both and says what they mean.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.sim.world_params import FITTED, WorldParams, at_pace
+from pmcore.sim.world_params import FITTED, WORLDS, WorldParams, at_pace
 from pmcore.tools.world_figures import Figure, figures
+from pmcore.tools.world_frames import FrameForm, form_table, recorded_form, synthetic_form
 from pmcore.tools.world_tape import Tape, recorded_tapes, synthetic_tapes
 
 START_NS = 1_790_766_900 * NS_PER_S
@@ -68,10 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--series", default="btc-updown-5m", help="of the synthetic world")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--windows", type=int, default=8, help="synthetic windows")
+    parser.add_argument("--frames", action="store_true", help="the form of frames instead")
+    parser.add_argument("--seconds", type=int, default=300, help="synthetic, with --frames")
     parser.add_argument("--pace", type=float, default=1.0, help="1 is the fit, local runs use 0.2")
     arguments = parser.parse_args(argv)
     if not arguments.files and not arguments.synthetic:
         parser.error("name a recording, or --synthetic")
+    if arguments.frames:
+        return _print_forms(arguments)
     columns: dict[str, list[Tape]] = {}
     for path in arguments.files:
         try:
@@ -85,6 +91,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         columns[f"synthetic {arguments.series}"] = column
     sys.stdout.write(table(columns) + "\n")
+    return 0
+
+
+def frames_of_world(series: str, seed: int, seconds: int, world: WorldParams) -> FrameForm:
+    """The form of frames of one of our worlds."""
+    params = SyntheticParams(
+        series=(parse_series(series),), seed=seed, start_ns=START_NS, world=world, auto_tick=True
+    )
+    venue = SyntheticVenue(params)
+    venue.advance(venue.now_ns)
+    return synthetic_form(venue, seconds)
+
+
+def _print_forms(arguments: argparse.Namespace) -> int:
+    forms: dict[str, FrameForm] = {}
+    for path in arguments.files:
+        try:
+            forms[path.name.partition("_")[0]] = recorded_form(path)
+        except (MalformedInputError, OSError) as error:
+            sys.stderr.write(f"{path}: {error}\n")
+            return 2
+    for name, world in WORLDS.items() if arguments.synthetic else ():
+        forms[name] = frames_of_world(arguments.series, arguments.seed, arguments.seconds, world)
+    sys.stdout.write(form_table(forms) + "\n")
     return 0
 
 

@@ -256,6 +256,27 @@ def _polybot(path: Path) -> Tape:
     return writer.end()
 
 
+def polybot_rates(path: Path) -> tuple[float, float, list[int]]:
+    """Book messages and prints a second while books were recorded, and all sizes of prints."""
+    window = as_object(
+        as_list(as_object(decode_json(whole_file(path, _MAX_FILE_BYTES)))["windows"])[0]
+    )
+    up_token = text_of(window, "token_up")
+    books_ns: list[int] = []
+    prints_ns: list[int] = []
+    sizes_u6: list[int] = []
+    for entry in as_list(window["events"]):
+        row = as_list(entry)
+        if row[1] == "p":
+            prints_ns.append(receive_ns(row[0]))
+            sizes_u6.append(qty_u6_of(_rounded(row[4])))
+        elif row[1] == "b" and row[2] == up_token:
+            books_ns.append(receive_ns(row[0]))
+    seconds = (books_ns[-1] - books_ns[0]) / NS_PER_S
+    prints = sum(books_ns[0] <= at_ns <= books_ns[-1] for at_ns in prints_ns)
+    return len(books_ns) / seconds, prints / seconds, sizes_u6
+
+
 def _bwijn(path: Path) -> Tape:
     """Trades with the taker's side, stamped by the second."""
     document = as_object(decode_json(whole_file(path, _MAX_FILE_BYTES)))
