@@ -80,12 +80,25 @@ async def test_frames_become_messages_in_order_of_arrival(world: FeedWorld) -> N
 async def test_what_cannot_be_used_is_counted_and_does_no_harm(world: FeedWorld) -> None:
     async with world.running() as service:
         socket = await world.connected()
-        await socket.send("{", '{"event_type":"surprise"}', world.market.trade(size="-1"), "[]")
+        await socket.send(
+            "NONSENSE", '{"event_type":"surprise"}', world.market.trade(size="-1"), "[]"
+        )
         await socket.send(world.market.change(4800, 7_000_000))
         await eventually(lambda: world.messages(world.md, BookDelta), "the delta behind them")
         assert service.readiness() == []
         unusable: Any = service.state()["unusable"]
     assert sum(unusable.values()) == 3
+
+
+async def test_a_frame_cut_in_the_middle_is_a_gap_that_rest_mends(world: FeedWorld) -> None:
+    async with world.running() as service:
+        socket = await world.connected()
+        await world.state(FeedState.LIVE)
+        await socket.send('{"event_type":"price_change","market":"0xc0","price_chan')
+        await world.state(FeedState.LIVE, FeedState.RESYNCING, FeedState.LIVE)
+        unusable: Any = service.state()["unusable"]
+    assert unusable == {"bad_json": 1}
+    assert world.messages(world.md, BookDelta)[-1].damaged == tuple(Outcome)
 
 
 async def test_a_lost_frame_is_found_by_the_hash_and_mended_by_rest(world: FeedWorld) -> None:
@@ -194,12 +207,12 @@ async def test_when_the_bus_was_away_readers_get_whole_books(world: FeedWorld) -
 async def test_raw_frames_are_recorded_with_their_receive_time(world: FeedWorld) -> None:
     async with world.running(record=True):
         socket = await world.connected()
-        await socket.send("{", world.market.change(4800, 7_000_000))
+        await socket.send("NONSENSE", world.market.change(4800, 7_000_000))
         await eventually(lambda: world.messages(world.md, BookDelta), "the delta")
     (part,) = journal_parts(world.data_dir / "recordings", SLUG)
     lines = [msgspec.json.decode(line) for line in read_journal(part)]
     assert [line["slug"] for line in lines] == [SLUG] * 3
-    assert lines[1]["raw"] == "{"
+    assert lines[1]["raw"] == "NONSENSE"
     assert lines[0]["recv_ns"] <= lines[2]["recv_ns"]
     metadata = msgspec.json.decode(
         (world.data_dir / "recordings" / f"{SLUG}.market.json").read_bytes()

@@ -47,9 +47,7 @@ def world_figures(name: str) -> dict[str, float | None]:
     return {figure.name: figure.value for figure in form.figures()}
 
 
-def assert_within(
-    found: Mapping[str, float | None], bands: Mapping[str, tuple[float, float]]
-) -> None:
+def assert_within(found: Mapping[str, float | None], bands: dict[str, tuple[float, float]]) -> None:
     outside = {
         name: (found[name], band)
         for name, band in bands.items()

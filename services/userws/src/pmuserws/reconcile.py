@@ -42,10 +42,10 @@ class AccountReader:
     ) -> list[FillReported]:
         """Return our parts of all trades since `after_s` and of `trade_ids`, oldest first."""
         trades = []
-        doubts = self._parser.doubts
         for params in ({"after": str(after_s)}, *({"id": trade_id} for trade_id in trade_ids)):
             async for body in self._pages("/data/trades", params):
                 trades += list(parse_trades_page(body).trades)
+        doubts = self._parser.doubts
         fills = [
             fill for trade in trades for fill in self._parser.fills(trade, ts_recv_ns=ts_recv_ns)
         ]
