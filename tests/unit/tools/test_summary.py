@@ -55,7 +55,9 @@ def test_every_counter_of_books_and_engines_is_known() -> None:
     assert set(BookCounters.__struct_fields__) <= names
     for field in EngineCounters.__struct_fields__:
         shown = field.removesuffix("_u6").removesuffix("_e4")
-        assert shown in names | {"quotes_submitted", "filled", "fills_reversed"}
+        elsewhere = {"quotes_submitted", "filled", "distrusted"}
+        elsewhere |= {"fills_reversed", "fills_unsettled"}
+        assert shown in names | elsewhere
 
 
 def test_counts_add_up_and_maxima_stay_maxima() -> None:
