@@ -5,7 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pmcore.engine.execution_desk import Desk
 from pmcore.engine.execution_io import Posted, PostRejected, RateHeaders, SignOrder
+from pmcore.engine.execution_records import OrderRecord, WindowRecord
+from pmcore.machines.outbox import OutboxState
+from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.execution import VenueMode, VenueModeChanged
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.model.errors import InvariantError, Reason
@@ -58,3 +62,14 @@ def test_a_new_window_is_told_of_the_mode() -> None:
     assert bench.one(VenueModeChanged).slug == other.slug
     bench.step(WindowAnnounced(window=other, ts_recv_ns=0))
     assert not bench.out
+
+
+def test_an_order_is_found_in_whichever_window_it_is_and_knows_since_when() -> None:
+    desk = Desk(RateTier.STANDARD, 20)
+    for slug in ("first", "second"):
+        desk.windows[slug] = WindowRecord(msgspec.structs.replace(window(), slug=slug), 0)
+    desk.at_ns = 7
+    record = OrderRecord("a", "second", OutboxState.WAITING)
+    desk.remember(desk.windows["second"], record)
+    assert desk.find("a") is record
+    assert record.changed_ns == 7
