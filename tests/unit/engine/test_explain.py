@@ -177,10 +177,11 @@ def order_cap() -> Desk:
 def matched_but_not_told() -> Desk:
     """The hedge's own event says 5 of 5 matched; no trade tells it."""
     desk = quoting_desk()
-    (up, _), (down, _) = desk.resting(UP), desk.resting(DOWN)
+    up, down = (f"r1.{desk.window.slug}.{number}" for number in (1, 2))
     desk.batch(2, desk.filled(2, up, UP, "5", "0.47"))
-    matched = desk.user_order(2.1, down, OrderUpdateKind.UPDATE, matched=5_000_000)
-    desk.batch(2.1, msgspec.structs.replace(matched, token_id=desk.window.down_token_id))
+    update = desk.user_order(2.1, down, OrderUpdateKind.UPDATE, matched=5_000_000)
+    token_id = desk.window.down_token_id
+    desk.batch(2.1, msgspec.structs.replace(update, status="matched", token_id=token_id))
     desk.books(2.5, *BOOKS)
     return desk
 
