@@ -1,7 +1,8 @@
 """Beats to the venue while this side is healthy, and shuts placing when the switch is not armed.
 
 Healthy: Redis answers, and feed, strategy and userws say that they are there and ready; not
-halted. Anything else lets the orders die at the venue (venue.md 8, strategy.md 2.11).
+halted. Anything else lets the orders die at the venue (docs/venue.md 8,
+docs/strategy_guide.md#when-nothing-rests-at-all).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The CLOB as a venue: the real one and the simulator, which differ in their address only.
 
 A POST is sent once. An answer that leaves open whether the order got in is `PostUnknown`; the
-engine then asks. Every body is exactly what the official client sends (venue.md 1.2, 4.2).
+engine then asks. Every body is exactly what the official client sends (docs/venue.md 1.2, 4.2).
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class ClobVenue:
     async def look_up(self, window: Window, order_hash: str) -> OrderLookedUp:
         """By id; if that knows nothing, among the open ones; if there neither, in the trades.
 
-        Whether finished orders are still shown by id is not established (venue.md 1.4).
+        Whether finished orders are still shown by id is not established (docs/venue.md 1.4).
         """
         try:
             answer = await self._signed("GET", f"/data/order/{order_hash}")
@@ -179,7 +179,7 @@ class ClobVenue:
         return OrderLookedUp(order_hash, finding, filled_u6)
 
     async def beat(self, heartbeat_id: str) -> BeatAnswer:
-        """POST /v1/heartbeats; a 400 names the id that was expected (venue.md 8)."""
+        """POST /v1/heartbeats; a 400 names the id that was expected (docs/venue.md 8)."""
         body = msgspec.json.encode({"heartbeat_id": heartbeat_id})
         answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
         if answer.ok or answer.status == _BAD_REQUEST:
@@ -250,7 +250,7 @@ def _list(value: object) -> list[object]:
 
 
 def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
-    """A 200 may still be a refusal (venue.md 1.5)."""
+    """A 200 may still be a refusal (docs/venue.md 1.5)."""
     client_order_id = ticket.command.client_order_id
     try:
         result = parse_post_order_response(answer.body)

@@ -1,7 +1,7 @@
 """Feeds the execution engine and does what it asks for: sign, record, send, publish.
 
 Everything an event leads to in Redis goes out as one item, with the acknowledgements of the
-commands that it answers (design.md 2.6). A POST goes out only after its id stands in `exe`.
+commands that it answers. A POST goes out only after its id stands in `exe`.
 """
 
 from __future__ import annotations

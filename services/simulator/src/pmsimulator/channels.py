@@ -1,4 +1,4 @@
-"""The market and the user WebSocket (venue.md chapters 5 and 6)."""
+"""The market and the user WebSocket (docs/venue.md 5 and 6)."""
 
 from __future__ import annotations
 

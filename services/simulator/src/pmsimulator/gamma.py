@@ -1,4 +1,7 @@
-"""Gamma's objects with their quirks: JSON in strings, numbers as strings, nulls (venue.md 7.2)."""
+"""Gamma's objects with their quirks: JSON in strings, numbers as strings, nulls.
+
+See docs/venue.md 7.2.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _V2_ID_CHARS = len("0x") + 62
 
 
 def id_of_series(series: str) -> int:
-    """Gamma's id of a series; the two that venue.md 7.2 names, else a stable number."""
+    """Gamma's id of a series; the two that docs/venue.md 7.2 names, else a stable number."""
     return _SERIES_IDS.get(series, 20_000 + _stable(series, 60_000))
 
 

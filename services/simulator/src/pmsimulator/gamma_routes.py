@@ -1,4 +1,7 @@
-"""Discovery as Gamma does it (venue.md 7.2): by slug, or all windows of a series, page by page."""
+"""Discovery as Gamma does it: by slug, or all windows of a series, page by page.
+
+See docs/venue.md 7.2.
+"""
 
 from __future__ import annotations
 

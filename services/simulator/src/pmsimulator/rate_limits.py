@@ -1,4 +1,4 @@
-"""Token buckets per signer, as the venue keeps them (venue.md 2.2). Pure over given time.
+"""Token buckets per signer, as the venue keeps them (docs/venue.md 2.2). Pure over given time.
 
 An order costs 1, a batch its length, all or nothing; orders and cancels have buckets of their own.
 `cancel-all` and `cancel-market-orders` cost 1 plus what they cancelled, debited afterwards: the

@@ -134,7 +134,7 @@ class World:
         return self.catalogue.find(market_or_token)
 
     def tradable(self, market_or_token: str) -> Listing | None:
-        """The same, but None while the CLOB does not know the window yet (venue.md 1.3)."""
+        """The same, but None while the CLOB does not know the window yet (docs/venue.md 1.3)."""
         listing = self.listing_of(market_or_token)
         lead_s = self.venue.faults.hydrate_lead_s
         if listing is None or lead_s is None:

@@ -167,7 +167,10 @@ class _Channel:
         }
 
     def _subscription(self) -> str:
-        """Subscribe to everything of the key, so that a rotation needs no word (venue.md 6.1)."""
+        """Subscribe to everything of the key, so that a rotation needs no word.
+
+        See docs/venue.md 6.1.
+        """
         auth = {
             "apiKey": self._credentials.api_key,
             "secret": self._credentials.secret,

@@ -176,7 +176,7 @@ def post_rejected(desk: Desk, event: PostRejected) -> None:
 
 
 def post_unknown(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> None:
-    """Say so, then cancel it by its id and ask (venue.md 13.4)."""
+    """Say so, then cancel it by its id and ask (docs/venue.md 1.5)."""
     record.move(desk.at_ns, OutboxTrigger.UNCLEAR)
     record.ask = Ask.DELETE
     desk.notice(NoticeKind.UNKNOWN_ORDER, record.slug, reason, text)

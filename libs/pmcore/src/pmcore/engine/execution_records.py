@@ -31,7 +31,7 @@ def backoff_ns(attempt: int) -> int:
 
 
 def refused_cancel(text: str) -> Reason:
-    """A reason of `not_canceled`. Only an unmistakable text is believed (venue.md 1.5)."""
+    """A reason of `not_canceled`. Only an unmistakable text is believed (docs/venue.md 1.5)."""
     lower = text.lower()
     if "already matched" in lower and "cancel" not in lower:
         return Reason.ALREADY_MATCHED

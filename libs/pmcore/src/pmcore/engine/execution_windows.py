@@ -181,7 +181,7 @@ def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) 
 
 
 def _delete_stray(desk: Desk, window: WindowRecord, order_hash: str) -> None:
-    """An order that is open although we thought it ended, or never knew it (venue.md 13.4)."""
+    """An order that is open although we thought it ended, or never knew it (docs/venue.md 1.5)."""
     record = desk.by_hash.get(order_hash)
     if record is not None and record.state is OutboxState.RESTING:
         window.revive(record)

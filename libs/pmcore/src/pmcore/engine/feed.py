@@ -1,7 +1,7 @@
 """When a window's market data may be trusted: the feed's decisions, without its sockets.
 
 * LIVE only with a socket that is up and both books usable; after a reconnect or a silence also
-  only once REST has answered with both books (strategy.md 2.3).
+  only once REST has answered with both books (docs/strategy_guide.md#when-nothing-rests-at-all).
 * Silence: while the window is open, no event for half of `silent_ns` makes it ask REST. An answer
   that agrees with our books counts as data, so that a quiet market is not taken for a dead feed.
   An answer that shows changes which the socket never told proves the socket mute: it is dropped.

@@ -129,7 +129,10 @@ class MarketSession:
 
     @property
     def can_open(self) -> bool:
-        """The user's gate, on the working and on the settled view (strategy.md 2.7)."""
+        """The user's gate, on the working and on the settled view.
+
+        See docs/strategy_guide.md#inventory-and-limits.
+        """
         limits = self.params.limits
         return self.inventory.working.can_open(limits) and self.inventory.settled.can_open(limits)
 
@@ -193,7 +196,7 @@ class MarketSession:
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
         """The touch of a live and fresh book; unknown otherwise.
 
-        The two books are one merged book seen from two sides (venue.md 0.1), so a fresh
+        The two books are one merged book seen from two sides (docs/venue.md 4.4), so a fresh
         complement, mirrored, stands in for an own book of which no frame came.
         """
         extra = self.sides[outcome].extra_ticks
@@ -206,7 +209,10 @@ class MarketSession:
         return SideView(None, None, extra)
 
     def book_fresh(self, at_ns: int, outcome: Outcome) -> bool:
-        """Whether a book is LIVE and not older than the bound (strategy.md 2.3)."""
+        """Whether a book is LIVE and not older than the bound.
+
+        See docs/strategy_guide.md#when-nothing-rests-at-all.
+        """
         if self.books.state(outcome) is not BookState.LIVE:
             return False
         return at_ns - self.books.touch(outcome).ts_recv_ns <= self.params.stale_after_ns

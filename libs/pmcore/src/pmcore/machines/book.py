@@ -1,6 +1,6 @@
 """Both order books of one window, checked against the venue's own hashes and touch.
 
-Rules (venue.md 5.2-5.5; docs/ARCHITECTURE.md):
+Rules (docs/venue.md 5.2-5.5; docs/ARCHITECTURE.md):
 
 * Order is that of arrival. A REST or checkpoint book older than what is held is not adopted.
 * A whole-book frame that contradicts its hash leaves the book in GAP. Right after a trade the

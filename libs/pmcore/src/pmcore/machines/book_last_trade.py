@@ -1,4 +1,6 @@
-"""What is known of a market's last trade price, which is part of every book hash (venue.md 5.4).
+"""What is known of a market's last trade price, which is part of every book hash.
+
+See docs/venue.md 5.4.
 
 One value is shared by both outcomes. A book frame after a trade already has the new value inside
 its hash but not in its text, and the trade print comes some 35 ms later.

@@ -1,4 +1,6 @@
-"""The venue's dead-man switch (venue.md 8): one chained beat every five seconds, while healthy.
+"""The venue's dead-man switch: one chained beat every five seconds, while healthy.
+
+See docs/venue.md 8.
 
 Placing is allowed only while the switch is armed and fresh: an order that nothing would cancel
 for us is not placed. Never beats for a side that is not healthy, so that its orders die.

@@ -1,4 +1,6 @@
-"""Order-flow imbalance per outcome, and the toxicity it means (strategy.md 1, 2.1, 2.2).
+"""Order-flow imbalance per outcome, and the toxicity it means.
+
+See docs/strategy_guide.md#order-flow-imbalance.
 
 score = taker buys - taker sells in shares over a sliding window of public trades. Time moves the
 state as much as trades do, so nothing sticks in silence: `advance` must be called on every tick.

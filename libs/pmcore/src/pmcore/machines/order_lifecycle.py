@@ -1,7 +1,7 @@
 """The life of one of our orders, as a table. Nothing else moves a state.
 
 An order is forgotten only when two words agree that it is gone: the REST answer and the user
-stream, or a reconcile (WindowFlat), or silence beyond a bound (venue.md 6.2, 6.5, 13.30).
+stream, or a reconcile (WindowFlat), or silence beyond a bound (docs/venue.md 1.4, 6.2, 6.5).
 Until then what it may still fill counts in the worst case, though its slot is free.
 """
 
@@ -68,7 +68,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.SUBMITTING, _T.FAILED): _S.FAILED,
     (_S.SUBMITTING, _T.UNKNOWN): _S.UNKNOWN,
     (_S.SUBMITTING, _T.REST_GONE): _S.GONE_REST,
-    # the user channel may speak before the POST is answered (venue.md 6.5)
+    # the user channel may speak before the POST is answered (docs/venue.md 6.5)
     (_S.SUBMITTING, _T.USER_PLACED): _S.RESTING,
     (_S.SUBMITTING, _T.USER_GONE): _S.GONE_USER,
     (_S.SUBMITTING, _T.FILLED): _S.FILLED,
@@ -76,7 +76,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.RESTING, _T.ACCEPTED): _S.RESTING,
     (_S.RESTING, _T.USER_PLACED): _S.RESTING,
     (_S.RESTING, _T.UNKNOWN): _S.RESTING,
-    # PLACEMENT on the user channel, then the POST is answered with a refusal (venue.md 4.4)
+    # PLACEMENT on the user channel, then the POST is answered with a refusal (docs/venue.md 4.4)
     (_S.RESTING, _T.FAILED): _S.FAILED,
     (_S.RESTING, _T.REST_GONE): _S.GONE_REST,
     (_S.RESTING, _T.USER_GONE): _S.GONE_USER,
@@ -118,7 +118,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.FILLED, _T.FILLED): _S.FILLED,
     (_S.FILLED, _T.UNKNOWN): _S.FILLED,
     (_S.FAILED, _T.AGREED): _S.FAILED,
-    # the venue may announce and then refuse the same order (venue.md 4.4, 6.2)
+    # the venue may announce and then refuse the same order (docs/venue.md 4.4, 6.2)
     (_S.FAILED, _T.USER_GONE): _S.FAILED,
     (_S.FAILED, _T.REST_GONE): _S.FAILED,
     (_S.FAILED, _T.FAILED): _S.FAILED,

@@ -52,7 +52,7 @@ TRANSITIONS: dict[tuple[OutboxState, OutboxTrigger], OutboxState] = {
     (_S.RESTING, _T.CANCEL): _S.CANCELLING,
     (_S.RESTING, _T.GONE): _S.DONE,
     (_S.CANCELLING, _T.GONE): _S.DONE,
-    (_S.CANCELLING, _T.UNCLEAR): _S.RESOLVING,  # "not found or already canceled", venue.md 1.5
+    (_S.CANCELLING, _T.UNCLEAR): _S.RESOLVING,  # "not found or already canceled", docs/venue.md 1.5
     (_S.RESOLVING, _T.GONE): _S.DONE,
     (_S.RESOLVING, _T.REFUSED): _S.DONE,
 }

@@ -1,4 +1,7 @@
-"""From targets to commands, one side at a time: leave, place, or cancel (strategy.md 1)."""
+"""From targets to commands, one side at a time: leave, place, or cancel.
+
+See docs/strategy_guide.md#the-decision.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own count of the venue's token buckets (venue.md 2.2), so that a 429 is the exception.
+"""Our own count of the venue's token buckets (docs/venue.md 2.2), so that a 429 is the exception.
 
 Orders and cancels have a bucket each. Quotes wait when the order bucket is empty, or when the
 cancel bucket could not pay for taking back all that rests plus a reserve; cancels are never held
@@ -17,7 +17,7 @@ RESET_TRUST_NS = 60 * NS_PER_S
 
 
 class RateTier(StrEnum):
-    """Tiers by 30-day maker volume (venue.md 2.2)."""
+    """Tiers by 30-day maker volume (docs/venue.md 2.2)."""
 
     STANDARD = "standard"
     COPPER = "copper"
@@ -40,7 +40,7 @@ _BUCKETS = {  # orders per second, burst; cancels per second, burst
     RateTier.ELITE: (600, 900, 1200, 1800),
 }
 MAX_IDS_PER_CANCEL = 1000
-"""`DELETE /orders` takes at most this many ids (venue.md 1.5)."""
+"""`DELETE /orders` takes at most this many ids (docs/venue.md 1.5)."""
 
 
 class TokenBucket:
@@ -105,5 +105,5 @@ class RateBudget:
 
     @property
     def max_cancel_batch(self) -> int:
-        """The venue can never admit a larger batch (venue.md 2.2)."""
+        """The venue can never admit a larger batch (docs/venue.md 2.2)."""
         return min(self.cancels.burst, MAX_IDS_PER_CANCEL)

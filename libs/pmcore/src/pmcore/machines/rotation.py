@@ -1,7 +1,9 @@
 """The life of a window as the strategy lives it, by the clock and the venue's words.
 
 pre-open -> quoting -> winding down (no new risk) -> cancelling (until the venue says flat) ->
-awaiting resolution (late fills) -> settled. Never backwards (strategy.md 1 "Rotation", 2.8).
+awaiting resolution (late fills) -> settled. Never backwards
+(docs/strategy_guide.md#the-life-of-a-window). Nothing tells the end of a window: docs/venue.md
+5.6.
 """
 
 from __future__ import annotations

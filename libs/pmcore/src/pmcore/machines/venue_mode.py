@@ -1,4 +1,6 @@
-"""The venue's mode, learnt from refusals; each ends by itself, so nothing sticks (venue.md 1.7).
+"""The venue's mode, learnt from refusals; each ends by itself, so nothing sticks.
+
+See docs/venue.md 1.7.
 
 `RESTARTING` is followed by two minutes of `POST_ONLY`, which is fine for a maker. When another
 mode's time is over the next order is the probe.

@@ -41,7 +41,7 @@ class TransportError(Exception):
 class Reason(StrEnum):
     """Why an order failed, was denied or could not be cancelled. Closed: each is handled."""
 
-    # the venue refused (venue.md 1.6, 1.7)
+    # the venue refused (docs/venue.md 1.6, 1.7)
     POST_ONLY_CROSSES = "post_only_crosses"
     TICK = "tick"
     MIN_SIZE = "min_size"

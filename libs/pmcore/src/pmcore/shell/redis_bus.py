@@ -1,4 +1,4 @@
-"""The bus on real Redis, 6.2 or newer, single or Cluster (design.md part 2).
+"""The bus on real Redis, 6.2 or newer, single or Cluster.
 
 Promises are in `wire.ports.Bus`. Nothing is retried here: a lost answer is
 `TransportError(sent=UNKNOWN)`, and the sequence number it used stays used, so that readers see

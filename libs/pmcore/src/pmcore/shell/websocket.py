@@ -1,8 +1,8 @@
 """A WebSocket that stays connected: back-off, text PING, watchdog, and frames in batches.
 
-The venue's keep-alive is the text `PING` every 10 s, answered by the text `PONG` (venue.md 5.1);
-PONGs never leave this module. No frame at all for 30 s: reconnect. These are real seconds, also
-when PM_CLOCK runs faster, because the other end lives in real time too.
+The venue's keep-alive is the text `PING` every 10 s, answered by the text `PONG` (docs/venue.md
+5.1); PONGs never leave this module. No frame at all for 30 s: reconnect. These are real seconds,
+also when PM_CLOCK runs faster, because the other end lives in real time too.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ POST_ONLY_AFTER_RESTART_S = 120
 
 
 class VenueMode(StrEnum):
-    """Trading modes of venue.md 1.7. `RESTART` answers 425; post-only for two minutes follows."""
+    """Trading modes (docs/venue.md 1.7). `RESTART` answers 425; two minutes of post-only follow."""
 
     OPEN = "open"
     RESTART = "restart"
@@ -60,9 +60,9 @@ class TransportFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All faults at once. A mode begins when the plan is set and lasts `mode_s`, 0 until the next.
 
-    `failed_ppm` of trades go RETRYING and FAILED, `retried_ppm` RETRYING and MINED.
-    `phantom_ppm` of BUY fills stay locked as matched for `phantom_s` (venue.md 12, trap 3).
-    `hydrate_lead_s`: the CLOB knows a window only from so long before its start (venue.md 1.3).
+    `failed_ppm` of trades go RETRYING and FAILED, `retried_ppm` RETRYING and MINED. `phantom_ppm`
+    of BUY fills stay locked as matched for `phantom_s` (docs/venue.md 10.1). `hydrate_lead_s`:
+    the CLOB knows a window only from so long before its start (docs/venue.md 1.3).
     `end_sweep_shares`: takers of each token hit stale quotes with so much after the end.
     """
 

@@ -68,7 +68,7 @@ class FaultyStream:
 
 
 def quirked(event: UserFrame, plan: FaultPlan, seed: int, number: int) -> UserFrame:
-    """A user frame with what real ones have been seen to lack (venue.md 6.2, 6.3)."""
+    """A user frame with what real ones have been seen to lack (docs/venue.md 6.2, 6.3)."""
     frame = event.frame
     if frame["event_type"] == "order" and strikes(
         plan.empty_size_matched_ppm, seed, "size_matched", number

@@ -32,7 +32,7 @@ QueueFill = tuple[str, int, int]
 """(order_id, qty_u6, price_e4)."""
 
 PRINT_LAG_NS = 1_000 * NS_PER_MS
-"""A trade's print may come this long after the book that already shows it (venue.md 5.2: 35 ms)."""
+"""A print may come this long after the book that already shows its trade (docs/venue.md 5.2)."""
 INFER_AFTER_NS = 2_000 * NS_PER_MS
 """Books after trades for this long without one print: the recording has none, infer them."""
 

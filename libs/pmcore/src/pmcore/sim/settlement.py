@@ -1,4 +1,4 @@
-"""From MATCHED to the chain: a trade's statuses, and what a failure takes back (venue.md 6.4).
+"""From MATCHED to the chain: a trade's statuses, and what a failure takes back (docs/venue.md 6.4).
 
 MATCHED, MINED, CONFIRMED; or RETRYING and then MINED or FAILED, for shares of trades picked by a
 digest of (seed, trade), not by order. Value moved at MATCHED; FAILED undoes it exactly.

@@ -2,7 +2,7 @@
 
 The whole path is drawn at once, so that some takers can know its next seconds. Prices are integers
 in 1e-8 dollars; a window settles on their average over the last minute, compared with the average
-at its open, and ties go Up (venue.md 7.3; a recorded window agrees: docs/modelling.md).
+at its open, and ties go Up (docs/venue.md 7.3; a recorded window agrees: docs/modelling.md).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _SMALLEST = 0.4
 
 
 class UnderlyingParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A geometric Brownian motion with jumps, and the average that settles it (venue.md 7.3).
+    """A geometric Brownian motion with jumps, and the average that settles it (docs/venue.md 7.3).
 
     `sigma_bp` is the walk's deviation per square root of a second, jumps included; the crowd
     prices with `believed_bp`, and with three times that in `fear_percent` of its mind. In windows

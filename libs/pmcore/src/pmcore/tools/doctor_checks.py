@@ -115,7 +115,7 @@ def _api_credentials(environ: Mapping[str, str]) -> Finding:
 
 
 def _wallet(environ: Mapping[str, str]) -> Finding:
-    """Which account type needs a funder: venue.md 3.3."""
+    """Which account type needs a funder: docs/venue.md 3.3."""
     kind = environ.get("POLYMARKET_SIGNATURE_TYPE") or "0"
     funder = environ.get("POLYMARKET_FUNDER_ADDRESS") or ""
     if funder and not _ADDRESS.match(funder):

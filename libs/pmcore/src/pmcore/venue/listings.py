@@ -1,4 +1,6 @@
-"""Gamma markets and CLOB market info to windows (venue.md 1.3, 7.2). Refuses what it cannot pair.
+"""Gamma markets and CLOB market info to windows. Refuses what it cannot pair.
+
+See docs/venue.md 1.3, 7.2.
 
 Outcomes and token ids pair by index; `Up`/`Yes` is UP. Token ids follow `version`. A slug that
 carries times must agree with the listing's own times.

@@ -1,4 +1,4 @@
-"""Answers of the CLOB's REST API (venue.md 1.3-1.7), and what its errors mean."""
+"""Answers of the CLOB's REST API (docs/venue.md 1.3-1.7), and what its errors mean."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class PostOrderResult(msgspec.Struct, frozen=True):
 
 
 class CancelResult(msgspec.Struct, frozen=True):
-    """The answer of every cancel route (venue.md 1.5)."""
+    """The answer of every cancel route (docs/venue.md 1.5)."""
 
     cancelled: tuple[str, ...]
     not_cancelled: dict[str, tuple[Reason, str]]
@@ -232,7 +232,9 @@ def error_text(body: object) -> str:
 
 
 def classify_error(status: int, body: object, *, retry_after: str | None = None) -> VenueRefusal:
-    """What an answer other than 200 means; by code, then status, then words (venue.md 1.6, 1.7).
+    """What an answer other than 200 means; by code, then status, then words.
+
+    See docs/venue.md 1.6, 1.7.
 
     `retry_after` is the header. VENUE_ERROR leaves open whether an order got in.
     """

@@ -1,7 +1,7 @@
 """The promise of a bus. Redis and memory keep it alike; one test suite holds both to it.
 
 At-least-once with acknowledgement for facts and orders; state (`md`) without. Everything a
-consumer answers goes out in one transaction with its acknowledgements (design.md 2.6).
+consumer answers goes out in one transaction with its acknowledgements.
 """
 
 from __future__ import annotations
