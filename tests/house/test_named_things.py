@@ -115,7 +115,7 @@ def is_there(named: str, source: Path) -> bool:
 
 
 def missing_files(path: Path) -> set[str]:
-    text = re.sub(r"\[[\w.-]+\]\(", "(", flowing(path))  # a link's text; its target counts
+    text = re.sub(r"\[[^\]]*\]\(", "(", flowing(path))  # a link's text; its target counts
     return {
         named
         for named in NAMED_FILE.findall(text)

@@ -72,3 +72,11 @@ def test_where_the_example_differs_paper_trading_does_too() -> None:
 def test_compose_hands_a_service_its_own_variables_and_no_other(service: str) -> None:
     wanted = variables_of(service) - SET_BY_THE_IMAGE - NOT_IN_CONTAINERS
     assert given_by_compose(service) - OF_COMPOSE == wanted
+
+
+def test_redis_writes_to_disk_each_second() -> None:
+    """What a crash of Redis may lose, as the runbook says."""
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    command = composed["services"]["redis"]["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert command[command.index("--appendfsync") + 1] == "everysec"
