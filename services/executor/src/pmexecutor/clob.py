@@ -85,7 +85,7 @@ class ClobVenue:
 
     @property
     def has_heartbeat(self) -> bool:
-        """Orders die there without beats."""
+        """The venue cancels orders without heartbeats."""
         return True
 
     def sign(self, command: SubmitOrder, window: Window) -> Ticket:

@@ -1,7 +1,7 @@
 """Requests to the CLOB: signed, on kept-alive connections, each with a deadline, none repeated.
 
-What failed says whether it may have reached the venue: only a connection that was never made is
-a certain no.
+What failed says whether it may have reached the venue: only when no connection was made did it
+certainly not.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It never changes inventory and never publishes it, except that in dry mode the paper exchange
 speaks on the user stream. It starts by cancelling everything and asking what is left, and ends
-the same way; it does not start when it cannot cancel (docs/ARCHITECTURE.md).
+the same way; it does not start if it cannot cancel (docs/ARCHITECTURE.md).
 """
 
 from __future__ import annotations
@@ -233,7 +233,10 @@ class ExecutorService:
 
 
 async def cancel_everything(venue: Venue) -> None:
-    """Cancel-all, then ask until the venue lists nothing; raise `StartupError` when it will not."""
+    """Cancel-all, then ask until the venue lists nothing.
+
+    Raise `StartupError` when orders stay open.
+    """
     backoff = Backoff(first_s=0.1, most_s=1.0)
     problem = ""
     for _ in range(CANCEL_ATTEMPTS):

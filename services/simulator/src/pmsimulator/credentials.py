@@ -2,7 +2,7 @@
 
 Credentials are a function of (address, nonce), so a restarted simulator knows the keys it gave
 before: the passphrase names the address and the nonce and carries a check over both. They protect
-nothing but a simulation.
+only a simulation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door of the venue: a signed request becomes an account, or is refused."""
+"""Authentication: a signed request becomes an account, or is refused."""
 
 from __future__ import annotations
 

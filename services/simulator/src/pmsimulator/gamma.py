@@ -1,4 +1,4 @@
-"""Gamma's objects with their quirks: JSON in strings, numbers as strings, nulls.
+"""Gamma's objects with their irregular forms: JSON in strings, numbers as strings, nulls.
 
 See docs/venue.md 7.2.
 """

@@ -69,7 +69,7 @@ def decode_order(body: bytes) -> PostOrder:
 
 
 def decode_batch(body: bytes) -> list[PostOrder]:
-    """The body of POST /orders; one bad entry spoils the payload."""
+    """The body of POST /orders; one bad entry makes the whole payload invalid."""
     try:
         batch = decode_json_as(body, list[PostOrder])
     except MalformedInputError as error:

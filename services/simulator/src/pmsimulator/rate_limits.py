@@ -56,7 +56,7 @@ class Bucket(msgspec.Struct):
         return self.per_s * 3 // 2
 
     def refill(self, at_ns: int) -> None:
-        """Bring the level to the present."""
+        """Bring the level up to date."""
         elapsed_s = max(at_ns - self.at_ns, 0) / NS_PER_S
         self.level = min(self.level + elapsed_s * self.per_s, float(self.burst))
         self.at_ns = max(at_ns, self.at_ns)

@@ -29,7 +29,7 @@ _ANY_TYPE = -1
 
 
 class World:
-    """A simulated venue, its clock and its audience."""
+    """A simulated venue, its clock and its subscribers."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class World:
 
     @property
     def accounts(self) -> Sequence[Account]:
-        """Every account that ever came, in order of arrival."""
+        """Every account so far, in order of arrival."""
         return tuple(self._accounts.values())
 
     def admit(
@@ -109,12 +109,12 @@ class World:
         self._wake.set()
 
     def die(self, error: InvariantError) -> None:
-        """A broken promise met outside `run` ends `run`, and with it the process."""
+        """A broken invariant outside `run` ends `run`, and with it the process."""
         self._broken = error
         self._wake.set()
 
     def drain(self) -> None:
-        """Bring the world to the present and queue all frames of the way."""
+        """Bring the world to the present and queue all frames up to it."""
         for event in self.venue.advance(self.now_ns()):
             if isinstance(event, UserFrame):
                 self.notices.hear(event)
@@ -147,7 +147,7 @@ class World:
         return self.catalogue.current(self.now_ns())
 
     def open_orders(self) -> int:
-        """Open orders of all accounts that came through the door."""
+        """Open orders of all accounts that sent a signed request."""
         return sum(len(self.venue.open_orders(owner)) for owner in self._accounts)
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Entries that nobody could read where money moves, kept in Redis until a person has looked.
+"""Unreadable entries of streams about money, kept in Redis until a person has looked.
 
 A window reads `user` from its beginning, so the same bad entry is met again by every window and
 after every restart: it must halt the series until somebody resumes, and never again after that.
@@ -42,6 +42,6 @@ class PoisonBook:
             await self._bus.put_field(self._key, name, state)
 
     async def close(self) -> None:
-        """A person looked."""
+        """A person has looked."""
         self._entries = dict.fromkeys(self._entries, _SEEN)
         await self.save()

@@ -120,7 +120,7 @@ class StrategyService:
         return True
 
     def _halt_series(self, series: str, reason: str) -> None:
-        """Where money moves we fail closed: the series holds until an operator resumes."""
+        """For streams about money: the series is halted until an operator resumes."""
         halt = Halt(reason=reason, by="strategy", ts_recv_ns=self._context.clock.now_ns())
         self._series_halts[series] = halt
         for runner in self._runners.values():

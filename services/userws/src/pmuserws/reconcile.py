@@ -26,7 +26,7 @@ class AccountReader:
     """Reads `/data/orders` and `/data/trades` with the API credentials.
 
     Every failure is a `TransportError`; a page that cannot be understood is one too, because a
-    reconciliation that overlooks something is none.
+    reconciliation must not overlook anything.
     """
 
     def __init__(

@@ -167,7 +167,7 @@ class _Channel:
         }
 
     def _subscription(self) -> str:
-        """Subscribe to everything of the key, so that a rotation needs no word.
+        """Subscribe to everything of the key, so that a rotation needs no message.
 
         See docs/venue.md 6.1.
         """
@@ -201,7 +201,10 @@ class _Channel:
         self._counters.update(self._parser, self._dedup)
 
     def _take_frame(self, frame: Frame) -> None:
-        """Publish what a frame says; one that cannot be read sends us to REST soon (6.3)."""
+        """Publish what a frame says.
+
+        After one that cannot be read REST is asked soon (docs/venue.md 6.3).
+        """
         unusable = sum(self._parser.unusable.values())
         self._take(self._parser.parse(frame.text, ts_recv_ns=frame.recv_ns))
         if sum(self._parser.unusable.values()) > unusable:
@@ -272,7 +275,7 @@ class _Channel:
             self._say()
 
     def _say(self) -> None:
-        """Say the state, also again: readers that came late must find it before it is trimmed."""
+        """Publish the state, and repeat it: late readers must find it before it is trimmed."""
         self._unpublished.append(
             UserChannelChanged(
                 state=self._state, reason=self._reason, ts_recv_ns=self._clock.now_ns()
@@ -312,7 +315,7 @@ class _Counters:
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
         self.fills = metrics.counter("fills_total", "Fills published, by status", ["kind"])
-        self.repeats = metrics.counter("repeats_total", "Messages that were said before")
+        self.repeats = metrics.counter("repeats_total", "Messages that were published before")
         self.missed = metrics.counter(
             "fills_missed_total", "Fills that only REST told while the channel was up"
         )

@@ -17,7 +17,7 @@ from pmcore.model.market import Outcome
 def decide_commands(
     session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
 ) -> list[CommandMessage]:
-    """What to send now. A cancel never waits for anything; a placement waits for everything."""
+    """What to send now. A cancel never waits. A placement waits until every condition holds."""
     if must_ask_flat(session, at_ns):
         session.cancel_window_asked_ns = at_ns
         for resting in session.orders.alive():
@@ -151,7 +151,7 @@ def place(
 
 
 def overdue_orders(session: MarketSession, at_ns: int) -> list[OwnOrder]:
-    """Orders that nobody answered for: cancel them, whatever became of them."""
+    """Cancel orders for which no answer came, whatever became of them."""
     timeout_ns = session.params.answer_timeout_ns
     return [
         order

@@ -144,7 +144,7 @@ class OrderLookedUp(msgspec.Struct, frozen=True):
 
 
 class PlacingGate(msgspec.Struct, frozen=True):
-    """The heartbeat's word on whether orders may be placed; closing it cancels what rests."""
+    """Whether the heartbeat allows orders to be placed; "no" cancels what rests."""
 
     open: bool
     text: str = ""
@@ -155,7 +155,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class WindowEnded(msgspec.Struct, frozen=True):
-    """Forget a window. Its orders must have been verified away, or the caller gave up."""
+    """Forget a window. Its orders were verified as gone, or the caller stopped waiting."""
 
     slug: str
 
@@ -205,7 +205,7 @@ class DeleteOrders(msgspec.Struct, frozen=True):
 
 
 class DeleteAll(msgspec.Struct, frozen=True):
-    """The second net behind cancels by id; its answer is not waited for."""
+    """A second measure after cancels by id; its answer is not waited for."""
 
 
 class LookUpOrder(msgspec.Struct, frozen=True):

@@ -1,4 +1,7 @@
-"""Windows: swept until the venue says that nothing is open, and compared with its list at times."""
+"""Windows.
+
+Swept until the venue lists no open order, and compared with its list from time to time.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def cancel_window(desk: Desk, token: str, slug: str) -> None:
 
 
 def sweep_all(desk: Desk, reason: Reason, text: str) -> None:
-    """By ids, then by list, and cancel-all as the second net."""
+    """By ids, then by list, and cancel-all as a second measure."""
     for window in desk.windows.values():
         _sweep(desk, window, reason, text)
     desk.out.append(DeleteAll())
@@ -69,7 +72,7 @@ def take_all_back(desk: Desk, reason: Reason, text: str) -> None:
 
 
 def advance(desk: Desk) -> None:
-    """Whatever is due in any window."""
+    """Do what is due in any window."""
     for window in tuple(desk.windows.values()):
         over = window.ending or desk.at_ns >= window.window.close_ns
         if over and window.live and window.sweep is None:
@@ -165,7 +168,7 @@ def _finish(desk: Desk, window: WindowRecord, sweep: Sweep) -> None:
 
 
 def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) -> None:
-    """The executor hears of no fills: what a list no longer shows is not counted as open."""
+    """The executor gets no fills: an order that the list no longer shows is not counted as open."""
     shown = frozenset(order_hashes)
     old_ns = window.listed_ns - LIST_LAG_NS
     for record in tuple(window.live.values()):

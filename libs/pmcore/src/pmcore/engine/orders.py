@@ -1,4 +1,4 @@
-"""Our orders of one window: what the executor and the user channel say, put through the table."""
+"""Our orders of one window: what the executor and the user channel say, applied to the table."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ class OrderBookkeeper:
         return tuple(self._alive)
 
     def expire(self, at_ns: int) -> list[str]:
-        """Close what both words, or enough silence, say is gone; return what is worth a notice."""
+        """Close orders that both sources, or a long enough silence, say are gone.
+
+        Return what needs a notice.
+        """
         notices: list[str] = []
         for order in tuple(self._alive):
             if order.state.occupies_slot:

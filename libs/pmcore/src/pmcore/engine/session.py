@@ -138,19 +138,22 @@ class MarketSession:
 
     @property
     def profit_u6(self) -> int:
-        """Dollars (millionths) won; the worst case while nobody knows the winner."""
+        """Dollars (millionths) won; the worst case while the winner is not known."""
         working = self.inventory.working
         return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
 
     def hear_feed(self, event: FeedStatusChanged) -> None:
-        """Believe the feed; books of before a new start are dropped, whole ones will follow."""
+        """Apply the feed's state.
+
+        Books of before a new start are dropped, whole ones will follow.
+        """
         if event.slug == self.window.slug:
             self.feed = event.state
             if event.state in (FeedState.DOWN, FeedState.RESYNCING):
                 self.books.reset()
 
     def hold(self, at_ns: int) -> str:
-        """Why nothing may rest now, or ""."""
+        """Why no order may rest now, or ""."""
         if self.halted:
             return f"halted: {self.halted}"
         if self.refused:

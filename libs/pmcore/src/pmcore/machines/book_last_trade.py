@@ -32,7 +32,7 @@ def prices_from(near_e4: Sequence[int]) -> Iterator[int]:
 
 
 class LastTrade:
-    """The market-wide last trade price, the prints seen, and the trades nobody printed."""
+    """The market-wide last trade price, the prints seen, and the trades without a print."""
 
     def __init__(self) -> None:
         self.text: str | None = None

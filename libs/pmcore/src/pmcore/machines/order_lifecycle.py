@@ -1,6 +1,6 @@
 """The life of one of our orders, as a table. Nothing else moves a state.
 
-An order is forgotten only when two words agree that it is gone: the REST answer and the user
+An order is forgotten only when two sources agree that it is gone: the REST answer and the user
 stream, or a reconcile (WindowFlat), or silence beyond a bound (docs/venue.md 1.4, 6.2, 6.5).
 Until then what it may still fill counts in the worst case, though its slot is free.
 """
@@ -34,7 +34,7 @@ class OrderState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can come of it any more, as far as anybody says."""
+        """Whether it can no longer become inventory, by all reports so far."""
         return self in _OVER
 
 
@@ -93,7 +93,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.GONE_REST, _T.USER_GONE): _S.CLOSED,
     (_S.GONE_REST, _T.REST_GONE): _S.GONE_REST,
     (_S.GONE_REST, _T.AGREED): _S.CLOSED,
-    # a late frame or answer about an order that is going: no new life from it
+    # a late frame or answer about an order that is going: it does not become live again
     (_S.GONE_REST, _T.USER_PLACED): _S.GONE_REST,
     (_S.GONE_REST, _T.ACCEPTED): _S.GONE_REST,
     (_S.GONE_REST, _T.FILLED): _S.FILLED,
@@ -103,7 +103,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.GONE_USER, _T.ACCEPTED): _S.GONE_USER,
     (_S.GONE_USER, _T.UNKNOWN): _S.GONE_USER,
     (_S.GONE_USER, _T.FILLED): _S.FILLED,
-    # fills are delivered after the fact: they count as inventory whatever we thought of the order
+    # fills arrive late: they count as inventory whatever state the order has
     (_S.CLOSED, _T.FILLED): _S.FILLED,
     (_S.CLOSED, _T.USER_GONE): _S.CLOSED,
     (_S.CLOSED, _T.REST_GONE): _S.CLOSED,

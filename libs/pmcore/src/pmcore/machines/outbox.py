@@ -1,7 +1,7 @@
 """An order's way through the executor: one table, nothing else moves a state.
 
-`RESTING` means that the venue took the order and that we heard of no end; the executor is told
-of no fills, so a filled order stays here until somebody asks for it.
+`RESTING` means that the venue accepted the order and no end was reported. The executor gets no
+fills, so a filled order stays here until its state is asked for.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class OutboxState(StrEnum):
     POSTING = "posting"
     RESTING = "resting"
     CANCELLING = "cancelling"
-    RESOLVING = "resolving"  # nobody knows; the venue is being asked
+    RESOLVING = "resolving"  # outcome unknown; the venue is being asked
     DONE = "done"
 
 
 class OutboxTrigger(StrEnum):
-    """What moves it."""
+    """What changes its state."""
 
     ADMITTED = "admitted"
     SIGNED = "signed"

@@ -13,7 +13,7 @@ from pmcore.machines.quoting import Quote
 
 
 class PlacementAction(StrEnum):
-    """WAIT and LEAVE both do nothing; the first would like to."""
+    """WAIT: an order would be placed but must wait. LEAVE: no change is wanted."""
 
     LEAVE = "leave"
     WAIT = "wait"

@@ -3,7 +3,7 @@
 See docs/strategy_guide.md#the-decision.
 
 The worst case: any of the resting, in-flight and not provably cancelled orders fill, whichever
-hurt most, on the working view and on the settled view. Every limit is strict.
+combination is the worst, on the working view and on the settled view. Every limit is strict.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _SETTLED = (_S.MINED, _S.CONFIRMED)
 
 TRANSITIONS: dict[tuple[SettlementState, TradeStatus], SettlementState] = {
     (_S.UNSEEN, _T.MATCHED): _S.MATCHED,
-    # the first word after a reconnect may be a later one; it must count
+    # the first status after a reconnect may be a later one; it must count
     (_S.UNSEEN, _T.MINED): _S.MINED,
     (_S.UNSEEN, _T.CONFIRMED): _S.CONFIRMED,
     (_S.UNSEEN, _T.RETRYING): _S.MATCHED,
@@ -62,7 +62,7 @@ TRANSITIONS: dict[tuple[SettlementState, TradeStatus], SettlementState] = {
     (_S.FAILED, _T.FAILED): _S.FAILED,
 }
 """Missing on purpose: CONFIRMED then FAILED, and FAILED then CONFIRMED. Both contradict the
-venue's own life cycle; the engine says so and keeps what it had until a person looks."""
+venue's own life cycle; the engine raises a notice and keeps what it had until a person looks."""
 
 
 def advance(state: SettlementState, status: TradeStatus) -> SettlementState | None:

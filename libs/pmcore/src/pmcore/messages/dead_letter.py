@@ -1,4 +1,4 @@
-"""What nobody could handle, on `{series}:dlq`, for a person to look at."""
+"""Entries that could not be handled, on `{series}:dlq`, for a person to look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of commands, on `{series}:exe`, from the executor. It never speaks of inventory."""
+"""What became of commands, on `{series}:exe`, from the executor. It never reports inventory."""
 
 from __future__ import annotations
 

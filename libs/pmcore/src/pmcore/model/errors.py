@@ -1,4 +1,4 @@
-"""The three kinds of error (docs/ARCHITECTURE.md): ours, the world's, the road's."""
+"""The three kinds of error (docs/ARCHITECTURE.md): our mistakes, bad input, transport."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class InvariantError(Exception):
-    """Our own mistake. Nobody catches it: the process ends and start-up reconciles."""
+    """Our own mistake. No code catches it: the process ends, and the next start reconciles."""
 
 
 class MalformedInputError(ValueError):
@@ -19,7 +19,7 @@ class MalformedInputError(ValueError):
 
 
 class Sent(StrEnum):
-    """Did a request reach the venue? UNKNOWN is the one that costs money."""
+    """Did a request reach the venue? After UNKNOWN the venue must be asked."""
 
     YES = "yes"
     NO = "no"
@@ -27,7 +27,7 @@ class Sent(StrEnum):
 
 
 class TransportError(Exception):
-    """The road failed: timeout, 429, 5xx, closed socket, Redis away."""
+    """The transport failed: timeout, 429, 5xx, closed socket, Redis away."""
 
     def __init__(
         self, text: str, *, retryable: bool, sent: Sent, retry_after_ms: int | None = None
@@ -60,7 +60,7 @@ class Reason(StrEnum):
     CANCEL_ONLY = "cancel_only"
     TRADING_DISABLED = "trading_disabled"
     VENUE_ERROR = "venue_error"
-    # the road
+    # transport
     TIMEOUT = "timeout"
     TRANSPORT = "transport"
     # we refused before sending

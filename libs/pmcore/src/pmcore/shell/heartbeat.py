@@ -55,7 +55,7 @@ class Heartbeat:
         return [*away, *self._readiness()]
 
     async def run(self) -> None:
-        """Beat until cancelled; Redis being away is a state, not an end."""
+        """Run until cancelled; while Redis is away it goes on."""
         beats = 0
         while True:
             try:

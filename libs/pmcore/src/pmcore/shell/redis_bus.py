@@ -44,7 +44,7 @@ class RedisBus:
     def connect(
         cls, url: str, *, source: str, run_id: str, clock_ns: Callable[[], int]
     ) -> RedisBus:
-        """A bus that speaks to `url`; connections are opened when first needed."""
+        """A bus connected to `url`; connections are opened when first needed."""
         return cls(Nodes(url, f"pm:{source}:{run_id}"), Stamper(source, run_id), clock_ns)
 
     async def publish(

@@ -50,7 +50,7 @@ class Venue(StrEnum):
 
 
 class Mode(StrEnum):
-    """What follows from PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
+    """The mode, by PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
 
     SIM = "sim"
     DRY = "dry"

@@ -28,9 +28,10 @@ class VenueMode(StrEnum):
 
 
 class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What befalls frames of one channel; PONGs go on. `reorder_ppm` swaps a frame with the next.
+    """What happens to frames of one channel; PONGs are still sent.
 
-    A delayed frame comes `delay_ms` late, behind whatever was sent meanwhile.
+    `reorder_ppm` swaps a frame with the next. A delayed frame comes `delay_ms` late, behind
+    whatever was sent meanwhile.
     """
 
     silent: bool = False
@@ -42,7 +43,7 @@ class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TransportFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What befalls requests and sockets; for the service around the venue to carry out.
+    """What happens to requests and sockets; the service around the venue does it.
 
     `lose_response_ppm` and `error_after_ppm` strike POSTs that the venue has accepted: no answer,
     or a 500. `disconnect_every_s` closes each WebSocket of that age, 0 never.
@@ -83,7 +84,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def strikes(ppm: int, seed: int, *about: object) -> bool:
-    """Whether a fault of a given share strikes this one: a function of its arguments."""
+    """Whether a fault of a given share applies here: a function of its arguments."""
     if ppm <= 0:
         return False
     text = "|".join(str(part) for part in (seed, *about))

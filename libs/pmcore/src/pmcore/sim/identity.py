@@ -1,4 +1,4 @@
-"""Identifiers of a made-up world: functions of its seed, in the shape of the venue's."""
+"""Identifiers of a synthetic world: functions of its seed, in the shape of the venue's."""
 
 from __future__ import annotations
 

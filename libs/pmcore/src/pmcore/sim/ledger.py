@@ -3,7 +3,7 @@
 Law (checked by `sim.checkers`): per market, the shares of Up and of Down, with those burnt by
 redemption, each add up to the sets issued; over all, cash plus outstanding sets never changes.
 Matched trades move value at once: a real trade is provisional until mined, so `reverse` undoes one
-exactly. Fees go to the house, whose account is one like any other.
+exactly. Fees go to the venue's own account, which is an ordinary account.
 Amounts are exact because sizes lie on the 0.01-share grid.
 """
 

@@ -106,7 +106,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergedBook:
-    """The resting orders of one market. Owner ids mean nothing to it."""
+    """The resting orders of one market. It gives owner ids no meaning."""
 
     def __init__(self) -> None:
         self._queues: dict[BookSide, dict[int, dict[str, BookOrder]]] = {

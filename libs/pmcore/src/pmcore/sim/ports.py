@@ -1,4 +1,4 @@
-"""The promise of a simulated Polymarket, and the values it speaks in.
+"""The promise of a simulated Polymarket, and the values it uses.
 
 A `SimulatedVenue` is a pure state machine over given time: it owns markets, matching, accounts and
 settlement. `services/simulator` puts HTTP and WebSockets around it; tests call it directly.

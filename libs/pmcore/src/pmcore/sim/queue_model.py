@@ -1,4 +1,4 @@
-"""Where our resting bids stand in other people's queue, and when recorded flow would fill them.
+"""The place of our resting bids in the queue, and when recorded flow would fill them.
 
 Our orders are not in the book that we watch, so each fill is an estimate; docs/modelling.md says
 of what. Promises: pessimistic by default; a fill is at our price; all fills of one public trade

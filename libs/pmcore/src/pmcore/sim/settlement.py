@@ -44,7 +44,7 @@ class Settlement:
         return self._unsettled_u6.get((owner, token_id), 0)
 
     def begin(self, trade: TradeRecord, window: Window, plan: FaultPlan, failed_ppm: int) -> None:
-        """Book a new trade, its fee and rebates, and plan what becomes of it."""
+        """Book a new trade, its fee and rebates, and plan its next statuses."""
         self._book(trade, window, sign=1)
         self._mark(trade, sign=1)
         failed_ppm = max(failed_ppm, plan.failed_ppm)

@@ -1,4 +1,4 @@
-"""What `pm doctor` can tell without asking anybody: credentials, wallet, files, libraries."""
+"""What `pm doctor` can check without the network: credentials, wallet, files, libraries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ok(subject: str, text: str) -> Finding:
 
 
 def warn(subject: str, text: str, mend: str) -> Finding:
-    """Works, but somebody should know."""
+    """Works, but the operator should know."""
     return Finding(Verdict.WARN, subject, text, mend)
 
 

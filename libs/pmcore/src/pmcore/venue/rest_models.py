@@ -208,7 +208,7 @@ def parse_cancel_response(value: object) -> CancelResult:
 
 
 def heartbeat_id_of(value: object) -> str:
-    """The id that the next heartbeat must carry: of a 200, or the expected one of a 400 (8)."""
+    """The id that the next heartbeat must carry: of a 200, or the expected one of a 400."""
     return text_of(as_object(value), "heartbeat_id")
 
 
@@ -221,7 +221,7 @@ def parse_balance_u6(value: object) -> int:
 
 
 def error_text(body: object) -> str:
-    """The words of an error answer, under whichever key they came."""
+    """The text of an error answer, under any of its keys."""
     if isinstance(body, str):
         return body
     if isinstance(body, dict):
