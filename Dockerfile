@@ -15,33 +15,36 @@ WORKDIR /data
 HEALTHCHECK --interval=3s --timeout=3s --start-period=60s --retries=5 \
     CMD ["python", "-m", "pmcore.shell.container", "check"]
 
+FROM base AS pip
+ENV PIP_CACHE_DIR=/var/cache/pip
+RUN python3 -m venv /build
+COPY scripts/install_locked.py /build/
+
 # Our own packages, built with the locked build backend.
-FROM base AS wheels
-ENV PIP_CACHE_DIR=/var/cache/pip \
-    PIP_DISABLE_PIP_VERSION_CHECK=1
+FROM pip AS wheels
 COPY requirements.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    python3 -m venv /build && sed -n '/^setuptools==/,/^ *#/p' /tmp/requirements.lock >/tmp/build.lock \
-    && /build/bin/pip install --require-hashes -r /tmp/build.lock
+    sed -n '/^setuptools==/,/^ *#/p' /tmp/requirements.lock >/tmp/build.lock \
+    && /build/bin/python /build/install_locked.py /tmp/build.lock
 COPY libs /src/libs
 COPY services /src/services
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels \
     /src/libs/pmcore /src/services/*
 
-FROM base AS builder
-ENV PIP_CACHE_DIR=/var/cache/pip \
-    PIP_PYTHON=/app \
+# An empty environment, filled by the pip of another.
+FROM pip AS builder
+ENV PIP_PYTHON=/app \
     PIP_ONLY_BINARY=:all: \
-    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 RUN python3 -m venv --without-pip /app
 
 FROM builder AS feed-build
-RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/lock \
+RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    pip install --require-hashes -r /tmp/lock
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmfeed-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/feed/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmfeed-*.whl
 
 FROM base AS feed
 COPY --from=feed-build /app /app
@@ -50,11 +53,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmfeed"]
 
 FROM builder AS strategy-build
-RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/lock \
+RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    pip install --require-hashes -r /tmp/lock
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmstrategy-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmstrategy-*.whl
 
 FROM base AS strategy
 COPY --from=strategy-build /app /app
@@ -63,11 +67,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmstrategy"]
 
 FROM builder AS executor-build
-RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/lock \
+RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    pip install --require-hashes -r /tmp/lock
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
 
 FROM base AS executor
 COPY --from=executor-build /app /app
@@ -76,11 +81,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmexecutor"]
 
 FROM builder AS userws-build
-RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/lock \
+RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    pip install --require-hashes -r /tmp/lock
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmuserws-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmuserws-*.whl
 
 FROM base AS userws
 COPY --from=userws-build /app /app
@@ -89,11 +95,12 @@ USER pm
 CMD ["python", "-m", "pmcore.shell.container", "pmuserws"]
 
 FROM builder AS simulator-build
-RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/lock \
+RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
-    pip install --require-hashes -r /tmp/lock
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-deps --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
 
 FROM base AS simulator
 COPY --from=simulator-build /app /app

@@ -33,19 +33,22 @@ help: ## print this list
 
 # --- a place to work -------------------------------------------------------------------------------------------
 
-setup: $(STAMP) ## create .venv with everything locked (a .venv that is a link is left alone)
-	@:
+setup: $(STAMP) ## create .venv with just what is locked (a .venv that is a link is left alone)
+	@[ -L $(VENV) ] || { [ "$$(cat $(STAMP))" = "$(CURDIR)" ] && $(PY) -c ''; } || { \
+		echo ".venv does not work here: it was made elsewhere, or its Python is gone. Mend it: rm -rf .venv && make setup" >&2; \
+		exit 1; }
 
-$(STAMP): requirements.lock $(MEMBERS:%=%/pyproject.toml)
+# The mark of a finished .venv goes first and comes back last: what an interruption leaves is thrown away.
+$(STAMP): requirements.lock scripts/install_locked.py $(MEMBERS:%=%/pyproject.toml)
 	@[ -L $(VENV) ] && exit 0; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }; \
-	[ -x $(PY) ] || $(PYTHON) -m venv $(VENV) || { \
-		echo "no virtual environment can be made; on Debian: apt install python3-venv" >&2; exit 1; }; \
+	if [ -f $@ ] && $(PY) -c ''; then rm $@; else \
+		$(PYTHON) -m venv --clear $(VENV) || { \
+			echo "no virtual environment can be made; on Debian: apt install python3-venv" >&2; exit 1; }; fi; \
 	echo "installing the locked packages into $(VENV) (once; about a minute)"; \
-	$(RUN) pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock && \
-	$(RUN) pip install -qq --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e ./%) && \
-	touch $@
+	$(PY) scripts/install_locked.py requirements.lock $(MEMBERS:%=-e ./%) && \
+	$(PY) scripts/install_redis_server.py requirements.lock && echo "$(CURDIR)" >$@
 
 # --- see it work -----------------------------------------------------------------------------------------------
 
@@ -66,8 +69,11 @@ types: setup ## mypy --strict
 imports: setup ## the layers and the contracts between packages
 	@$(VENV)/bin/lint-imports
 
-check: lint types imports ## the one gate: all quick checks, under a minute
-	@$(RUN) pytest -n auto --hypothesis-profile quick -m "not connected and not docker and not recordings" $(QUICK)
+check: setup ## the one gate: all quick checks; says how long it took
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory lint types imports && \
+	$(RUN) pytest -n auto --hypothesis-profile quick -m "not connected and not docker and not recordings" $(QUICK); \
+	result=$$?; echo "make check took $$(($$(date +%s) - start)) s"; exit $$result
 
 # --- tests -----------------------------------------------------------------------------------------------------
 

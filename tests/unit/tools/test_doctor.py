@@ -51,7 +51,8 @@ class Venue:
                 """Say nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        polling = {"poll_interval": 0.01}  # how long a shutdown may wait
+        threading.Thread(target=self.server.serve_forever, kwargs=polling, daemon=True).start()
 
     @property
     def address(self) -> str:

