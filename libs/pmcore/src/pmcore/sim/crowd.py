@@ -1,8 +1,8 @@
 """Everybody else in a synthetic market: makers around the fair value, and takers of four kinds.
 
-Noise takers lean with the mood; informed takers know the next seconds of the underlying and hit
-quotes that will be left behind; bursts and sweeps mostly know its direction too; order flow is
-watched because of them. The crowd only proposes orders; the venue executes them.
+Noise takers follow the present lean; informed takers know the next seconds of the underlying and
+hit quotes that will be left behind; bursts and sweeps mostly know its direction too; order flow
+is watched because of them. The crowd only proposes orders; the venue executes them.
 """
 
 from __future__ import annotations
