@@ -112,7 +112,7 @@ class StrategyService:
             await runner.inject([resume])
 
     async def _meet_poison(self, series: str, item: Incoming) -> bool:
-        """Halt the series for an entry that nobody met before; return whether it is one."""
+        """Halt the series for an entry that was not met before; return whether it is one."""
         if not self._poison.is_new(series, item):
             return False
         self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")

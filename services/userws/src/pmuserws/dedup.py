@@ -47,7 +47,10 @@ class Dedup:
         return True
 
     def is_news(self, fill: FillReported) -> bool:
-        """Whether REST tells of a fill more than was known; REST may lag behind the channel."""
+        """Whether REST has a newer state of a fill than was known.
+
+        REST may lag behind the channel.
+        """
         known = self._ranks.get((fill.trade_id, fill.order_hash))
         return known is None or _RANK[fill.status] > known
 

@@ -1,4 +1,4 @@
-"""What REST says of our orders and trades, for whatever the channel did not tell."""
+"""What REST says of our orders and trades, for what the channel did not report."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _missed(desk: Desk, window: WindowRecord, sweep: Sweep, reason: Reason, text
     sweep.next_ns = desk.at_ns + backoff_ns(sweep.attempts)
     sweep.attempts += 1
     gave_up = sweep.attempts >= MAX_SWEEP_ATTEMPTS
-    text = f"gave up, ask again: {text}" if gave_up else text
+    text = f"not confirmed, send CancelWindow again: {text}" if gave_up else text
     desk.cancel_failed(window.window.slug, "", reason, text)
     if gave_up:
         _finish(desk, window, sweep)

@@ -68,7 +68,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.SUBMITTING, _T.FAILED): _S.FAILED,
     (_S.SUBMITTING, _T.UNKNOWN): _S.UNKNOWN,
     (_S.SUBMITTING, _T.REST_GONE): _S.GONE_REST,
-    # the user channel may speak before the POST is answered (docs/venue.md 6.5)
+    # the user channel may report before the POST is answered (docs/venue.md 6.5)
     (_S.SUBMITTING, _T.USER_PLACED): _S.RESTING,
     (_S.SUBMITTING, _T.USER_GONE): _S.GONE_USER,
     (_S.SUBMITTING, _T.FILLED): _S.FILLED,

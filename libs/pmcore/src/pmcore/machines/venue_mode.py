@@ -46,7 +46,7 @@ class VenueModes:
         return self._enter(mode, at_ns + min(length_ns, MAX_NS))
 
     def accepted(self) -> bool:
-        """An order was taken: whatever refuses all orders is over."""
+        """An order was accepted: a mode that refuses all orders has ended."""
         return self.refusal() is not None and self._enter(VenueMode.NORMAL, None)
 
     def advance(self, at_ns: int) -> bool:

@@ -57,8 +57,8 @@ def settle_venue(
 ) -> dict[str, str]:
     """Return the environment with PM_VENUE settled, and for the simulator its addresses.
 
-    On paper, what nobody set is as in .env.example. Raises `VenueNotClearError` when `auto` meets
-    PM_DRY_RUN=false.
+    On paper, unset variables get the values of .env.example. Raises `VenueNotClearError` when
+    `auto` meets PM_DRY_RUN=false.
     """
     asked = environment.get("PM_VENUE", "") or "polymarket"
     on_paper = environment.get("PM_DRY_RUN", "").strip().lower() in _TRUE

@@ -86,7 +86,7 @@ class Heartbeat:
             self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
 
     async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
-        """Return the groups that this service reads; one that nobody ever read is not behind."""
+        """Return the groups that this service reads; one that was never read is not behind."""
         return [
             group
             for stream in streams

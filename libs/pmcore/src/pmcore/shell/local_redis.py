@@ -167,7 +167,7 @@ def free_port() -> int:
 
 
 def _serves(port: int, pid: int) -> bool:
-    """Whether the server on this port is ours: somebody else's Redis would answer as well."""
+    """Whether the server on this port is ours: another Redis would answer as well."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"INFO server\r\nQUIT\r\n")

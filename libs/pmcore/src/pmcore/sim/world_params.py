@@ -38,7 +38,7 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
 
     makers: int = 7
     levels: int = 7
-    requote_ms: int = 45  # mean time between two makers' requotes, whoever's turn it is
+    requote_ms: int = 45  # mean time between two makers' requotes, of any maker
     resize_percent: int = 3  # chance per resting level to change its size at a requote
     refill_percent: int = 12  # chance per level that was traded away to come back at a requote
     half_spread_e4: int = 0  # of the maker that quotes closest
