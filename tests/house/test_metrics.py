@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
+
 from support.metric_names import exposed_names, metrics
 from support.promql import alert_rules, dashboard_queries
 from support.tree import ROOT, anchors
@@ -47,3 +49,21 @@ def test_each_alert_says_what_it_means_and_what_to_do() -> None:
         if not rule.summary or rule.runbook.partition("#")[2] not in answers
     }
     assert incomplete == set()
+
+
+@pytest.mark.parametrize(
+    ("alert", "said", "figure"),
+    [
+        ("HeartbeatLate", "for more than 10 seconds", "> 10"),
+        ("BookStale", "for more than 5 seconds", "> 5"),
+        ("CommandsPending", "for more than 2 seconds", "> 2"),
+        ("BooksMismatched", "More than 1 in 1,000", "> 0.001 *"),
+    ],
+)
+def test_the_runbook_gives_the_figures_of_the_alerts(alert: str, said: str, figure: str) -> None:
+    (rule,) = [rule for rule in alert_rules() if rule.name == alert]
+    title = rule.runbook.partition("#")[2]
+    sections = (ROOT / "docs/runbook.md").read_text().split("\n### ")
+    (section,) = [text for text in sections if anchors(f"# {text.splitlines()[0]}") == {title}]
+    assert said in re.sub(r"\s+", " ", section)
+    assert figure in rule.expression

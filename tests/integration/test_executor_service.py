@@ -322,7 +322,7 @@ async def test_a_crash_during_the_post_never_posts_again(world: World) -> None:
 
 
 async def test_pending_submits_of_a_crash_are_resolved_or_refused(world: World) -> None:
-    """One was recorded and perhaps sent, one was only read: neither is ever sent (design 2.5)."""
+    """One was recorded and perhaps sent, one was only read: neither is ever sent."""
     await _quoting(world)
     await world.place("recorded")
     await world.place("only-read")

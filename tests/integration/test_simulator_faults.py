@@ -1,4 +1,7 @@
-"""Faults on request: what a client meets when the road or the venue fails (venue.md 11.10)."""
+"""Faults on request.
+
+What a client meets when the connection or the venue fails (docs/venue.md 10.2).
+"""
 
 from __future__ import annotations
 

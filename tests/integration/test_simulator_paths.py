@@ -1,4 +1,7 @@
-"""The less used paths of the venue, with the official client where it has them (venue.md 1.2)."""
+"""The less used paths of the venue, with the official client where it has them.
+
+See docs/venue.md 1.2.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def buy(client: ClobClient, token_id: str, price: float, size: int, **options: A
 
 
 def hash_of(book: dict[str, Any]) -> str:
-    """SHA-1 of the book as it came, with an empty hash (venue.md 5.4)."""
+    """SHA-1 of the book as it came, with an empty hash (docs/venue.md 5.4)."""
     text = json.dumps({**book, "hash": ""}, separators=(",", ":"))
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Every error text of venue.md 1.6, provoked with the unchanged official client where it can."""
+"""Every error text of docs/venue.md 1.6, by the unchanged official client where it can."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_amounts_equal_the_official_clients(
     ours = buy_amounts_u6(price_e4, size_u6)
 
     # The official floor loses 0.01 share to binary floats unless the size is a Decimal
-    # (venue.md 3.5), which its price then has to be as well.
+    # (docs/venue.md 3.5), which its price then has to be as well.
     _, maker, taker = OrderBuilder(Signer("0x" + "11" * 32, 137)).get_order_amounts(
         "BUY",
         _Exact(Decimal(hundredths) / 100),

@@ -117,7 +117,7 @@ def test_a_sweep_gives_up_in_the_end_and_may_be_asked_for_again() -> None:
             bench.wait(500)
         bench.step(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
     assert bench.finished() == [token]
-    assert "gave up" in bench.one(CancelFailed).text
+    assert "not confirmed" in bench.one(CancelFailed).text
     bench.cancel_window()
     assert bench.got(ListOpenOrders)
 

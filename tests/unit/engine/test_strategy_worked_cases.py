@@ -1,4 +1,4 @@
-"""The worked cases of strategy.md 3, through the whole engine."""
+"""The worked cases of docs/strategy_guide.md#worked-cases, through the whole engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of commands and orders that an earlier run left (design.md 2.5)."""
+"""What becomes of commands and orders that an earlier run left."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_limits_are_strict() -> None:
     limits = LimitParams()
     assert position((5, 4700), (5, 5200)).can_open(limits)
     assert not position((10, 100)).can_open(limits)  # |net| 10 is not < 10
-    # .47 x 10 = 4.7 < 5 but .50 x 10 = 5 is not < 5 (strategy.md 3)
+    # .47 x 10 = 4.7 < 5 but .50 x 10 = 5 is not < 5 (docs/strategy_guide.md#worked-cases)
     assert not position((10, 4700), (10, 5000)).can_open(limits)
     assert not position((5, 5100), (5, 5100)).can_open(limits)  # 1.02 is not < 1.02
     assert position((5, 5100), (5, 5099)).can_open(limits)

@@ -38,7 +38,7 @@ def view(
     new_risk: bool = True,
     extra_ticks: int = 0,
 ) -> QuoteView:
-    """A view with the defaults of strategy.md and bids of five shares."""
+    """A view with the default settings and bids of five shares."""
     return QuoteView(
         up=touch(up, extra_ticks),
         down=touch(down, extra_ticks),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pmcore.shell.halts import HaltLever
 from pmcore.shell.logs import configure_logs
 from pmcore.shell.metrics import ServiceMetrics
 from pmcore.sim.bus import MemoryBus, MemoryStore
+from support.tree import ROOT, SERVICES
 
 _AUTH = {"Authorization": "Bearer right"}
 
@@ -61,6 +63,18 @@ async def http(
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://feed") as client:
         yield client
+
+
+async def test_the_paths_are_those_that_the_readme_names(http: httpx.AsyncClient) -> None:
+    readme = (ROOT / "README.md").read_text()
+    named = re.search(r"Every service answers `([^`]+)`", readme)
+    assert named is not None
+    for path in named.group(1).split():
+        method = "POST" if path in ("/kill", "/resume") else "GET"
+        assert (await http.request(method, path)).status_code in (200, 401)
+    for name in SERVICES:  # each service is served by the one shell that has this app
+        main = (ROOT / f"services/{name}/src/pm{name}/__main__.py").read_text()
+        assert "from pmcore.shell.service import serve" in main
 
 
 async def test_health_and_metrics_are_open(http: httpx.AsyncClient) -> None:

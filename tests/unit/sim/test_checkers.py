@@ -41,7 +41,7 @@ def test_a_sound_ledger_has_no_problems_and_a_tampered_one_does() -> None:
     venue.desk.ledger._shares_u6[ME.owner, window.up_token_id] = 5
     problems = ledger_problems(venue.desk, [window])
     assert [problem.split(":")[0] for problem in problems] == [
-        "1 u6 of cash came from nowhere",
+        "1 u6 of cash without a source",
         window.slug,
     ]
 

@@ -1,4 +1,4 @@
-"""Gamma's objects: the quirks that a reader must survive (venue.md 7.2)."""
+"""Gamma's objects: the quirks that a reader must survive (docs/venue.md 7.2)."""
 
 from __future__ import annotations
 

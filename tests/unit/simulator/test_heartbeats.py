@@ -1,4 +1,4 @@
-"""The chain of ids and the lapse (venue.md chapter 8)."""
+"""The chain of ids and the lapse (docs/venue.md 8)."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def last_trades_after(frames: list[dict[str, Any]], index: int) -> list[str]:
 
 
 def ends_its_event(frames: list[dict[str, Any]], index: int, entry: dict[str, Any]) -> bool:
-    """Whether no later frame belongs to the same engine event (venue.md 5.2)."""
+    """Whether no later frame belongs to the same engine event (docs/venue.md 5.2)."""
     if index + 1 == len(frames):
         return True
     following = frames[index + 1]

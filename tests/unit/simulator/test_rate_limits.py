@@ -1,4 +1,4 @@
-"""Token buckets of venue.md 2.2."""
+"""Token buckets of docs/venue.md 2.2."""
 
 from __future__ import annotations
 

@@ -23,6 +23,13 @@ def test_the_simulator_is_neither_dry_nor_live() -> None:
     assert (options.mode, options.market) == ("sim", "btc-updown-60s")
 
 
+def test_a_window_of_the_simulator_ends_while_one_watches() -> None:
+    """Windows of a minute, two minutes of watching: whenever it starts, one of them ends."""
+    options = read_options(parse(), {})
+    assert options.market.endswith("-updown-60s")
+    assert options.seconds >= 2 * 60
+
+
 @pytest.mark.parametrize("said", ["", "true", "TRUE", "1", "yes"])
 def test_the_real_venue_is_dry_by_default(said: str) -> None:
     assert read_options(parse("--venue", "polymarket"), {"PM_DRY_RUN": said}).mode == "dry"

@@ -1,1 +1,4 @@
-"""The core of pm-as-ofi: one vocabulary, one brain, thin shells. Layers: docs/ARCHITECTURE.md."""
+"""The core of pm-as-ofi.
+
+One vocabulary, all decisions in one place, thin shells. Layers: docs/ARCHITECTURE.md.
+"""

@@ -1,7 +1,8 @@
-"""Beats to the venue while this side is healthy, and shuts placing when the switch is not armed.
+"""Sends heartbeats to the venue while this side is healthy; without them no order is placed.
 
-Healthy: Redis answers, and feed, strategy and userws say that they are there and ready; not
-halted. Anything else lets the orders die at the venue (venue.md 8, strategy.md 2.11).
+Healthy: Redis answers; feed, strategy and userws report that they are ready; not halted. Otherwise
+no heartbeat is sent, and the venue cancels the orders (docs/venue.md 8,
+docs/strategy_guide.md#when-nothing-rests-at-all).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ HEALTH_TIMEOUT_S = 1.0
 
 
 class HeartbeatKeeper:
-    """One task; nobody else beats with this API key."""
+    """One task; no other sends heartbeats with this API key."""
 
     def __init__(  # noqa: PLR0913 - what one beat needs
         self,
@@ -77,7 +78,7 @@ class HeartbeatKeeper:
         }
 
     async def run(self) -> None:
-        """Look at the peers, beat when due, tell the engine."""
+        """Check the other services, send a heartbeat when due, tell the engine."""
         while True:
             await self._look_at_peers()
             due = self._machine.due(self._now_ns(), healthy=not self.unhealthy)

@@ -1,7 +1,7 @@
 """The CLOB as a venue: the real one and the simulator, which differ in their address only.
 
 A POST is sent once. An answer that leaves open whether the order got in is `PostUnknown`; the
-engine then asks. Every body is exactly what the official client sends (venue.md 1.2, 4.2).
+engine then asks. Every body is exactly what the official client sends (docs/venue.md 1.2, 4.2).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ClobVenue:
 
     @property
     def has_heartbeat(self) -> bool:
-        """Orders die there without beats."""
+        """The venue cancels orders without heartbeats."""
         return True
 
     def sign(self, command: SubmitOrder, window: Window) -> Ticket:
@@ -165,7 +165,7 @@ class ClobVenue:
     async def look_up(self, window: Window, order_hash: str) -> OrderLookedUp:
         """By id; if that knows nothing, among the open ones; if there neither, in the trades.
 
-        Whether finished orders are still shown by id is not established (venue.md 1.4).
+        Whether finished orders are still shown by id is not established (docs/venue.md 1.4).
         """
         try:
             answer = await self._signed("GET", f"/data/order/{order_hash}")
@@ -184,7 +184,7 @@ class ClobVenue:
         return OrderLookedUp(order_hash, Finding.ABSENT, filled_u6)
 
     async def beat(self, heartbeat_id: str) -> BeatAnswer:
-        """POST /v1/heartbeats; a 400 names the id that was expected (venue.md 8)."""
+        """POST /v1/heartbeats; a 400 names the id that was expected (docs/venue.md 8)."""
         body = msgspec.json.encode({"heartbeat_id": heartbeat_id})
         answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
         with suppress(MalformedInputError):

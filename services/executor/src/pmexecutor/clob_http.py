@@ -1,7 +1,7 @@
 """Requests to the CLOB: signed, on kept-alive connections, each with a deadline, none repeated.
 
-What failed says whether it may have reached the venue: only a connection that was never made is
-a certain no.
+What failed says whether it may have reached the venue: only when no connection was made did it
+certainly not.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ClobHttp:
         body: bytes = b"",
         params: Mapping[str, str] | None = None,
     ) -> ClobAnswer:
-        """An L2 request. The query is never part of what is signed (venue.md 1.2)."""
+        """An L2 request. The query is never part of what is signed (docs/venue.md 1.2)."""
         headers = l2_headers(credentials, self.now_ns() // NS_PER_S, method, path, body)
         return await self.request(
             method, path, headers=headers, timeout_s=timeout_s, body=body, params=params

@@ -1,4 +1,4 @@
-"""API credentials derived from the key, when the environment gives none (venue.md 3.1)."""
+"""API credentials derived from the key, when the environment gives none (docs/venue.md 3.1)."""
 
 from __future__ import annotations
 

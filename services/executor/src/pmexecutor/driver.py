@@ -1,7 +1,7 @@
 """Feeds the execution engine and does what it asks for: sign, record, send, publish.
 
 Everything an event leads to in Redis goes out as one item, with the acknowledgements of the
-commands that it answers (design.md 2.6). A POST goes out only after its id stands in `exe`.
+commands that it answers. A POST goes out only after its id stands in `exe`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ _REQUESTS = (SignOrder, PostOrder, DeleteOrders, DeleteAll, LookUpOrder, ListOpe
 
 
 class Driver:
-    """The engine's hands. Synchronous inwards; requests become tasks of the service's group."""
+    """Carries out the engine's requests.
+
+    It steps the engine synchronously; requests become tasks.
+    """
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class Driver:
     def feed(self, event: ExecutionEvent) -> None:
         """Step the engine, and with whatever follows at once.
 
-        What once failed fails again, whoever feeds: the service's tick then ends the process.
+        After one failure every later call fails too: the service's tick then ends the process.
         """
         if self._failure is not None:
             raise self._failure
@@ -192,7 +195,7 @@ class Driver:
             case DeleteAll():
                 try:
                     await self._venue.delete_all()
-                except TransportError as error:  # the lists and cancels by id are the first net
+                except TransportError as error:  # the lists and cancels by id come first
                     self._log.warning("cancel_all_failed", detail=str(error))
             case SignOrder():
                 invariant(condition=False, text="signing is done at once")

@@ -45,7 +45,7 @@ class Meters:
         self._dropped = metrics.counter(
             "inputs_dropped_total", "Stream entries that could not be used", ["reason"]
         )
-        self._notices = metrics.counter("notices_total", "Things worth a log line", ["kind"])
+        self._notices = metrics.counter("notices_total", "Notices", ["kind"])
         self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
         self._budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
         self._beat_age = metrics.gauge(
@@ -73,7 +73,7 @@ class Meters:
             self._metrics.hop("executor_to_venue", at_ns - received_ns)
 
     def message(self, message: ExecutionMessage) -> None:
-        """Something is said on `exe`."""
+        """A message goes out on `exe`."""
         match message:
             case OrderSubmitting():
                 self._signed.inc()
@@ -93,11 +93,11 @@ class Meters:
                 pass
 
     def notice(self, notice: Notice) -> None:
-        """The engine has something to say to a person."""
+        """The engine has a notice for a person."""
         self._notices.labels(notice.kind.value).inc()
 
     def dropped(self, reason: str) -> None:
-        """A stream entry that nobody can use."""
+        """A stream entry that cannot be used."""
         self._dropped.labels(reason).inc()
 
     def show(

@@ -12,6 +12,6 @@ from py_clob_client_v2.signer import Signer
 
 
 def l1_headers(key: bytes, chain_id: int, timestamp_s: int) -> dict[str, str]:
-    """The POLY_ headers of the API-key endpoints (venue.md 3.1), nonce 0."""
+    """The POLY_ headers of the API-key endpoints (docs/venue.md 3.1), nonce 0."""
     signer = Signer("0x" + key.hex(), chain_id)
     return cast("dict[str, str]", create_level_1_headers(signer, 0, timestamp_s))

@@ -55,7 +55,7 @@ class PaperClob:
 
     @property
     def has_heartbeat(self) -> bool:
-        """Paper orders die with the process."""
+        """Paper orders end with the process."""
         return False
 
     def add_window(self, window: Window) -> None:
@@ -172,7 +172,7 @@ class PaperClob:
         """Nothing to close."""
 
     def _take(self, messages: Sequence[PaperMessage]) -> None:
-        """Answers go to whoever waits; the user channel's news goes out in order."""
+        """Answers go to the waiting calls; messages of the user channel go out in order."""
         news: list[UserMessage] = []
         for message in messages:
             match message:
@@ -227,7 +227,7 @@ class PaperClob:
 
 
 class _PaperEntry:
-    """What we know of one paper order, and who waits for its answers."""
+    """What we know of one paper order, and the calls that wait for its answers."""
 
     __slots__ = ("command", "matched_u6", "posted", "resting", "waiting")
 

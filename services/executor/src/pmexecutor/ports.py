@@ -1,4 +1,4 @@
-"""The promise of a venue behind the executor: the real one, the simulated one, and paper."""
+"""The contract of a venue behind the executor: the real one, the simulated one, and paper."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Venue(Protocol):
 
     @property
     def has_heartbeat(self) -> bool:
-        """Whether orders die there when nobody beats."""
+        """Whether the venue cancels orders when no heartbeat comes."""
         ...
 
     def sign(self, command: SubmitOrder, window: Window) -> Ticket:

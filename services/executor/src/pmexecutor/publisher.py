@@ -1,4 +1,4 @@
-"""The road from the executor to Redis: one queue, in order, nothing lost while Redis is away.
+"""From the executor to Redis: one queue, in order, nothing lost while Redis is away.
 
 An entry counts as published when Redis said so. After a lost answer it is published again: facts
 may come twice, readers deduplicate. An order is never posted before its own entry stands there.
@@ -28,7 +28,7 @@ class _Item:
 
 
 class Publisher:
-    """One task publishes; everybody may put."""
+    """One task publishes; any task may add entries."""
 
     def __init__(self, bus: Bus, log: Log) -> None:
         self._bus = bus
@@ -59,7 +59,7 @@ class Publisher:
         return done
 
     async def run(self) -> None:
-        """Publish until cancelled; Redis being away is waited out."""
+        """Publish until cancelled; while Redis is away it waits."""
         backoff = Backoff(first_s=0.05, most_s=1.0)
         while True:
             await self._filled.wait()

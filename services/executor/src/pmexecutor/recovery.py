@@ -1,4 +1,4 @@
-"""What an earlier run left: commands without an answer, orders without an end (design.md 2.5).
+"""What an earlier run left: commands without an answer, orders without an end.
 
 The entry of a window in `rot` stays pending while the window lives, so a restart finds it; what
 was said of its orders stands in `exe` behind that entry. No order is ever sent again.

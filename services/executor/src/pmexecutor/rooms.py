@@ -50,7 +50,7 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """What all rooms share. `linger_ns`: how long an unresolved window is kept past its close."""
+    """What all windows share. `linger_ns`: how long an unresolved window is kept past its close."""
 
     bus: Bus
     driver: Driver

@@ -2,7 +2,7 @@
 
 It never changes inventory and never publishes it, except that in dry mode the paper exchange
 speaks on the user stream. It starts by cancelling everything and asking what is left, and ends
-the same way; it does not start when it cannot cancel (docs/ARCHITECTURE.md).
+the same way; it does not start if it cannot cancel (docs/ARCHITECTURE.md).
 """
 
 from __future__ import annotations

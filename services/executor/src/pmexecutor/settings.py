@@ -14,7 +14,7 @@ from pmcore.shell.settings import Mode
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32
-"""Publicly known and worthless: signs in the simulator when no key is given; refused in live."""
+"""A public key without value: signs in the simulator when no key is given; refused in live."""
 THROWAWAY_ADDRESS = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 CHAIN_IDS = (137, 80002)
 _KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")

@@ -1,4 +1,4 @@
-"""Signs orders: EIP-712 digest and secp256k1, the hot path (venue.md 3.3, 3.4, 4.1 to 4.3).
+"""Signs orders: EIP-712 digest and secp256k1, the hot path (docs/venue.md 3.3, 3.4, 4.1 to 4.3).
 
 Byte for byte what the official client makes (docs/decisions/0002-signing.md; a property test holds
 it to that), but some 0.1 ms instead of 1 to 9. Only BUY, GTC, post-only orders are made here. Salt
@@ -29,7 +29,7 @@ from pmcore.venue.contracts import (
 )
 
 MAX_SALT = 1 << 53
-"""The salt travels as a JSON number (venue.md 4.1)."""
+"""The salt travels as a JSON number (docs/venue.md 4.1)."""
 _BUY = 0
 _CHECK_DIGEST = bytes(range(32))
 _CHECK_KEY = b"\x11" * 32
@@ -41,7 +41,7 @@ def keccak(data: bytes) -> bytes:
 
 
 class SignatureType(IntEnum):
-    """Who owns the money (venue.md 3.3)."""
+    """Who owns the money (docs/venue.md 3.3)."""
 
     EOA = 0
     POLY_PROXY = 1
@@ -58,7 +58,7 @@ class SignedOrder:
     signature: str
 
     def body(self, owner: str) -> bytes:
-        """The bytes that are sent and HMACed (venue.md 4.2)."""
+        """The bytes that are sent and HMACed (docs/venue.md 4.2)."""
         content = self.content
         order = {
             "salt": content.salt,
@@ -89,7 +89,7 @@ def buy_amounts_u6(price_e4: int, size_u6: int) -> tuple[int, int]:
     """Dollars paid and shares bought, in millionths: exact, for the size is floored to 0.01.
 
     A price on its tick's grid then never has more decimals than the venue's table allows
-    (venue.md 4.3; docs/price_precision.md), so that nothing is ever rounded.
+    (docs/venue.md 4.3; docs/price_precision.md), so that nothing is ever rounded.
     """
     hundredths = size_u6 // QTY_GRID_U6
     return price_e4 * hundredths, hundredths * QTY_GRID_U6

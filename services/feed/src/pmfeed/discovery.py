@@ -110,7 +110,10 @@ class Discovery:
         )
 
     async def _listing(self, slug: str) -> object:
-        """Return Gamma's market object; /events answers are large, closed ones may need a word."""
+        """Return Gamma's market object.
+
+        /events answers are large, closed ones need `closed=true`.
+        """
         status = 0
         for path, more in (("/markets", {}), ("/events", {}), ("/markets", {"closed": "true"})):
             answer = await self._gamma.get(path, {"slug": slug, **more})

@@ -1,4 +1,4 @@
-"""Raw frames with their receive time, written before parsing, so that mistakes can be repaired."""
+"""Raw frames with their receive time, written before parsing, so that parsing can be repeated."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class FeedService:
                 return
 
     async def _announce(self, window: Window) -> None:
-        """Make the window's groups, the announcement with the last of them (ARCHITECTURE.md)."""
+        """Make the window's groups, announce it with the last of them (docs/ARCHITECTURE.md)."""
         series, slug = window.series, window.slug
         group = keys.window_group(slug)
         await self._bus.create_group(group, [keys.user(self._settings.account)], announce=None)

@@ -289,7 +289,7 @@ class WindowFeed:
             self._metrics.shell.hop("feed_parse", now_ns - message.ts_recv_ns)
 
     def _everything(self, now_ns: int) -> list[MarketDataMessage]:
-        """What readers need who missed messages: a break, both books as they are, the state."""
+        """What readers need who missed messages: a break, both books, the feed's state."""
         gone = FeedStatusChanged(
             slug=self.window.slug,
             state=FeedState.RESYNCING,

@@ -1,4 +1,4 @@
-"""API keys and what an account may read of itself (venue.md 1.2, 1.4 and 3)."""
+"""API keys and what an account may read of itself (docs/venue.md 1.2, 1.4 and 3)."""
 
 from __future__ import annotations
 

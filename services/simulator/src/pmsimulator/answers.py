@@ -1,4 +1,7 @@
-"""Answers as the venue writes them: compact JSON, status 200, or an error text (venue.md 1.6)."""
+"""Answers as the venue writes them: compact JSON, status 200, or an error text.
+
+See docs/venue.md 1.6.
+"""
 
 from __future__ import annotations
 
@@ -103,5 +106,5 @@ def page(rows: Sequence[object], cursor: str) -> dict[str, object]:
 
 
 def not_found(text: str) -> VenueError:
-    """404 with a text of venue.md 1.6."""
+    """404 with a text of docs/venue.md 1.6."""
     return VenueError(404, text)

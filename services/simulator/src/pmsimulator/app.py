@@ -39,7 +39,7 @@ from pmsimulator.world import World
 def create_app(
     world: World, tier: Tier, *, seed: int = 0, door_faults: DoorFaults | None = None
 ) -> Road:
-    """Mount everything on one application, with the road that leads to it."""
+    """Mount everything on one application, with the faults of the connection around it."""
     app = FastAPI(title="pmsimulator", docs_url=None, redoc_url=None, openapi_url=None)
     keys = KeyRing(world.chain_id)
     door, keeper, limits = Door(world, keys), DoorKeeper(door_faults), RateLimits(tier)
@@ -69,7 +69,7 @@ def create_app(
 
 
 class _EndOfTheWorld:
-    """A broken promise inside a request ends the process, not just the request."""
+    """A broken invariant inside a request ends the process, not only the request."""
 
     def __init__(self, app: ASGIApp, world: World) -> None:
         self._app = app

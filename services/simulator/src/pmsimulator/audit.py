@@ -1,4 +1,4 @@
-"""The venue's own truth about every account, so that a belief can be compared with it."""
+"""The venue's own records about every account, for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pmsimulator.world import World
 
 
 def summary(world: World) -> dict[str, object]:
-    """What /state shows: counts over all accounts that came through the door."""
+    """What /state shows: counts over all accounts that sent a signed request."""
     at_ns = world.venue.now_ns
     listings = world.venue.listings()
     return {
@@ -44,7 +44,7 @@ def audit(world: World, owner: str = "") -> dict[str, object]:
 
 
 def audit_routes(world: World) -> APIRouter:
-    """`GET /audit`, without authentication: the simulator keeps no secret worth having."""
+    """`GET /audit`, without authentication: the simulator holds no real secret."""
     router = APIRouter()
 
     @router.get("/audit")

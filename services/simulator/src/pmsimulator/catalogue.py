@@ -1,7 +1,7 @@
 """Which windows exist and which will: found by slug, condition or token, and listed ahead.
 
-A rotating world makes a window when somebody asks for it, so a day of coming windows costs only
-the page that is read (venue.md 7.2: about 24 hours are listed).
+A rotating world makes a window when a request asks for it, so a day of coming windows costs only
+the page that is read (docs/venue.md 7.2: about 24 hours are listed).
 """
 
 from __future__ import annotations

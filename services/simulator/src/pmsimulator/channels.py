@@ -1,4 +1,4 @@
-"""The market and the user WebSocket (venue.md chapters 5 and 6)."""
+"""The market and the user WebSocket (docs/venue.md 5 and 6)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def _converse(
     outbox: Outbox,
     handle: Callable[[_Request], None],
 ) -> None:
-    """Talk until the client leaves, is sent away, is dropped, or does not keep up with its outbox.
+    """Serve until the client leaves, is refused, is disconnected, or reads too slowly.
 
     Reading and writing are tasks of their own, so that neither waits for the other.
     """
@@ -151,7 +151,7 @@ async def _write(socket: WebSocket, outbox: Outbox) -> None:
 
 
 async def _close(socket: WebSocket, code: int) -> None:
-    """Say why, unless even that cannot be written; returning then ends the connection."""
+    """Send the reason if it can still be written; returning then ends the connection."""
     with contextlib.suppress(TimeoutError, WebSocketDisconnect):
         async with asyncio.timeout(_CLOSE_S):
             await socket.close(code)

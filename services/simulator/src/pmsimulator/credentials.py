@@ -1,8 +1,8 @@
-"""API keys: who holds which, and whether a request was signed with one (venue.md 3).
+"""API keys: who holds which, and whether a request was signed with one (docs/venue.md 3).
 
 Credentials are a function of (address, nonce), so a restarted simulator knows the keys it gave
 before: the passphrase names the address and the nonce and carries a check over both. They protect
-nothing but a simulation.
+only a simulation.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class KeyRing:
     def check_request(
         self, headers: Mapping[str, str], method: str, path: str, body: bytes
     ) -> Credentials:
-        """L2: the HMAC over timestamp, method, path without query, and body (venue.md 3.2)."""
+        """L2: the HMAC over timestamp, method, path without query, and body (docs/venue.md 3.2)."""
         credentials = self.check_triple(
             headers.get("POLY_API_KEY", ""),
             credential_secret=None,

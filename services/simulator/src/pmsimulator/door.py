@@ -1,4 +1,4 @@
-"""The door of the venue: a signed request becomes an account, or is refused."""
+"""Authentication: a signed request becomes an account, or is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pmsimulator.world import World
 
 
 class Door:
-    """L2 authentication (venue.md 3.2)."""
+    """L2 authentication (docs/venue.md 3.2)."""
 
     def __init__(self, world: World, keys: KeyRing) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""Faults at the venue's door and on the road to it; those inside it are `pmcore.sim.faults`.
+"""Faults of the connection and of order entry; those inside the venue are `pmcore.sim.faults`.
 
 One object at `/sim/faults` carries both: the fields of `FaultPlan` and those of `DoorFaults`.
 Chance is a digest of the seed and a count, so the same requests meet the same faults.
@@ -28,7 +28,7 @@ class ScriptedRefusal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class DoorFaults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Orders that are refused before the engine sees them.
 
-    Addresses are those of keys or wallets, in any case of letters; `not_allowed` strikes plain
+    Addresses are those of keys or wallets, in any case of letters; `not_allowed` applies to plain
     wallets only (signature type 0). The counts of `refusals` run down as they are used.
     """
 
@@ -98,7 +98,7 @@ class DoorKeeper:
 
 
 class Dice:
-    """Which requests the faults of the road strike."""
+    """Which requests the faults of the connection apply to."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

@@ -1,4 +1,7 @@
-"""Gamma's objects with their quirks: JSON in strings, numbers as strings, nulls (venue.md 7.2)."""
+"""Gamma's objects with their irregular forms: JSON in strings, numbers as strings, nulls.
+
+See docs/venue.md 7.2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dead-man switch of each API key (venue.md chapter 8). Pure over given time.
+"""The order heartbeat of each API key (docs/venue.md 8). Pure over given time.
 
 The first accepted beat arms it, nothing disarms it, expiry removes it. A wrong id is refused with
 the expected one and does not refresh the deadline.

@@ -1,4 +1,4 @@
-"""`/prices-history`: the midpoint of every running window, sampled (venue.md 1.2)."""
+"""`/prices-history`: the midpoint of every running window, sampled (docs/venue.md 1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public reads of the CLOB: server, books, prices, market parameters (venue.md 1.2, 1.3)."""
+"""Public reads of the CLOB: server, books, prices, market parameters (docs/venue.md 1.2, 1.3)."""
 
 from __future__ import annotations
 

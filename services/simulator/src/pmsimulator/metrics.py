@@ -26,7 +26,7 @@ class WorldMetrics(Collector):
             ("market_frames", "Frames of the market channel", heard.market_frames),
             ("user_frames", "Frames of the user channel", heard.user_frames),
             ("slow_readers", "Connections cut off for not reading", heard.slow_disconnects),
-            ("unusable_requests", "Requests of clients without a meaning", heard.unusable_requests),
+            ("unusable_requests", "Client messages without a meaning", heard.unusable_requests),
             ("heartbeat_lapses", "Keys that lost their orders", self._world.heartbeat_lapses),
         ):
             yield CounterMetricFamily(f"pm_simulator_{name}_total", text, value)

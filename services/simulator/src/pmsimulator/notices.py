@@ -1,4 +1,4 @@
-"""`/notifications`: what befell an account's orders, newest first (venue.md 1.4).
+"""`/notifications`: what happened to an account's orders, newest first (docs/venue.md 1.4).
 
 Types: 1 a cancel, 2 a fill, 4 a resolved market, 8 a fill that failed on the chain. The payload of
 an order's notice is the order; that of a resolved market is the market.

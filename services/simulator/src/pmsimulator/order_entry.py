@@ -1,6 +1,7 @@
 """From the body of POST /order to an order for the engine: every check that needs no book.
 
-Raises `VenueError` with the texts of venue.md 1.6. Amounts to price and size: venue.md 4.3.
+Raises `VenueError` with the texts of docs/venue.md 1.6. Amounts to price and size: docs/venue.md
+4.3.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _V1_FIELDS = {"feeRateBps", "nonce", "taker"}
 
 
 class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`order` of the wire body (venue.md 4.2)."""
+    """`order` of the wire body (docs/venue.md 4.2)."""
 
     salt: int
     maker: str
@@ -68,7 +69,7 @@ def decode_order(body: bytes) -> PostOrder:
 
 
 def decode_batch(body: bytes) -> list[PostOrder]:
-    """The body of POST /orders; one bad entry spoils the payload."""
+    """The body of POST /orders; one bad entry makes the whole payload invalid."""
     try:
         batch = decode_json_as(body, list[PostOrder])
     except MalformedInputError as error:

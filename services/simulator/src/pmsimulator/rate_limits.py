@@ -1,4 +1,4 @@
-"""Token buckets per signer, as the venue keeps them (venue.md 2.2). Pure over given time.
+"""Token buckets per signer, as the venue keeps them (docs/venue.md 2.2). Pure over given time.
 
 An order costs 1, a batch its length, all or nothing; orders and cancels have buckets of their own.
 `cancel-all` and `cancel-market-orders` cost 1 plus what they cancelled, debited afterwards: the
@@ -56,7 +56,7 @@ class Bucket(msgspec.Struct):
         return self.per_s * 3 // 2
 
     def refill(self, at_ns: int) -> None:
-        """Bring the level to the present."""
+        """Bring the level up to date."""
         elapsed_s = max(at_ns - self.at_ns, 0) / NS_PER_S
         self.level = min(self.level + elapsed_s * self.per_s, float(self.burst))
         self.at_ns = max(at_ns, self.at_ns)

@@ -1,4 +1,4 @@
-"""Order scoring, liquidity rewards and maker rebates (venue.md 1.2, 4.8).
+"""Order scoring, liquidity rewards and maker rebates (docs/venue.md 1.2, 4.8).
 
 An order scores when it rests with at least 50 shares within 4.5 cents of the midpoint. Nothing is
 paid for that here, so earnings are empty; rebates are those that the venue has accrued.

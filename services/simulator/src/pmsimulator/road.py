@@ -1,4 +1,4 @@
-"""The road to the venue, with its faults: requests that wait, responses that are lost."""
+"""Faults of the connection to the venue: requests that wait, responses that are lost."""
 
 from __future__ import annotations
 

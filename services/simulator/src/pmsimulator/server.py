@@ -38,7 +38,7 @@ async def send_frames(connection: WebSocket, frames: Sequence[bytes]) -> None:
 
 
 def abort(scope: Scope) -> None:
-    """Cut the connection of a request or a WebSocket without a word."""
+    """Cut the connection of a request or a WebSocket without a close frame."""
     state = scope.get("state", {})
     if _ABORT in state:
         state[_ABORT]()

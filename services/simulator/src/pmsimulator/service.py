@@ -23,7 +23,7 @@ class SimulatorService:
         context.metrics.registry.register(WorldMetrics(self._venue.world))
 
     async def run(self) -> None:
-        """Drive the world and serve; either's death ends the process."""
+        """Drive the world and serve; if one of the two fails, the process ends."""
         source = self._venue.world.venue.source
         self._log.info("venue_listening", url=f"http://{self._venue.address}", source=source)
         try:

@@ -91,7 +91,7 @@ class SimulatorSettings(CommonSettings):
 
     @property
     def faults(self) -> FaultRequest:
-        """What goes wrong from the start; the older PM_SIM_FAIL_TRADES_PPM is a part of it."""
+        """The faults from the start; the older PM_SIM_FAIL_TRADES_PPM is a part of it."""
         wanted = read_faults(self.faults_json)
         if not self.fail_trades_ppm:
             return wanted

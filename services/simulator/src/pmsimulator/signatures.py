@@ -1,6 +1,7 @@
 """Who signed: EIP-712 digests of `ClobAuth` and of orders, and the address behind a signature.
 
-Verifies only; no key of an account is ever here. Types: `pmcore.venue.contracts`, and venue.md 3.1.
+Verifies only; no key of an account is ever here. Types: `pmcore.venue.contracts`, and
+docs/venue.md 3.1.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def order_signer(content: OrderContent, domain: Domain, signature: str) -> str:
 
 
 def auth_signer(*, address: str, timestamp: str, nonce: int, signature: str, chain_id: int) -> str:
-    """The checksummed address that signed a `ClobAuth` (venue.md 3.1), or `BadSignatureError`."""
+    """The checksummed address that signed a `ClobAuth`, or `BadSignatureError`.
+
+    See docs/venue.md 3.1.
+    """
     domain = keccak(
         keccak(text=_AUTH_DOMAIN_TYPE)
         + keccak(text="ClobAuthDomain")

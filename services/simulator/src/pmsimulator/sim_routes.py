@@ -1,6 +1,6 @@
 """What only a simulation offers: faults, disconnections, positions and ticks on request.
 
-No path here asks for credentials: whoever reaches the simulator may do with it what he likes.
+No path here asks for credentials: every client that reaches the simulator may use them.
 `owner` in a body is an API key or a wallet's address.
 """
 

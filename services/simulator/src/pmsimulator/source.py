@@ -65,7 +65,7 @@ def _recorded(path: Path, market: Path | None, clock: Clock, desk: DeskParams) -
 
 
 def _check_clock(first_ns: int, windows: tuple[Window, ...], clock: Clock) -> None:
-    """A recording lives in its own time; in another it would be over at once, or never begin."""
+    """A recording needs its own time; with another clock it would end at once, or never begin."""
     last_ns = max(window.close_ns for window in windows) + _LATE_NS
     if not first_ns - _LATE_NS <= clock.now_ns() <= last_ns:
         raise StartupError(

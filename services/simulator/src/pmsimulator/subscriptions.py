@@ -1,4 +1,4 @@
-"""Who hears what: subscribers of the market and the user channel, each with a bounded outbox."""
+"""Subscribers of the market and the user channel, each with a bounded outbox."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BATCH_FRAMES = 256
 class Outbox:
     """Frames on their way to one connection, as bytes that all readers share.
 
-    Never grows beyond its limit: at the limit it is emptied for good, and `overflow` says that its
-    reader is to be disconnected.
+    Never grows beyond its limit: at the limit it is emptied and stays empty, and `overflow` says
+    that its reader is to be disconnected.
     """
 
     def __init__(self, limit_frames: int, since_ns: int = 0) -> None:

@@ -21,7 +21,7 @@ _WHOLE_REQUEST = (_RESTARTING, 503)
 
 
 class Trading:
-    """Orders and cancels of authenticated signers (venue.md 1.5)."""
+    """Orders and cancels of authenticated signers (docs/venue.md 1.5)."""
 
     def __init__(self, world: World, limits: RateLimits, keeper: DoorKeeper) -> None:
         self._world = world
@@ -138,7 +138,7 @@ def _order_row(result: PlaceResult) -> dict[str, object]:
 
 
 def _refused_row(text: str) -> dict[str, object]:
-    """An entry of a batch that failed: success is true all the same (venue.md 1.5)."""
+    """An entry of a batch that failed: success is true all the same (docs/venue.md 1.5)."""
     return {
         "success": True,
         "errorMsg": text,

@@ -1,4 +1,4 @@
-"""Orders in and out, and the heartbeat: the paths (venue.md 1.2, 4 and 8)."""
+"""Orders in and out, and the heartbeat: the paths (docs/venue.md 1.2, 4 and 8)."""
 
 from __future__ import annotations
 

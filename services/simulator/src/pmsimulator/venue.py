@@ -45,7 +45,7 @@ class OpenVenue:
         return self._server.started
 
     async def run(self) -> None:
-        """Drive the world and serve until `close`; either's death ends both."""
+        """Drive the world and serve until `close`; if one of the two fails, both end."""
         async with asyncio.TaskGroup() as tasks:
             driver = tasks.create_task(self.world.run())
             await self._server.run()

@@ -40,7 +40,7 @@ _RESOLVED = '"market_resolved"'
 
 
 class World:
-    """A simulated venue, its clock and its audience."""
+    """A simulated venue, its clock and its subscribers."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class World:
 
     @property
     def accounts(self) -> Sequence[Account]:
-        """Every account that ever came, in order of arrival."""
+        """Every account so far, in order of arrival."""
         return tuple(self._accounts.values())
 
     def admit(
@@ -125,12 +125,12 @@ class World:
         self._wake.set()
 
     def die(self, error: InvariantError) -> None:
-        """A broken promise met outside `run` ends `run`, and with it the process."""
+        """A broken invariant outside `run` ends `run`, and with it the process."""
         self._broken = error
         self._wake.set()
 
     def drain(self) -> None:
-        """Bring the world to the present and queue all frames of the way."""
+        """Bring the world to the present and queue all frames up to it."""
         for event in self.venue.advance(self.now_ns()):
             self._hear(event)
             self.subscriptions.deliver(event)
@@ -173,7 +173,7 @@ class World:
         return [one for one in self._accounts.values() if one.maker_address.lower() == wanted]
 
     def tradable(self, market_or_token: str) -> Listing | None:
-        """The same, but None while the CLOB does not know the window yet (venue.md 1.3)."""
+        """The same, but None while the CLOB does not know the window yet (docs/venue.md 1.3)."""
         listing = self.listing_of(market_or_token)
         lead_s = self.venue.faults.hydrate_lead_s
         if listing is None or lead_s is None:
@@ -186,7 +186,7 @@ class World:
         return self.catalogue.current(self.now_ns())
 
     def open_orders(self) -> int:
-        """Open orders of all accounts that came through the door."""
+        """Open orders of all accounts that sent a signed request."""
         return sum(len(self.venue.open_orders(owner)) for owner in self._accounts)
 
     async def run(self) -> None:

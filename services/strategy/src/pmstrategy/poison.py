@@ -1,7 +1,7 @@
-"""Entries that nobody could read where money moves, kept in Redis until a person has looked.
+"""Unreadable entries of streams about money, kept in Redis until a person has looked.
 
 A window reads `user` from its beginning, so the same bad entry is met again by every window and
-after every restart: it must halt the series until somebody resumes, and never again after that.
+after every restart: it must halt the series until an operator resumes, and not again after that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PoisonBook:
         return True
 
     def open_series(self) -> list[str]:
-        """Series with an entry that nobody has looked at."""
+        """Series with an entry that no person has looked at."""
         return sorted({n.split(" ", 1)[0] for n, state in self._entries.items() if state == _OPEN})
 
     async def save(self) -> None:
@@ -57,7 +57,7 @@ class PoisonBook:
             del self._forgotten[0]
 
     async def close(self) -> None:
-        """A person looked."""
+        """A person has looked."""
         self._entries = dict.fromkeys(self._entries, _SEEN)
         await self.save()
 

@@ -1,4 +1,4 @@
-"""What settled windows won or lost, kept in Redis so that a daily limit outlives a restart."""
+"""What settled windows won or lost, kept in Redis so that a daily limit survives a restart."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class WindowRunner:
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
 
-        Without one the next whole books decide; the feed is believed to live until it speaks.
+        Without one the next whole books decide; the feed counts as live until its first message.
         """
         checkpoints = keys.checkpoints(self.window.series)
         stored = await insist(partial(self._bus.get_fields, checkpoints))
@@ -197,7 +197,10 @@ class WindowRunner:
     async def _next_batch(
         self, readers: dict[str, asyncio.Task[None]]
     ) -> list[Incoming | EngineEvent]:
-        """All that is there, or a tick's worth of nothing; raise what a reader died of."""
+        """All events that have come, or none after the time of a tick.
+
+        Raise the error of a failed reader.
+        """
         for reader in readers.values():
             if reader.done():
                 reader.result()
@@ -270,7 +273,10 @@ class WindowRunner:
         return cast(EngineEvent, item.message)
 
     async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
-        """Market data heals by itself; where money moves we stop and leave it to a person."""
+        """Market data recovers by itself.
+
+        For streams about money we stop and leave it to a person.
+        """
         if item.stream == self._md:
             self._md_gap = True
         elif not await self._meet_poison(item):

@@ -1,4 +1,4 @@
-"""Repeats and gaps in what a producer published, by the envelope's sequence (design 2.6)."""
+"""Repeats and gaps in what a producer published, by the envelope's sequence number."""
 
 from __future__ import annotations
 

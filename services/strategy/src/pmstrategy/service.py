@@ -125,7 +125,7 @@ class StrategyService:
             await runner.inject([resume])
 
     async def _meet_poison(self, series: str, item: Incoming) -> bool:
-        """Halt the series for an entry that nobody met before; return whether it is one."""
+        """Halt the series for an entry that was not met before; return whether it is one."""
         if not self._poison.is_new(series, item):
             return False
         self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")
@@ -133,7 +133,7 @@ class StrategyService:
         return True
 
     def _halt_series(self, series: str, reason: str) -> None:
-        """Where money moves we fail closed: the series holds until an operator resumes."""
+        """For streams about money: the series is halted until an operator resumes."""
         halt = Halt(reason=reason, by="strategy", ts_recv_ns=self._context.clock.now_ns())
         self._series_halts[series] = halt
         for runner in self._runners.values():

@@ -55,7 +55,7 @@ class StrategyTelemetry:
         self.violations = counter("limit_violations_total", "Fills beyond a limit", ("series",))
         self.mismatches = counter("book_mismatches_total", "Whole books not verified", ("series",))
         self.verified = counter("books_verified_total", "Whole books verified", ("series",))
-        self.notices = counter("notices_total", "What the engine had to say", ("kind",))
+        self.notices = counter("notices_total", "Notices of the engine", ("kind",))
         self._seen: dict[str, tuple[EngineCounters, int, int]] = {}
 
     def notice(self, notice: Notice) -> None:

@@ -38,7 +38,7 @@ async def find_credentials(settings: UserwsSettings, log: Log) -> ApiCredentials
 async def stay_with(used: ApiCredentials, settings: UserwsSettings) -> NoReturn:
     """Watch the file; raise `StartupError` once the executor leaves others there.
 
-    A file of an earlier account or venue is read at once, and would show us nobody's fills.
+    A file of an earlier account or venue is read at once, and would show no fills of ours.
     """
     path = settings.credentials_file
     while True:

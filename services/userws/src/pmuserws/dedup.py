@@ -1,4 +1,7 @@
-"""What was already said: each (trade, order, status) and each state of an order goes out once."""
+"""What was already published.
+
+Each (trade, order, status) and each state of an order goes out once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _RANK = {
 
 
 class Dedup:
-    """Bounded memory of what was published; forgetting only costs a repeat, which readers bear."""
+    """Bounded memory of what was published.
+
+    Forgetting only causes a repeat, which readers accept.
+    """
 
     def __init__(self) -> None:
         self.repeats = 0
@@ -41,7 +47,10 @@ class Dedup:
         return True
 
     def is_news(self, fill: FillReported) -> bool:
-        """Whether REST tells of a fill more than was known; REST may lag behind the channel."""
+        """Whether REST has a newer state of a fill than was known.
+
+        REST may lag behind the channel.
+        """
         known = self._ranks.get((fill.trade_id, fill.order_hash))
         return known is None or _RANK[fill.status] > known
 

@@ -1,4 +1,4 @@
-"""What REST says of our orders and trades, for whatever the channel did not tell."""
+"""What REST says of our orders and trades, for what the channel did not report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AccountReader:
     """Reads `/data/orders` and `/data/trades` with the API credentials.
 
     Every failure is a `TransportError`; a page that cannot be understood is one too, because a
-    reconciliation that overlooks something is none.
+    reconciliation must not overlook anything.
     """
 
     def __init__(

@@ -177,7 +177,10 @@ class _Channel:
         }
 
     def _subscription(self) -> str:
-        """Subscribe to everything of the key, so that a rotation needs no word (venue.md 6.1)."""
+        """Subscribe to everything of the key, so that a rotation needs no message.
+
+        See docs/venue.md 6.1.
+        """
         auth = {
             "apiKey": self._credentials.api_key,
             "secret": self._credentials.secret,
@@ -323,7 +326,7 @@ class _Channel:
             self._say()
 
     def _say(self) -> None:
-        """Say the state, also again: readers that came late must find it before it is trimmed."""
+        """Publish the state, and repeat it: late readers must find it before it is trimmed."""
         self._unpublished.append(
             UserChannelChanged(
                 state=self._state, reason=self._reason, ts_recv_ns=self._clock.now_ns()

@@ -41,7 +41,7 @@ _MATCHED = "matched"
 
 
 class Answers:
-    """Puts each answer through the order's table; a refusal of the table is a notice."""
+    """Applies each answer to the order's table; a pair that the table does not have is a notice."""
 
     def __init__(self, session: MarketSession, run_id: str) -> None:
         self._session = session
@@ -120,7 +120,7 @@ class Answers:
         return [notice, *self._move(at_ns, order, OrderTrigger.FAILED)]
 
     def order_updated(self, at_ns: int, event: OrderUpdated) -> list[CommandMessage | Notice]:
-        """Apply one order event of the user channel; orders of others are not our business."""
+        """Apply one order event of the user channel; orders of others are ignored."""
         if event.condition_id != self._session.window.condition_id:
             return []
         order = self._session.orders.by_hash(event.order_hash)
@@ -191,7 +191,10 @@ class Answers:
         return []
 
     def note_fill(self, at_ns: int, order_hash: str) -> None:
-        """The ledger changed for an order; unknown ones are counted when they get a name."""
+        """The ledger changed for an order.
+
+        Unknown ones are counted once their order id is known.
+        """
         order = self._session.orders.by_hash(order_hash)
         if order is not None:
             filled_u6 = self._session.inventory.filled_u6(order_hash)

@@ -6,7 +6,7 @@ import msgspec
 
 
 class EngineCounters(msgspec.Struct, kw_only=True):
-    """Totals of one window; added up over windows by whoever reports."""
+    """Totals of one window; the caller adds them up over windows."""
 
     trades: int = 0
     quotes_submitted: int = 0

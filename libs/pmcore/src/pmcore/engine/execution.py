@@ -1,6 +1,6 @@
-"""The executor's brain: commands and the venue's answers in, requests and events out.
+"""The executor's decisions: commands and the venue's answers in, requests and events out.
 
-It never posts an order twice, never invents an outcome, and never speaks of inventory. Every
+It never posts an order twice, never guesses an outcome, and never reports inventory. Every
 command is answered and its token given back (`Finished`) in the same step, once. An order whose
 POST may or may not have arrived is cancelled by its id and looked up until the venue says what
 became of it. `WindowFlat` follows only an empty list that was asked for when nothing of the window
@@ -67,22 +67,22 @@ class ExecutionEngine:
 
     @property
     def open_orders(self) -> int:
-        """Orders that may be at the venue, as far as we were told."""
+        """Orders that may be at the venue, by what the venue has said."""
         return self._desk.open_orders
 
     @property
     def flat(self) -> bool:
-        """Nothing rests, nothing is on its way, nothing is being asked."""
+        """No order rests, no order is being sent, and no question to the venue is open."""
         return all(window.flat for window in self._desk.windows.values())
 
     @property
     def slugs(self) -> tuple[str, ...]:
-        """The windows it knows."""
+        """The windows that were announced."""
         return tuple(self._desk.windows)
 
     @property
     def venue_mode(self) -> VenueMode:
-        """As learnt from answers."""
+        """The venue's mode, from its answers."""
         return self._desk.modes.mode
 
     @property

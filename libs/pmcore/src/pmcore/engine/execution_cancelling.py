@@ -1,4 +1,4 @@
-"""Taking orders back, and finding out what became of those that nobody knows."""
+"""Cancel orders, and find out what became of orders whose outcome is unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pmcore.model.units import MATCHED_DUST_U6
 
 
 def cancel_orders(desk: Desk, token: str, command: CancelOrders) -> None:
-    """Take these orders back; the command is finished when each has ended."""
+    """Cancel these orders; the command is finished when each has ended."""
     pending = PendingCancel(token)
     window = desk.windows.get(command.slug)
     hashes = dict(zip(command.client_order_ids, command.order_hashes, strict=False))
@@ -84,7 +84,7 @@ def doubt(desk: Desk, record: OrderRecord) -> None:
 
 
 def take_back(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> None:
-    """See to it that an order does not stay at the venue, wherever it is now."""
+    """Make sure that an order does not stay at the venue, whatever its state is now."""
     if record.state is OutboxState.WAITING:
         desk.deny(record, reason, text)
     elif record.state in BEFORE_POST:
@@ -98,7 +98,7 @@ def take_back(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> Non
 
 
 def ask_if_due(desk: Desk, record: OrderRecord) -> None:
-    """Put the next DELETE or look-up on its way; one at a time for each order."""
+    """Send the next DELETE or look-up; one at a time for each order."""
     if record.asked or desk.at_ns < record.retry_ns:
         return
     resolving = record.state is OutboxState.RESOLVING
@@ -113,7 +113,10 @@ def ask_if_due(desk: Desk, record: OrderRecord) -> None:
 
 
 def flush_deletes(desk: Desk) -> None:
-    """One batch, or as few as the venue admits. Our own count never holds a cancel back."""
+    """One batch, or as few batches as the venue's limit allows.
+
+    Our own count never delays a cancel.
+    """
     size = desk.budget.max_cancel_batch
     for start in range(0, len(desk.deletes), size):
         batch = tuple(desk.deletes[start : start + size])
@@ -123,7 +126,7 @@ def flush_deletes(desk: Desk) -> None:
 
 
 def cancel_answered(desk: Desk, answer: CancelAnswered) -> None:
-    """Each id was cancelled, was refused with a text, or was passed over."""
+    """Each id was cancelled, was refused with a text, or is missing in the answer."""
     desk.heed(desk.budget.cancels, answer.rate)
     for order_hash in answer.order_hashes:
         record = desk.by_hash.get(order_hash)
@@ -145,7 +148,7 @@ def cancel_answered(desk: Desk, answer: CancelAnswered) -> None:
 
 
 def cancels_failed(desk: Desk, event: CancelsFailed) -> None:
-    """Not answered: again later, for cancelling twice is harmless."""
+    """Not answered: try again later. Cancelling twice does no harm."""
     desk.learn(event.mode, event.retry_after_ms)
     not_before_ns = 0
     if event.reason is Reason.RATE_LIMITED:
@@ -178,7 +181,10 @@ def adopt(desk: Desk, event: Adopted) -> None:
 
 
 def looked_up(desk: Desk, event: OrderLookedUp) -> None:
-    """The venue's word on an order that nobody knew; absence is believed only in the end."""
+    """The venue's answer about an order of unknown outcome.
+
+    Absence is accepted only after several looks.
+    """
     record = desk.by_hash.get(event.order_hash)
     if record is None or record.state is not OutboxState.RESOLVING or not record.asked:
         return

@@ -1,4 +1,4 @@
-"""The executor's state and the ways in which an order ends; each ending frees what was owed."""
+"""The executor's state, and the ways in which an order ends; each end answers the open commands."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Desk:
 
     @property
     def open_orders(self) -> int:
-        """Orders that may be at the venue, as far as we were told."""
+        """Orders that may be at the venue, by what the venue has said."""
         return sum(
             record.state not in BEFORE_POST
             for window in self.windows.values()
@@ -60,7 +60,7 @@ class Desk:
         """The order that an answer of the shell is about."""
         found = (window.orders.get(client_order_id) for window in self.windows.values())
         record = next((record for record in found if record is not None), None)
-        invariant(record is not None, f"an answer for an order nobody made: {client_order_id}")
+        invariant(record is not None, f"an answer for an unknown order: {client_order_id}")
         assert record is not None
         return record
 
@@ -71,7 +71,7 @@ class Desk:
         return record
 
     def remember(self, window: WindowRecord, record: OrderRecord) -> None:
-        """Take an order up; forget the oldest ended one when there are too many."""
+        """Add an order; remove the oldest ended one when there are too many."""
         record.changed_ns = self.at_ns
         if (forgotten := window.remember(record)) is not None:
             self.by_hash.pop(forgotten.order_hash, None)

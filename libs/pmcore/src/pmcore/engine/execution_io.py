@@ -28,7 +28,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Adopted(msgspec.Struct, frozen=True):
-    """An order that an earlier run recorded and never ended: find out and say (design.md 2.5)."""
+    """An order that an earlier run recorded and never ended: find out and say."""
 
     slug: str
     client_order_id: str
@@ -58,7 +58,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class RateHeaders(msgspec.Struct, frozen=True):
-    """`Poly-RateLimit-Remaining` and `-Reset` of an answer (venue.md 2.2), where given."""
+    """`Poly-RateLimit-Remaining` and `-Reset` of an answer (docs/venue.md 2.2), where given."""
 
     remaining: int
     reset_ns: int | None = None
@@ -83,7 +83,7 @@ class PostRejected(msgspec.Struct, frozen=True):
 
 
 class PostUnknown(msgspec.Struct, frozen=True):
-    """Timed out, broke off, or a 5xx that may come after acceptance (venue.md 1.6)."""
+    """Timed out, broke off, or a 5xx that may come after acceptance (docs/venue.md 1.6)."""
 
     client_order_id: str
     reason: Reason
@@ -125,7 +125,7 @@ class OpenOrdersFailed(msgspec.Struct, frozen=True):
 
 
 class Finding(StrEnum):
-    """What the venue says of one order id. ABSENT is not "cancelled" (venue.md 13.30)."""
+    """What the venue says of one order id. ABSENT is not "cancelled" (docs/venue.md 1.4)."""
 
     LIVE = "live"
     MATCHED = "matched"
@@ -144,7 +144,7 @@ class OrderLookedUp(msgspec.Struct, frozen=True):
 
 
 class PlacingGate(msgspec.Struct, frozen=True):
-    """The heartbeat's word on whether orders may be placed; closing it cancels what rests."""
+    """Whether the heartbeat allows orders to be placed; "no" cancels what rests."""
 
     open: bool
     text: str = ""
@@ -155,7 +155,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class WindowEnded(msgspec.Struct, frozen=True):
-    """Forget a window. Its orders must have been verified away, or the caller gave up."""
+    """Forget a window. Its orders were verified as gone, or the caller stopped waiting."""
 
     slug: str
 
@@ -205,7 +205,7 @@ class DeleteOrders(msgspec.Struct, frozen=True):
 
 
 class DeleteAll(msgspec.Struct, frozen=True):
-    """The second net behind cancels by id; its answer is not waited for."""
+    """A second measure after cancels by id; its answer is not waited for."""
 
 
 class LookUpOrder(msgspec.Struct, frozen=True):

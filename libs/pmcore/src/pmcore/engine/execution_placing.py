@@ -26,7 +26,7 @@ _Refusal = tuple[Reason, str]
 
 
 def submit(desk: Desk, token: str, command: SubmitOrder) -> None:
-    """Take a command up, or refuse it; a repeated one is dropped, for its order has an answer."""
+    """Accept a command or refuse it; a repeated one is dropped, because its order has an answer."""
     window = desk.windows.get(command.slug)
     if window is None:
         desk.fail_unborn(command, Reason.MARKET_CLOSED, "the window is not known here")
@@ -92,7 +92,7 @@ def _refusal(desk: Desk, record: OrderRecord, command: SubmitOrder) -> _Refusal 
 
 
 def admit_waiting(desk: Desk) -> None:
-    """First come, first served, as far as the budget goes; the rest waits, but not for ever."""
+    """In order of arrival while the budget lasts; the rest waits until it expires."""
     still: deque[OrderRecord] = deque()
     for record in desk.waiting:
         command = record.command
@@ -128,7 +128,7 @@ def signed(desk: Desk, client_order_id: str, order_hash: str) -> None:
 
 
 def recorded(desk: Desk, client_order_id: str) -> None:
-    """The last look before the POST."""
+    """The last check before the POST."""
     record = desk.find(client_order_id)
     command = record.command
     invariant(
@@ -169,7 +169,7 @@ def post_rejected(desk: Desk, event: PostRejected) -> None:
     desk.learn(event.mode, event.retry_after_ms)
     if event.reason is Reason.RATE_LIMITED:
         desk.budget.orders.block(desk.after(event.retry_after_ms))
-    if event.reason is Reason.DUPLICATE:  # the venue has it: not ours to call it failed
+    if event.reason is Reason.DUPLICATE:  # the venue has the order, so it has not failed
         post_unknown(desk, record, event.reason, event.text)
         return
     stage = FailureStage.DENIED if event.reason in _NEVER_SENT else FailureStage.REJECTED
@@ -177,7 +177,7 @@ def post_rejected(desk: Desk, event: PostRejected) -> None:
 
 
 def post_unknown(desk: Desk, record: OrderRecord, reason: Reason, text: str) -> None:
-    """Say so, then cancel it by its id and ask (venue.md 13.4)."""
+    """Say so, then cancel it by its id and ask (docs/venue.md 1.5)."""
     record.move(desk.at_ns, OutboxTrigger.UNCLEAR)
     record.ask = Ask.DELETE
     if reason is Reason.EDGE_PAGE:

@@ -1,4 +1,4 @@
-"""What the execution engine remembers: orders, windows, and commands that still owe an answer."""
+"""What the execution engine remembers: orders, windows, and commands that have no answer yet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_SWEEP_ATTEMPTS = 12
 MAX_RESOLVE_ATTEMPTS = 5
 RECONCILE_NS = 15 * NS_PER_S
 LIST_LAG_NS = 5 * NS_PER_S
-"""A list of open orders may be this old: younger facts of ours are not judged by it."""
+"""A list of open orders may be this old: it is not compared with newer facts of ours."""
 _RETRY_FIRST_NS = 100 * NS_PER_MS
 _RETRY_MOST_NS = 2 * NS_PER_S
 DEFAULT_RETRY_AFTER_MS = 1_000
@@ -33,7 +33,7 @@ def backoff_ns(attempt: int) -> int:
 
 
 def refused_cancel(text: str) -> Reason:
-    """A reason of `not_canceled`. Only an unmistakable text is believed (venue.md 1.5)."""
+    """A reason of `not_canceled`. Only a clear text is used (docs/venue.md 1.5)."""
     lower = text.lower()
     if "already matched" in lower and "cancel" not in lower:
         return Reason.ALREADY_MATCHED
@@ -41,7 +41,7 @@ def refused_cancel(text: str) -> Reason:
 
 
 class Ask(StrEnum):
-    """The next question about an order that nobody knows."""
+    """The next question about an order of unknown outcome."""
 
     DELETE = "delete"
     LOOK_UP = "look_up"
@@ -163,7 +163,7 @@ class WindowRecord:
 
     @property
     def flat(self) -> bool:
-        """Nothing of ours may be there, as far as we were told."""
+        """By what the venue has said, no order of ours can be there."""
         return not self.live and self.sweep is None
 
     def revive(self, record: OrderRecord) -> None:

@@ -1,4 +1,7 @@
-"""Windows: swept until the venue says that nothing is open, and compared with its list at times."""
+"""Windows.
+
+Swept until the venue lists no open order, and compared with its list from time to time.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def cancel_window(desk: Desk, token: str, slug: str) -> None:
 
 
 def sweep_all(desk: Desk, reason: Reason, text: str) -> None:
-    """By ids, then by list, and cancel-all as the second net."""
+    """By ids, then by list, and cancel-all as a second measure."""
     for window in desk.windows.values():
         _sweep(desk, window, reason, text)
     desk.out.append(DeleteAll())
@@ -69,7 +72,7 @@ def take_all_back(desk: Desk, reason: Reason, text: str) -> None:
 
 
 def advance(desk: Desk) -> None:
-    """Whatever is due in any window."""
+    """Do what is due in any window."""
     for window in tuple(desk.windows.values()):
         over = window.ending or desk.at_ns >= window.window.close_ns
         if over and window.live and window.sweep is None:
@@ -153,7 +156,7 @@ def _missed(desk: Desk, window: WindowRecord, sweep: Sweep, reason: Reason, text
     sweep.next_ns = desk.at_ns + backoff_ns(sweep.attempts)
     sweep.attempts += 1
     gave_up = sweep.attempts >= MAX_SWEEP_ATTEMPTS
-    text = f"gave up, ask again: {text}" if gave_up else text
+    text = f"not confirmed, send CancelWindow again: {text}" if gave_up else text
     desk.cancel_failed(window.window.slug, "", reason, text)
     if gave_up:
         _finish(desk, window, sweep)

@@ -1,11 +1,11 @@
 """When a window's market data may be trusted: the feed's decisions, without its sockets.
 
 * LIVE only with a socket that is up and both books usable; after a reconnect or a silence also
-  only once REST has answered with both books (strategy.md 2.3).
+  only once REST has answered with both books (docs/strategy_guide.md#when-nothing-rests-at-all).
 * Silence: while the window is open, no event for half of `silent_ns` makes it ask REST. An answer
   that agrees with our books counts as data, so that a quiet market is not taken for a dead feed.
-  An answer that shows changes which the socket never told proves the socket mute: it is dropped.
-  No data and no answer for `silent_ns`: SILENT.
+  An answer that shows changes which the socket did not send proves that the socket is dead: it is
+  closed. No data and no answer for `silent_ns`: SILENT.
 * Whatever is not LIVE asks REST again and again, with a delay that doubles to `ASK_MOST_NS`.
 """
 
@@ -67,7 +67,7 @@ class FeedSession:
         return self._last_data_ns
 
     def on_connected(self, at_ns: int) -> list[FeedAction]:
-        """Take up a new connection; its subscription makes the venue send both books."""
+        """A new connection is up; its subscription makes the venue send both books."""
         self._connected = True
         self._needs_rest = self._was_connected
         self._ask_delay_ns = ASK_FIRST_NS

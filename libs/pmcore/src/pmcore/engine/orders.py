@@ -1,4 +1,4 @@
-"""Our orders of one window: what the executor and the user channel say, put through the table."""
+"""Our orders of one window: what the executor and the user channel say, applied to the table."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class MarketSession:
 
     @property
     def profit_u6(self) -> int:
-        """Dollars (millionths) won; the worst case while nobody knows the winner."""
+        """Dollars (millionths) won; the worst case while the winner is not known."""
         working = self.inventory.working
         return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
 
@@ -187,7 +187,10 @@ class MarketSession:
         )
 
     def hear_feed(self, event: FeedStatusChanged) -> None:
-        """Believe the feed; books of before a new start are dropped, whole ones will follow."""
+        """Apply the feed's state.
+
+        Books of before a new start are dropped, whole ones will follow.
+        """
         if event.slug == self.window.slug:
             self.feed, self.feed_reason = event.state, event.reason
             if event.state in (FeedState.DOWN, FeedState.RESYNCING):
@@ -271,7 +274,7 @@ class MarketSession:
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
         """The touch of a live and fresh book; unknown otherwise.
 
-        The two books are one merged book seen from two sides (venue.md 0.1), so a fresh
+        The two books are one merged book seen from two sides (docs/venue.md 4.4), so a fresh
         complement, mirrored, stands in for an own book of which no frame came.
         """
         extra = self.sides[outcome].extra_ticks
@@ -284,7 +287,10 @@ class MarketSession:
         return SideView(None, None, extra)
 
     def book_fresh(self, at_ns: int, outcome: Outcome) -> bool:
-        """Whether a book is LIVE and not older than the bound (strategy.md 2.3)."""
+        """Whether a book is LIVE and not older than the bound.
+
+        See docs/strategy_guide.md#when-nothing-rests-at-all.
+        """
         if self.books.state(outcome) is not BookState.LIVE:
             return False
         return at_ns - self.books.touch(outcome).ts_recv_ns <= self.params.stale_after_ns

@@ -52,7 +52,7 @@ Output = CommandMessage | Notice
 
 
 class WindowEngine:
-    """One window's brain. `step` is the only way in; everything else is for reading."""
+    """The decisions of one window. `step` is the only input; everything else is for reading."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Both order books of one window, checked against the venue's own hashes and touch.
 
-Rules (venue.md 5.2-5.5; docs/ARCHITECTURE.md):
+Rules (docs/venue.md 5.2-5.5; docs/ARCHITECTURE.md):
 
 * Order is that of arrival. A REST or checkpoint book older than what is held is not adopted.
 * A whole-book frame that contradicts its hash leaves the book in GAP. Right after a trade the
@@ -41,7 +41,7 @@ _MAY_BE_OLD = (SnapshotOrigin.REST, SnapshotOrigin.CHECKPOINT)
 
 
 class BookState(StrEnum):
-    """Only LIVE is usable. CROSSED heals by itself, GAP by a book or a hash that fits."""
+    """Only LIVE is usable. CROSSED ends by itself, GAP by a book or a hash that fits."""
 
     EMPTY = "empty"
     LIVE = "live"
@@ -58,7 +58,7 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
 
 
 class BookEffect(msgspec.Struct, frozen=True):
-    """What applying an event brought to light.
+    """What applying an event showed.
 
     `gap` says why a book went into GAP: `book_hash`, `change_hashes`, `off_grid` or `damaged`.
     `unseen_trade_e4` is the price, found in a hash, of a trade of which no print exists
@@ -94,7 +94,7 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 class _Side:
-    """One outcome's book and how far it can be trusted."""
+    """One outcome's book and whether it can be trusted."""
 
     __slots__ = ("book", "doubts", "gap", "group_hash", "group_verified", "hasher")
 

@@ -1,4 +1,4 @@
-"""The venue's book hash (venue.md 5.4): SHA-1 of a compact JSON text with a fixed key order.
+"""The venue's book hash (docs/venue.md 5.4): SHA-1 of a compact JSON text with a fixed key order.
 
 Everything before `tick_size` is hashed once and copied, so that trying another tick or another
 last trade price costs about a microsecond.

@@ -1,4 +1,6 @@
-"""What is known of a market's last trade price, which is part of every book hash (venue.md 5.4).
+"""What is known of a market's last trade price, which is part of every book hash.
+
+See docs/venue.md 5.4.
 
 One value is shared by both outcomes. A book frame after a trade already has the new value inside
 its hash but not in its text, and the trade print comes some 35 ms later.
@@ -30,7 +32,7 @@ def prices_from(near_e4: Sequence[int]) -> Iterator[int]:
 
 
 class LastTrade:
-    """The market-wide last trade price, the prints seen, and the trades nobody printed."""
+    """The market-wide last trade price, the prints seen, and the trades without a print."""
 
     def __init__(self) -> None:
         self.text: str | None = None

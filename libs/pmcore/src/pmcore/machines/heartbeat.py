@@ -1,7 +1,10 @@
-"""The venue's dead-man switch (venue.md 8): one chained beat every five seconds, while healthy.
+"""The venue's order heartbeat: one beat every five seconds while this side is healthy.
 
-Placing is allowed only while the switch is armed and fresh: an order that nothing would cancel
-for us is not placed. Never beats for a side that is not healthy, so that its orders die.
+See docs/venue.md 8.
+
+Placing is allowed only while a beat was accepted recently: otherwise the venue would not cancel
+the order for us. It does not beat for a side that is not healthy, so the venue cancels its
+orders.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Heartbeat:
         self._in_flight = False
 
     def accepted(self, at_ns: int, next_id: str) -> None:
-        """The venue took it and names the next id."""
+        """The venue accepted it and names the next id."""
         self._answered()
         self._id = next_id
         self.accepted_ns = at_ns
@@ -79,6 +82,6 @@ class Heartbeat:
         return None if self.accepted_ns is None else at_ns - self.accepted_ns
 
     def placing_allowed(self, at_ns: int) -> bool:
-        """Whether the switch would catch an order placed now."""
+        """Whether the venue would cancel an order placed now if the beats stop."""
         age_ns = self.age_ns(at_ns)
         return age_ns is not None and age_ns < LAPSE_NS and self.failures < MAX_FAILURES

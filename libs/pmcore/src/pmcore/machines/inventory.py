@@ -1,4 +1,6 @@
-"""Inventory as a ledger of our own trades; the only writer is a fill (strategy.md, invariant 2).
+"""Inventory as a ledger of our own trades; the only writer is a fill.
+
+See docs/strategy_guide.md#invariants-of-the-strategy.
 
 Views are recomputed from the ledger, never from a running average, so that FAILED takes out
 quantity and cost exactly as they went in. Costs are kept in price_e4 x qty_u6, exactly.
@@ -189,5 +191,8 @@ def _same_fill(entry: LedgerEntry, fill: FillReported, outcome: Outcome) -> bool
 
 
 def dust_u6(min_size_u6: int) -> int:
-    """The largest |net_diff| that no order of the minimum size could lower (strategy.md 2.4)."""
+    """The largest |net_diff| that no order of the minimum size could lower.
+
+    See docs/strategy_guide.md#the-decision.
+    """
     return min_size_u6 // 2

@@ -1,7 +1,10 @@
-"""Order-flow imbalance per outcome, and the toxicity it means (strategy.md 1, 2.1, 2.2).
+"""Order-flow imbalance per outcome, and the toxicity it means.
+
+See docs/strategy_guide.md#order-flow-imbalance.
 
 score = taker buys - taker sells in shares over a sliding window of public trades. Time moves the
-state as much as trades do, so nothing sticks in silence: `advance` must be called on every tick.
+state too, not only trades, so a silent market becomes calm: `advance` must be called on every
+tick.
 """
 
 from __future__ import annotations
@@ -97,7 +100,7 @@ class OutcomeFlow:
         return self.state is not FlowState.CALM
 
     def trade(self, at_ns: int, side: TakerSide, size_u6: int, *, tick_e4: int) -> None:
-        """Count a trade and judge at once: a burst inside one batch must not be missed."""
+        """Count a trade and evaluate at once: a burst inside one batch must not be missed."""
         self.flow.add(at_ns, side, size_u6)
         self.advance(at_ns, tick_e4=tick_e4)
 

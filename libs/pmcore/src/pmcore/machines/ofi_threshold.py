@@ -1,8 +1,9 @@
 """Where the toxicity threshold comes from: fixed, or rolling quantiles per phase of the window.
 
-Adaptive (strategy.md 2.2): |score| is sampled every 200 ms after the decision, so that the
-threshold never chases the burst it should catch; entry at Q99 and exit at Q95 of the phase's
-newest samples, between the fixed threshold and a cap. A new window starts warm.
+Adaptive (docs/strategy_guide.md#order-flow-imbalance): |score| is sampled every 200 ms after the
+decision, so that a burst does not raise the threshold that should detect it; entry at Q99 and
+exit at Q95 of the phase's newest samples, between the fixed threshold and a cap. A new window
+starts with the samples of the last one.
 """
 
 from __future__ import annotations

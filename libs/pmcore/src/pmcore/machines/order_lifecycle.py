@@ -35,7 +35,7 @@ class OrderState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can come of it any more, as far as anybody says."""
+        """Whether it can no longer become inventory, by all reports so far."""
         return self in _OVER
 
 
@@ -70,7 +70,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.SUBMITTING, _T.FAILED): _S.FAILED,
     (_S.SUBMITTING, _T.UNKNOWN): _S.UNKNOWN,
     (_S.SUBMITTING, _T.REST_GONE): _S.GONE_REST,
-    # the user channel may speak before the POST is answered (venue.md 6.5)
+    # the user channel may report before the POST is answered (docs/venue.md 6.5)
     (_S.SUBMITTING, _T.USER_PLACED): _S.RESTING,
     (_S.SUBMITTING, _T.USER_GONE): _S.GONE_USER,
     (_S.SUBMITTING, _T.FILLED): _S.FILLED,
@@ -78,7 +78,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.RESTING, _T.ACCEPTED): _S.RESTING,
     (_S.RESTING, _T.USER_PLACED): _S.RESTING,
     (_S.RESTING, _T.UNKNOWN): _S.RESTING,
-    # PLACEMENT on the user channel, then the POST is answered with a refusal (venue.md 4.4)
+    # PLACEMENT on the user channel, then the POST is answered with a refusal (docs/venue.md 4.4)
     (_S.RESTING, _T.FAILED): _S.FAILED,
     (_S.RESTING, _T.REST_GONE): _S.GONE_REST,
     (_S.RESTING, _T.USER_GONE): _S.GONE_USER,
@@ -95,7 +95,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.GONE_REST, _T.USER_GONE): _S.GONE_BOTH,
     (_S.GONE_REST, _T.REST_GONE): _S.GONE_REST,
     (_S.GONE_REST, _T.AGREED): _S.CLOSED,
-    # a late frame or answer about an order that is going: no new life from it
+    # a late frame or answer about an order that is going: it does not become live again
     (_S.GONE_REST, _T.USER_PLACED): _S.GONE_REST,
     (_S.GONE_REST, _T.ACCEPTED): _S.GONE_REST,
     (_S.GONE_REST, _T.FILLED): _S.FILLED,
@@ -134,7 +134,7 @@ TRANSITIONS: dict[tuple[OrderState, OrderTrigger], OrderState] = {
     (_S.FILLED, _T.FILLED): _S.FILLED,
     (_S.FILLED, _T.UNKNOWN): _S.FILLED,
     (_S.FAILED, _T.AGREED): _S.FAILED,
-    # the venue may announce and then refuse the same order (venue.md 4.4, 6.2)
+    # the venue may announce and then refuse the same order (docs/venue.md 4.4, 6.2)
     (_S.FAILED, _T.USER_GONE): _S.FAILED,
     (_S.FAILED, _T.REST_GONE): _S.FAILED,
     (_S.FAILED, _T.FAILED): _S.FAILED,

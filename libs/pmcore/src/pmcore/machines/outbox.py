@@ -20,12 +20,12 @@ class OutboxState(StrEnum):
     POSTING = "posting"
     RESTING = "resting"
     CANCELLING = "cancelling"
-    RESOLVING = "resolving"  # nobody knows; the venue is being asked
+    RESOLVING = "resolving"  # outcome unknown; the venue is being asked
     DONE = "done"
 
 
 class OutboxTrigger(StrEnum):
-    """What moves it."""
+    """What changes its state."""
 
     ADMITTED = "admitted"
     SIGNED = "signed"
@@ -53,7 +53,7 @@ TRANSITIONS: dict[tuple[OutboxState, OutboxTrigger], OutboxState] = {
     (_S.RESTING, _T.CANCEL): _S.CANCELLING,
     (_S.RESTING, _T.GONE): _S.DONE,
     (_S.CANCELLING, _T.GONE): _S.DONE,
-    (_S.CANCELLING, _T.UNCLEAR): _S.RESOLVING,  # "not found or already canceled", venue.md 1.5
+    (_S.CANCELLING, _T.UNCLEAR): _S.RESOLVING,  # "not found or already canceled", docs/venue.md 1.5
     (_S.RESOLVING, _T.GONE): _S.DONE,
     (_S.RESOLVING, _T.REFUSED): _S.DONE,
     # not in the venue's list: asked about; and asked again how much was filled, after its end

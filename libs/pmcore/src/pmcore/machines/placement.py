@@ -1,4 +1,7 @@
-"""From targets to commands, one side at a time: leave, place, or cancel (strategy.md 1)."""
+"""From targets to commands, one side at a time: leave, place, or cancel.
+
+See docs/strategy_guide.md#the-decision.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pmcore.machines.quoting import Quote
 
 
 class PlacementAction(StrEnum):
-    """WAIT and LEAVE both do nothing; the first would like to."""
+    """WAIT: an order would be placed but must wait. LEAVE: no change is wanted."""
 
     LEAVE = "leave"
     WAIT = "wait"

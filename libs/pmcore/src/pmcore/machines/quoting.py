@@ -1,4 +1,4 @@
-"""Target quotes as a pure function of a frozen view (strategy.md 1 "Decision", 2.4, 2.5).
+"""Target quotes as a pure function of a frozen view (docs/strategy_guide.md#the-decision).
 
 Exact integers: mids are kept doubled, so that nothing is lost before the one floor to the tick.
 """
@@ -78,7 +78,7 @@ class Targets(msgspec.Struct, frozen=True):
 
 
 def decide(view: QuoteView) -> Targets:
-    """The two target quotes, in the order of strategy.md: kill, book, balanced, hedge."""
+    """The two target quotes, in this order: kill, book, balanced, hedge."""
     balanced = abs(view.position.net_diff_u6) <= dust_u6(view.min_size_u6)
     if view.toxic and (balanced or view.scope is OfiScope.GLOBAL):
         return Targets(QuoteMode.TOXIC)
@@ -164,7 +164,9 @@ def _hedge_quote(view: QuoteView, excess: Outcome, ask_e4: int, net_u6: int) -> 
 
 
 def hedge_size_u6(net_u6: int, bid_size_u6: int, min_size_u6: int) -> int:
-    """min(bid size, |net|) on the venue's size grid, raised to the minimum (strategy.md 2.4).
+    """min(bid size, |net|) on the venue's size grid, raised to the minimum.
+
+    See docs/strategy_guide.md#the-decision.
 
     Only called when |net| is above dust, so the minimum still lowers |net|.
     """

@@ -1,8 +1,8 @@
-"""Our own count of the venue's token buckets (venue.md 2.2), so that a 429 is the exception.
+"""Our own count of the venue's token buckets (docs/venue.md 2.2), so that a 429 is the exception.
 
 Orders and cancels have a bucket each. Quotes wait when the order bucket is empty, or when the
-cancel bucket could not pay for taking back all that rests plus a reserve; cancels are never held
-back by our count, only by the venue's word (429 with Retry-After).
+cancel bucket could not pay for taking back all that rests plus a reserve; cancels are never
+delayed by our count, only by the venue's answer (429 with Retry-After).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pmcore.model.check import invariant
 from pmcore.model.units import NS_PER_S
 
 RESET_TRUST_NS = 60 * NS_PER_S
-"""A Poly-RateLimit-Reset further away than this is not believed (another clock, or seconds/ms)."""
+"""A Poly-RateLimit-Reset further away than this is ignored (another clock, or another unit)."""
 
 
 class RateTier(StrEnum):
-    """Tiers by 30-day maker volume (venue.md 2.2)."""
+    """Tiers by 30-day maker volume (docs/venue.md 2.2)."""
 
     STANDARD = "standard"
     COPPER = "copper"
@@ -40,7 +40,7 @@ _BUCKETS = {  # orders per second, burst; cancels per second, burst
     RateTier.ELITE: (600, 900, 1200, 1800),
 }
 MAX_IDS_PER_CANCEL = 1000
-"""`DELETE /orders` takes at most this many ids (venue.md 1.5)."""
+"""`DELETE /orders` takes at most this many ids (docs/venue.md 1.5)."""
 
 
 class TokenBucket:
@@ -71,7 +71,7 @@ class TokenBucket:
         self._level_e9 -= count * NS_PER_S
 
     def correct(self, at_ns: int, remaining: int) -> None:
-        """Believe the venue when it says that less is left than we thought; never when more."""
+        """Use the venue's figure when it is lower than ours; never when it is higher."""
         self._refill(at_ns)
         self._level_e9 = min(self._level_e9, remaining * NS_PER_S)
 
@@ -95,7 +95,7 @@ class RateBudget:
         self.cancel_reserve = cancel_reserve
 
     def may_place(self, at_ns: int, open_orders: int) -> bool:
-        """Whether one order may go out now without eating what cancels need."""
+        """Whether one order may go out now and leave enough for cancels."""
         needed = min(self.cancel_reserve + open_orders, self.cancels.burst)
         return (
             not self.orders.blocked(at_ns)
@@ -105,5 +105,5 @@ class RateBudget:
 
     @property
     def max_cancel_batch(self) -> int:
-        """The venue can never admit a larger batch (venue.md 2.2)."""
+        """The venue can never admit a larger batch (docs/venue.md 2.2)."""
         return min(self.cancels.burst, MAX_IDS_PER_CANCEL)

@@ -1,7 +1,9 @@
-"""Approve or refuse a placement on the worst case, not the present case (strategy.md 2.6, 2.7).
+"""Approve or refuse a placement on the worst case, not the present case.
+
+See docs/strategy_guide.md#the-decision.
 
 The worst case: any of the resting, in-flight and not provably cancelled orders fill, whichever
-hurt most, on the working view and on the settled view. Every limit is strict.
+combination is the worst, on the working view and on the settled view. Every limit is strict.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def refuse(
     """None when `new` may be placed beside `others`; else the first limit it could break."""
     exposures = [e for e in others if e.qty_u6]
     for other in exposures:
-        # through the merged book our own two bids would cross (venue.md 4.4)
+        # through the merged book our own two bids would cross (docs/venue.md 4.4)
         if other.outcome is not new.outcome and other.price_e4 + new.price_e4 >= PRICE_ONE_E4:
             return RiskRefusal.OWN_CROSS
     own_side = [new, *(e for e in exposures if e.outcome is new.outcome)]

@@ -1,7 +1,9 @@
-"""The life of a window as the strategy lives it, by the clock and the venue's words.
+"""The states of a window in the strategy, by the clock and the venue's answers.
 
 pre-open -> quoting -> winding down (no new risk) -> cancelling (until the venue says flat) ->
-awaiting resolution (late fills) -> settled. Never backwards (strategy.md 1 "Rotation", 2.8).
+awaiting resolution (late fills) -> settled. Never backwards
+(docs/strategy_guide.md#the-life-of-a-window). Nothing tells the end of a window: docs/venue.md
+5.6.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ class WindowState(StrEnum):
 
 
 class WindowClock:
-    """Where a window stands; `advance` moves it as far as time and words allow."""
+    """Where a window stands.
+
+    `advance` moves it as far as the time and the venue's answers allow.
+    """
 
     def __init__(self, window: Window, params: StrategyParams) -> None:
         self._window = window
@@ -55,7 +60,7 @@ class WindowClock:
         self._flat = self.state is WindowState.CANCELLING
 
     def resolved(self, at_ns: int) -> None:
-        """The venue named the winner, or gave up."""
+        """The winner is known, or the feed stopped asking."""
         if self._resolved_ns is None:
             self._resolved_ns = at_ns
 

@@ -1,4 +1,4 @@
-"""Settlement of one fill: matched, mined, confirmed, or failed (venue.md 6.4, 13.1).
+"""Settlement of one fill: matched, mined, confirmed, or failed (docs/venue.md 6.4).
 
 MATCHED is not final: it counts in the working view only. FAILED takes the fill out of both.
 """
@@ -37,7 +37,7 @@ _SETTLED = (_S.MINED, _S.CONFIRMED)
 
 TRANSITIONS: dict[tuple[SettlementState, TradeStatus], SettlementState] = {
     (_S.UNSEEN, _T.MATCHED): _S.MATCHED,
-    # the first word after a reconnect may be a later one; it must count (anchors 3, 2b784a9)
+    # the first status after a reconnect may be a later one; it must count
     (_S.UNSEEN, _T.MINED): _S.MINED,
     (_S.UNSEEN, _T.CONFIRMED): _S.CONFIRMED,
     (_S.UNSEEN, _T.RETRYING): _S.MATCHED,
@@ -47,7 +47,7 @@ TRANSITIONS: dict[tuple[SettlementState, TradeStatus], SettlementState] = {
     (_S.MATCHED, _T.CONFIRMED): _S.CONFIRMED,
     (_S.MATCHED, _T.RETRYING): _S.MATCHED,
     (_S.MATCHED, _T.FAILED): _S.FAILED,
-    (_S.MINED, _T.MATCHED): _S.MINED,  # repeats and late frames are ordinary (venue.md 6.5)
+    (_S.MINED, _T.MATCHED): _S.MINED,  # repeats and late frames are ordinary (docs/venue.md 6.5)
     (_S.MINED, _T.MINED): _S.MINED,
     (_S.MINED, _T.RETRYING): _S.MINED,
     (_S.MINED, _T.CONFIRMED): _S.CONFIRMED,
@@ -62,7 +62,7 @@ TRANSITIONS: dict[tuple[SettlementState, TradeStatus], SettlementState] = {
     (_S.FAILED, _T.FAILED): _S.FAILED,
 }
 """Missing on purpose: CONFIRMED then FAILED, and FAILED then CONFIRMED. Both contradict the
-venue's own life cycle; the engine says so and keeps what it had until a person looks."""
+venue's own life cycle; the engine raises a notice and keeps what it had until a person looks."""
 
 
 def advance(state: SettlementState, status: TradeStatus) -> SettlementState | None:

@@ -1,7 +1,9 @@
-"""The venue's mode, learnt from refusals; each ends by itself, so nothing sticks (venue.md 1.7).
+"""The venue's mode, learnt from refusals; each mode ends by itself.
 
-`RESTARTING` is followed by two minutes of `POST_ONLY`, which is fine for a maker. When another
-mode's time is over the next order is the probe.
+See docs/venue.md 1.7.
+
+`RESTARTING` is followed by two minutes of `POST_ONLY`, in which a maker can go on. When the time
+of another mode is over, the next order shows whether it has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ _DEFAULT_NS = {
     VenueMode.CLOSED_ONLY: 300 * NS_PER_S,
 }
 MAX_NS = 600 * NS_PER_S
-"""A longer Retry-After is not believed; asking again costs one order."""
+"""A longer Retry-After is cut to this; trying again costs one order."""
 
 _REFUSES = {
     VenueMode.CANCEL_ONLY: Reason.CANCEL_ONLY,
@@ -37,14 +39,14 @@ class VenueModes:
         self.until_ns: int | None = None
 
     def learned(self, at_ns: int, mode: VenueMode, retry_after_ms: int | None) -> bool:
-        """The venue named a mode; True when that is news to the strategy."""
+        """The venue named a mode; True when the strategy must be told."""
         if mode is VenueMode.NORMAL:
             return self._enter(mode, None)
         length_ns = _DEFAULT_NS[mode] if retry_after_ms is None else retry_after_ms * NS_PER_MS
         return self._enter(mode, at_ns + min(length_ns, MAX_NS))
 
     def accepted(self) -> bool:
-        """An order was taken: whatever refuses all orders is over."""
+        """An order was accepted: a mode that refuses all orders has ended."""
         return self.refusal() is not None and self._enter(VenueMode.NORMAL, None)
 
     def advance(self, at_ns: int) -> bool:

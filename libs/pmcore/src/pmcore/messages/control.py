@@ -1,4 +1,4 @@
-"""The operator's lever on `{acct}:ctl`. A halt is persisted and outlives restarts."""
+"""Halt and resume on `{acct}:ctl`. A halt is stored and survives restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody could handle, on `{series}:dlq`, for a person to look at."""
+"""Entries that could not be handled, on `{series}:dlq`, for a person to look at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pmcore.messages.base import Message
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):
-    """An entry that was given up: undecodable, or delivered too often.
+    """An entry that is not tried again: undecodable, or delivered too often.
 
     `problem` is `unknown_tag`, `malformed` or `deliveries`; `raw` is what there was, as text.
     """

@@ -1,4 +1,4 @@
-"""What became of commands, on `{series}:exe`, from the executor. It never speaks of inventory."""
+"""What became of commands, on `{series}:exe`, from the executor. It never reports inventory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FailureStage(StrEnum):
 
 
 class VenueMode(StrEnum):
-    """States of the venue that change quoting (venue.md 1.7)."""
+    """States of the venue that change quoting (docs/venue.md 1.7)."""
 
     NORMAL = "normal"
     POST_ONLY = "post_only"
@@ -45,7 +45,10 @@ class OrderAccepted(Message, frozen=True, kw_only=True):
 
 
 class OrderFailed(Message, frozen=True, kw_only=True):
-    """The order is not at the venue; its slot is free at once (strategy.md, invariant 3)."""
+    """The order is not at the venue; its slot is free at once.
+
+    See docs/strategy_guide.md#invariants-of-the-strategy.
+    """
 
     slug: str
     client_order_id: str

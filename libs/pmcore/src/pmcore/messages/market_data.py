@@ -23,7 +23,7 @@ class SnapshotOrigin(StrEnum):
 
 
 class BookSnapshot(Message, frozen=True, kw_only=True):
-    """A whole book of one outcome. Levels in wire order: best LAST (venue.md 1.3).
+    """A whole book of one outcome. Levels in wire order: best LAST (docs/venue.md 1.3).
 
     `hash` is the venue's, or "" when there is none to verify. `last_trade` is the text of the
     frame ("" before the first trade), None when the frame has no such field (after a trade).
@@ -47,7 +47,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True):
 class LevelChange(msgspec.Struct, frozen=True, array_like=True):
     """One entry of `price_changes`: the new absolute size of a level; 0 removes it.
 
-    `hash` is of that outcome's whole book after the whole engine event (venue.md 5.4).
+    `hash` is of that outcome's whole book after the whole engine event (docs/venue.md 5.4).
     The venue's own touch comes along where it is given: 0 / 10_000 for an empty side.
     """
 
@@ -74,7 +74,10 @@ class BookDelta(Message, frozen=True, kw_only=True):
 
 
 class TradePrinted(Message, frozen=True, kw_only=True):
-    """A public trade; outcome and side are the taker's (venue.md 5.2). Sizes are never guessed."""
+    """A public trade; outcome and side are the taker's. Sizes are never guessed.
+
+    See docs/venue.md 5.2.
+    """
 
     slug: str
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""What a machine has to say to a person. Shells log and count notices; tests assert on them."""
+"""Notices of a machine for a person. Shells log and count notices; tests assert on them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NoticeKind(StrEnum):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something worth a log line. `detail` is for a tired human; never parsed."""
+    """Something worth a log line. `detail` is text for a person; never parsed."""
 
     kind: NoticeKind
     slug: str = ""

@@ -14,7 +14,7 @@ class WindowAnnounced(Message, frozen=True, kw_only=True):
 
 
 class WindowResolved(Message, frozen=True, kw_only=True):
-    """The venue's word on who won (Gamma), or None when it gave up asking."""
+    """The winner according to Gamma, or None when the feed stopped asking."""
 
     slug: str
     winner: Outcome | None

@@ -6,11 +6,14 @@ from pmcore.messages.base import Message
 
 
 class Tick(Message, frozen=True, kw_only=True):
-    """Time passed. Drivers send one at least every 100 ms, so nothing can stick in silence."""
+    """Time passed.
+
+    Drivers send one at least every 100 ms, so the state also changes when no message comes.
+    """
 
 
 class BatchEnded(Message, frozen=True, kw_only=True):
-    """All that was there has been applied: decide now, once."""
+    """All inputs of the batch have been applied: decide now, once."""
 
 
 TimerMessage = Tick | BatchEnded

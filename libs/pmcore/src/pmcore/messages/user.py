@@ -1,4 +1,6 @@
-"""The account's own stream `{acct}:user`: the only source of inventory (strategy.md, invariant 2).
+"""The account's own stream `{acct}:user`: the only source of inventory.
+
+See docs/strategy_guide.md#invariants-of-the-strategy.
 
 Published by userws from the authenticated user channel and its REST reconciliation; in dry mode
 by the executor's paper venue. Windows of all series share it; readers filter by condition id.
@@ -12,7 +14,7 @@ from pmcore.messages.base import Message
 
 
 class OrderUpdateKind(StrEnum):
-    """`type` of an order event (venue.md 6.2)."""
+    """`type` of an order event (docs/venue.md 6.2)."""
 
     PLACEMENT = "placement"
     UPDATE = "update"
@@ -22,7 +24,7 @@ class OrderUpdateKind(StrEnum):
 class OrderUpdated(Message, frozen=True, kw_only=True):
     """An order event. `status` is the venue's text, lower case, prefix removed; may be "".
 
-    The cancelled remainder is `original_u6 - matched_u6`, never assumed (venue.md 6.2).
+    The cancelled remainder is `original_u6 - matched_u6`, never assumed (docs/venue.md 6.2).
     """
 
     kind: OrderUpdateKind
@@ -38,7 +40,7 @@ class OrderUpdated(Message, frozen=True, kw_only=True):
 
 
 class TradeStatus(StrEnum):
-    """Settlement of a trade (venue.md 6.4)."""
+    """Settlement of a trade (docs/venue.md 6.4)."""
 
     MATCHED = "matched"
     MINED = "mined"

@@ -6,6 +6,6 @@ from pmcore.model.errors import InvariantError
 
 
 def invariant(condition: bool, text: str) -> None:  # noqa: FBT001 - reads as an assertion
-    """Raise `InvariantError` when a promise of ours is broken; on in production."""
+    """Raise `InvariantError` when an invariant is broken; also in production."""
     if not condition:
         raise InvariantError(text)

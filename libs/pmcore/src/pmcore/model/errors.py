@@ -1,4 +1,4 @@
-"""The three kinds of error (docs/ARCHITECTURE.md): ours, the world's, the road's."""
+"""The three kinds of error (docs/ARCHITECTURE.md): our mistakes, bad input, transport."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class InvariantError(Exception):
-    """Our own mistake. Nobody catches it: the process ends and start-up reconciles."""
+    """Our own mistake. No code catches it: the process ends, and the next start reconciles."""
 
 
 class MalformedInputError(ValueError):
@@ -19,7 +19,7 @@ class MalformedInputError(ValueError):
 
 
 class Sent(StrEnum):
-    """Did a request reach the venue? UNKNOWN is the one that costs money."""
+    """Did a request reach the venue? After UNKNOWN the venue must be asked."""
 
     YES = "yes"
     NO = "no"
@@ -51,7 +51,7 @@ class Cause(StrEnum):
 
 
 class TransportError(Exception):
-    """The road failed: timeout, 429, 5xx, closed socket, Redis away."""
+    """The transport failed: timeout, 429, 5xx, closed socket, Redis away."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class TransportError(Exception):
 class Reason(StrEnum):
     """Why an order failed, was denied or could not be cancelled. Closed: each is handled."""
 
-    # the venue refused (venue.md 1.6, 1.7)
+    # the venue refused (docs/venue.md 1.6, 1.7)
     POST_ONLY_CROSSES = "post_only_crosses"
     TICK = "tick"
     MIN_SIZE = "min_size"

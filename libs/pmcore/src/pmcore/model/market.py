@@ -42,7 +42,7 @@ class TakerSide(StrEnum):
 
 
 class Protocol(StrEnum):
-    """Which exchange contract a market trades on (venue.md 4.10)."""
+    """Which exchange contract a market trades on (docs/venue.md 4.10)."""
 
     V1 = "v1"
     V2 = "v2"
@@ -95,7 +95,10 @@ class SeriesSpec(msgspec.Struct, frozen=True):
     fixed_slug: str | None = None
 
     def slug_at(self, at_ns: int) -> str:
-        """The slug of the window that contains a time; the suffix is the START (venue.md 7.1)."""
+        """The slug of the window that contains a time; the suffix is the START.
+
+        See docs/venue.md 7.1.
+        """
         if self.fixed_slug is not None:
             return self.fixed_slug
         start_s = at_ns // NS_PER_S // self.length_s * self.length_s

@@ -27,7 +27,10 @@ class OfiScope(StrEnum):
 
 
 class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Order-flow imbalance: window, threshold, hysteresis (strategy.md 1, 2.1, 2.2)."""
+    """Order-flow imbalance: window, threshold, hysteresis.
+
+    See docs/strategy_guide.md#order-flow-imbalance.
+    """
 
     window_ns: int = 3000 * NS_PER_MS
     threshold_u6: int = 50_000_000

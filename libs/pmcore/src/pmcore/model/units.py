@@ -1,7 +1,7 @@
 """Money and shares as integers: prices in 1/10 000 dollar, shares and cash in millionths.
 
 Prices are not held in ticks of the moment, because the venue may change a market's tick size
-while it trades (venue.md 4.7). The complement of `p` is `10_000 - p`, exactly.
+while it trades (docs/venue.md 4.7). The complement of `p` is `10_000 - p`, exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MATCHED_DUST_U6 = 100_000
 DOLLAR_U6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
-QTY_GRID_U6 = 10_000  # the venue floors sizes to 0.01 share (venue.md 4.3)
+QTY_GRID_U6 = 10_000  # the venue floors sizes to 0.01 share (docs/venue.md 4.3)
 MAX_QTY_U6 = 10**18
 
 
@@ -63,7 +63,7 @@ def _format_fixed(value: int, decimals: int) -> str:
 
 @lru_cache(maxsize=16_384)
 def format_price(price_e4: int) -> str:
-    """4900 -> `"0.49"`: no trailing zero, as the venue writes prices (venue.md 1.3)."""
+    """4900 -> `"0.49"`: no trailing zero, as the venue writes prices (docs/venue.md 1.3)."""
     return _format_fixed(price_e4, 4)
 
 

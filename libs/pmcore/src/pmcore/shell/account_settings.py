@@ -1,7 +1,7 @@
-"""What the executor and userws read about the account: API credentials, and where they are left.
+"""What the executor and userws read about the account: API credentials, and the file for them.
 
-Given in the environment, or derived by the executor, which leaves them in a file for userws: so
-userws never sees the private key.
+They are given in the environment, or the executor derives them and writes them to a file for
+userws. So userws never gets the private key.
 """
 
 from __future__ import annotations

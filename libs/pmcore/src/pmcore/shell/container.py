@@ -1,10 +1,10 @@
-"""What runs first in a container: settle where it trades, then become the service.
+"""What runs first in a container: decide where it trades, then start the service.
 
 Compose adds services by profile but cannot change those that are always there, so
 docker-compose.yml says PM_VENUE=auto: a container trades in the simulator when one is up as it
-starts for the first time, else on the real venue's market data with paper fills. It keeps to that
-for life (a file in a volume of its own). The simulated world has a Redis database of its own, so
-that two worlds never mix, and is given no credentials of a real account. `auto` never leads to live
+starts for the first time, else on the real venue's market data with paper fills. It keeps that
+choice (in a file in its own volume). The simulated world has a Redis database of its own, so that
+two worlds never mix, and is given no credentials of a real account. `auto` never leads to live
 trading: that needs PM_VENUE=polymarket and PM_DRY_RUN=false.
 
 All containers share one control token, made by the first of them when none is given.
@@ -57,15 +57,15 @@ def settle_venue(
 ) -> dict[str, str]:
     """Return the environment with PM_VENUE settled, and for the simulator its addresses.
 
-    On paper, what nobody set is as in .env.example. Raises `VenueNotClearError` when `auto` meets
-    PM_DRY_RUN=false.
+    On paper, unset variables get the values of .env.example. Raises `VenueNotClearError` when
+    `auto` meets PM_DRY_RUN=false.
     """
     asked = environment.get("PM_VENUE", "") or "polymarket"
     on_paper = environment.get("PM_DRY_RUN", "").strip().lower() in _TRUE
     if asked == "auto":
         if not on_paper:
             raise VenueNotClearError(
-                "PM_DRY_RUN is off: say where. PM_VENUE=polymarket trades real money, "
+                "PM_DRY_RUN is false: set PM_VENUE. PM_VENUE=polymarket trades real money, "
                 "PM_VENUE=sim trades in the simulator"
             )
         asked = _choice_for_life(choice_file, simulator_is_up)

@@ -1,4 +1,4 @@
-"""The HTTP face that every service has: health, metrics, state, kill and resume.
+"""The HTTP interface of every service: health, metrics, state, kill and resume.
 
 `/healthz`, `/readyz` and `/metrics` are open; the rest needs the bearer token.
 """

@@ -1,8 +1,8 @@
-"""The operator's lever inside one process: halt at once, then make the halt last.
+"""Halt and resume inside one process: halt at once, then store the halt.
 
-The service hears of a halt before anything is written anywhere. Redis holds the halt for all
+The service is told of a halt before anything is written. Redis holds the halt for all
 (`keys.halt`), `halt.json` in the data directory holds it while Redis is away, and is handed on to
-Redis as soon as it answers. A resume needs Redis: without it nobody can know that all resume.
+Redis as soon as it answers. A resume needs Redis: without it no process can know that all resume.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pmcore.wire.ports import Bus, Outgoing
 
 
 class Haltable(Protocol):
-    """What a halt moves."""
+    """What can be halted."""
 
     async def on_halt(self, reason: str) -> None:
         """Stop trading now."""
@@ -69,7 +69,10 @@ class HaltLever:
         return self._held
 
     async def load(self, backlog: Sequence[ControlMessage]) -> None:
-        """Take up an earlier halt: Redis' own, or the file's if nobody resumed since."""
+        """Apply an earlier halt.
+
+        The one in Redis, or the one in the file if it was not resumed since.
+        """
         stored = await self._bus.get(keys.halt(self._account))
         halt = _decode(stored) if stored is not None else None
         if halt is None and self._path.exists():
@@ -135,7 +138,7 @@ class HaltLever:
 
     async def _resume(self, resume: Resume) -> None:
         if resume.ts_recv_ns <= self._resumed_ns:
-            return  # our own word, come back on the stream
+            return  # our own message, read back from the stream
         was_halted = self._held is not None
         self._held = None
         self._handed_on = True
@@ -143,7 +146,8 @@ class HaltLever:
         remove_file(self._path)
         if was_halted:
             self._log.warning("resumed", by=resume.by)
-        # also when nobody halted: a service may hold for reasons of its own, and a person looked
+        # also without a halt: a service may hold for its own reasons, and the resume means that a
+        # person has looked
         await self._service.on_resume()
 
 

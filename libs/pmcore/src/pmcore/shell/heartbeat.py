@@ -56,7 +56,7 @@ class Heartbeat:
         return [*away, *self._readiness()]
 
     async def run(self) -> None:
-        """Beat until cancelled; Redis being away is a state, not an end."""
+        """Run until cancelled; while Redis is away it goes on."""
         beats = 0
         while True:
             self._health.changed.clear()
@@ -96,7 +96,7 @@ class Heartbeat:
             self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
 
     async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
-        """Return the groups that this service reads; one that nobody ever read is not behind."""
+        """Return the groups that this service reads; one that was never read is not behind."""
         return [
             group
             for stream in streams

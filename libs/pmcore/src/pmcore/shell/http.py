@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 class JsonReader:
-    """Reads JSON from one host; every failure of the road is a `TransportError`."""
+    """Reads JSON from one host; every failure of the network is a `TransportError`."""
 
     def __init__(self, base_url: str, *, deadline_s: float = DEADLINE_S) -> None:
         self._base_url = base_url
@@ -50,7 +50,10 @@ class JsonReader:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """GET a path; raise `TransportError` for time-outs, broken roads and unusable answers."""
+        """GET a path.
+
+        Raise `TransportError` for time-outs, broken connections and unusable answers.
+        """
         try:
             async with asyncio.timeout(self._deadline_s):
                 async with self._client.stream(

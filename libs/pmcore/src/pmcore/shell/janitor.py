@@ -1,8 +1,8 @@
-"""Trims the streams whose entries must not be trimmed on add (design 2.8).
+"""Trims the streams whose entries must not be trimmed on add (docs/streams.md).
 
 An entry goes when it is older than the registry says AND nothing older is pending in any group.
 Age is counted back from the stream's own last entry, so no clock is read: ids are Redis's time,
-and a stream that nobody writes to does not grow.
+and a stream without writes does not grow.
 """
 
 from __future__ import annotations

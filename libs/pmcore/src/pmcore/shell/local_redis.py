@@ -1,6 +1,6 @@
 """A Redis of our own on a free loopback port: for `pm run` without `PM_REDIS_URL`, and for tests.
 
-Nothing is kept on disk: state dies with the process, and the process with its parent.
+Nothing is kept on disk: the state ends with the process, and the process ends with its parent.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class LocalRedis:
 
 
 def free_port() -> int:
-    """A loopback port that is free now; somebody else may be faster."""
+    """A loopback port that is free now; another process may take it first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -167,7 +167,7 @@ def free_port() -> int:
 
 
 def _serves(port: int, pid: int) -> bool:
-    """Whether the server on this port is ours: somebody else's Redis would answer as well."""
+    """Whether the server on this port is ours: another Redis would answer as well."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"INFO server\r\nQUIT\r\n")
@@ -179,7 +179,7 @@ def _serves(port: int, pid: int) -> bool:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it wrote no output"
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:

@@ -55,7 +55,7 @@ class ServiceMetrics:
         self.registry.register(self._pending)
         self.dead_letters = Gauge(
             "pm_bus_dead_letters_state",
-            "1 while an entry that nobody could handle waits for a person",
+            "1 while an entry that could not be handled waits for a person",
             registry=self.registry,
         )
         self._hops = Histogram(

@@ -1,4 +1,4 @@
-"""The bus on real Redis, 6.2 or newer, single or Cluster (design.md part 2).
+"""The bus on real Redis, 6.2 or newer, single or Cluster.
 
 Promises are in `wire.ports.Bus`. Nothing is retried here: a lost answer is
 `TransportError(sent=UNKNOWN)`, and the sequence number it used stays used, so that readers see
@@ -44,7 +44,7 @@ class RedisBus:
     def connect(
         cls, url: str, *, source: str, run_id: str, clock_ns: Callable[[], int]
     ) -> RedisBus:
-        """A bus that speaks to `url`; connections are opened when first needed."""
+        """A bus connected to `url`; connections are opened when first needed."""
         return cls(Nodes(url, f"pm:{source}:{run_id}"), Stamper(source, run_id), clock_ns)
 
     async def publish(

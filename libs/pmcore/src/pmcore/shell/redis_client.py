@@ -1,9 +1,9 @@
-"""Clients of redis-py with every option said, the nodes of a Cluster, and errors made ours.
+"""Clients of redis-py with every option set, the nodes of a Cluster, errors as `TransportError`.
 
 redis-py retries by default and so may publish twice; here nothing is retried. RESP2 and the
 `legacy_responses=False` shapes are what `redis_bus` parses; both are set here and nowhere else.
 Time limits are `request`'s, on the whole call: with a `socket_timeout`, redis-py sends under
-`asyncio.wait_for`, which on Python 3.11 may swallow a cancellation.
+`asyncio.wait_for`, which on Python 3.11 may lose a cancellation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One blocking reader with its own connection, and what a crash left in a pending list.
 
 A read that breaks off (cancelled, timed out, connection lost) may have been handed entries that
-nobody saw. Redis keeps them pending, so the next read first ends the old connection, lest it be
-handed more, and takes the pending entries behind the last one seen.
+nobody saw. Redis keeps them pending, so the next read first ends the old connection, so that it
+is not handed more, and takes the pending entries behind the last one seen.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One way to run a service: loop, logs, HTTP, the halt lever, the alive key, signals, exit code.
 
-Crash-only: the death of any task ends the process with one log line; a restart recovers. On
+When any task fails, the process ends with one log line; a restart recovers. On
 SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify and close, with
 `run` still alive if it was. Exit codes: 0 done, 1 failed, 2 cannot start.
 """
@@ -46,7 +46,7 @@ SettingsT = TypeVar("SettingsT", bound=CommonSettings)
 
 
 class Service(Protocol):
-    """What a service is; everything else is done for it."""
+    """What a service must provide; everything else is done here."""
 
     name: str
 
@@ -81,7 +81,7 @@ class ServiceBus(Bus, TrimmableBus, Protocol):
 
 @dataclass(frozen=True)
 class ServiceContext(Generic[SettingsT]):
-    """What a service gets made of. `run_id` is new on every start."""
+    """What a service is given. `run_id` is new on every start."""
 
     settings: SettingsT
     clock: Clock

@@ -65,7 +65,7 @@ class Venue(StrEnum):
 
 
 class Mode(StrEnum):
-    """What follows from PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
+    """The mode, by PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
 
     SIM = "sim"
     DRY = "dry"
@@ -125,6 +125,7 @@ class CommonSettings(BaseSettings):
     venue: Venue = Field(Venue.POLYMARKET, validation_alias="PM_VENUE")
     dry_run: bool = Field(default=True, validation_alias="PM_DRY_RUN")
     market_slugs: Slugs = Field(("btc-updown-15m",), validation_alias="POLYMARKET_MARKET_SLUG")
+    # the addresses of the venue: docs/venue.md 1.1
     ws_base_url: WsUrl = Field(
         "wss://ws-subscriptions-clob.polymarket.com/ws", validation_alias="POLYMARKET_WS_BASE_URL"
     )

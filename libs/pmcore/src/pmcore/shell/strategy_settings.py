@@ -33,7 +33,10 @@ Seconds = Annotated[Decimal, Field(ge=0, le=86_400)]
 
 
 class StrategySettings(CommonSettings):
-    """What the engine's decisions depend on. Limits are strict: reached is too much."""
+    """What the engine's decisions depend on.
+
+    Limits are strict: a value equal to its limit is refused.
+    """
 
     pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")

@@ -1,4 +1,4 @@
-"""Small habits of waiting: bounded back-off, roads that are closed for a while, ends of tasks."""
+"""Helpers for waiting: bounded back-off, retries while a connection is away, ends of tasks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Backoff:
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
     """Call until there is an answer; only a `TransportError` that says so is waited out.
 
-    For what may be said twice: reads, acknowledgements, facts and commands with an identity.
+    Only for what may be sent twice: reads, acknowledgements, facts and commands with an identity.
     """
     backoff = Backoff(first_s=0.05, most_s=1.0)
     while True:
@@ -47,7 +47,7 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def cancel_and_wait(task: asyncio.Task[None]) -> None:
-    """End a task and wait for it; what it dies of, other than being cancelled, is raised."""
+    """End a task and wait for it; its error, other than a cancellation, is raised."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled() and (error := task.exception()) is not None:

@@ -1,8 +1,8 @@
 """A WebSocket that stays connected: back-off, text PING, watchdog, and frames in batches.
 
-The venue's keep-alive is the text `PING` every 10 s, answered by the text `PONG` (venue.md 5.1);
-PONGs never leave this module. No frame at all for 30 s: reconnect. These are real seconds, also
-when PM_CLOCK runs faster, because the other end lives in real time too.
+The venue's keep-alive is the text `PING` every 10 s, answered by the text `PONG` (docs/venue.md
+5.1); PONGs never leave this module. No frame at all for 30 s: reconnect. These are real seconds,
+also when PM_CLOCK runs faster, because the other end runs in real time too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class WebSocketClient:
     """Keeps one connection; `run` in a task of its own, `next_batch` by the one consumer.
 
     `hello` makes the text sent first on each connection. When the consumer falls `MAX_QUEUED`
-    frames behind, the connection is dropped: an old book is worth nothing.
+    frames behind, the connection is dropped: an old book cannot be used.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The world, by seed: bus, venue, queue model, scheduler, faults, checkers."""
+"""The simulated world, by seed: bus, venue, queue model, scheduler, faults, checkers."""

@@ -1,4 +1,4 @@
-"""The venue's answers to an order, and its texts (venue.md 1.5, 1.6)."""
+"""The venue's answers to an order, and its texts (docs/venue.md 1.5, 1.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus in memory: the deterministic twin of `shell.redis_bus`, through the same codec.
+"""The bus in memory: the deterministic counterpart of `shell.redis_bus`, through the same codec.
 
 Several `MemoryBus` (one per process of the real thing) share one `MemoryStore` (the Redis).
 Nothing here is random and no clock is read: entry ids and idle times come from `clock_ns`, the
@@ -23,7 +23,7 @@ from pmcore.wire.transactions import by_hash_tag
 
 
 class MemoryStore:
-    """What the buses of one world share. `available = False` is Redis gone away."""
+    """What the buses of one world share. `available = False` means that Redis is away."""
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self.clock_ns = clock_ns
@@ -256,7 +256,10 @@ class MemoryBus:
         """See `Bus.close`. The store lives on."""
 
     async def _turn(self) -> None:
-        """Let others run, as a round trip would; a cancelled call has then done nothing."""
+        """Let other tasks run, as a round trip would.
+
+        A call that is cancelled here has done nothing.
+        """
         await asyncio.sleep(0)
         self._require_available()
 

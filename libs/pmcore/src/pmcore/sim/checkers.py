@@ -1,6 +1,7 @@
-"""Global truths about a simulated run. Each check returns what is wrong, one short line each.
+"""Checks over a whole simulated run. Each check returns what is wrong, one short line each.
 
-They look at the venue's own books (`Desk`) and at the engines' beliefs; tests assert on emptiness.
+They compare the venue's own records (`Desk`) with what the engines hold; tests assert that the
+result is empty.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def ledger_problems(desk: Desk, windows: Iterable[Window]) -> list[str]:
     ledger = desk.ledger
     problems = []
     if extra_u6 := ledger.unaccounted_u6():
-        problems.append(f"{extra_u6} u6 of cash came from nowhere")
+        problems.append(f"{extra_u6} u6 of cash without a source")
     for window in windows:
         sets_u6 = ledger.issued_u6(window)
         for outcome in Outcome:
@@ -33,7 +34,7 @@ def ledger_problems(desk: Desk, windows: Iterable[Window]) -> list[str]:
 
 
 def taker_problems(desk: Desk, owner: str) -> list[str]:
-    """No fill of ours was a taker's, and all we ever did was buy."""
+    """Each of our fills was a maker's and a buy."""
     problems = [f"trade {t.trade_id} took" for t in desk.trades if t.taker.owner == owner]
     problems += [
         f"order {record.order_hash} sells"
@@ -54,7 +55,7 @@ def outliving_problems(desk: Desk, owner: str, windows: Iterable[Window], at_ns:
 
 
 def belief_problems(desk: Desk, owner: str, engine: WindowEngine) -> list[str]:
-    """After quiescence the engine believes what the venue knows: orders and holdings."""
+    """When everything has settled, the engine's orders and holdings equal the venue's."""
     window, session = engine.session.window, engine.session
     problems = []
     believed = {order.order_hash: order.leaves_u6 for order in session.orders.alive()}

@@ -1,4 +1,4 @@
-"""Refusals of an order that need no look at any account or book (venue.md 1.6, 4.3 to 4.6)."""
+"""Refusals of an order that need no look at any account or book (docs/venue.md 1.6, 4.3 to 4.6)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Everybody else in a synthetic market: makers around the fair value, and takers of four kinds.
 
-Noise takers lean with the mood; informed takers know the next seconds of the underlying and hit
-quotes that will be left behind; bursts and sweeps mostly know where it goes too, which is what
-order flow must be watched for. The crowd only proposes orders; the venue executes them.
+Noise takers follow the present lean; informed takers know the next seconds of the underlying and
+hit quotes that will be left behind; bursts and sweeps mostly know its direction too; order flow
+is watched because of them. The crowd only proposes orders; the venue executes them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Crowd:
         self.burst_until_ns = 0
 
     def pause_ns(self, per_min: float, at_ns: int) -> int:
-        """Time to the next arrival of a stream that swells and ebbs with the spells."""
+        """Time to the next arrival of a stream whose rate follows the spells."""
         per_s = max(per_min, 1e-6) / 60.0 * max(self.spells.activity_at(at_ns), _QUIETEST)
         return max(1, round(self._rng.expovariate(per_s) * NS_PER_S))
 
@@ -119,7 +119,7 @@ class Crowd:
         return Requote((*cancels, *orders))
 
     def noise(self, at_ns: int) -> BookOrder | None:
-        """A taker without a view, but with the mood of the moment."""
+        """A taker without information, who follows the present lean."""
         up = self._rng.random() < 0.5 + 0.5 * self.spells.lean_at(at_ns)
         return self._push(1 if up else -1, self._take_u6(), 1)
 
@@ -148,7 +148,7 @@ class Crowd:
         return self._push(direction, _grid_u6(shares), self._params.sweep_ticks)
 
     def _foreseen(self, underlying: Underlying, at_ns: int) -> int:
-        """Where the price goes in the next seconds, or just anywhere."""
+        """The direction of the price in the next seconds, or a random one."""
         later_e8 = underlying.price_e8(at_ns + _AHEAD_OF_BURST_NS)
         rises = later_e8 >= underlying.price_e8(at_ns)
         right = self._chance(self._params.burst_right_percent)

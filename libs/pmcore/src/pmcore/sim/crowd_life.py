@@ -48,7 +48,10 @@ class CrowdLife:
         self.underlying = Underlying(market.window, world.underlying, rng, activity)
 
     def begin(self, at_ns: int) -> None:
-        """Let the makers and the noise in; who needs an open window comes when it opens."""
+        """Start the makers and the noise takers.
+
+        Those who need an open window start when it opens.
+        """
         for _ in range(3 * (self._params.makers + 1)):
             self._requote_once(at_ns)
         self._requote_later(at_ns)

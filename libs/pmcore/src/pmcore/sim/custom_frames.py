@@ -11,7 +11,7 @@ from pmcore.venue.fields import JsonObject
 
 
 def new_market_frame(window: Window, *, ts_event_ns: int) -> JsonObject:
-    """A `new_market` frame (venue.md 5.2); no text in it holds a comma."""
+    """A `new_market` frame (docs/venue.md 5.2); no text in it holds a comma."""
     tokens = [window.token_id(outcome) for outcome in Outcome]
     return {
         "id": window.slug,

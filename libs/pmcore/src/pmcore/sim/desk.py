@@ -1,8 +1,8 @@
 """The venue's own books on accounts: orders, trades, settlement, and the user channel's frames.
 
-Shared by all simulated venues; who matches an order is their business. Refusals carry the venue's
-texts (venue.md 1.6). An order inside the taker delay is open to the books and to nobody else: it
-is not listed and cannot be cancelled (venue.md 4.9).
+Shared by all simulated venues; each venue matches orders itself. Refusals carry the venue's texts
+(docs/venue.md 1.6). An order inside the taker delay counts for the books only: it is not listed
+and cannot be cancelled (docs/venue.md 4.9).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An executor without a road: an engine's commands straight into a simulated venue, with latency.
+"""An executor without a network: commands go straight to a simulated venue, with latency.
 
 Keeps the real executor's promises: `OrderSubmitting` before the order can reach the venue, a
 command denied once expired, exactly one end to every submit. Order ids are digests of our ids. The

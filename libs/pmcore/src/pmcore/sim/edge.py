@@ -1,6 +1,6 @@
-"""A simulated venue with faults at its edge: what a client meets although the engine is sound.
+"""A simulated venue with faults at its edge: what a client meets although the engine works.
 
-Modes refuse at the door, windows hydrate late, frames are lost, late, twice or out of order. All
+Modes refuse requests, windows become known late, frames are lost, late, twice or out of order. All
 is a function of the plan, the seed and the frames: the wrapped venue's world is the same with and
 without. A frame that comes late carries the time it comes at in `at_ns`, its text is unchanged.
 """
@@ -74,13 +74,13 @@ class FaultyVenue:
         self.venue.add_account(account)
 
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
-        """Let an order through the door, if the mode lets it."""
+        """Pass an order on, if the mode allows it."""
         return self.place_batch(owner, [order], at_ns)[0]
 
     def place_batch(
         self, owner: str, orders: Sequence[NewOrder], at_ns: int
     ) -> Sequence[PlaceResult]:
-        """Let orders through the door; the engine sees those that pass as one event."""
+        """Pass orders on; the engine sees those that pass as one event."""
         at_ns = max(at_ns, self.now_ns)
         answers: dict[int, PlaceResult] = {}
         for number, order in enumerate(orders):

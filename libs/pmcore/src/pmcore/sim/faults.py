@@ -18,7 +18,7 @@ POST_ONLY_AFTER_RESTART_S = 120
 
 
 class VenueMode(StrEnum):
-    """Trading modes of venue.md 1.7. `RESTART` answers 425; post-only for two minutes follows."""
+    """Trading modes (docs/venue.md 1.7). `RESTART` answers 425; two minutes of post-only follow."""
 
     OPEN = "open"
     RESTART = "restart"
@@ -28,9 +28,10 @@ class VenueMode(StrEnum):
 
 
 class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What befalls frames of one channel; PONGs go on. `reorder_ppm` swaps a frame with the next.
+    """What happens to frames of one channel; PONGs are still sent.
 
-    A delayed frame comes `delay_ms` late, behind whatever was sent meanwhile.
+    `reorder_ppm` swaps a frame with the next. A delayed frame comes `delay_ms` late, behind
+    whatever was sent meanwhile.
     """
 
     silent: bool = False
@@ -42,7 +43,7 @@ class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TransportFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What befalls requests and sockets; for the service around the venue to carry out.
+    """What happens to requests and sockets; the service around the venue does it.
 
     `lose_response_ppm` and `error_after_ppm` strike POSTs that the venue has accepted: no answer,
     or a 500. `disconnect_every_s` closes each WebSocket of that age, 0 never.
@@ -60,9 +61,9 @@ class TransportFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All faults at once. A mode begins when the plan is set and lasts `mode_s`, 0 until the next.
 
-    `failed_ppm` of trades go RETRYING and FAILED, `retried_ppm` RETRYING and MINED.
-    `phantom_ppm` of BUY fills stay locked as matched for `phantom_s` (venue.md 12, trap 3).
-    `hydrate_lead_s`: the CLOB knows a window only from so long before its start (venue.md 1.3).
+    `failed_ppm` of trades go RETRYING and FAILED, `retried_ppm` RETRYING and MINED. `phantom_ppm`
+    of BUY fills stay locked as matched for `phantom_s` (docs/venue.md 10.1). `hydrate_lead_s`:
+    the CLOB knows a window only from so long before its start (docs/venue.md 1.3).
     `end_sweep_shares`: takers of each token hit stale quotes with so much after the end.
     """
 
@@ -83,7 +84,7 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def strikes(ppm: int, seed: int, *about: object) -> bool:
-    """Whether a fault of a given share strikes this one: a function of its arguments."""
+    """Whether a fault of a given share applies here: a function of its arguments."""
     if ppm <= 0:
         return False
     text = "|".join(str(part) for part in (seed, *about))

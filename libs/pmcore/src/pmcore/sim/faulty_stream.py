@@ -1,4 +1,7 @@
-"""One channel's frames on a bad road: silent, lost, late, twice, swapped. Pure and seeded."""
+"""One channel's frames on a faulty connection.
+
+Silent, lost, late, twice, swapped. Pure and seeded.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from pmcore.sim.ports import MarketFrame, UserFrame, VenueEvent
 class FaultyStream:
     """Frames go in by `take`, in order; those that were kept back come out of `due`.
 
-    What befalls the n-th frame depends on the seed, the channel and n, not on how time is cut.
+    What happens to the n-th frame depends on the seed, the channel and n, not on how time is cut.
     """
 
     def __init__(self, seed: int, channel: str) -> None:
@@ -28,7 +31,7 @@ class FaultyStream:
         self._swap_until_ns = 0
 
     def take(self, event: VenueEvent, faults: StreamFaults, out: list[VenueEvent]) -> None:
-        """Let a frame go its way; what arrives now is appended to `out`."""
+        """Process a frame; what arrives now is appended to `out`."""
         self._taken += 1
         if faults.silent or self._hits("drop", faults.drop_ppm):
             return
@@ -68,7 +71,7 @@ class FaultyStream:
 
 
 def quirked(event: UserFrame, plan: FaultPlan, seed: int, number: int) -> UserFrame:
-    """A user frame with what real ones have been seen to lack (venue.md 6.2, 6.3)."""
+    """A user frame with what real ones have been seen to lack (docs/venue.md 6.2, 6.3)."""
     frame = event.frame
     if frame["event_type"] == "order" and strikes(
         plan.empty_size_matched_ppm, seed, "size_matched", number

@@ -1,4 +1,4 @@
-"""Taker fees and maker rebates (venue.md 4.8), in exact integers."""
+"""Taker fees and maker rebates (docs/venue.md 4.8), in exact integers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""From an order at the engine to its fate: checks, the taker delay, matching, what is published.
+"""From an order at the engine to its result: checks, the taker delay, matching, what is published.
 
 A marketable order is held for the delay and checked again before it matches; post-only orders and
-cancels are not held, so a maker may get away in time (venue.md 4.9). What a call's resting orders
-change is one event: one timestamp, one hash.
+cancels are not held, so a maker can cancel in time (docs/venue.md 4.9). What a call's resting
+orders change is one event: one timestamp, one hash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of an account's holdings its orders may still bind (venue.md 11.12, 12).
+"""What of an account's holdings its orders may still bind (docs/venue.md 10.1, 10.3).
 
 The gate: balance >= sum of active orders + sum of matched orders + the order's amount with fees.
 Cash and shares move at MATCHED here, so the sum of matched orders is 0 unless a fault keeps some.

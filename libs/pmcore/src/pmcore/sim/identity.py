@@ -1,4 +1,4 @@
-"""Identifiers of a made-up world: functions of its seed, in the shape of the venue's."""
+"""Identifiers of a synthetic world: functions of its seed, in the shape of the venue's."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _ids_v1(seed: int, slug: str) -> tuple[str, str, str]:
 
 
 def _ids_v2(seed: int, slug: str) -> tuple[str, str, str]:
-    """A position id is the 31-byte condition id and one byte of outcome (venue.md 4.10).
+    """A position id is the 31-byte condition id and one byte of outcome (docs/venue.md 4.10).
 
     The condition's first byte names the module, its bits 40 to 103 are zero; the CLOB pads it.
     """

@@ -45,7 +45,7 @@ PRINT_DELAY_NS = 35 * NS_PER_MS
 UNCHANGED_PERCENT = 7
 """Trades without a `price_change` of the consumed level: 5 of 70 in recordings."""
 TICKS_E4 = (1_000, 100, 50, 25, 10, 1)
-"""Every tick the venue knows (venue.md 4.3)."""
+"""Every tick the venue knows (docs/venue.md 4.3)."""
 
 
 def is_finer(old_tick_e4: int, tick_e4: int) -> bool:
@@ -108,7 +108,7 @@ class ListedMarket:
     ) -> list[MarketFrame]:
         """Frames of an event with trades: both books now, one print per price level later.
 
-        The last trade price inside the hashes is the last maker's own price (venue.md 5.4).
+        The last trade price inside the hashes is the last maker's own price (docs/venue.md 5.4).
         """
         self._last_trade = last_trade_text(matches[-1].price_e4)
         self._event_ns = self._stamps.of(at_ns)
@@ -135,7 +135,10 @@ class ListedMarket:
         )
 
     def change_tick(self, tick_e4: int, at_ns: int) -> list[MarketFrame]:
-        """Make the grid finer: the change for each token, then both books anew (venue.md 4.7)."""
+        """Make the grid finer: the change for each token, then both books anew.
+
+        See docs/venue.md 4.7.
+        """
         invariant(is_finer(self.tick_e4, tick_e4), "a tick only becomes finer")
         old_e4, self.tick_e4, self._event_ns = self.tick_e4, tick_e4, at_ns
         frames = [

@@ -1,4 +1,4 @@
-"""Who may pass in which trading mode, with the venue's texts (venue.md 1.7)."""
+"""Who may pass in which trading mode, with the venue's texts (docs/venue.md 1.7)."""
 
 from __future__ import annotations
 

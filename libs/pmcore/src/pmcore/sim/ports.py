@@ -1,4 +1,4 @@
-"""The promise of a simulated Polymarket, and the values it speaks in.
+"""The promise of a simulated Polymarket, and the values it uses.
 
 A `SimulatedVenue` is a pure state machine over given time: it owns markets, matching, accounts and
 settlement. `services/simulator` puts HTTP and WebSockets around it; tests call it directly.
@@ -72,9 +72,11 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What POST /order answers. `error` is the venue's text (venue.md 1.6), "" when accepted; then
-    `status` is `live`, `matched` or `delayed`. Amounts are of the match. `code` and `retry_after_s`
-    go with refusals by mode (1.7).
+    """What POST /order answers.
+
+    `error` is the venue's text (docs/venue.md 1.6), "" when accepted; then `status` is `live`,
+    `matched` or `delayed`. Amounts are of the match. `code` and `retry_after_s` go with refusals
+    by mode (docs/venue.md 1.7).
     """
 
     order_hash: str
@@ -89,7 +91,7 @@ class PlaceResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelResult(msgspec.Struct, frozen=True):
-    """`canceled` ids and (id, the venue's reason) for the others (venue.md 1.5).
+    """`canceled` ids and (id, the venue's reason) for the others (docs/venue.md 1.5).
 
     `error` is the body's text when the whole request is refused with `http_status` (a mode).
     """
@@ -104,7 +106,7 @@ class CancelResult(msgspec.Struct, frozen=True):
 class OrderRecord(msgspec.Struct, kw_only=True):
     """An order as the venue keeps it; the venue's own object, read only to others.
 
-    `status_text` is what user frames say instead of the status, when not "" (venue.md 6.2).
+    `status_text` is what user frames say instead of the status, when not "" (docs/venue.md 6.2).
     """
 
     order_hash: str
@@ -145,9 +147,11 @@ class MakerFill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradeRecord(msgspec.Struct, kw_only=True):
-    """One taker order's match. Top level = the taker (venue.md 6.3). `status` moves on its own.
+    """One taker order's match. Top level = the taker. `status` moves on its own.
 
-    `fee_u6` is what the taker paid in cash on top (venue.md 4.8).
+    See docs/venue.md 6.3.
+
+    `fee_u6` is what the taker paid in cash on top (docs/venue.md 4.8).
     """
 
     trade_id: str
@@ -186,7 +190,7 @@ class TradeRecord(msgspec.Struct, kw_only=True):
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """A window as Gamma lists it now. `closed`: resolved, its book is gone. One that is not
-    `hydrated` is unknown to the CLOB: every path of it answers 404 (venue.md 1.3).
+    `hydrated` is unknown to the CLOB: every path of it answers 404 (docs/venue.md 1.3).
     """
 
     window: Window
@@ -283,7 +287,7 @@ class SimulatedVenue(VenueControls, Protocol):
         ...
 
     def book(self, token_id: str) -> dict[str, object] | None:
-        """`GET /book`: the whole book with its hash (venue.md 1.3); None = 404."""
+        """`GET /book`: the whole book with its hash (docs/venue.md 1.3); None = 404."""
         ...
 
     def initial_dump(self, token_ids: Sequence[str]) -> str | None:

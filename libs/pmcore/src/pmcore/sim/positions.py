@@ -1,4 +1,4 @@
-"""Split, merge and redeem at a simulated venue (venue.md 9), and the audit of an account.
+"""Split, merge and redeem at a simulated venue (docs/venue.md 9), and the audit of an account.
 
 On the chain at once, without a relayer. What may still be undone by a failed trade is neither
 merged nor redeemed, and what open orders need is left to them.

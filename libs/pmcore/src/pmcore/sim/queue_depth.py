@@ -1,9 +1,10 @@
 """The merged book that the queue model watches, put together from both tokens' frames.
 
 Prices are keys: on each side a greater key is a better price (`p` for Up bids, `-p` for Up asks),
-so both sides obey the same code. The two tokens' frames say the same thing twice; the token that
-first told of a moment leads, and the other's frame counts only when it tells of a later one. So a
-recording of one token works as well, and a frame that lags behind does not bring the past back.
+so both sides obey the same code. The two tokens' frames say the same thing twice; the token whose
+frame comes first for a moment leads, and the other's frame counts only when it is of a later
+moment. So a recording of one token works as well, and a frame that lags behind does not bring the
+past back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where our resting bids stand in other people's queue, and when recorded flow would fill them.
+"""The place of our resting bids in the queue, and when recorded flow would fill them.
 
 Our orders are not in the book that we watch, so each fill is an estimate; docs/modelling.md says
 of what. Promises: pessimistic by default; a fill is at our price; all fills of one public trade
@@ -32,7 +32,7 @@ QueueFill = tuple[str, int, int]
 """(order_id, qty_u6, price_e4)."""
 
 PRINT_LAG_NS = 1_000 * NS_PER_MS
-"""A trade's print may come this long after the book that already shows it (venue.md 5.2: 35 ms)."""
+"""A print may come this long after the book that already shows its trade (docs/venue.md 5.2)."""
 INFER_AFTER_NS = 2_000 * NS_PER_MS
 """Books after trades for this long without one print: the recording has none, infer them."""
 

@@ -1,7 +1,7 @@
 """One window of a recording: its verified books, our orders in its queues, its end.
 
 An order is a bid in the queue model: a SELL at p is the same liquidity as a BUY of the complement
-at 1 - p (venue.md 4.4), so it stands there.
+at 1 - p (docs/venue.md 4.4), so it stands there.
 """
 
 from __future__ import annotations

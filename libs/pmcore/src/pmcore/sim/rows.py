@@ -1,6 +1,7 @@
 """Orders and trades of a simulated venue as the venue writes them: user frames and REST rows.
 
-Shapes: venue.md 1.4, 6.2 and 6.3. Top level of a trade is the taker; `maker_orders` is everybody's.
+Shapes: docs/venue.md 1.4, 6.2 and 6.3. Top level of a trade is the taker; `maker_orders` is
+everybody's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pmcore.sim.ports import MakerFill, OrderRecord, OrderStatus, TradeRecord
 Row = dict[str, object]
 
 _REST_STATUS = {OrderStatus.DELAYED: OrderStatus.LIVE}
-"""REST knows no delay (venue.md 1.4)."""
+"""REST knows no delay (docs/venue.md 1.4)."""
 
 
 def outcome_name(outcome: Outcome) -> str:
@@ -22,7 +23,10 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def order_frame(record: OrderRecord, kind: OrderUpdateKind, at_ns: int) -> Row:
-    """An order event of the user channel; the size of a market BUY is in cash (venue.md 6.2)."""
+    """An order event of the user channel; the size of a market BUY is in cash.
+
+    See docs/venue.md 6.2.
+    """
     return {
         "event_type": "order",
         "type": kind.value.upper(),

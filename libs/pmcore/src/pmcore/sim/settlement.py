@@ -1,4 +1,4 @@
-"""From MATCHED to the chain: a trade's statuses, and what a failure takes back (venue.md 6.4).
+"""From MATCHED to the chain: a trade's statuses, and what a failure takes back (docs/venue.md 6.4).
 
 MATCHED, MINED, CONFIRMED; or RETRYING and then MINED or FAILED, for shares of trades picked by a
 digest of (seed, trade), not by order. Value moved at MATCHED; FAILED undoes it exactly.
@@ -44,7 +44,7 @@ class Settlement:
         return self._unsettled_u6.get((owner, token_id), 0)
 
     def begin(self, trade: TradeRecord, window: Window, plan: FaultPlan, failed_ppm: int) -> None:
-        """Book a new trade, its fee and rebates, and plan what becomes of it."""
+        """Book a new trade, its fee and rebates, and plan its next statuses."""
         self._book(trade, window, sign=1)
         self._mark(trade, sign=1)
         failed_ppm = max(failed_ppm, plan.failed_ppm)

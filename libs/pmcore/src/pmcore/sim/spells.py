@@ -1,4 +1,4 @@
-"""The weather of a synthetic window: how busy everybody is, and which way takers lean.
+"""Activity in a synthetic window: how busy the crowd is, and to which side takers lean.
 
 Both are drawn a second at a time before the window begins, so that quiet and busy spells are the
 same for the underlying and for the crowd.

@@ -2,7 +2,7 @@
 
 The whole path is drawn at once, so that some takers can know its next seconds. Prices are integers
 in 1e-8 dollars; a window settles on their average over the last minute, compared with the average
-at its open, and ties go Up (venue.md 7.3; a recorded window agrees: docs/modelling.md).
+at its open, and ties go Up (docs/venue.md 7.3; a recorded window agrees: docs/modelling.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEP_NS = 200 * NS_PER_MS
 _STEPS_PER_S = NS_PER_S // STEP_NS
 _BP = 1e-4
 _WIDE = 3.0
-"""How much wider than usual the market may turn, in the crowd's fear."""
+"""The wider deviation that the crowd also allows for, as a multiple of the usual one."""
 
 
 class Underlying:
@@ -55,7 +55,7 @@ class Underlying:
     def fair_up_e4(self, at_ns: int) -> float:
         """The chance, in 1/10 000, that Up wins, for one who knows the path up to a time.
 
-        A normal law, with some fear of a wide one, around what the average would be if the price
+        A normal law, mixed with a wider one, around what the average would be if the price
         stayed. In the last minute a part of that average is known, and the variance of the rest
         falls with the third power of the time left.
         """

@@ -16,10 +16,10 @@ _SMALLEST = 0.4
 
 
 class UnderlyingParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A geometric Brownian motion with jumps, and the average that settles it (venue.md 7.3).
+    """A geometric Brownian motion with jumps, and the average that settles it (docs/venue.md 7.3).
 
     `sigma_bp` is the walk's deviation per square root of a second, jumps included; the crowd
-    prices with `believed_bp`, and with three times that in `fear_percent` of its mind. In windows
+    prices with `believed_bp`, and with three times that at a weight of `fear_percent`. In windows
     shorter than `natural_s` the walk is slower than believed, and the average shorter, so that
     the mid moves as much in a second as it does in a window of that length.
     """
@@ -43,7 +43,7 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     sell_percent: int = 8  # makers' orders that offer the complement instead of bidding
     resize_percent: int = 3  # chance per resting level to change its size at a requote
     refill_percent: int = 12  # chance per level that was traded away to come back at a requote
-    half_spread_e4: int = 0  # of the keenest maker
+    half_spread_e4: int = 0  # of the maker that quotes closest
     maker_step_e4: int = 30  # every further maker keeps this much more distance
     view_e4: int = 30  # deviation of a maker's view from the fair value, drawn at each requote
     late_s: int = 60  # before the close makers keep more distance and smaller sizes

@@ -135,7 +135,7 @@ def order_lifecycle_page() -> str:
         "Three tables, and nothing else moves a state: what the strategy believes of an order,",
         "how a fill settles, and an order's way through the executor. The tables are in",
         "`pmcore.machines.order_lifecycle`, `.settlement` and `.outbox`; rows that exist only",
-        "because the venue is untidy carry their evidence there.",
+        "because the venue is irregular have a comment with the evidence.",
         "",
         "In a table, `=` means that the state stays, and `–` that the pair is not in the table:",
         "nothing changes, and it is a notice (order), a notice and a fill left as it was",

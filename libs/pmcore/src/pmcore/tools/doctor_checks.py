@@ -1,4 +1,4 @@
-"""What `pm doctor` can tell without asking anybody: credentials, wallet, files, libraries."""
+"""What `pm doctor` can check without the network: credentials, wallet, files, libraries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ok(subject: str, text: str) -> Finding:
 
 
 def warn(subject: str, text: str, mend: str) -> Finding:
-    """Works, but somebody should know."""
+    """Works, but the operator should know."""
     return Finding(Verdict.WARN, subject, text, mend)
 
 
@@ -86,7 +86,7 @@ def _api_credentials(environ: Mapping[str, str]) -> Finding:
 
 
 def _wallet(environ: Mapping[str, str]) -> Finding:
-    """Which account type needs a funder: venue.md 3.3."""
+    """Which account type needs a funder: docs/venue.md 3.3."""
     kind = environ.get("POLYMARKET_SIGNATURE_TYPE") or "0"
     funder = environ.get("POLYMARKET_FUNDER_ADDRESS") or ""
     if kind != "0":

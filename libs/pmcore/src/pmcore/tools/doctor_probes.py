@@ -30,7 +30,7 @@ _OLDEST_REDIS = (6, 2)
 
 
 async def probe(settings: StrategySettings, *, redis_is_given: bool) -> Sequence[Finding]:
-    """Ask everybody at once; the order of the findings is fixed."""
+    """Ask all at the same time; the order of the findings is fixed."""
     async with httpx.AsyncClient(timeout=_TIMEOUT_S) as http:
         groups = await asyncio.gather(
             _clock(http, settings.rest_url, Clock.from_spec(settings.clock)),

@@ -37,7 +37,7 @@ class UsageError(CommandError):
 
 
 def unusable_file(path: Path, error: MalformedInputError) -> UsageError:
-    """Say in words why a file is of no use."""
+    """Say in words why a file cannot be used."""
     reason, detail = error.reason.replace("_", " "), error.detail.replace(str(path), "").strip(": ")
     why = f"{reason} ({detail})" if detail else reason
     if error.reason in _OF_NO_FORMAT:

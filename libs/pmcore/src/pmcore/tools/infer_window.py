@@ -83,7 +83,7 @@ def _short_form(item: JsonObject) -> Window:
 
 
 def window_without_tokens(slug: str, condition_id: str, open_ns: int, close_ns: int) -> Window:
-    """A window for books that name outcomes instead of tokens; ids are stand-ins."""
+    """A window for books that name outcomes instead of tokens; ids are made up."""
     return Window(
         series=parse_series(slug).series,
         slug=slug,

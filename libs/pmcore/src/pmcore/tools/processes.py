@@ -80,7 +80,7 @@ class Child:
 
 
 async def start_child(spec: ChildSpec, log_dir: Path) -> Child:
-    """Start a process in a session of its own, so that the terminal's Ctrl-C spares it.
+    """Start a process in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
     Raise OSError when the program cannot be started.
     """

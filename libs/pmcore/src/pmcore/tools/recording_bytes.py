@@ -1,4 +1,4 @@
-"""Records out of a file, whatever packs it (gzip, zstd, nothing), in bounded memory."""
+"""Records out of a file, compressed or not (gzip, zstd, plain), in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_PACKED_BYTES = 1_024  # of which a bomb makes 32 MB at most
+_ZSTD_PACKED_BYTES = 1_024  # a malicious file expands to 32 MB at most
 
 
 def chunks(path: Path) -> Iterator[bytes]:

@@ -90,7 +90,7 @@ def text_frame(raw: str) -> RawFrame:
 
 
 def _own_time(frame: object) -> int:
-    """The time stamp inside a frame, when nobody wrote down when it was received."""
+    """The time stamp inside a frame, when the time of receipt was not recorded."""
     decoded = decode_json(frame) if isinstance(frame, str) else frame
     first = decoded[0] if isinstance(decoded, list) and decoded else decoded
     if not isinstance(first, dict) or "timestamp" not in first:

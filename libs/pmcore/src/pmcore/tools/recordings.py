@@ -1,4 +1,4 @@
-"""Read recordings of market data, whoever made them (README: `pm replay`).
+"""Read recordings of market data in all known formats (README: `pm replay`).
 
 Told apart by content: JSON lines with a frame and its receive time (also our own recorder's),
 frames separated by `;;`, `books_1hz`, and the `caio_*` books and trades; gzip, zstd or plain.

@@ -100,7 +100,7 @@ class Lane:
             answers = []
             for command in await self._conduit.commands(commands):
                 answers += self._paper.command(at_ns, command)
-        invariant(condition=False, text=f"the engine never came to rest at {at_ns}")
+        invariant(condition=False, text=f"the engine did not stop producing outputs at {at_ns}")
 
     def _step(self, at_ns: int, event: EngineEvent) -> list[CommandMessage]:
         commands: list[CommandMessage] = []

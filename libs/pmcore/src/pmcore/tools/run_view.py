@@ -1,4 +1,4 @@
-"""What one sees while `pm run` works: a live table on a terminal, else a line every few seconds."""
+"""What `pm run` shows while it works: a live table on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Print(msgspec.Struct, frozen=True, kw_only=True):
 
 class Tape(msgspec.Struct, kw_only=True):
     """One window. `frame_ns` are arrivals of book frames, `touch_ns` those that moved the touch;
-    `one_sided_ns` are the full seconds at which nobody bid, or nobody offered.
+    `one_sided_ns` are the full seconds without bids or without offers.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Polymarket's dialect, pure: frames and JSON to messages and back."""
+"""Polymarket's formats, pure: frames and JSON to messages and back."""

@@ -1,7 +1,7 @@
 """What an order's signature is over: the contracts, the EIP-712 types, the fields.
 
 Shared by the executor, which signs, and the simulator, which verifies; no cryptography is here.
-Addresses and types: venue.md 3.3, 4.1 and 4.10.
+Addresses and types: docs/venue.md 3.3, 4.1 and 4.10.
 """
 
 from __future__ import annotations

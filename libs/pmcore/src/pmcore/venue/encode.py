@@ -1,4 +1,4 @@
-"""Market data as the venue writes it (venue.md 1.3, 5.2); the simulator's and the tests' side.
+"""Market data as the venue writes it (docs/venue.md 1.3, 5.2); the simulator's and the tests' side.
 
 Every function returns a JSON-able object; `to_text` makes the frame. Levels may come in any
 order and leave in the venue's: worst first, best last.

@@ -1,4 +1,4 @@
-"""Read untidy JSON values strictly: text or number, never a guess.
+"""Read irregular JSON values strictly: text or number, never a guess.
 
 Every reader raises `MalformedInputError` with a countable reason.
 """

@@ -1,4 +1,4 @@
-"""L2 headers: an HMAC over time, method, path and the exact body (venue.md 3.2)."""
+"""L2 headers: an HMAC over time, method, path and the exact body (docs/venue.md 3.2)."""
 
 from __future__ import annotations
 

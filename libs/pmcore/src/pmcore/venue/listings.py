@@ -1,4 +1,6 @@
-"""Gamma markets and CLOB market info to windows (venue.md 1.3, 7.2). Refuses what it cannot pair.
+"""Gamma markets and CLOB market info to windows. Refuses what it cannot pair.
+
+See docs/venue.md 1.3, 7.2.
 
 Outcomes and token ids pair by index; `Up`/`Yes` is UP. Token ids follow `version`. A slug that
 carries times must agree with the listing's own times.
@@ -143,7 +145,7 @@ def winner_of(value: object) -> Outcome | None:
 
 
 def condition_id_of(value: object) -> str:
-    """0x and 64 hex digits; Protocol V2 ids of 31 bytes are padded on the right (4.10)."""
+    """0x and 64 hex digits; Protocol V2 ids of 31 bytes are padded on the right."""
     text = value.lower() if isinstance(value, str) else ""
     if not re.fullmatch(r"0x(?:[0-9a-f]{62}|[0-9a-f]{64})", text):
         raise MalformedInputError("bad_condition_id", str(value)[:80])
@@ -197,7 +199,7 @@ def _token_ids(item: JsonObject, protocol: Protocol) -> list[str]:
 
 
 def _times(item: JsonObject, slug: str) -> tuple[int, int]:
-    """Open and close; `startDate` is when the market was made and is never used (7.2)."""
+    """Open and close; `startDate` is when the market was made and is never used."""
     told = [
         None if is_absent(item.get(key)) else time_ns_of(item[key])
         for key in ("eventStartTime", "endDate")

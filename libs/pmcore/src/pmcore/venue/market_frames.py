@@ -1,4 +1,6 @@
-"""Frames of the market WebSocket to messages (venue.md 5.2); lenient in form, strict in values.
+"""Frames of the market WebSocket to messages; lenient in form, strict in values.
+
+See docs/venue.md 5.2.
 
 * What cannot be used is counted by reason in `unusable`. A book frame with one bad level is not
   used at all, a bad entry of `price_changes` is left out; the message then says `damaged`, so

@@ -54,7 +54,7 @@ def event_type_of(item: JsonObject) -> str:
 
 
 def origin_of(item: JsonObject) -> SnapshotOrigin:
-    """REST books have no event type; books after a trade have no last trade (venue.md 5.2)."""
+    """REST books have no event type; books after a trade have no last trade (docs/venue.md 5.2)."""
     if "event_type" not in item:
         return SnapshotOrigin.REST
     return SnapshotOrigin.SUBSCRIBE if "last_trade_price" in item else SnapshotOrigin.TRADE

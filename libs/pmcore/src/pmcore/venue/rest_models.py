@@ -1,4 +1,4 @@
-"""Answers of the CLOB's REST API (venue.md 1.3-1.7), and what its errors mean."""
+"""Answers of the CLOB's REST API (docs/venue.md 1.3-1.7), and what its errors mean."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class PostOrderResult(msgspec.Struct, frozen=True):
 
 
 class CancelResult(msgspec.Struct, frozen=True):
-    """The answer of every cancel route (venue.md 1.5)."""
+    """The answer of every cancel route (docs/venue.md 1.5)."""
 
     cancelled: tuple[str, ...]
     not_cancelled: dict[str, tuple[Reason, str]]

@@ -1,4 +1,4 @@
-"""Frames of the user WebSocket, and REST trades, to messages (venue.md 6).
+"""Frames of the user WebSocket, and REST trades, to messages (docs/venue.md 6).
 
 The top level of a trade is the TAKER. A fill of ours is each entry of `maker_orders` whose
 `owner` is our API key or whose `maker_address` is ours, with that entry's token, price and

@@ -1,4 +1,4 @@
-"""Bytes to messages and back: the three fields of an entry (design 2.3).
+"""Bytes to messages and back: the three fields of an entry (docs/streams.md).
 
 `t` is the message's tag, so that a person can filter; `d` the message as JSON, tag included;
 `e` the envelope. Unknown fields are ignored; what cannot be read becomes an `Incoming` with a
@@ -61,7 +61,7 @@ class Stamper:
         self._seq: dict[str, int] = {}
 
     def entry(self, outgoing: Outgoing, ts_pub_ns: int) -> dict[bytes, bytes]:
-        """The fields of the next entry. A number once given is never given again."""
+        """The fields of the next entry. A number is used only once."""
         message = outgoing.message
         invariant(
             spec_of(outgoing.stream).carries(type(message)),

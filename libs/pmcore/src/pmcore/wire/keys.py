@@ -1,4 +1,4 @@
-"""Every Redis key, and nowhere else. Braces are hash tags, so Redis Cluster works (design 2.2)."""
+"""All Redis keys are made here. Braces are hash tags, so Redis Cluster works (docs/streams.md)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def exe(series: str) -> str:
 
 
 def dlq(series: str) -> str:
-    """What could not be handled; for a person."""
+    """Entries that could not be handled; for a person."""
     return stream_key(series, "dlq")
 
 

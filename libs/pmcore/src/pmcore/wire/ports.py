@@ -1,7 +1,7 @@
-"""The promise of a bus. Redis and memory keep it alike; one test suite holds both to it.
+"""The contract of a bus. Redis and the memory bus both satisfy it; one test suite checks both.
 
 At-least-once with acknowledgement for facts and orders; state (`md`) without. Everything a
-consumer answers goes out in one transaction with its acknowledgements (design.md 2.6).
+consumer answers goes out in one transaction with its acknowledgements.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class GroupInfo(msgspec.Struct, frozen=True):
 
 
 class Bus(Protocol):
-    """A Redis-Streams bus, or its twin in memory.
+    """A Redis-Streams bus, or its counterpart in memory.
 
     Every method may raise `TransportError`. Publishing stamps the envelope (source, run id, a
     sequence number per stream, the clock). Nothing is retried inside: the caller decides.

@@ -29,7 +29,7 @@ _DAY_MS = 86_400_000
 
 
 class ReadMode(StrEnum):
-    """State is read without acknowledgement; facts and orders with it (design 2.2)."""
+    """State is read without acknowledgement; facts and orders with it."""
 
     NOACK = "group, NOACK"
     ACK = "group, acknowledged"

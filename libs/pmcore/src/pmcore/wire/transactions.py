@@ -1,4 +1,4 @@
-"""Which entries and acknowledgements go together: one transaction per hash tag (design 2.2)."""
+"""Which entries and acknowledgements go together: one transaction per hash tag."""
 
 from __future__ import annotations
 
