@@ -135,7 +135,7 @@ def missing_sections(path: Path) -> set[str]:
         for name, anchor in NAMED_ANCHOR.findall(text)
         if (ROOT / name).is_file() and anchor not in anchors((ROOT / name).read_text())
     }
-    return found | {f"venue.md {number}" for number in venue_numbers(text) - venue_sections()}
+    return found | {f"docs/venue.md {number}" for number in venue_numbers(text) - venue_sections()}
 
 
 def venue_numbers(text: str) -> set[str]:
@@ -180,7 +180,7 @@ def test_the_patterns_find_what_they_are_for(tmp_path: Path) -> None:
         'docs/runbook.md#absent and tests/house/test_docs.py::test_absent."""'
     )
     assert missing_files(wrong) == {"absent.md", "machines/absent.py"}
-    assert missing_sections(wrong) == {"venue.md 5.99", "docs/runbook.md#absent"}
+    assert missing_sections(wrong) == {"docs/venue.md 5.99", "docs/runbook.md#absent"}
     assert missing_tests(wrong) == {"tests/house/test_docs.py::test_absent"}
     assert venue_numbers("docs/venue.md 1.2, 4 and 8; 9.9, (docs/venue.md 1.3-1.5)") == {
         *("1.2", "4", "8", "1.3", "1.4", "1.5")

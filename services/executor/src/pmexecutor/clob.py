@@ -261,7 +261,7 @@ def _list(value: object) -> list[object]:
 
 
 def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
-    """A 200 may still be a refusal (venue.md 1.5); another 2xx may rest, whatever it says."""
+    """A 200 may still be a refusal (docs/venue.md 1.5); another 2xx may rest, whatever it says."""
     client_order_id = ticket.command.client_order_id
     try:
         result = parse_post_order_response(answer.body)

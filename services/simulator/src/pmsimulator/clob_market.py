@@ -17,7 +17,7 @@ REWARDS: Row = {"rates": [], "min_size": 50, "max_spread": 4.5}
 
 def clob_market(listing: Listing) -> Row:
     """`/markets/{condition_id}`. `minimum_tick_size` is the listing's, stale after a change, as at
-    the venue (venue.md 1.3).
+    the venue (docs/venue.md 1.3).
     """
     window = listing.window
     return {

@@ -1,4 +1,4 @@
-"""The CLOB's lists of markets, and what was just traded in one (venue.md 1.2, 1.3)."""
+"""The CLOB's lists of markets, and what was just traded in one (docs/venue.md 1.2, 1.3)."""
 
 from __future__ import annotations
 

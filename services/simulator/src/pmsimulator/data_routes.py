@@ -1,7 +1,7 @@
 """The Data API: `/v2/trades`, `/v2/activity`, `/v2/positions`, `/v2/value`, `/v2/prices-history`.
 
-The real venue retired the paths without `/v2` on 2026-10-24 (venue.md 1.1). They are kept here,
-with their old field names, for clients that still parse them.
+The real venue retired the paths without `/v2` on 2026-10-24 (docs/venue.md 1.1). They are kept
+here, with their old field names, for clients that still parse them.
 """
 
 from __future__ import annotations

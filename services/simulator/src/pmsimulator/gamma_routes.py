@@ -1,4 +1,7 @@
-"""Discovery as Gamma does it (venue.md 7.2): lists and keyset pages with filters, one by its id."""
+"""Discovery as Gamma does it: lists and keyset pages with filters, one by its id.
+
+See docs/venue.md 7.2.
+"""
 
 from __future__ import annotations
 

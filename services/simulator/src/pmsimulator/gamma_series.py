@@ -1,4 +1,4 @@
-"""Gamma's series and tags: what groups the windows (venue.md 7.2)."""
+"""Gamma's series and tags: what groups the windows (docs/venue.md 7.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAGS: tuple[tuple[str, str, str], ...] = (
 
 
 def id_of_series(series: str) -> int:
-    """Gamma's id of a series; the two that venue.md 7.2 names, else a stable number."""
+    """Gamma's id of a series; the two that docs/venue.md 7.2 names, else a stable number."""
     number = int.from_bytes(hashlib.sha256(series.encode()).digest()[:8], "big")
     return _SERIES_IDS.get(series, 20_000 + number % 60_000)
 

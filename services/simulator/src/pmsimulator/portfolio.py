@@ -18,7 +18,7 @@ from pmsimulator.world import World
 NOBODY = "0x" + "00" * 20
 """The wallet of the crowd's trades: public prints name nobody."""
 SMALLEST_U6 = SHARE_U6 // 10
-"""Holdings below 0.1 share are hidden (venue.md 9)."""
+"""Holdings below 0.1 share are hidden (docs/venue.md 9)."""
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):

@@ -184,6 +184,6 @@ def _reconcile(desk: Desk, window: WindowRecord, order_hashes: tuple[str, ...]) 
 
 
 def _delete_stray(desk: Desk, window: WindowRecord, order_hash: str) -> None:
-    """An order that is open although we thought it ended, or never knew it (venue.md 13.4)."""
+    """An order that is open although we thought it ended, or never knew it (docs/venue.md 1.5)."""
     desk.notice(NoticeKind.UNKNOWN_ORDER, window.window.slug, Reason.NOT_FLAT, order_hash)
     desk.deletes.append(order_hash)

@@ -2,7 +2,7 @@
 
 An order that left the book keeps its place in the worst case until its fills are accounted for:
 the venue said how many shares were matched, and the ledger has a trade for each of them. Silence
-proves nothing, and "gone" does not say how much was filled (venue.md 6.2, 6.5, 13.30).
+proves nothing, and "gone" does not say how much was filled (docs/venue.md 1.4, 6.2, 6.5).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 ENDOWMENT_U6 = 100_000 * SHARE_U6
 NEAR_LIMIT_E4 = 400
 NEAR_LIMIT_TICK_E4 = 10
-"""Beyond 0.96 or below 0.04 the tick was seen at 0.001 (venue.md 4.7)."""
+"""Beyond 0.96 or below 0.04 the tick was seen at 0.001 (docs/venue.md 4.7)."""
 PICK_OFF_NS = 3 * NS_PER_MS
 RETRY_NS = 20 * NS_PER_MS
 NEAR_TOUCH_E4 = 500

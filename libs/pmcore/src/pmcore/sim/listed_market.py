@@ -3,7 +3,7 @@
 Every engine event is published whole: one `price_change` frame per level, all with the same
 timestamp and the hashes of both books after the event, each with the touch as of its level. When
 something traded: one short book frame per token, then the consumed levels as `price_change` (in a
-few trades not, as recorded), and the prints a little later (venue.md 5.2, 5.4).
+few trades not, as recorded), and the prints a little later (docs/venue.md 5.2, 5.4).
 Sizes are shown on the 0.01 grid, floored; what rests may be finer.
 """
 

@@ -1,11 +1,11 @@
 """One merged order book per market, matched by price, then time.
 
 A BUY of Down at q is an ask for Up at 1 - q, so all four kinds of order live on two sides kept in
-Up prices (venue.md 4.4, 4.11). A match happens at the maker's price; between two BUYs it mints a
-complete set, between two SELLs it merges one. Promises: integers only; a post-only order never
-takes; no order fills beyond its size; who came first at a price fills first; no order is left with
-less than `grid_u6` in the book. Self-trade prevention is not established at the venue and not done
-here.
+Up prices (docs/venue.md 4.4, 4.11). A match happens at the maker's price; between two BUYs it
+mints a complete set, between two SELLs it merges one. Promises: integers only; a post-only order
+never takes; no order fills beyond its size; who came first at a price fills first; no order is
+left with less than `grid_u6` in the book. Self-trade prevention is not established at the venue
+and not done here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The time stamps of a market's events: near the time of arrival, and not in its order.
 
 In recordings a frame is often some milliseconds older than the one before it, although books
-follow the order of arrival (venue.md 5.3; docs/modelling.md has the figures).
+follow the order of arrival (docs/venue.md 5.3; docs/modelling.md has the figures).
 """
 
 from __future__ import annotations

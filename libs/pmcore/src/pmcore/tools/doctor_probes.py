@@ -42,7 +42,7 @@ async def probe(settings: StrategySettings, *, redis_is_given: bool) -> Sequence
 
 
 async def _clock(http: httpx.AsyncClient, rest_url: str, clock: Clock) -> list[Finding]:
-    """The venue's time is whole seconds (venue.md 1.2), so half a second is added."""
+    """The venue's time is whole seconds (docs/venue.md 1.2), so half a second is added."""
     asked_ns = clock.now_ns()
     try:
         response = await http.get(f"{rest_url}/time")

@@ -275,7 +275,9 @@ def is_page(body: object) -> bool:
 
 
 def classify_error(status: int, body: object, *, retry_after: str | None = None) -> VenueRefusal:
-    """What an answer other than 200 means; by code, then words, then status (venue.md 1.6, 1.7).
+    """What an answer other than 200 means; by code, then words, then status.
+
+    See docs/venue.md 1.6, 1.7.
 
     A refusal of us (AUTH, BANNED, REGION_BLOCKED ...), of this request (its own reason, or REFUSED
     in words that we do not know), or an EDGE_PAGE: not the venue's answer at all. `retry_after`
