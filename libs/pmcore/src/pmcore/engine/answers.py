@@ -136,7 +136,7 @@ class Answers:
         """What an event says of fills counts at once; only a trade books them."""
         orders = self._session.orders
         if event.kind is OrderUpdateKind.CANCELLATION:
-            # one was recorded with all of it "matched": then ask, do not believe (docs/venue.md 6.2)
+            # one was recorded with all of it "matched": ask, do not believe (docs/venue.md 6.2)
             told = event.matched_u6 is not None and event.matched_u6 < order.size_u6
             orders.claim(order, event.matched_u6 if told else None, at_ns, ended=told)
             return self._move(at_ns, order, OrderTrigger.USER_GONE)

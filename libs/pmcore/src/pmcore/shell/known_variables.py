@@ -1,7 +1,7 @@
 """Every variable with our prefixes that anything of this system reads, and what an unknown one is.
 
 A misspelt limit that is silently ignored costs money, so an unknown variable is an error, at the
-start of every service and in every tool alike (docs/decisions/0006-unknown-variables.md). One
+start of every service and in every tool alike (docs/decisions/0007-unknown-variables.md). One
 service does not know another's settings class, so the names stand here; `tests/house` holds them
 against the classes, Compose and the tests.
 """
@@ -63,7 +63,7 @@ SIMULATOR = _names(
     """
     PM_SIM_AUTO_TICK PM_SIM_CHAIN_ID PM_SIM_FAIL_TRADES_PPM PM_SIM_FAULTS PM_SIM_HOST
     PM_SIM_LISTED_AHEAD_S PM_SIM_MARKET PM_SIM_OUTBOX_FRAMES PM_SIM_PORT PM_SIM_PROTOCOL
-    PM_SIM_RECORDING PM_SIM_SEED PM_SIM_SOURCE PM_SIM_TAKER_DELAY_MS PM_SIM_TIER
+    PM_SIM_RECORDING PM_SIM_SEED PM_SIM_SOURCE PM_SIM_TAKER_DELAY_MS PM_SIM_TIER PM_SIM_WORLD
     """
 )
 SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR
