@@ -38,7 +38,7 @@ EXAMPLES = 40
 PYTEST = (
     *("-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"),
     *("-m", "not docker and not recordings", f"--timeout={TEST_TIMEOUT_S}"),
-    *("--hypothesis-profile", "mutants"),
+    *("--hypothesis-profile", "mutants", "--disable-warnings"),
 )
 
 
