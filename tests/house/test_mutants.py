@@ -85,7 +85,7 @@ def test_other_lines_do_not_change_a_key(made: list[Mutant], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("file", "was", "now"),
     [
-        ("session.py", "self.inventory.settled.can_open(limits)", "self.inventory.working"),
+        ("session.py", "self.inventory.settled.can_open(limits)", "self.evidenced.can_open"),
         ("halts.py", "item.ts_recv_ns >= halt.ts_recv_ns", "isinstance(item, Resume) for item"),
         ("risk.py", "return not filled(view, [new, *others])", "filled(view, [new"),
         ("inventory.py", "(entry.outcome, entry.price_e4, entry.s", "(entry.outcome, entry.s"),

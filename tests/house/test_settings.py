@@ -109,3 +109,11 @@ def test_the_variables_of_the_tests_are_read_by_tests() -> None:
         if name_of(path).startswith("tests/") and path != Path(__file__)
     )
     assert {name for name in known_variables.TESTS if f'"{name}"' not in text} == set()
+
+
+def test_redis_writes_to_disk_each_second() -> None:
+    """What a crash of Redis may lose, as the runbook says."""
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    command = composed["services"]["redis"]["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert command[command.index("--appendfsync") + 1] == "everysec"

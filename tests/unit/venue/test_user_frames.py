@@ -176,6 +176,16 @@ def test_a_trade_in_which_we_are_the_taker_is_booked_and_marked() -> None:
     assert (parser.unusable, parser.ignored, parser.doubts) == ({}, 0, 0)
 
 
+def test_orders_that_took_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_frames, "TAKERS_REMEMBERED", 2)
+    told = [
+        trade(maker(owner="else"), owner=KEY, trader_side="TAKER", taker_order_id=f"0x{number}")
+        for number in range(3)
+    ]
+    parser = parse(told)[1]
+    assert list(parser.taken) == ["0x1", "0x2"]
+
+
 def test_takers_are_remembered_up_to_a_limit() -> None:
     parser = new_parser()
     for number in range(1_100):

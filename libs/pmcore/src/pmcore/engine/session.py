@@ -149,8 +149,11 @@ class MarketSession:
     def can_open(self) -> bool:
         """The user's gate, on the working and on the settled view, and with all that is owed."""
         limits = self.params.limits
-        views = (self.inventory.working, self.inventory.settled, self.evidenced)
-        return all(view.can_open(limits) for view in views)
+        return (
+            self.inventory.working.can_open(limits)
+            and self.inventory.settled.can_open(limits)
+            and self.evidenced.can_open(limits)
+        )
 
     @property
     def evidenced(self) -> Position:
