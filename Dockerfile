@@ -13,7 +13,7 @@ RUN groupadd --gid 10001 pm \
     && install -d -o pm -g pm /data /run/pm /run/pm-control /run/pm-credentials
 WORKDIR /data
 HEALTHCHECK --interval=3s --timeout=3s --start-period=60s --retries=5 \
-    CMD ["python", "-m", "pmcore.shell.container", "check"]
+    CMD ["python", "-m", "pmcore.shell.service.container", "check"]
 
 FROM base AS pip
 ENV PIP_CACHE_DIR=/var/cache/pip
@@ -50,7 +50,7 @@ FROM base AS feed
 COPY --from=feed-build /app /app
 ENV PM_HTTP_PORT=8101
 USER pm
-CMD ["python", "-m", "pmcore.shell.container", "pmfeed"]
+CMD ["python", "-m", "pmcore.shell.service.container", "pmfeed"]
 
 FROM builder AS strategy-build
 RUN --mount=type=bind,source=services/strategy/requirements.lock,target=/tmp/requirements.lock \
@@ -64,7 +64,7 @@ FROM base AS strategy
 COPY --from=strategy-build /app /app
 ENV PM_HTTP_PORT=8102
 USER pm
-CMD ["python", "-m", "pmcore.shell.container", "pmstrategy"]
+CMD ["python", "-m", "pmcore.shell.service.container", "pmstrategy"]
 
 FROM builder AS executor-build
 RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
@@ -78,7 +78,7 @@ FROM base AS executor
 COPY --from=executor-build /app /app
 ENV PM_HTTP_PORT=8103
 USER pm
-CMD ["python", "-m", "pmcore.shell.container", "pmexecutor"]
+CMD ["python", "-m", "pmcore.shell.service.container", "pmexecutor"]
 
 FROM builder AS userws-build
 RUN --mount=type=bind,source=services/userws/requirements.lock,target=/tmp/requirements.lock \
@@ -92,7 +92,7 @@ FROM base AS userws
 COPY --from=userws-build /app /app
 ENV PM_HTTP_PORT=8104
 USER pm
-CMD ["python", "-m", "pmcore.shell.container", "pmuserws"]
+CMD ["python", "-m", "pmcore.shell.service.container", "pmuserws"]
 
 FROM builder AS simulator-build
 RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
@@ -106,4 +106,4 @@ FROM base AS simulator
 COPY --from=simulator-build /app /app
 ENV PM_HTTP_PORT=8100
 USER pm
-CMD ["python", "-m", "pmcore.shell.container", "pmsimulator"]
+CMD ["python", "-m", "pmcore.shell.service.container", "pmsimulator"]

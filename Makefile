@@ -56,7 +56,7 @@ $(STAMP): requirements.lock scripts/install_locked.py $(MEMBERS:%=%/pyproject.to
 # --- see it work -----------------------------------------------------------------------------------------------
 
 run: setup ## the whole engine against the local simulator for SECONDS=120, with a live view
-	@$(RUN) pmcore.tools.cli run --seconds $(SECONDS)
+	@$(RUN) pmtools.cli run --seconds $(SECONDS)
 
 # --- quick checks ----------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ bench: setup ## how long the hot paths take on this machine
 	@$(PY) tests/bench/bench_simulator.py
 
 docs: setup ## write the generated documents anew
-	@$(RUN) pmcore.tools.docs
+	@$(RUN) pmtools.docs
 
 # --- locks -----------------------------------------------------------------------------------------------------
 
@@ -126,10 +126,10 @@ lock: setup ## resolve all versions anew: requirements.lock, then one lock per s
 # --- Docker ----------------------------------------------------------------------------------------------------
 
 up: ## real market data, paper fills (or live, as .env says): redis, four services, prometheus, grafana
-	@$(PYTHON) -m pmcore.tools.compose_up $(COMPOSE)
+	@$(PYTHON) -m pmtools.compose_up $(COMPOSE)
 
 up-sim: ## the same against the simulator
-	@$(PYTHON) -m pmcore.tools.compose_up $(COMPOSE) --profile sim
+	@$(PYTHON) -m pmtools.compose_up $(COMPOSE) --profile sim
 
 down: ## cancel, verify and stop everything
 	@$(COMPOSE) --profile sim down
@@ -147,13 +147,13 @@ LEVERS_NEED := $(if $(wildcard $(PY)),,setup)
 kill: export REASON := $(REASON)
 
 status: $(LEVERS_NEED) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
-	@$(RUN) pmcore.tools.cli status $(ENGINE)
+	@$(RUN) pmtools.cli status $(ENGINE)
 
 kill: $(LEVERS_NEED) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
-	@$(RUN) pmcore.tools.cli kill --reason="$$REASON" $(ENGINE)
+	@$(RUN) pmtools.cli kill --reason="$$REASON" $(ENGINE)
 
 resume: $(LEVERS_NEED) ## quote again after a kill (ENGINE=..., "--all")
-	@$(RUN) pmcore.tools.cli resume $(ENGINE)
+	@$(RUN) pmtools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run

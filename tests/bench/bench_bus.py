@@ -13,9 +13,9 @@ from time import perf_counter_ns
 
 from pmcore.messages.market_data import BookDelta, LevelChange
 from pmcore.model.market import BookSide, Outcome
-from pmcore.shell.local_redis import LocalRedis
-from pmcore.shell.redis_bus import RedisBus
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmtools.run.redis_server import LocalRedis
+from pmcore.shell.bus.redis_bus import RedisBus
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Outgoing
 

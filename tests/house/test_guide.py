@@ -12,8 +12,8 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from pmcore.shell.settings import CommonSettings, variable_of
-from pmcore.shell.strategy_settings import TICKS, StrategySettings
+from pmcore.shell.settings.common import CommonSettings, variable_of
+from pmcore.shell.settings.strategy import TICKS, StrategySettings
 from support.settings import all_variables
 from support.tree import ROOT, name_of, tracked
 

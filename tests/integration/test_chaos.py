@@ -16,11 +16,11 @@ import pytest
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.shell.local_redis import LocalRedis
-from pmcore.shell.tasks import cancel_and_wait
-from pmcore.tools.control_client import ControlClient, open_http
-from pmcore.tools.processes import Child, free_ports, start_child
-from pmcore.tools.run_plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
+from pmtools.run.redis_server import LocalRedis
+from pmcore.shell.service.tasks import cancel_and_wait
+from pmtools.control.client import ControlClient, open_http
+from pmtools.processes import Child, free_ports, start_child
+from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pmcore.shell.local_redis import LocalRedis
-from pmcore.shell.redis_bus import RedisBus
+from pmtools.run.redis_server import LocalRedis
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from support.processes import ServiceProcess, free_port, service_process
 

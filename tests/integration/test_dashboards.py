@@ -43,7 +43,7 @@ def prometheus(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PM_")}
     environment["PM_DATA_DIR"] = str(directory)
     environment["PM_REDIS_URL"] = redis_servers.flushed_url(NEWEST_REDIS)
-    command = [sys.executable, "-m", "pmcore.tools.cli", "run", "--json"]
+    command = [sys.executable, "-m", "pmtools.cli", "run", "--json"]
     run = subprocess.Popen(
         [*command, "--seconds", str(RUN_S), "--window", "30", "--seed", "7"],
         cwd=ROOT,

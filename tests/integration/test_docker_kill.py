@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pmcore.tools.run_files import FoundRun, find_runs
+from pmtools.run.files import FoundRun, find_runs
 from support.compose import NotReachedError, System, fetch, wait_for
 from support.tree import ROOT, SERVICES
 
@@ -43,7 +43,7 @@ class Engines:
                 arguments = ("run", "--seconds", "800", "--window", "120", "--seed", seed)
                 self._runs.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "pmcore.tools.cli", *arguments],
+                        [sys.executable, "-m", "pmtools.cli", *arguments],
                         cwd=self.checkout,
                         env=self._environ(),
                         stdout=log,

@@ -28,7 +28,7 @@ def environment(directory: Path, **variables: str) -> dict[str, str]:
 
 
 def pm(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pmcore.tools.cli", *arguments]
+    return [sys.executable, "-m", "pmtools.cli", *arguments]
 
 
 @contextmanager

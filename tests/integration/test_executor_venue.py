@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
-    Finding,
+    LookUpResult,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     Posted,
@@ -23,7 +23,7 @@ from pmcore.model.units import NS_PER_S
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
-from pmexecutor.ports import Ticket
+from pmexecutor.ports import PreparedOrder
 from pmexecutor.signer import OrderSigner
 from support.builders import T0_NS, window
 from support.executions import submit
@@ -67,7 +67,7 @@ def take_and_say(status: int, answer: object) -> Fault:
     return fault
 
 
-def _ticket(venue: ClobVenue, order: str = "a") -> Ticket:
+def _ticket(venue: ClobVenue, order: str = "a") -> PreparedOrder:
     return venue.sign(submit(order), window())
 
 
@@ -272,9 +272,9 @@ async def test_an_order_is_looked_up_by_id_then_in_the_list_then_in_the_trades(
     ticket = _ticket(venue)
     route = f"GET /data/order/{ticket.order_hash}"
     await venue.post(ticket)
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.LIVE
+    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.LIVE
     clob.faults[route].append(refuse(404, "Order not found"))
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.LIVE
+    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.LIVE
     clob.fill(ticket.order_hash)
     assert (await venue.look_up(window(), ticket.order_hash)).filled_u6 == 5_000_000
     clob.faults[route].append(lambda clob, body: Reply())
@@ -282,12 +282,12 @@ async def test_an_order_is_looked_up_by_id_then_in_the_list_then_in_the_trades(
     page = {"data": [{"maker_orders": [part]}], "next_cursor": "LTE="}
     clob.faults["GET /data/trades"].append(lambda clob, body: Reply(body=page))
     found = await venue.look_up(window(), ticket.order_hash)
-    assert (found.finding, found.filled_u6) == (Finding.ABSENT, 2_500_000)  # a part: no end
+    assert (found.finding, found.filled_u6) == (LookUpResult.ABSENT, 2_500_000)  # a part: no end
     clob.faults[route].append(edge_page(404))
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.UNANSWERED
-    assert (await venue.look_up(window(), "0xfe")).finding is Finding.ABSENT
+    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.UNANSWERED
+    assert (await venue.look_up(window(), "0xfe")).finding is LookUpResult.ABSENT
     clob.faults[route].append(drop)
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is Finding.UNANSWERED
+    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.UNANSWERED
 
 
 async def test_heartbeats_are_chained_and_name_the_expected_id(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from pmcore.shell import local_redis
-from pmcore.shell.local_redis import LocalRedis, LocalRedisError, find_server
+from pmtools.run import redis_server as local_redis
+from pmtools.run.redis_server import LocalRedis, LocalRedisError, find_server
 from support.redis import BINARIES
 
 pytestmark = pytest.mark.connected
@@ -74,7 +74,7 @@ def test_without_any_server_one_line_says_what_to_install(monkeypatch: pytest.Mo
 
 _PARENT = """
 import signal, sys
-from pmcore.shell.local_redis import LocalRedis
+from pmtools.run.redis_server import LocalRedis
 server = LocalRedis()
 server.start()
 print(server.pid, flush=True)

@@ -17,10 +17,10 @@ import uvicorn
 from py_clob_client_v2 import ClobClient
 
 from pmcore.shell.http import JsonReader
-from pmcore.shell.redis_client import close_client, make_client
-from pmcore.shell.web import QuietServer, listen
+from pmcore.shell.bus.redis_client import close_client, make_client
+from pmcore.shell.service.web import QuietServer, listen
 from pmcore.shell.websocket import WebSocketClient
-from pmcore.tools.control_client import open_http
+from pmtools.control.client import open_http
 from pmexecutor.clob_http import ClobHttp
 from support.redis import SERVER_PARAMS
 from support.running_venue import RunningVenue, synthetic_venue

@@ -60,7 +60,7 @@ class Stage:
 
     def pm(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "pmcore.tools.cli", *arguments],
+            [sys.executable, "-m", "pmtools.cli", *arguments],
             env={**self.environ, **more},
             cwd=self.checkout,
             capture_output=True,
@@ -71,7 +71,7 @@ class Stage:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "pmcore.tools.cli", *arguments],
+            [sys.executable, "-m", "pmtools.cli", *arguments],
             env=self.environ,
             cwd=self.checkout,
             stdout=subprocess.PIPE,

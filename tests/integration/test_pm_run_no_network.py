@@ -22,7 +22,7 @@ def test_a_refused_connection_is_named_at_once_and_in_the_exit_code(tmp_path: Pa
         [
             sys.executable,
             "-m",
-            "pmcore.tools.cli",
+            "pmtools.cli",
             "run",
             "--venue",
             "polymarket",

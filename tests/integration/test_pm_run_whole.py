@@ -25,7 +25,7 @@ def pm_run(tmp_path: Path, *arguments: str, **more: str) -> dict[str, Any]:
         **more,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pmcore.tools.cli", "run", "--json", *arguments],
+        [sys.executable, "-m", "pmtools.cli", "run", "--json", *arguments],
         env=environ,
         cwd=tmp_path,
         capture_output=True,

@@ -27,7 +27,7 @@ def the_commands() -> dict[str, list[str]]:
 def run(words: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PM_", "POLYMARKET_"))}
     return subprocess.run(
-        [sys.executable, "-m", "pmcore.tools.cli", *words, "--json"],
+        [sys.executable, "-m", "pmtools.cli", *words, "--json"],
         env={
             **inherited,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

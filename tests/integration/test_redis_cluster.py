@@ -11,7 +11,7 @@ import redis as redis_py
 from redis.crc import key_slot
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.redis_bus import RedisBus
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from support.messages import ACCOUNT, SLUG_A, announced, channel, command, flat, status

@@ -12,8 +12,8 @@ import pytest
 import redis as redis_py
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.local_redis import LocalRedis, free_port
-from pmcore.shell.redis_bus import RedisBus
+from pmtools.run.redis_server import LocalRedis, free_port
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from support.messages import SERIES, command

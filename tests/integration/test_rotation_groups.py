@@ -14,7 +14,7 @@ import pytest
 import redis as redis_py
 
 from pmcore.messages.rotation import WindowAnnounced
-from pmcore.shell.redis_bus import RedisBus
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from support.messages import (

@@ -21,7 +21,7 @@ def start(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PM_", "POLYMARKET_"))}
     python_path = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
-        [sys.executable, "-m", "pmcore.tools.cli", "simulator", *arguments],
+        [sys.executable, "-m", "pmtools.cli", "simulator", *arguments],
         env={**inherited, "PYTHONPATH": python_path, "PM_DATA_DIR": str(directory)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.market_data import BookDelta, BookSnapshot, TickSizeChanged, TradePrinted
 from pmcore.model.market import Outcome
-from pmcore.sim.desk import DeskParams
+from pmsim.venue.accounts import AccountsParams
 from pmcore.venue.market_frames import MarketFrameParser
 from support.running_venue import RunningVenue, synthetic_venue
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.connected
 MAKER_KEY = "0x" + "42" * 32
 TAKER_KEY = "0x" + "43" * 32
 PATIENCE_S = 30.0
-FAST_DESK = DeskParams(mined_delay_ms=200, confirmed_delay_ms=400)
+FAST_DESK = AccountsParams(mined_delay_ms=200, confirmed_delay_ms=400)
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_orders_and_fills_reach_their_owners(venue: RunningVenue) -> None:
 
 
 def test_a_failed_trade_is_told_and_undone() -> None:
-    with synthetic_venue(speed=20.0, desk=DeskParams(failed_ppm=1_000_000)) as venue:
+    with synthetic_venue(speed=20.0, desk=AccountsParams(failed_ppm=1_000_000)) as venue:
         maker, taker = venue.client(MAKER_KEY), venue.client(TAKER_KEY)
         up, down = venue.tokens(venue.next_slug)
         with join(venue, maker) as socket:

@@ -28,7 +28,7 @@ from py_clob_client_v2 import (
 from websockets.sync.client import connect
 
 from pmcore.model.market import Protocol
-from pmcore.sim.desk import DeskParams
+from pmsim.venue.accounts import AccountsParams
 from pmcore.venue.listings import parse_gamma_market
 from support.running_venue import RunningVenue, synthetic_venue
 
@@ -168,7 +168,7 @@ def test_the_tier_is_told(venue: RunningVenue, maker: ClobClient) -> None:
 
 
 def test_positions_are_split_merged_and_redeemed() -> None:
-    with synthetic_venue(speed=100.0, desk=DeskParams(mined_delay_ms=1)) as venue:
+    with synthetic_venue(speed=100.0, desk=AccountsParams(mined_delay_ms=1)) as venue:
         maker = venue.client(MAKER_KEY)
         window = venue.window(venue.slug)
         maker.get_open_orders()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pmcore.messages.user import FillReported, TradeStatus, UserChannelChanged, UserChannelState
-from pmcore.shell.redis_bus import RedisBus
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from support.processes import service_process
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, UserwsWorld

@@ -14,15 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
     Command,
     DeleteAll,
     DeleteOrders,
     ExecutionEvent,
-    Finding,
+    LookUpResult,
     Finished,
     ListOpenOrders,
     LookUpOrder,
@@ -63,7 +63,7 @@ class ModelVenue:
     """Orders by hash: open, or how they ended."""
 
     open: set[str] = field(default_factory=set)
-    ended: dict[str, Finding] = field(default_factory=dict)
+    ended: dict[str, LookUpResult] = field(default_factory=dict)
 
     def take(self, order_hash: str) -> None:
         assert order_hash not in self.open
@@ -74,10 +74,10 @@ class ModelVenue:
         canceled = tuple(h for h in order_hashes if h in self.open)
         for order_hash in canceled:
             self.open.discard(order_hash)
-            self.ended[order_hash] = Finding.CANCELED
+            self.ended[order_hash] = LookUpResult.CANCELED
         refused = {
             h: "Order already matched"
-            if self.ended.get(h) is Finding.MATCHED
+            if self.ended.get(h) is LookUpResult.MATCHED
             else "Order not found or already canceled"
             for h in order_hashes
             if h not in canceled
@@ -86,8 +86,8 @@ class ModelVenue:
 
     def look_up(self, order_hash: str) -> OrderLookedUp:
         if order_hash in self.open:
-            return OrderLookedUp(order_hash, Finding.LIVE, 0)
-        return OrderLookedUp(order_hash, self.ended.get(order_hash, Finding.ABSENT), 0)
+            return OrderLookedUp(order_hash, LookUpResult.LIVE, 0)
+        return OrderLookedUp(order_hash, self.ended.get(order_hash, LookUpResult.ABSENT), 0)
 
 
 class ExecutionMachine(RuleBasedStateMachine):
@@ -243,7 +243,7 @@ class ExecutionMachine(RuleBasedStateMachine):
                     self.venue.cancel(request.order_hashes)
                 self.feed(CancelsFailed(request.order_hashes, Reason.TRANSPORT))
             case LookUpOrder():
-                self.feed(OrderLookedUp(request.order_hash, Finding.UNANSWERED))
+                self.feed(OrderLookedUp(request.order_hash, LookUpResult.UNANSWERED))
             case ListOpenOrders():
                 self.feed(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
             case _:
@@ -271,7 +271,7 @@ class ExecutionMachine(RuleBasedStateMachine):
     def an_order_is_filled(self, index: int) -> None:
         order_hash = sorted(self.venue.open)[index % len(self.venue.open)]
         self.venue.open.discard(order_hash)
-        self.venue.ended[order_hash] = Finding.MATCHED
+        self.venue.ended[order_hash] = LookUpResult.MATCHED
 
     def answer(self, request: object) -> None:
         match request:

@@ -26,13 +26,13 @@ from hypothesis import strategies as st
 from pmcore.model.market import Outcome, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.control import create_control_app
-from pmcore.shell.halts import HaltLever
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.sim.bus import MemoryBus, MemoryStore
-from pmcore.sim.edge import FaultyVenue
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmcore.shell.service.control import create_control_app
+from pmcore.shell.service.kill_switch import KillSwitch
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 from pmsimulator.app import create_app
 from pmsimulator.credentials import credentials_for
@@ -266,7 +266,7 @@ class _Service:
 
 @pytest.fixture
 def control(tmp_path: Path) -> Client:
-    lever = HaltLever(
+    lever = KillSwitch(
         _Service(),
         MemoryBus(MemoryStore(lambda: 1), source="feed", run_id="r"),
         account="acct",

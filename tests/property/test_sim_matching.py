@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import QTY_GRID_U6, complement_e4, value_u6
-from pmcore.sim.ledger import Ledger, moves_of
-from pmcore.sim.listed_market import ListedMarket
-from pmcore.sim.matching import BookOrder, MergedBook, Placement
-from pmcore.sim.ports import Account, MakerFill, OrderSide
+from pmsim.venue.ledger import Ledger, moves_of
+from pmsim.venue.listed_market import ListedMarket
+from pmsim.venue.matching import BookOrder, MergedBook, Placement
+from pmsim.venue.ports import Account, MakerFill, OrderSide
 
 WINDOW = Window(
     series="btc-15m",

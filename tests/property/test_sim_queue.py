@@ -18,7 +18,7 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS, SHARE_U6
-from pmcore.sim.queue_model import QueueFill, QueueModel
+from pmsim.queue.model import QueueFill, QueueModel
 from support.builders import window as make_window
 
 WINDOW = make_window(tick="0.01")

@@ -19,20 +19,20 @@ from pmcore.model.units import (
     parse_price_e4,
     parse_qty_u6,
 )
-from pmcore.sim.checkers import ledger_problems
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.edge import FaultyVenue
-from pmcore.sim.faults import FaultPlan
-from pmcore.sim.ports import (
+from pmsim.run.checkers import ledger_problems
+from pmsim.venue.accounts import AccountsParams
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.faults.plan import FaultPlan
+from pmsim.venue.ports import (
     Account,
     NewOrder,
-    OrderRecord,
+    VenueOrder,
     OrderSide,
     OrderStatus,
     PlaceResult,
     TimeInForce,
 )
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from support.sim_worlds import WORLD_START_NS
 
 OWNERS = ("ann", "bob", "cat")
@@ -64,7 +64,7 @@ class VenueLaws(RuleBasedStateMachine):
                 seed=5,
                 start_ns=WORLD_START_NS,
                 taker_delay_ms=150,
-                desk=DeskParams(cash_u6=250 * SHARE_U6, failed_ppm=300_000),
+                desk=AccountsParams(cash_u6=250 * SHARE_U6, failed_ppm=300_000),
             )
         )
         self.venue = FaultyVenue(self.synthetic, seed=5)
@@ -204,7 +204,7 @@ class VenueLaws(RuleBasedStateMachine):
         assert bool(answer.error) is (self.venue.order(order.order_hash) is None)
 
 
-def _place_of(record: OrderRecord) -> tuple[BookSide, int]:
+def _place_of(record: VenueOrder) -> tuple[BookSide, int]:
     """Side and price in the merged book."""
     up = record.outcome is Outcome.UP
     bids = (record.side is OrderSide.BUY) is up

@@ -37,7 +37,7 @@ WITHOUT_HASHES = [
 def pm_replay(path: Path, *arguments: str, hash_seed: str = "0") -> dict[str, Any]:
     """Replay in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "pmcore.tools.cli", "replay", str(path), "--json", *arguments],
+        [sys.executable, "-m", "pmtools.cli", "replay", str(path), "--json", *arguments],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),

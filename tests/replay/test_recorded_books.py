@@ -11,7 +11,7 @@ import pytest
 from pmcore.machines.book import BookCounters, BookState, WindowBooks
 from pmcore.messages.market_data import FeedStatusChanged, TradePrinted
 from pmcore.model.market import Outcome
-from pmcore.tools.recordings import Recording, RecordingFormat
+from pmsim.recordings.reader import Recording, RecordingFormat
 from pmcore.venue.market_frames import MarketFrameParser
 from support.recordings import recording, venue_sample
 

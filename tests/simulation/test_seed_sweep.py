@@ -9,10 +9,10 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.model.market import parse_series
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.direct import DirectParams
-from pmcore.sim.simulation import Simulation
-from pmcore.sim.synthetic import SyntheticParams
+from pmsim.venue.accounts import AccountsParams
+from pmsim.run.direct import DirectParams
+from pmsim.run.simulation import Simulation
+from pmsim.run.synthetic import SyntheticParams
 
 START_NS = 1_790_766_900 * NS_PER_S
 STRATEGY = StrategyParams(bid_size_u6=5 * SHARE_U6, settle_grace_ns=30 * NS_PER_S)
@@ -32,7 +32,7 @@ def simulation(
         series=(parse_series("btc-updown-30s"),),
         seed=seed,
         start_ns=START_NS,
-        desk=DeskParams(failed_ppm=failed_ppm),
+        desk=AccountsParams(failed_ppm=failed_ppm),
     )
     return Simulation(world, STRATEGY, direct=direct, step_ms=50)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import httpx
 
-from pmcore.engine.strategy import WindowEngine
+from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.book import WindowBooks
 from pmcore.messages.execution import WindowFlat
 from pmcore.messages.gate import PlacingGateChanged
@@ -18,8 +18,8 @@ from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.market import Window, parse_series
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmcore.sim.ports import MarketFrame
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import codec
 from support.running_venue import synthetic_venue

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import redis as redis_py
 
 from pmcore.model.units import NS_PER_MS
-from pmcore.shell.redis_bus import RedisBus
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.bus.redis_bus import RedisBus
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.ports import Bus
 

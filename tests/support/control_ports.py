@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from pmcore.tools.run_files import RunRecord, hold_record, new_directory
+from pmtools.run.files import RunRecord, hold_record, new_directory
 
 SERVICES = ("feed", "strategy", "executor", "userws")
 _PORT_INSIDE = {"feed": 8101, "strategy": 8102, "executor": 8103, "userws": 8104}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmcore.engine.strategy import Output, WindowEngine
+from pmcore.engine.strategy.engine import Output, WindowEngine
 from pmcore.messages.execution import (
     CancelFailed,
     FailureStage,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import (
     CancelAnswered,
     Command,
     ExecutionEvent,

@@ -14,10 +14,10 @@ from pmcore.messages.union import StreamMessage
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.shell.service import ServiceContext
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.process import ServiceContext
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
 from pmfeed.service import FeedService

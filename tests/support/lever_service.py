@@ -6,9 +6,9 @@ import asyncio
 import os
 import sys
 
-from pmcore.shell.errors import StartupError
-from pmcore.shell.service import ServiceContext, serve
-from pmcore.shell.settings import CommonSettings, load_settings
+from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.process import ServiceContext, serve
+from pmcore.shell.settings.common import CommonSettings, load_settings
 
 
 class LeverService:

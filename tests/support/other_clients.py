@@ -66,7 +66,7 @@ def exercised(command: Sequence[str | Path], directory: Path) -> Exercised:
 @contextmanager
 def pm_simulator(directory: Path, *arguments: str) -> Iterator[str]:
     """`pm simulator` as a process, ten seconds into a window; the URL it names."""
-    command = [sys.executable, "-m", "pmcore.tools.cli", "simulator", "--port", "0"]
+    command = [sys.executable, "-m", "pmtools.cli", "simulator", "--port", "0"]
     command += ["--series", "btc-updown-15m", *arguments]
     begins_ns = real_now_ns() // WINDOW_NS * WINDOW_NS + 10 * NS_PER_S
     process = subprocess.Popen(

@@ -8,8 +8,8 @@ import msgspec
 
 from pmcore.model.market import Outcome, Window, parse_series
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.ports import (
+from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.ports import (
     Account,
     NewOrder,
     OrderSide,
@@ -18,8 +18,8 @@ from pmcore.sim.ports import (
     UserFrame,
     VenueEvent,
 )
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.sim.world_params import LIGHT, UnderlyingParams, WorldParams
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.crowd.world_params import LIGHT, UnderlyingParams, WorldParams
 from support.sim_worlds import WORLD_START_NS, new_order
 
 ANN = Account(owner="ann", maker_address="0x" + "aa" * 20)
@@ -35,14 +35,14 @@ class QuietMarket:
     """The venue, one empty market, and accounts with a thousand dollars and `sets` each."""
 
     def __init__(
-        self, *, sets: int = 100, lead: int = 2, desk: DeskParams | None = None, **world: Any
+        self, *, sets: int = 100, lead: int = 2, desk: AccountsParams | None = None, **world: Any
     ) -> None:
         (spec,) = (parse_series("btc-updown-5m"),)
         params = SyntheticParams(
             series=(spec,),
             seed=1,
             start_ns=WORLD_START_NS,
-            desk=desk or DeskParams(cash_u6=START_U6 + sets * SHARE_U6),
+            desk=desk or AccountsParams(cash_u6=START_U6 + sets * SHARE_U6),
             world=STILL,
             **world,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
-from pmcore.shell.local_redis import LocalRedis, carried_server
+from pmtools.run.redis_server import LocalRedis, carried_server
 
 DOCKER_IMAGE = "redis:8.0"
 _DOCKER = f"docker-{DOCKER_IMAGE}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis as redis_py
 
-from pmcore.shell.local_redis import LocalRedis, free_port
+from pmtools.run.redis_server import LocalRedis, free_port
 
 _NODES = 3
 _SLOTS = 16_384

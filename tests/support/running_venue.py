@@ -14,11 +14,11 @@ from py_clob_client_v2 import ClobClient
 from pmcore.model.market import Protocol, Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.web import listen
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.edge import FaultyVenue
-from pmcore.sim.ports import SimulatedVenue
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmcore.shell.service.web import listen
+from pmsim.venue.accounts import AccountsParams
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.venue.ports import SimulatedVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
@@ -119,7 +119,7 @@ def synthetic_venue(
     *,
     seed: int = 1,
     speed: float = 1.0,
-    desk: DeskParams | None = None,
+    desk: AccountsParams | None = None,
     tier: Tier = Tier.STANDARD,
     outbox_frames: int = 20_000,
     protocol: Protocol = Protocol.V1,
@@ -134,7 +134,7 @@ def synthetic_venue(
         protocol=protocol,
         taker_delay_ms=taker_delay_ms,
         auto_tick=auto_tick,
-        desk=desk or DeskParams(),
+        desk=desk or AccountsParams(),
     )
     clock = Clock.starting_at(START_NS, speed)
     venue = FaultyVenue(SyntheticVenue(params), seed=seed)

@@ -6,10 +6,10 @@ import importlib
 
 from pydantic_settings import BaseSettings
 
-from pmcore.shell.settings import CommonSettings, variables
+from pmcore.shell.settings.common import CommonSettings, variables
 from support.tree import ROOT, SERVICES
 
-SHARED = "pmcore.shell.strategy_settings"
+SHARED = "pmcore.shell.settings.strategy"
 
 
 def settings_of(service: str) -> type[BaseSettings]:

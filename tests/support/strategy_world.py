@@ -26,7 +26,7 @@ from pmcore.messages.user import (
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.shell.redis_bus import RedisBus
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.codec import Stamper
 from pmcore.wire.ports import Ack, Outgoing

@@ -16,12 +16,12 @@ from pmcore.messages.user import OrderUpdateKind, TradeStatus, UserChannelChange
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.shell.service import ServiceContext
-from pmcore.sim.bus import MemoryBus, MemoryStore
-from pmcore.sim.ports import Account, MakerFill, OrderRecord, OrderSide, TradeRecord
-from pmcore.sim.rows import open_order_row, order_frame, trade_frame, trade_row
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.process import ServiceContext
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.venue.ports import Account, MakerFill, VenueOrder, OrderSide, TradeRecord
+from pmsim.venue.payloads import open_order_row, order_frame, trade_frame, trade_row
 from pmcore.venue.l2_auth import l2_signature
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
@@ -156,8 +156,8 @@ class UserwsWorld:
     ) -> Any:
         return trade_row(self.trade(trade_id, status, age_ms=age_ms), KEY)
 
-    def order(self, matched_u6: int = 0) -> OrderRecord:
-        return OrderRecord(
+    def order(self, matched_u6: int = 0) -> VenueOrder:
+        return VenueOrder(
             order_hash="0xours",
             account=ME,
             condition_id=WINDOW.condition_id,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pmcore.shell.janitor import trim_streams
+from pmcore.shell.bus.janitor import trim_streams
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from support.bus_worlds import BusWorld

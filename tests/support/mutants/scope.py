@@ -38,7 +38,7 @@ GROUPS = (
             "tests/property/test_ofi_laws.py",
             "tests/property/test_quoting_laws.py",
             "tests/replay/test_stories.py",
-            "tests/unit/tools/test_docs.py",
+            "tests/unit/pmtools/test_docs.py",
         ),
     ),
     Group(
@@ -52,7 +52,7 @@ GROUPS = (
     ),
     Group(
         (f"{CORE}/shell/halts.py",),
-        ("tests/unit/shell/test_halts.py", "tests/unit/shell/test_control.py"),
+        ("tests/unit/shell/service/test_kill_switch.py", "tests/unit/shell/service/test_control.py"),
     ),
 )
 

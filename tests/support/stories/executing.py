@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
     CancelAnswered,
@@ -15,7 +15,7 @@ from pmcore.engine.execution_io import (
     DeleteOrders,
     ExecutionEvent,
     ExecutionOutput,
-    Finding,
+    LookUpResult,
     ListOpenOrders,
     LookUpOrder,
     OpenOrdersAnswered,
@@ -78,7 +78,7 @@ class Venue:
             case DeleteOrders(order_hashes=hashes):
                 self._later(at_ns, self._delete(hashes), 200)
             case LookUpOrder(order_hash=order_hash):
-                finding = Finding.LIVE if order_hash in self._open else self._dice.pick(Finding)
+                finding = LookUpResult.LIVE if order_hash in self._open else self._dice.pick(LookUpResult)
                 filled_u6 = self._dice.maybe(50, self._dice.upto(5) * 1_000_000)
                 self._later(at_ns, OrderLookedUp(order_hash, finding, filled_u6), 200)
             case ListOpenOrders(slug=slug):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pmcore.engine.feed import FeedSession
-from pmcore.machines.heartbeat import Heartbeat
+from pmcore.machines.feed import FeedSession
+from pmcore.machines.dead_man_switch import DeadManSwitch
 from pmcore.machines.inventory import Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
@@ -134,7 +134,7 @@ def budgets() -> Iterator[str]:
 
 def heartbeats() -> Iterator[str]:
     """The dead man's switch: answered, refused, failed, unhealthy."""
-    dice, beat, at_ns = Dice(5), Heartbeat(), 0
+    dice, beat, at_ns = Dice(5), DeadManSwitch(), 0
     for number in range(1_500):
         at_ns += dice.upto(2_500) * NS_PER_MS
         due = beat.due(at_ns, healthy=dice.chance(90))

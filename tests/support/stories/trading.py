@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pmcore.engine.strategy import WindowEngine
+from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import (

@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import (
     Command,
     ExecutionEvent,
     ExecutionOutput,
@@ -20,15 +20,15 @@ from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import InvariantError
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack
 from pmexecutor.driver import Driver
-from pmexecutor.meters import Meters
+from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
-from pmexecutor.ports import PostAnswer, Ticket
+from pmexecutor.ports import PostAnswer, PreparedOrder
 from pmexecutor.publisher import Publisher
 from support.builders import T0_NS, window
 from support.executions import submit
@@ -56,7 +56,7 @@ def driver_of(
         Publisher(bus, log),
         clock=clock,
         log=log,
-        meters=Meters(ServiceMetrics("executor", version="1", mode="dry")),
+        meters=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
         post_concurrency=1,
     )
 
@@ -108,7 +108,7 @@ class SlowVenue(PaperClob):
         self.sent: list[str] = []
         self.answers = asyncio.Event()
 
-    async def post(self, ticket: Ticket) -> PostAnswer:
+    async def post(self, ticket: PreparedOrder) -> PostAnswer:
         self.sent.append(ticket.command.client_order_id)
         await self.answers.wait()
         return Posted(ticket.command.client_order_id)
@@ -128,7 +128,7 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
         driver.feed(PlacingGate(open=True))
         publishing = tasks.create_task(vars(driver)["_publisher"].run())
         for token in ("first", "second"):
-            driver.owe(token, Ack(keys.cmd(window().series), "group", f"{token}-0"))
+            driver.track_ack(token, Ack(keys.cmd(window().series), "group", f"{token}-0"))
         driver.feed(Command("first", submit("a", expires_s=1.0)))
         driver.feed(Command("second", submit("b", expires_s=1.0)))
         await vars(driver)["_publisher"].drain()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 
-from pmcore.engine.execution import ExecutionEngine
+from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.shell.clock import Clock
-from pmcore.shell.health import Health
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.health import Health
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
-from pmexecutor.beats import HeartbeatKeeper
+from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.driver import Driver
-from pmexecutor.meters import Meters
+from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
 from support.builders import T0_NS
@@ -33,11 +33,11 @@ async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
         Publisher(bus, log),
         clock=clock,
         log=log,
-        meters=Meters(ServiceMetrics("executor", version="1", mode="dry")),
+        meters=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
         post_concurrency=1,
     )
     halted: list[str] = []
-    keeper = HeartbeatKeeper(
+    keeper = HeartbeatSender(
         venue,
         driver,
         bus,

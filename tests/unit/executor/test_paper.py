@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.shell.clock import Clock
 from pmexecutor.paper import PaperClob
-from pmexecutor.ports import BeatAnswer
+from pmexecutor.ports import HeartbeatAnswer
 from support.builders import T0_NS, window
 from support.executions import submit
 
@@ -23,5 +23,5 @@ def test_a_window_that_is_dropped_takes_its_orders_with_it() -> None:
 async def test_a_paper_venue_takes_every_beat() -> None:
     venue = PaperClob(0, Clock.starting_at(T0_NS, 1.0), lambda _: None)
     assert not venue.has_heartbeat
-    assert await venue.beat("x") == BeatAnswer(accepted=True, heartbeat_id="x")
+    assert await venue.beat("x") == HeartbeatAnswer(accepted=True, heartbeat_id="x")
     assert await venue.all_open_orders() == ()

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.logs import configure_logs
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.logs import configure_logs
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from pmexecutor import publisher as publisher_module

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmcore.engine.execution_io import Abandoned, Adopted, Command
+from pmcore.engine.execution.io import Abandoned, Adopted, Command
 from pmcore.messages.execution import (
     CancelFailed,
     FailureStage,

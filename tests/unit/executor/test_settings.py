@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pmcore.shell.settings import Mode, load_settings
+from pmcore.shell.settings.common import Mode, load_settings
 from pmexecutor.settings import THROWAWAY_ADDRESS, THROWAWAY_KEY, ExecutorSettings
 from pmexecutor.signer import address_of_key
 

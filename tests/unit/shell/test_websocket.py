@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 
 from pmcore.shell import websocket
 from pmcore.shell.clock import real_now_ns
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.service.tasks import Backoff
 from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
 from support.venue_peer import VenuePeer
 

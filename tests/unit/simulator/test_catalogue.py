@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmsimulator.catalogue import Catalogue, Wanted
 
 START_NS = 1_790_000_110 * NS_PER_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.sim.faults import TransportFaults, VenueMode
+from pmsim.faults.plan import TransportFaults, TradingMode
 from pmsimulator.answers import VenueError
 from pmsimulator.faults import Dice, DoorKeeper, read_faults
 
@@ -16,7 +16,7 @@ def test_one_object_is_sorted_by_who_carries_it_out() -> None:
     wanted = read_faults(
         '{"mode":"post_only","transport":{"slow_ppm":1},"refusals":[{"text":"no"}],"banned":["0xA"]}'
     )
-    assert wanted.plan.mode is VenueMode.POST_ONLY
+    assert wanted.plan.mode is TradingMode.POST_ONLY
     assert wanted.plan.transport.slow_ppm == 1
     assert wanted.door.refusals[0].text == "no"
     assert wanted.row()["banned"] == ["0xA"]

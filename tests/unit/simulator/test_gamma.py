@@ -8,7 +8,7 @@ import msgspec
 
 from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.gamma import gamma_event, gamma_market
 from pmsimulator.gamma_series import id_of_series, is_series
 from pmsimulator.market_facts import MarketFacts
@@ -24,7 +24,7 @@ WINDOW = Window(
     tick_e4=100,
     min_size_u6=5_000_000,
 )
-OPEN = Listing(window=WINDOW, accepting_orders=True, closed=False, up_price_e4=5_050)
+OPEN = ListedWindow(window=WINDOW, accepting_orders=True, closed=False, up_price_e4=5_050)
 FACTS = MarketFacts(
     bid_e4=5_000,
     ask_e4=5_100,

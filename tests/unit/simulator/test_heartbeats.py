@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pmcore.model.units import NS_PER_S
-from pmsimulator.heartbeats import LAPSE_NS, BeatAnswer, Heartbeats
+from pmsimulator.heartbeats import LAPSE_NS, HeartbeatReply, Heartbeats
 
 T0 = 1_790_000_000 * NS_PER_S
 
@@ -16,7 +16,7 @@ def test_each_beat_names_the_next_and_a_wrong_one_the_expected() -> None:
     assert second.accepted
     assert first.heartbeat_id != second.heartbeat_id
     refused = beats.beat("key", "wrong", T0 + 2)
-    assert refused == BeatAnswer(accepted=False, heartbeat_id=second.heartbeat_id)
+    assert refused == HeartbeatReply(accepted=False, heartbeat_id=second.heartbeat_id)
     assert not beats.beat("key", "", T0 + 2).accepted
     assert beats.beat("key", refused.heartbeat_id, T0 + 3).accepted
 
@@ -44,4 +44,4 @@ def test_a_lapsed_key_arms_again_with_its_last_id_or_from_nothing() -> None:
 
 
 def test_an_unknown_id_of_an_unknown_key_is_told_to_start_from_nothing() -> None:
-    assert Heartbeats().beat("a", "stale", T0) == BeatAnswer(accepted=False, heartbeat_id="")
+    assert Heartbeats().beat("a", "stale", T0) == HeartbeatReply(accepted=False, heartbeat_id="")

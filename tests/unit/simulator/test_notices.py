@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import Account, Listing, OrderRecord, OrderSide, UserFrame
+from pmsim.venue.ports import Account, ListedWindow, VenueOrder, OrderSide, UserFrame
 from pmsimulator.notices import KEPT, Notices
 
 WINDOW = Window(
@@ -18,8 +18,8 @@ WINDOW = Window(
     tick_e4=100,
     min_size_u6=5_000_000,
 )
-LISTING = Listing(window=WINDOW, accepting_orders=False, closed=True, winner=Outcome.DOWN)
-RECORD = OrderRecord(
+LISTING = ListedWindow(window=WINDOW, accepting_orders=False, closed=True, winner=Outcome.DOWN)
+RECORD = VenueOrder(
     order_hash="0x01",
     account=Account(owner="key", maker_address="0x02"),
     condition_id=WINDOW.condition_id,

@@ -15,7 +15,7 @@ import pytest
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import Listing, OrderSide
+from pmsim.venue.ports import ListedWindow, OrderSide
 from pmsimulator.clob_market import clob_market
 from pmsimulator.data_rows import old_trade_row, trade_row
 from pmsimulator.gamma import gamma_event, gamma_market
@@ -37,7 +37,7 @@ WINDOW = Window(
     tick_e4=100,
     min_size_u6=5_000_000,
 )
-OPEN = Listing(window=WINDOW, accepting_orders=True, closed=False, up_price_e4=5_050)
+OPEN = ListedWindow(window=WINDOW, accepting_orders=True, closed=False, up_price_e4=5_050)
 CLOSED = msgspec.structs.replace(OPEN, closed=True, accepting_orders=False, winner=Outcome.UP)
 FACTS = MarketFacts(bid_e4=5_000, ask_e4=5_100, last_e4=5_100, tick_e4=100, volume_u6=1_500_000)
 NUMBERS = (int, float)

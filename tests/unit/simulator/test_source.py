@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmsimulator.settings import SimulatorSettings, SourceKind, WorldName
 from pmsimulator.source import make_venue
 from support.small_recording import market_object, recorded_window, write_recording

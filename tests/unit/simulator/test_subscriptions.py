@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pmcore.sim.ports import MarketFrame, UserFrame
+from pmsim.venue.ports import MarketFrame, UserFrame
 from pmsimulator.subscriptions import (
     MarketSubscriber,
     Outbox,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pmcore.sim.ports import MarketFrame, OrderSide
+from pmsim.venue.ports import MarketFrame, OrderSide
 from pmsimulator.tape import KEPT_MARKETS, KEPT_PRINTS, Tape
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pmcore.shell.health import Health, Placing
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.health import Health, Placing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmstrategy.peers import Peers
 

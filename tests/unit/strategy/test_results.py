@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmstrategy.results import SHOWN_RESULTS, DailyResults, WindowResult
 from support.builders import T0_NS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pmcore.engine.journal import JournalHeader
+from pmcore.engine.strategy.journal import JournalHeader
 from pmcore.messages.execution import WindowFlat
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.orders import CancelWindow, SubmitOrder
@@ -19,16 +19,16 @@ from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.errors import TransportError
 from pmcore.model.market import Outcome
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.strategy import StrategySettings
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
 from pmcore.wire.ports import Incoming, Outgoing
 from pmstrategy.runner import WindowRunner
-from pmstrategy.telemetry import StrategyTelemetry
+from pmstrategy.metrics import StrategyMetrics
 from support.builders import at, book, params, window
 from support.venue_peer import eventually
 
@@ -56,7 +56,7 @@ class World:
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.runner = WindowRunner(context, header, StrategyTelemetry(metrics), self._poison)
+        self.runner = WindowRunner(context, header, StrategyMetrics(metrics), self._poison)
 
     async def _poison(self, item: Incoming) -> bool:
         raise AssertionError(item)

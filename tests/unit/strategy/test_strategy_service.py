@@ -18,11 +18,11 @@ from pmcore.messages.user import (
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import configure_logs
-from pmcore.shell.metrics import ServiceMetrics
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.sim.bus import MemoryBus, MemoryStore
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.strategy import StrategySettings
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmstrategy.results import DailyResults, WindowResult

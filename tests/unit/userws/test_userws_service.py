@@ -18,7 +18,7 @@ from pmcore.messages.user import (
     UserChannelState,
 )
 from pmcore.model.errors import Cause, TransportError
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmuserws.settings import UserwsSettings
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
 from support.venue_peer import VenuePeer, eventually

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
-    Finding,
+    LookUpResult,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
@@ -47,7 +47,7 @@ from pmcore.venue.rest_models import (
     parse_trades_page,
 )
 from pmexecutor.clob_http import HTTP_OK, ClobAnswer, ClobHttp
-from pmexecutor.ports import BeatAnswer, CancelAnswer, ListAnswer, PostAnswer, Ticket
+from pmexecutor.ports import HeartbeatAnswer, CancelAnswer, ListAnswer, PostAnswer, PreparedOrder
 from pmexecutor.signer import MAX_SALT, OrderSigner
 
 MAX_PAGES = 50
@@ -92,7 +92,7 @@ class ClobVenue:
         """The venue cancels orders without heartbeats."""
         return True
 
-    def sign(self, command: SubmitOrder, window: Window) -> Ticket:
+    def sign(self, command: SubmitOrder, window: Window) -> PreparedOrder:
         """Build and sign with a fresh salt."""
         signed = self._signer.buy(
             token_id=int(window.token_id(command.outcome)),
@@ -102,9 +102,9 @@ class ClobVenue:
             salt=secrets.randbelow(MAX_SALT),
             timestamp_ms=self._http.now_ns() // NS_PER_MS,
         )
-        return Ticket(command, signed.order_hash, signed.body(self._credentials.api_key))
+        return PreparedOrder(command, signed.order_hash, signed.body(self._credentials.api_key))
 
-    async def post(self, ticket: Ticket) -> PostAnswer:
+    async def post(self, ticket: PreparedOrder) -> PostAnswer:
         """POST /order, once."""
         client_order_id = ticket.command.client_order_id
         try:
@@ -173,26 +173,26 @@ class ClobVenue:
                 return _found(parse_order(answer.body))
             elsewhere = _refusal(answer).reason is Reason.EDGE_PAGE  # not the venue's 404
             if not answer.ok and (answer.status != _NOT_FOUND or elsewhere):
-                return OrderLookedUp(order_hash, Finding.UNANSWERED)
+                return OrderLookedUp(order_hash, LookUpResult.UNANSWERED)
             for order in await self._orders({"market": window.condition_id}):
                 if order.order_hash == order_hash:
                     return _found(order)
             filled_u6 = await self._filled_u6(window, order_hash)
         except (TransportError, MalformedInputError):
-            return OrderLookedUp(order_hash, Finding.UNANSWERED)
+            return OrderLookedUp(order_hash, LookUpResult.UNANSWERED)
         # trades prove what was filled, but a part of it does not prove that the rest is gone
-        return OrderLookedUp(order_hash, Finding.ABSENT, filled_u6)
+        return OrderLookedUp(order_hash, LookUpResult.ABSENT, filled_u6)
 
-    async def beat(self, heartbeat_id: str) -> BeatAnswer:
+    async def beat(self, heartbeat_id: str) -> HeartbeatAnswer:
         """POST /v1/heartbeats; a 400 names the id that was expected (docs/venue.md 8)."""
         body = msgspec.json.encode({"heartbeat_id": heartbeat_id})
         answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
         with suppress(MalformedInputError):
             if answer.ok:
-                return BeatAnswer(accepted=True, heartbeat_id=heartbeat_id_of(answer.body))
+                return HeartbeatAnswer(accepted=True, heartbeat_id=heartbeat_id_of(answer.body))
             if answer.status == _BAD_REQUEST:
                 expected_id = expected_heartbeat_id(answer.body)
-                return BeatAnswer(accepted=False, heartbeat_id=expected_id)
+                return HeartbeatAnswer(accepted=False, heartbeat_id=expected_id)
         text = f"POST /v1/heartbeats: {answer.status} {error_text(answer.body)}"
         cause = (
             cause_of_status(answer.status)
@@ -260,7 +260,7 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _judge_accepted(ticket: Ticket, answer: ClobAnswer) -> PostAnswer:
+def _judge_accepted(ticket: PreparedOrder, answer: ClobAnswer) -> PostAnswer:
     """A 200 may still be a refusal (docs/venue.md 1.5); another 2xx may rest, whatever it says."""
     client_order_id = ticket.command.client_order_id
     try:
@@ -305,15 +305,15 @@ def _refusal(answer: ClobAnswer) -> VenueRefusal:
 def _found(order: OpenOrder) -> OrderLookedUp:
     status = order.status
     if status.startswith("cancel"):
-        finding = Finding.CANCELED
+        finding = LookUpResult.CANCELED
     elif status in {"live", "delayed"}:
-        finding = Finding.LIVE
+        finding = LookUpResult.LIVE
     elif status == "matched":
-        finding = Finding.MATCHED
+        finding = LookUpResult.MATCHED
     elif status.startswith(("invalid", "unmatched")):
-        finding = Finding.INVALID
+        finding = LookUpResult.INVALID
     else:
-        finding = Finding.ABSENT
+        finding = LookUpResult.ABSENT
     return OrderLookedUp(order.order_hash, finding, order.matched_u6)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from pmcore.engine.execution_io import RateHeaders
+from pmcore.engine.execution.io import RateHeaders
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.causes import cause_of

@@ -6,7 +6,7 @@ import msgspec
 
 from pmcore.model.errors import MalformedInputError, TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.rest_models import error_text
 from pmexecutor.clob_http import ClobAnswer, ClobHttp

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import (
     DeleteAll,
     DeleteOrders,
     ExecutionEvent,
@@ -33,11 +33,11 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Reason, TransportError
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock
-from pmcore.shell.logs import Log
+from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
-from pmexecutor.meters import Meters
-from pmexecutor.ports import Ticket, Venue
+from pmexecutor.metrics import ExecutorMetrics
+from pmexecutor.ports import PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
 
 _REQUESTS = (SignOrder, PostOrder, DeleteOrders, DeleteAll, LookUpOrder, ListOpenOrders)
@@ -57,7 +57,7 @@ class Driver:
         *,
         clock: Clock,
         log: Log,
-        meters: Meters,
+        meters: ExecutorMetrics,
         post_concurrency: int,
     ) -> None:
         self.engine = engine
@@ -68,7 +68,7 @@ class Driver:
         self._log = log
         self._meters = meters
         self._posts = asyncio.Semaphore(post_concurrency)
-        self._tickets: dict[str, Ticket] = {}
+        self._tickets: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
         self._events: deque[ExecutionEvent] = deque()
         self._tasks: asyncio.TaskGroup | None = None
@@ -88,11 +88,11 @@ class Driver:
         """Whether requests go to the venue."""
         return self._tasks is not None
 
-    def owe(self, token: str, ack: Ack) -> None:
+    def track_ack(self, token: str, ack: Ack) -> None:
         """The entry to acknowledge when the engine finishes a command."""
         self._acks[token] = ack
 
-    def forgive(self, token: str) -> Ack | None:
+    def drop_ack(self, token: str) -> Ack | None:
         """The entry of a command that had its answer in an earlier run."""
         return self._acks.pop(token, None)
 

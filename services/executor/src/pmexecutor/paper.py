@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.io import (
     CancelAnswered,
-    Finding,
+    LookUpResult,
     OpenOrdersAnswered,
     OrderLookedUp,
     Posted,
@@ -30,9 +30,9 @@ from pmcore.messages.user import (
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock
-from pmcore.sim.paper import PaperMessage, PaperParams, PaperVenue
-from pmcore.sim.paper_reports import digest
-from pmexecutor.ports import BeatAnswer, CancelAnswer, PostAnswer, Ticket
+from pmsim.queue.paper import PaperMessage, PaperParams, PaperVenue
+from pmsim.queue.paper_reports import digest
+from pmexecutor.ports import HeartbeatAnswer, CancelAnswer, PostAnswer, PreparedOrder
 
 MAX_IDLE_MS = 100.0
 _CANCELLED = ""
@@ -88,14 +88,14 @@ class PaperClob:
             except TimeoutError:
                 continue
 
-    def sign(self, command: SubmitOrder, window: Window) -> Ticket:
+    def sign(self, command: SubmitOrder, window: Window) -> PreparedOrder:
         """The paper exchange's id of an order is a function of our own."""
         order_hash = digest("order", window.slug, command.client_order_id)
         self._hashes[command.slug, command.client_order_id] = order_hash
         self._orders[order_hash] = _PaperEntry(command)
-        return Ticket(command, order_hash, b"")
+        return PreparedOrder(command, order_hash, b"")
 
-    async def post(self, ticket: Ticket) -> PostAnswer:
+    async def post(self, ticket: PreparedOrder) -> PostAnswer:
         """Answered after the entry latency."""
         entry = self._orders[ticket.order_hash]
         answer: asyncio.Future[PostAnswer] = asyncio.get_running_loop().create_future()
@@ -156,17 +156,17 @@ class PaperClob:
         del window
         entry = self._orders.get(order_hash)
         if entry is None:
-            return OrderLookedUp(order_hash, Finding.CANCELED)
+            return OrderLookedUp(order_hash, LookUpResult.CANCELED)
         if entry.resting:
-            return OrderLookedUp(order_hash, Finding.LIVE, entry.matched_u6)
+            return OrderLookedUp(order_hash, LookUpResult.LIVE, entry.matched_u6)
         filled = entry.matched_u6 == entry.command.size_u6
         return OrderLookedUp(
-            order_hash, Finding.MATCHED if filled else Finding.CANCELED, entry.matched_u6
+            order_hash, LookUpResult.MATCHED if filled else LookUpResult.CANCELED, entry.matched_u6
         )
 
-    async def beat(self, heartbeat_id: str) -> BeatAnswer:
+    async def beat(self, heartbeat_id: str) -> HeartbeatAnswer:
         """Nothing to keep alive."""
-        return BeatAnswer(accepted=True, heartbeat_id=heartbeat_id)
+        return HeartbeatAnswer(accepted=True, heartbeat_id=heartbeat_id)
 
     async def close(self) -> None:
         """Nothing to close."""

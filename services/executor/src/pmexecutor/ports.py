@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from pmcore.engine.execution_io import (
+from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
     OpenOrdersAnswered,
@@ -24,7 +24,7 @@ ListAnswer = OpenOrdersAnswered | OpenOrdersFailed
 
 
 @dataclass(frozen=True)
-class Ticket:
+class PreparedOrder:
     """A signed order: its id, known before it is sent, and the bytes that are sent once."""
 
     command: SubmitOrder
@@ -33,7 +33,7 @@ class Ticket:
 
 
 @dataclass(frozen=True)
-class BeatAnswer:
+class HeartbeatAnswer:
     """The next heartbeat id; not accepted means that it was expected now."""
 
     accepted: bool
@@ -48,11 +48,11 @@ class Venue(Protocol):
         """Whether the venue cancels orders when no heartbeat comes."""
         ...
 
-    def sign(self, command: SubmitOrder, window: Window) -> Ticket:
+    def sign(self, command: SubmitOrder, window: Window) -> PreparedOrder:
         """Build and sign; fast enough for the event loop."""
         ...
 
-    async def post(self, ticket: Ticket) -> PostAnswer:
+    async def post(self, ticket: PreparedOrder) -> PostAnswer:
         """Send once. Never repeats."""
         ...
 
@@ -76,7 +76,7 @@ class Venue(Protocol):
         """What became of an order: by id, in the list of open ones, in the trades."""
         ...
 
-    async def beat(self, heartbeat_id: str) -> BeatAnswer:
+    async def beat(self, heartbeat_id: str) -> HeartbeatAnswer:
         """One heartbeat; raise `TransportError` unless answered."""
         ...
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.logs import Log
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.service.logs import Log
+from pmcore.shell.service.tasks import Backoff
 from pmcore.wire.ports import Ack, Bus, Outgoing
 
 MAX_QUEUED = 20_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pmcore.engine.execution_io import Abandoned, Adopted, Command, ExecutionEvent
+from pmcore.engine.execution.io import Abandoned, Adopted, Command, ExecutionEvent
 from pmcore.messages.execution import (
     CancelFailed,
     ExecutionMessage,

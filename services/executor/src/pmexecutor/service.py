@@ -10,32 +10,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from pmcore.engine.execution import ExecutionEngine
-from pmcore.engine.execution_io import Stop
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import Stop
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
 from pmcore.model.errors import TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.account_settings import write_credentials
+from pmcore.shell.settings.account import write_credentials
 from pmcore.shell.clock import real_now_ns
-from pmcore.shell.errors import StartupError
-from pmcore.shell.health import Health, Placing
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.settings import Mode
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.health import Health, Placing
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.common import Mode
+from pmcore.shell.service.tasks import Backoff
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmexecutor.beats import HeartbeatKeeper
+from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
 from pmexecutor.driver import Driver
-from pmexecutor.meters import Meters
+from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import Venue
 from pmexecutor.publisher import Publisher
-from pmexecutor.rooms import House, SeriesRooms
+from pmexecutor.windows import WindowsContext, SeriesWindows
 from pmexecutor.settings import ExecutorSettings
 from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve
 
@@ -60,7 +60,7 @@ class ExecutorService:
         self._settings = settings
         self._log = context.log
         self._clock = context.clock
-        self._meters = Meters(context.metrics)
+        self._meters = ExecutorMetrics(context.metrics)
         self._publisher = Publisher(context.bus, context.log)
         self._engine = ExecutionEngine(
             tier=settings.rate_tier, cancel_reserve=settings.cancel_reserve
@@ -69,7 +69,7 @@ class ExecutorService:
         self._starting = "starting"
         self._venue: Venue | None = None
         self._driver: Driver | None = None
-        self._beats: HeartbeatKeeper | None = None
+        self._beats: HeartbeatSender | None = None
         context.health.say_placing(Placing(open=False, reason="the executor is starting"))
 
     async def run(self) -> None:
@@ -102,7 +102,7 @@ class ExecutorService:
         self, tasks: asyncio.TaskGroup, driver: Driver, venue: Venue, paper: PaperClob | None
     ) -> None:
         if venue.has_heartbeat:
-            self._beats = HeartbeatKeeper(
+            self._beats = HeartbeatSender(
                 venue,
                 driver,
                 self._context.bus,
@@ -119,7 +119,7 @@ class ExecutorService:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
         tasks.create_task(self._tick(driver))
-        house = House(
+        house = WindowsContext(
             bus=self._context.bus,
             driver=driver,
             consumer=self._settings.consumer,
@@ -130,7 +130,7 @@ class ExecutorService:
             paper=paper,
         )
         for spec in self._settings.series:
-            tasks.create_task(SeriesRooms(spec.series, house).run())
+            tasks.create_task(SeriesWindows(spec.series, house).run())
 
     async def stop(self) -> None:
         """Place nothing more, cancel all, ask what is left, close."""

@@ -16,7 +16,7 @@ from Crypto.Hash import keccak as _keccak
 
 from pmcore.model.check import invariant
 from pmcore.model.units import QTY_GRID_U6
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmcore.venue.contracts import (
     DOMAIN_TYPE,
     EXCHANGE_NAME,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pmcore.machines.book import BookCounters
-from pmcore.shell.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ServiceMetrics
 
 
 class FeedMetrics:
@@ -35,7 +35,7 @@ class FeedMetrics:
         )
 
 
-class Counted:
+class FeedCounters:
     """Turns totals that only rise into increments of counters; kept per window."""
 
     def __init__(self, metrics: FeedMetrics, series: str) -> None:

@@ -10,7 +10,7 @@ from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
 from pmcore.shell.files import write_file_atomically
 from pmcore.shell.journal import JournalWriter
-from pmcore.shell.logs import Log
+from pmcore.shell.service.logs import Log
 from pmfeed.metrics import FeedMetrics
 
 

@@ -9,11 +9,11 @@ from pmcore.messages.market_data import FeedState
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import TransportError
 from pmcore.model.market import SeriesSpec, Window, window_times_ns
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmcore.shell.http import JsonReader
-from pmcore.shell.janitor import trim_streams
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.bus.janitor import trim_streams
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.tasks import Backoff
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
@@ -26,7 +26,7 @@ TRIM_EVERY_S = 60.0
 
 
 class FeedService:
-    """See `pmcore.shell.service.Service`. With fixed slugs only, `run` returns after the last."""
+    """See `pmcore.shell.service.process.Service`. With fixed slugs only, `run` returns after the last."""
 
     name = "feed"
 

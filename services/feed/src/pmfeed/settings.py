@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pmcore.shell.settings import CommonSettings
+from pmcore.shell.settings.common import CommonSettings
 
 
 class FeedSettings(CommonSettings):

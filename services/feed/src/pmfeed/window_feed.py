@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from pmcore.engine.feed import AskBooks, DropSocket, FeedAction, FeedSession, SetStatus
+from pmcore.machines.feed import AskBooks, DropSocket, FeedAction, FeedSession, SetStatus
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.market_data import (
     BookCheckpoint,
@@ -22,12 +22,12 @@ from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.causes import cause_of_status
 from pmcore.shell.http import JsonReader
-from pmcore.shell.service import ServiceContext
+from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmfeed.metrics import Counted, FeedMetrics
+from pmfeed.metrics import FeedCounters, FeedMetrics
 from pmfeed.recorder import Recorder
 from pmfeed.settings import FeedSettings
 
@@ -68,7 +68,7 @@ class WindowFeed:
         self._rest = rest
         self._announce = announce
         self._metrics = metrics
-        self._counted = Counted(metrics, window.series)
+        self._counted = FeedCounters(metrics, window.series)
         self._stream = keys.md(window.series)
         self._end_ns = window.close_ns + int(settings.linger_s * NS_PER_S)
         self._socket = WebSocketClient(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pmcore.shell.service import serve
-from pmcore.shell.settings import load_settings
+from pmcore.shell.service.process import serve
+from pmcore.shell.settings.common import load_settings
 from pmsimulator.alone import run_alone
 from pmsimulator.service import SimulatorService
 from pmsimulator.settings import SimulatorSettings

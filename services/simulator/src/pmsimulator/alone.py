@@ -8,7 +8,7 @@ import sys
 
 from pmcore.model.errors import InvariantError
 from pmcore.shell.clock import Clock
-from pmcore.shell.errors import StartupError
+from pmcore.shell.service.errors import StartupError
 from pmsimulator.settings import SimulatorSettings
 from pmsimulator.venue import OpenVenue
 

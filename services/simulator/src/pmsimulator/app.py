@@ -21,14 +21,14 @@ from pmsimulator.channels import channel_routes
 from pmsimulator.clob_markets import clob_market_routes
 from pmsimulator.credentials import KeyRing
 from pmsimulator.data_routes import data_routes
-from pmsimulator.door import Door
+from pmsimulator.auth import Door
 from pmsimulator.faults import DoorFaults, DoorKeeper
 from pmsimulator.gamma_routes import gamma_routes
 from pmsimulator.gamma_search import gamma_search_routes
 from pmsimulator.market_routes import market_routes
 from pmsimulator.rate_limits import RateLimits, Tier
 from pmsimulator.reward_routes import reward_routes
-from pmsimulator.road import Road
+from pmsimulator.fault_middleware import Road
 from pmsimulator.shared_paths import shared_paths
 from pmsimulator.sim_routes import sim_routes
 from pmsimulator.trading import Trading

@@ -12,7 +12,7 @@ import msgspec
 
 from pmcore.model.market import SeriesSpec
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import Listing, SimulatedVenue
+from pmsim.venue.ports import ListedWindow, SimulatedVenue
 from pmsimulator.gamma_series import is_series
 
 Place = tuple[int, str]
@@ -42,14 +42,14 @@ class Catalogue:
         self._ahead_ns = ahead_s * NS_PER_S
         self._slug_of: dict[str, str] = {}
 
-    def find(self, market_or_token: str) -> Listing | None:
+    def find(self, market_or_token: str) -> ListedWindow | None:
         """The window of a condition id or a token id, if it exists by now."""
         if market_or_token not in self._slug_of:
             self._index()
         slug = self._slug_of.get(market_or_token)
         return self._venue.listing(slug) if slug is not None else None
 
-    def current(self, at_ns: int) -> Sequence[Listing]:
+    def current(self, at_ns: int) -> Sequence[ListedWindow]:
         """All windows that exist; the running and the next one of each series always do."""
         for spec in self._series:
             self._venue.listing(spec.slug_at(at_ns))
@@ -58,10 +58,10 @@ class Catalogue:
         return self._venue.listings()
 
     def page(
-        self, wanted: Wanted, at_ns: int, accept: Callable[[Listing], bool] | None = None
-    ) -> tuple[list[Listing], bool]:
+        self, wanted: Wanted, at_ns: int, accept: Callable[[ListedWindow], bool] | None = None
+    ) -> tuple[list[ListedWindow], bool]:
         """A page in order of opening, and whether more follows; `accept` filters further."""
-        shown: list[Listing] = []
+        shown: list[ListedWindow] = []
         left_out = 0
         for _, slug in self._places(wanted, at_ns):
             listing = self._venue.listing(slug)

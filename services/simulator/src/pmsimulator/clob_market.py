@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.gamma import LISTED_BEFORE_NS, question_id, stamp
 from pmsimulator.gamma_series import TAGS
 from pmsimulator.titles import description, title
@@ -15,7 +15,7 @@ REWARDS: Row = {"rates": [], "min_size": 50, "max_spread": 4.5}
 """Nothing is paid here, so no asset has a rate."""
 
 
-def clob_market(listing: Listing) -> Row:
+def clob_market(listing: ListedWindow) -> Row:
     """`/markets/{condition_id}`. `minimum_tick_size` is the listing's, stale after a change, as at
     the venue (docs/venue.md 1.3).
     """
@@ -53,7 +53,7 @@ def clob_market(listing: Listing) -> Row:
     }
 
 
-def simplified_market(listing: Listing) -> Row:
+def simplified_market(listing: ListedWindow) -> Row:
     """An element of `/simplified-markets`."""
     return {
         "condition_id": listing.window.condition_id,
@@ -66,7 +66,7 @@ def simplified_market(listing: Listing) -> Row:
     }
 
 
-def token_rows(listing: Listing) -> list[Row]:
+def token_rows(listing: ListedWindow) -> list[Row]:
     """Both tokens with their price and whether they won."""
     prices_e4 = {
         Outcome.UP: listing.up_price_e4,

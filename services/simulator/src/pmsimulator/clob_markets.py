@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import FIRST_CURSOR, NO_MARKET, answer, not_found, page
 from pmsimulator.clob_market import Row, clob_market, outcome_index, simplified_market
 from pmsimulator.portfolio import NOBODY
@@ -20,7 +20,7 @@ SHOWN_TRADES = 50
 
 
 def market_page(
-    world: World, write: Callable[[Listing], Row], cursor: str, *, sampling: bool = False
+    world: World, write: Callable[[ListedWindow], Row], cursor: str, *, sampling: bool = False
 ) -> Row:
     """A page of all markets that the CLOB knows; `sampling`: of those that may earn rewards."""
     world.drain()
@@ -61,7 +61,7 @@ def clob_market_routes(world: World) -> APIRouter:
     return router
 
 
-def _event(listing: Listing, one: Print) -> Row:
+def _event(listing: ListedWindow, one: Print) -> Row:
     """A public trade; whose it was is not public here, so the user is nobody."""
     window = listing.window
     index = outcome_index(window, one.token_id)

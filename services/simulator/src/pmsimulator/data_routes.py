@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import VenueError, answer
 from pmsimulator.clob_market import Row
 from pmsimulator.data_rows import (
@@ -188,7 +188,7 @@ def _history(world: World, query: QueryParams) -> list[Row]:
     ]
 
 
-def _rows(world: World, deals: Sequence[Deal], write: Callable[[Deal, Listing], Row]) -> list[Row]:
+def _rows(world: World, deals: Sequence[Deal], write: Callable[[Deal, ListedWindow], Row]) -> list[Row]:
     found = ((deal, world.listing_of(deal.condition_id)) for deal in deals)
     return [write(deal, listing) for deal, listing in found if listing is not None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.model.market import Window
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.clob_market import Row, outcome_index
 from pmsimulator.gamma import event_id, stamp
 from pmsimulator.portfolio import Deal, Holding
@@ -43,7 +43,7 @@ _NEW_ONLY = (
 """Fields of a position that the retired path did not have."""
 
 
-def trade_row(deal: Deal, listing: Listing) -> Row:
+def trade_row(deal: Deal, listing: ListedWindow) -> Row:
     """A row of `/v2/trades`; sizes in shares, prices in dollars."""
     return {
         "proxy_wallet": deal.wallet,
@@ -59,7 +59,7 @@ def trade_row(deal: Deal, listing: Listing) -> Row:
     }
 
 
-def activity_row(deal: Deal, listing: Listing) -> Row:
+def activity_row(deal: Deal, listing: ListedWindow) -> Row:
     """A row of `/v2/activity`: trades only, since splits and merges leave no trade."""
     return {
         **trade_row(deal, listing),

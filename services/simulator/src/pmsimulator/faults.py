@@ -1,4 +1,4 @@
-"""Faults of the connection and of order entry; those inside the venue are `pmcore.sim.faults`.
+"""Faults of the connection and of order entry; those inside the venue are `pmsim.faults.plan`.
 
 One object at `/sim/faults` carries both: the fields of `FaultPlan` and those of `DoorFaults`.
 Chance is a digest of the seed and a count, so the same requests meet the same faults.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.sim.faults import FaultPlan, TransportFaults, strikes
+from pmsim.faults.plan import FaultPlan, TransportFaults, strikes
 from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import VenueError
 

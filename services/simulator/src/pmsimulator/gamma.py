@@ -17,7 +17,7 @@ from pmcore.model.units import (
     format_price,
     format_qty,
 )
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.gamma_series import series_row, series_slug
 from pmsimulator.market_facts import MarketFacts
 from pmsimulator.titles import description, title
@@ -63,17 +63,17 @@ def question_id(slug: str) -> str:
     return "0x" + hashlib.sha256(f"question {slug}".encode()).hexdigest()
 
 
-def gamma_market(listing: Listing, facts: MarketFacts) -> Json:
+def gamma_market(listing: ListedWindow, facts: MarketFacts) -> Json:
     """An element of `GET /markets?slug=`, with its event inside."""
     return {**_market(listing, facts), "events": [event_head(listing, facts)]}
 
 
-def gamma_event(listing: Listing, facts: MarketFacts) -> Json:
+def gamma_event(listing: ListedWindow, facts: MarketFacts) -> Json:
     """An element of `GET /events?slug=` and of `GET /events/keyset`."""
     return {**event_head(listing, facts), "markets": [_market(listing, facts)]}
 
 
-def _market(listing: Listing, facts: MarketFacts) -> Json:
+def _market(listing: ListedWindow, facts: MarketFacts) -> Json:
     window = listing.window
     v2 = window.protocol is Protocol.V2
     listed = stamp(window.open_ns - LISTED_BEFORE_NS)
@@ -128,7 +128,7 @@ def _market(listing: Listing, facts: MarketFacts) -> Json:
     }
 
 
-def event_head(listing: Listing, facts: MarketFacts) -> Json:
+def event_head(listing: ListedWindow, facts: MarketFacts) -> Json:
     """An event without its market."""
     window = listing.window
     listed = stamp(window.open_ns - LISTED_BEFORE_NS)
@@ -203,7 +203,7 @@ def _amounts(facts: MarketFacts) -> Json:
     }
 
 
-def _prices(listing: Listing, facts: MarketFacts) -> Json:
+def _prices(listing: ListedWindow, facts: MarketFacts) -> Json:
     """The touch of the Up token: `bestBid` is missing without bids, `bestAsk` then is 1."""
     ask_e4 = PRICE_ONE_E4 if facts.ask_e4 is None else facts.ask_e4
     last_e4 = listing.up_price_e4 if facts.last_e4 is None else facts.last_e4
@@ -227,7 +227,7 @@ def _resolution(window: Window) -> Json:
     }
 
 
-def _competitive(listing: Listing) -> float:
+def _competitive(listing: ListedWindow) -> float:
     """1 for a market at even odds, less the further away; 0 once it is resolved."""
     if listing.closed:
         return 0.0
@@ -235,7 +235,7 @@ def _competitive(listing: Listing) -> float:
     return 1 / (1 + away * away)
 
 
-def _outcome_prices(listing: Listing) -> tuple[str, str]:
+def _outcome_prices(listing: ListedWindow) -> tuple[str, str]:
     if listing.winner is not None:
         return ("1", "0") if listing.winner is Outcome.UP else ("0", "1")
     return format_price(listing.up_price_e4), format_price(complement_e4(listing.up_price_e4))

@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmcore.venue.fields import natural_of
 from pmsimulator.answers import VenueError
 from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, question_id
@@ -47,8 +47,8 @@ _NEVER = frozenset(
 )
 """Filters that no market here meets, unless they are given as `false`."""
 
-FactsOf = Callable[[Listing], MarketFacts]
-Test = Callable[[Listing, FactsOf], bool]
+FactsOf = Callable[[ListedWindow], MarketFacts]
+Test = Callable[[ListedWindow, FactsOf], bool]
 
 _IDENTITIES: Mapping[str, Callable[[Window], tuple[str, ...]]] = {
     "slug": lambda window: (window.slug,),
@@ -81,7 +81,7 @@ class Filters:
             *_bound_tests(query),
         ]
 
-    def accept(self, listing: Listing, facts_of: FactsOf) -> bool:
+    def accept(self, listing: ListedWindow, facts_of: FactsOf) -> bool:
         """Whether a market passes every filter; facts are asked for only where one needs them."""
         return all(test(listing, facts_of) for test in self._tests)
 

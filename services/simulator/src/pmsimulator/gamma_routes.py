@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import VenueError, answer, not_found
 from pmsimulator.catalogue import Place, Wanted
 from pmsimulator.gamma import MAX_PAGE, Json, event_id, gamma_event, gamma_market, market_id
@@ -22,7 +22,7 @@ from pmsimulator.gamma_series import tag_rows
 from pmsimulator.market_facts import MarketFacts
 from pmsimulator.world import World
 
-Write = Callable[[Listing, MarketFacts], Json]
+Write = Callable[[ListedWindow, MarketFacts], Json]
 _WRITERS: dict[str, Write] = {"markets": gamma_market, "events": gamma_event}
 _CLOB_ID_CHARS = len("0x") + 64
 """A condition id of Protocol V2 has 62 digits at Gamma; the CLOB pads it with zeros."""
@@ -36,16 +36,16 @@ class GammaReads:
         self._world = world
         self._kind = kind
 
-    def write(self, listing: Listing) -> Json:
+    def write(self, listing: ListedWindow) -> Json:
         """A row with its facts as they are now."""
         return _WRITERS[self._kind](listing, self._world.facts(listing))
 
-    def select(self, query: QueryParams) -> tuple[list[Listing], bool]:
+    def select(self, query: QueryParams) -> tuple[list[ListedWindow], bool]:
         """The markets that pass every filter of a request, and whether more follow."""
         self._world.drain()
         filters = Filters(query, self._kind)
 
-        def accept(listing: Listing) -> bool:
+        def accept(listing: ListedWindow) -> bool:
             return filters.accept(listing, self._world.facts)
 
         named = self._named(query)
@@ -53,7 +53,7 @@ class GammaReads:
             return [listing for listing in named if accept(listing)], False
         return self._world.catalogue.page(_wanted(query), self._world.now_ns(), accept)
 
-    def named(self, slug: str) -> Listing:
+    def named(self, slug: str) -> ListedWindow:
         """A market or event by its slug, or 404."""
         self._world.drain()
         listing = self._world.venue.listing(slug)
@@ -61,7 +61,7 @@ class GammaReads:
             raise not_found("slug not found")
         return listing
 
-    def numbered(self, number: str) -> Listing:
+    def numbered(self, number: str) -> ListedWindow:
         """A market or event by Gamma's id, or 404; 422 for what is no id."""
         if not (number.isascii() and number.isdigit()):
             raise VenueError(BAD, "id is invalid")
@@ -71,13 +71,13 @@ class GammaReads:
             raise not_found(f"{self._kind[:-1]} not found")
         return listing
 
-    def _by_number(self, number: str) -> Listing | None:
+    def _by_number(self, number: str) -> ListedWindow | None:
         numbered = _NUMBERS[self._kind]
         slugs = self._world.catalogue.slugs(self._world.now_ns())
         found = next((slug for slug in slugs if numbered(slug) == number), None)
         return self._world.venue.listing(found) if found else None
 
-    def _named(self, query: QueryParams) -> list[Listing] | None:
+    def _named(self, query: QueryParams) -> list[ListedWindow] | None:
         """The markets that a request names, each once and in its order; None when it names none."""
         slugs, numbers = values(query, "slug"), values(query, "id")
         conditions = values(query, "condition_ids")
@@ -154,7 +154,7 @@ def _wanted(query: QueryParams) -> Wanted:
     )
 
 
-def _encode_cursor(listing: Listing) -> str:
+def _encode_cursor(listing: ListedWindow) -> str:
     text = f"{listing.window.open_ns}:{listing.window.slug}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import VenueError, answer, not_found
 from pmsimulator.gamma import MAX_PAGE, Json, event_head, gamma_event
 from pmsimulator.gamma_filters import BAD, boolean, values, whole_number
@@ -92,7 +92,7 @@ def _search(world: World, query: QueryParams) -> Json:
     size = max(1, whole_number(query, "limit_per_type", _PER_PAGE))
     page = max(1, whole_number(query, "page", 1))
 
-    def matches(listing: Listing) -> bool:
+    def matches(listing: ListedWindow) -> bool:
         text = f"{title(listing.window)} {listing.window.slug}".lower()
         return all(word in text for word in words)
 

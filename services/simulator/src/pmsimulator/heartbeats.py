@@ -17,7 +17,7 @@ CHECK_NS = 5 * NS_PER_S
 _NAMESPACE = uuid.UUID("3d0c0f5e-7f0b-5d3b-9a52-0a6f6c1f8e11")
 
 
-class BeatAnswer(msgspec.Struct, frozen=True):
+class HeartbeatReply(msgspec.Struct, frozen=True):
     """`heartbeat_id` is the next id to send, whether accepted or not."""
 
     accepted: bool
@@ -37,17 +37,17 @@ class Heartbeats:
     def __init__(self) -> None:
         self._chains: dict[str, _Chain] = {}
 
-    def beat(self, api_key: str, heartbeat_id: str, at_ns: int) -> BeatAnswer:
+    def beat(self, api_key: str, heartbeat_id: str, at_ns: int) -> HeartbeatReply:
         """One `POST /v1/heartbeats`."""
         chain = self._chains.setdefault(api_key, _Chain("", 0, armed=False, last_ns=at_ns))
         fresh_start = heartbeat_id == "" and not chain.armed
         if heartbeat_id != chain.expected_id and not fresh_start:
-            return BeatAnswer(accepted=False, heartbeat_id=chain.expected_id)
+            return HeartbeatReply(accepted=False, heartbeat_id=chain.expected_id)
         chain.beats += 1
         chain.expected_id = str(uuid.uuid5(_NAMESPACE, f"{api_key}:{chain.beats}"))
         chain.armed = True
         chain.last_ns = at_ns
-        return BeatAnswer(accepted=True, heartbeat_id=chain.expected_id)
+        return HeartbeatReply(accepted=True, heartbeat_id=chain.expected_id)
 
     def lapse(self, at_ns: int) -> list[str]:
         """The keys whose time is up; each is disarmed and named once."""

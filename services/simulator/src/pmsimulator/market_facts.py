@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pmcore.model.units import PRICE_ONE_E4, parse_price_e4, parse_qty_u6, value_u6
-from pmcore.sim.ports import Listing, SimulatedVenue
+from pmsim.venue.ports import ListedWindow, SimulatedVenue
 from pmsimulator.tape import Tape
 from pmsimulator.touch import touch_e4
 
@@ -40,7 +40,7 @@ class _Depth(msgspec.Struct):
     asks: list[_Level]
 
 
-def market_facts(venue: SimulatedVenue, tape: Tape, listing: Listing) -> MarketFacts:
+def market_facts(venue: SimulatedVenue, tape: Tape, listing: ListedWindow) -> MarketFacts:
     """The facts of a window now. Bring the world to the present before."""
     window = listing.window
     book = venue.book(window.up_token_id)

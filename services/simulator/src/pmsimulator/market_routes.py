@@ -17,7 +17,7 @@ from pmcore.model.units import (
     format_price,
     parse_price_e4,
 )
-from pmcore.sim.ports import Listing
+from pmsim.venue.ports import ListedWindow
 from pmcore.venue.fields import natural_of
 from pmsimulator.answers import (
     NO_BOOK,
@@ -104,12 +104,12 @@ class MarketReads:
             raise not_found(NO_BOOK)
         return row
 
-    def tick_e4(self, listing: Listing) -> int:
+    def tick_e4(self, listing: ListedWindow) -> int:
         """The market's tick now: the book knows it better than the listing."""
         book = self._world.venue.book(listing.window.up_token_id)
         return parse_price_e4(str(book["tick_size"])) if book else listing.window.tick_e4
 
-    def listing(self, market_or_token: str, text: str) -> Listing:
+    def listing(self, market_or_token: str, text: str) -> ListedWindow:
         """The window of a condition or token id, or 404."""
         listing = self._world.tradable(market_or_token)
         if listing is None:
@@ -254,7 +254,7 @@ def _add_market_routes(router: APIRouter, reads: MarketReads) -> None:
         )
 
 
-def _market_info(listing: Listing, tick_e4: int) -> dict[str, object]:
+def _market_info(listing: ListedWindow, tick_e4: int) -> dict[str, object]:
     window = listing.window
     return {
         "c": window.condition_id,

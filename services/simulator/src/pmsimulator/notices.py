@@ -13,8 +13,8 @@ from enum import IntEnum
 import msgspec
 
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmcore.sim.ports import Listing, OrderRecord, UserFrame
-from pmcore.sim.rows import outcome_name
+from pmsim.venue.ports import ListedWindow, VenueOrder, UserFrame
+from pmsim.venue.payloads import outcome_name
 from pmsimulator.clob_market import Row, clob_market, outcome_index
 from pmsimulator.gamma_series import series_slug
 from pmsimulator.titles import title
@@ -55,8 +55,8 @@ class Notices:
 
     def __init__(
         self,
-        order: Callable[[str], OrderRecord | None],
-        listing: Callable[[str], Listing | None],
+        order: Callable[[str], VenueOrder | None],
+        listing: Callable[[str], ListedWindow | None],
     ) -> None:
         self._order = order
         self._listing = listing
@@ -128,7 +128,7 @@ def _own_orders(frame: _Frame, owner: str) -> Iterator[str]:
     yield from (entry.order_id for entry in frame.maker_orders if entry.owner == owner)
 
 
-def _order_payload(record: OrderRecord, listing: Listing, frame: _Frame) -> Row:
+def _order_payload(record: VenueOrder, listing: ListedWindow, frame: _Frame) -> Row:
     """An order as a notification shows it; sizes in shares, matched and remaining in total."""
     window = listing.window
     trade_id = frame.id if frame.event_type == "trade" else ""

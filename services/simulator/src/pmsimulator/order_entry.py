@@ -13,7 +13,7 @@ import msgspec
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Protocol, Window
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
-from pmcore.sim.ports import NewOrder, OrderSide, TimeInForce
+from pmsim.venue.ports import NewOrder, OrderSide, TimeInForce
 from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
 from pmcore.venue.fields import decode_json, decode_json_as, natural_of
 from pmsimulator.answers import BAD_PAYLOAD, VenueError
@@ -32,7 +32,7 @@ _RESTING = (TimeInForce.GTC, TimeInForce.GTD)
 _V1_FIELDS = {"feeRateBps", "nonce", "taker"}
 
 
-class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class OrderBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`order` of the wire body (docs/venue.md 4.2)."""
 
     salt: int
@@ -50,28 +50,28 @@ class SignedOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     signature: str
 
 
-class PostOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class PostOrderBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The wire body of POST /order."""
 
-    order: SignedOrder
+    order: OrderBody
     owner: str
     order_type: TimeInForce
     defer_exec: bool = False
     post_only: bool = False
 
 
-def decode_order(body: bytes) -> PostOrder:
+def decode_order(body: bytes) -> PostOrderBody:
     """The body of POST /order."""
     try:
-        return decode_json_as(body, PostOrder)
+        return decode_json_as(body, PostOrderBody)
     except MalformedInputError as error:
         raise _payload_error(body) from error
 
 
-def decode_batch(body: bytes) -> list[PostOrder]:
+def decode_batch(body: bytes) -> list[PostOrderBody]:
     """The body of POST /orders; one bad entry makes the whole payload invalid."""
     try:
-        batch = decode_json_as(body, list[PostOrder])
+        batch = decode_json_as(body, list[PostOrderBody])
     except MalformedInputError as error:
         raise _payload_error(body) from error
     check_batch_size(len(batch), MAX_BATCH)
@@ -87,7 +87,7 @@ def check_batch_size(size: int, limit: int) -> None:
 
 
 def check_order(
-    post: PostOrder, credentials: Credentials, window: Window, *, chain_id: int, now_s: int
+    post: PostOrderBody, credentials: Credentials, window: Window, *, chain_id: int, now_s: int
 ) -> NewOrder:
     """Owner, signer, signature, type, expiration; then the order as the engine takes it."""
     content = _content(post.order)
@@ -139,7 +139,7 @@ def _number(text: str) -> int:
     return number
 
 
-def _content(order: SignedOrder) -> OrderContent:
+def _content(order: OrderBody) -> OrderContent:
     content = OrderContent(
         salt=order.salt,
         maker=order.maker,
@@ -195,7 +195,7 @@ def _signed_by(owner: str, content: OrderContent, domain: Domain, signature: str
 
 
 def _price_and_size(
-    post: PostOrder, content: OrderContent, order_hash: str, window: Window
+    post: PostOrderBody, content: OrderContent, order_hash: str, window: Window
 ) -> tuple[int, int]:
     buys = post.order.side is OrderSide.BUY
     quote_u6 = content.maker_amount if buys else content.taker_amount

@@ -12,7 +12,7 @@ import msgspec
 
 from pmcore.model.market import Outcome
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6, value_u6
-from pmcore.sim.ports import Listing, MakerFill, OrderSide, TradeRecord
+from pmsim.venue.ports import ListedWindow, MakerFill, OrderSide, TradeRecord
 from pmsimulator.world import World
 
 NOBODY = "0x" + "00" * 20
@@ -45,7 +45,7 @@ class Holding(msgspec.Struct, kw_only=True):
     """A wallet's position in one token. `pair` says that the other token is held as well."""
 
     wallet: str
-    listing: Listing
+    listing: ListedWindow
     token_id: str
     size_u6: int
     pair: bool = False

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, format_qty
-from pmcore.sim.ports import Listing, OrderStatus
+from pmsim.venue.ports import ListedWindow, OrderStatus
 from pmsimulator.answers import (
     FIRST_CURSOR,
     NO_MARKET,
@@ -25,7 +25,7 @@ from pmsimulator.answers import (
     read_body,
 )
 from pmsimulator.clob_market import Row, token_rows
-from pmsimulator.door import Door
+from pmsimulator.auth import Door
 from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, stamp
 from pmsimulator.gamma_filters import values
 from pmsimulator.gamma_series import tag_row
@@ -110,7 +110,7 @@ def _add_market_routes(router: APIRouter, world: World) -> None:
         return answer(page([_market_row(listing)], next_cursor))
 
 
-def _is_discovered(listing: Listing, facts: MarketFacts, query: QueryParams) -> bool:
+def _is_discovered(listing: ListedWindow, facts: MarketFacts, query: QueryParams) -> bool:
     """Every filter of `/rewards/markets/multi`; a bound of 0 is none."""
     window = listing.window
     text = f"{title(window)} {window.slug}".lower()
@@ -142,7 +142,7 @@ def _bound(text: str) -> float:
         raise VenueError(400, f"invalid number: {text[:20]}") from error
 
 
-def _reward_row(listing: Listing) -> Row:
+def _reward_row(listing: ListedWindow) -> Row:
     return {
         "condition_id": listing.window.condition_id,
         "market_slug": listing.window.slug,
@@ -152,7 +152,7 @@ def _reward_row(listing: Listing) -> Row:
     }
 
 
-def _market_row(listing: Listing) -> Row:
+def _market_row(listing: ListedWindow) -> Row:
     """The same with what people read: the question, and both tokens with their price."""
     return {
         **_reward_row(listing),
@@ -164,7 +164,7 @@ def _market_row(listing: Listing) -> Row:
     }
 
 
-def _discovery_row(listing: Listing, facts: MarketFacts) -> Row:
+def _discovery_row(listing: ListedWindow, facts: MarketFacts) -> Row:
     """A row of `/rewards/markets/multi`."""
     window = listing.window
     return {

@@ -19,7 +19,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 
-from pmcore.shell.web import QuietServer
+from pmcore.shell.service.web import QuietServer
 
 _FRAMES = "pmsimulator.frames"
 _ABORT = "pmsimulator.abort"

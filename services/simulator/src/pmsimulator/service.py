@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pmcore.shell.service import ServiceContext
+from pmcore.shell.service.process import ServiceContext
 from pmsimulator.audit import summary
 from pmsimulator.metrics import WorldMetrics
 from pmsimulator.settings import SimulatorSettings

@@ -15,8 +15,8 @@ from fastapi.responses import Response
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.units import format_price, format_qty, parse_price_e4, parse_qty_u6
-from pmcore.sim.controls import PositionResult
-from pmcore.sim.faults import FaultPlan
+from pmsim.venue.controls import PositionResult
+from pmsim.faults.plan import FaultPlan
 from pmcore.venue.fields import decode_json_as
 from pmsimulator.answers import NO_MARKET, VenueError, answer
 from pmsimulator.faults import DoorFaults, DoorKeeper, FaultRequest, read_faults

@@ -8,14 +8,14 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.shell.errors import StartupError
-from pmcore.sim.desk import DeskParams
-from pmcore.sim.edge import FaultyVenue
-from pmcore.sim.ports import SimulatedVenue
-from pmcore.sim.recorded import RecordedParams, RecordedVenue
-from pmcore.sim.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.sim.world_params import WORLDS
-from pmcore.tools.recordings import Recording, load_market_file
+from pmcore.shell.service.errors import StartupError
+from pmsim.venue.accounts import AccountsParams
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.venue.ports import SimulatedVenue
+from pmsim.run.recorded import RecordedParams, RecordedVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.crowd.world_params import WORLDS
+from pmsim.recordings.reader import Recording, load_market_file
 from pmsimulator.settings import SimulatorSettings
 
 _LATE_NS = 600 * NS_PER_S
@@ -27,7 +27,7 @@ def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
 
 
 def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
-    desk = DeskParams(seed=settings.seed)
+    desk = AccountsParams(seed=settings.seed)
     if settings.recording is not None:
         return _recorded(settings.recording, settings.market, clock, desk)
     for spec in settings.series:
@@ -50,7 +50,7 @@ def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
     )
 
 
-def _recorded(path: Path, market: Path | None, clock: Clock, desk: DeskParams) -> RecordedVenue:
+def _recorded(path: Path, market: Path | None, clock: Clock, desk: AccountsParams) -> RecordedVenue:
     try:
         recording = Recording(path, load_market_file(market) if market is not None else ())
         windows = recording.windows()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pmcore.sim.ports import MarketFrame, UserFrame
+from pmsim.venue.ports import MarketFrame, UserFrame
 from pmsimulator.server import text_frame
 
 _BATCH_FRAMES = 256

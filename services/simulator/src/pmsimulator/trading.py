@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from fastapi.responses import Response
 
 from pmcore.model.units import NS_PER_S
-from pmcore.sim.ports import CancelResult, NewOrder, PlaceResult
+from pmsim.venue.ports import CancelOutcome, NewOrder, PlaceResult
 from pmsimulator.answers import NO_BOOK, VenueError, answer, not_found
 from pmsimulator.credentials import Credentials
 from pmsimulator.faults import DoorKeeper
-from pmsimulator.order_entry import PLAIN_WALLET, PostOrder, check_batch_size, check_order
+from pmsimulator.order_entry import PLAIN_WALLET, PostOrderBody, check_batch_size, check_order
 from pmsimulator.rate_limits import RateLimits
 from pmsimulator.world import World
 
@@ -28,7 +28,7 @@ class Trading:
         self._limits = limits
         self._keeper = keeper
 
-    def post(self, credentials: Credentials, post: PostOrder) -> Response:
+    def post(self, credentials: Credentials, post: PostOrderBody) -> Response:
         """POST /order."""
         at_ns = self._world.now_ns()
         headers = self._limits.admit_orders(credentials.address, 1, at_ns)
@@ -40,7 +40,7 @@ class Trading:
         self._world.accepted(credentials, result.order_hash, post.order.builder)
         return answer(_order_row(result), headers=headers)
 
-    def post_batch(self, credentials: Credentials, batch: Sequence[PostOrder]) -> Response:
+    def post_batch(self, credentials: Credentials, batch: Sequence[PostOrderBody]) -> Response:
         """POST /orders, one engine event: 200 although entries may have been refused."""
         at_ns = self._world.now_ns()
         headers = self._limits.admit_orders(credentials.address, len(batch), at_ns)
@@ -72,7 +72,7 @@ class Trading:
         return _cancel_answer(result, headers)
 
     def cancel_found(
-        self, credentials: Credentials, call: Callable[[str, int], CancelResult]
+        self, credentials: Credentials, call: Callable[[str, int], CancelOutcome]
     ) -> Response:
         """DELETE /cancel-all and /cancel-market-orders: costs 1 and what was found."""
         at_ns = self._world.now_ns()
@@ -83,7 +83,7 @@ class Trading:
         headers = self._limits.debit_cancels(credentials.address, found, at_ns)
         return _cancel_answer(result, headers)
 
-    def _check(self, credentials: Credentials, post: PostOrder, at_ns: int) -> NewOrder:
+    def _check(self, credentials: Credentials, post: PostOrderBody, at_ns: int) -> NewOrder:
         listing = self._world.tradable(post.order.token_id)
         if listing is None:
             raise not_found(NO_BOOK)
@@ -149,7 +149,7 @@ def _refused_row(text: str) -> dict[str, object]:
     }
 
 
-def _cancel_answer(result: CancelResult, headers: dict[str, str]) -> Response:
+def _cancel_answer(result: CancelOutcome, headers: dict[str, str]) -> Response:
     if result.error:
         raise _refuse(result.http_status, result.error, "", result.retry_after_s, headers)
     body = {"canceled": result.canceled, "not_canceled": dict(result.not_canceled)}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmsimulator.answers import VenueError, answer, read_body
-from pmsimulator.door import Door
+from pmsimulator.auth import Door
 from pmsimulator.order_entry import decode_batch, decode_order
 from pmsimulator.trading import Trading
 from pmsimulator.world import World

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pmcore.shell.clock import Clock
-from pmcore.shell.web import listen
+from pmcore.shell.service.web import listen
 from pmsimulator.app import create_app
 from pmsimulator.server import VenueServer
 from pmsimulator.settings import SimulatorSettings

@@ -14,11 +14,11 @@ from pmcore.model.errors import InvariantError
 from pmcore.model.market import SeriesSpec
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4
 from pmcore.shell.clock import Clock
-from pmcore.sim.ports import (
+from pmsim.venue.ports import (
     Account,
-    Listing,
+    ListedWindow,
     MarketFrame,
-    OrderRecord,
+    VenueOrder,
     SimulatedVenue,
     UserFrame,
     VenueEvent,
@@ -97,7 +97,7 @@ class World:
         """The builder code of an account's order; "" for an order of somebody else."""
         return self._placed.get(owner, {}).get(order_hash, "")
 
-    def orders(self, owner: str) -> list[OrderRecord]:
+    def orders(self, owner: str) -> list[VenueOrder]:
         """Every order that an account ever had accepted, oldest first."""
         found = (self.venue.order(order_hash) for order_hash in self._placed.get(owner, ()))
         return [record for record in found if record is not None]
@@ -159,11 +159,11 @@ class World:
         if dump and added and (text := self.venue.initial_dump(added)) is not None:
             subscriber.outbox.put_text(text)
 
-    def listing_of(self, market_or_token: str) -> Listing | None:
+    def listing_of(self, market_or_token: str) -> ListedWindow | None:
         """The window of a condition id or a token id."""
         return self.catalogue.find(market_or_token)
 
-    def facts(self, listing: Listing) -> MarketFacts:
+    def facts(self, listing: ListedWindow) -> MarketFacts:
         """What a market's pages show of its book and its trades."""
         return market_facts(self.venue, self.tape, listing)
 
@@ -172,7 +172,7 @@ class World:
         wanted = wallet.lower()
         return [one for one in self._accounts.values() if one.maker_address.lower() == wanted]
 
-    def tradable(self, market_or_token: str) -> Listing | None:
+    def tradable(self, market_or_token: str) -> ListedWindow | None:
         """The same, but None while the CLOB does not know the window yet (docs/venue.md 1.3)."""
         listing = self.listing_of(market_or_token)
         lead_s = self.venue.faults.hydrate_lead_s
@@ -181,7 +181,7 @@ class World:
         known_ns = listing.window.open_ns - lead_s * NS_PER_S
         return listing if self.now_ns() >= known_ns else None
 
-    def listings(self) -> Sequence[Listing]:
+    def listings(self) -> Sequence[ListedWindow]:
         """All windows that exist; the running and the next one of each series always do."""
         return self.catalogue.current(self.now_ns())
 

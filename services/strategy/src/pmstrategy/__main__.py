@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from pmcore.shell.service import serve
-from pmcore.shell.settings import load_settings
-from pmcore.shell.strategy_settings import StrategySettings
+from pmcore.shell.service.process import serve
+from pmcore.shell.settings.common import load_settings
+from pmcore.shell.settings.strategy import StrategySettings
 from pmstrategy.service import StrategyService
 
 

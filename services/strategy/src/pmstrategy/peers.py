@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.model.errors import TransportError
-from pmcore.shell.health import Alive, read_alive
+from pmcore.shell.service.health import Alive, read_alive
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 

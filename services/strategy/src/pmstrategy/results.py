@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmcore.shell.tasks import insist
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 
@@ -54,11 +54,11 @@ class DailyResults:
         close_ns = result.close_ns
         self._by_slug[slug] = result
         put = partial(self._bus.put_field, self._key)
-        await insist(partial(put, slug, msgspec.json.encode(result)))
+        await retry_until_answered(partial(put, slug, msgspec.json.encode(result)))
         old = [s for s, r in self._by_slug.items() if close_ns - r.close_ns > 2 * _DAY_NS]
         for forgotten in old:
             del self._by_slug[forgotten]
-            await insist(partial(put, forgotten, None))
+            await retry_until_answered(partial(put, forgotten, None))
 
     def profit_u6(self, at_ns: int) -> int:
         """Dollars (millionths) won on the UTC day of `at_ns` with fills that settled.

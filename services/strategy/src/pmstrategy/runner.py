@@ -14,8 +14,8 @@ from typing import cast
 
 import msgspec
 
-from pmcore.engine.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
-from pmcore.engine.strategy import Output, WindowEngine
+from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
+from pmcore.engine.strategy.engine import Output, WindowEngine
 from pmcore.messages.control import Halt
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
@@ -24,13 +24,13 @@ from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.shell.journal import JournalWriter
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.shell.tasks import insist
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.strategy import StrategySettings
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.sequence import Arrival, SequenceWatch
-from pmstrategy.telemetry import StrategyTelemetry
+from pmstrategy.metrics import StrategyMetrics
 
 TICK_MS = 100
 BLOCK_MS = 1000
@@ -46,7 +46,7 @@ class WindowRunner:
         self,
         context: ServiceContext[StrategySettings],
         header: JournalHeader,
-        telemetry: StrategyTelemetry,
+        telemetry: StrategyMetrics,
         meet_poison: Callable[[Incoming], Awaitable[bool]],
     ) -> None:
         self.window = header.window
@@ -85,7 +85,7 @@ class WindowRunner:
                     reader.cancel()
                 await asyncio.gather(*readers.values(), return_exceptions=True)
             streams = [self._md, self._exe, self._user]
-            await insist(partial(self._bus.destroy_group, self._group, streams))
+            await retry_until_answered(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
                 self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
@@ -133,12 +133,12 @@ class WindowRunner:
 
     async def _join(self) -> None:
         await self._queue.put(await self._from_checkpoint())
-        await insist(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
+        await retry_until_answered(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
         for stream in (self._exe, self._user):
-            old = await insist(partial(self._bus.recover, self._group, consumer, [stream]))
+            old = await retry_until_answered(partial(self._bus.recover, self._group, consumer, [stream]))
             acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
-            await insist(partial(self._bus.ack, acks))
+            await retry_until_answered(partial(self._bus.ack, acks))
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
@@ -146,11 +146,11 @@ class WindowRunner:
         Without one the next whole books decide; the feed counts as live until its first message.
         """
         checkpoints = keys.checkpoints(self.window.series)
-        stored = await insist(partial(self._bus.get_fields, checkpoints))
+        stored = await retry_until_answered(partial(self._bus.get_fields, checkpoints))
         if self.window.slug not in stored:
             return [self._feed_state(FeedState.LIVE, "no checkpoint")]
         known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
-        await insist(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
+        await retry_until_answered(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
         books = [book for book in (known.up, known.down) if book is not None]
         return [*books, self._feed_state(known.state, "checkpoint")]
 
@@ -185,7 +185,7 @@ class WindowRunner:
             self._bus.read, self._group, consumer, [stream], block_ms=BLOCK_MS, noack=noack
         )
         while True:
-            if batch := await insist(read):
+            if batch := await retry_until_answered(read):
                 await self._queue.put(batch)
 
     async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
@@ -238,7 +238,7 @@ class WindowRunner:
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks or letters:
             # a command that waited for Redis too long expires; a repeated one is known by its id
-            await insist(partial(self._bus.publish, [*commands, *letters], acks))
+            await retry_until_answered(partial(self._bus.publish, [*commands, *letters], acks))
         for output in outputs:
             if isinstance(output, Notice):
                 self._tell(output)

@@ -7,8 +7,8 @@ from functools import partial
 
 import msgspec
 
-from pmcore.engine.counters import EngineCounters
-from pmcore.engine.journal import JournalHeader
+from pmcore.engine.strategy.counters import EngineCounters
+from pmcore.engine.strategy.journal import JournalHeader
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.gate import PlacingGateChanged
@@ -16,19 +16,19 @@ from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import SHARE_U6
-from pmcore.shell.halts import halt_view
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.settings import Mode
-from pmcore.shell.strategy_settings import StrategySettings
-from pmcore.shell.tasks import insist
+from pmcore.shell.service.kill_switch import halt_view
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.common import Mode
+from pmcore.shell.settings.strategy import StrategySettings
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming
 from pmstrategy.peers import Peers
-from pmstrategy.poison import PoisonBook
+from pmstrategy.unreadable_entries import UnreadableEntries
 from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
 from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, is_long_over
-from pmstrategy.telemetry import StrategyTelemetry
+from pmstrategy.metrics import StrategyMetrics
 
 GROUP = "strategy"
 BLOCK_MS = 1000
@@ -45,14 +45,14 @@ class StrategyService:
 
     def __init__(self, context: ServiceContext[StrategySettings]) -> None:
         self._context = context
-        self._telemetry = StrategyTelemetry(context.metrics)
+        self._telemetry = StrategyMetrics(context.metrics)
         self._runners: dict[str, WindowRunner] = {}
         self._settled = SettledWindows()
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
-        self._poison = PoisonBook(context.bus, context.settings.account)
+        self._poison = UnreadableEntries(context.bus, context.settings.account)
         self._halt: Halt | None = None
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -119,7 +119,7 @@ class StrategyService:
         """Quote again, after the usual checks."""
         self._halt = None
         self._series_halts.clear()
-        await insist(self._poison.close)
+        await retry_until_answered(self._poison.close)
         resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
         for runner in list(self._runners.values()):
             await runner.inject([resume])
@@ -129,7 +129,7 @@ class StrategyService:
         if not self._poison.is_new(series, item):
             return False
         self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")
-        await insist(self._poison.save)
+        await retry_until_answered(self._poison.save)
         return True
 
     def _halt_series(self, series: str, reason: str) -> None:
@@ -143,11 +143,11 @@ class StrategyService:
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
         consumer = self._context.settings.consumer
-        await insist(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
-        await insist(partial(bus.set_group_id, GROUP, stream, "0-0"))
+        await retry_until_answered(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
+        await retry_until_answered(partial(bus.set_group_id, GROUP, stream, "0-0"))
         read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
         while True:
-            for item in await insist(read):
+            for item in await retry_until_answered(read):
                 match item.message:
                     case WindowAnnounced() as announced:
                         await self._join(announced)
@@ -157,7 +157,7 @@ class StrategyService:
                             await runner.inject([resolved])
                     case _:
                         self._context.log.warning("entry_unusable", stream=stream, id=item.entry_id)
-                await insist(partial(bus.ack, [Ack(stream, GROUP, item.entry_id)]))
+                await retry_until_answered(partial(bus.ack, [Ack(stream, GROUP, item.entry_id)]))
 
     async def _join(self, announced: WindowAnnounced) -> None:
         window, settings = announced.window, self._context.settings
@@ -167,7 +167,7 @@ class StrategyService:
         if is_long_over(window.close_ns, now_ns):
             return
         groups = partial(self._context.bus.groups, keys.md(window.series))
-        alive = {group.name for group in await insist(groups)}
+        alive = {group.name for group in await retry_until_answered(groups)}
         if keys.window_group(window.slug) not in alive:
             return
         header = JournalHeader(
@@ -220,7 +220,7 @@ class StrategyService:
             unsettled_u6=session.profit_u6 - profit_u6,
             worst_u6=min(session.worst_profit_u6, profit_u6),
         )
-        await insist(partial(self._results.add, slug, result))
+        await retry_until_answered(partial(self._results.add, slug, result))
         figure = {"profit" if known else "worst_case_profit": profit_u6 / SHARE_U6}
         self._context.log.info(
             "window_settled",
@@ -267,7 +267,7 @@ class StrategyService:
 
     async def _refresh(self) -> None:
         while True:
-            alive = await insist(partial(self._context.bus.get, self._user_alive_key)) is not None
+            alive = await retry_until_answered(partial(self._context.bus.get, self._user_alive_key)) is not None
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 doubt = "" if alive else "service is not alive"

@@ -19,9 +19,9 @@ from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.http import JsonReader
-from pmcore.shell.service import ServiceContext
-from pmcore.shell.settings import Mode
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.common import Mode
+from pmcore.shell.service.tasks import Backoff
 from pmcore.shell.websocket import Frame, SocketDown, SocketUp, WebSocketClient
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.user_frames import UserFrameParser
@@ -44,7 +44,7 @@ Reconciled = tuple[list[OrderUpdated], list[FillReported]]
 
 
 class UserwsService:
-    """See `pmcore.shell.service.Service`. In dry mode it has nothing to do, and says so."""
+    """See `pmcore.shell.service.process.Service`. In dry mode it has nothing to do, and says so."""
 
     name = "userws"
 

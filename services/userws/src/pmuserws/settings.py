@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pmcore.shell.account_settings import AccountSettings, Address
-from pmcore.shell.setting_problems import Problem, rule
+from pmcore.shell.settings.account import AccountSettings, Address
+from pmcore.shell.settings.problems import Problem, rule
 
 
 class UserwsSettings(AccountSettings):

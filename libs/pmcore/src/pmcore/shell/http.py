@@ -18,7 +18,7 @@ MAX_BYTES = 32 * 1024 * 1024
 HTTP_OK = 200
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What a server said; `body` is JSON, or the text (shortened) when it was not JSON."""
 
     status: int
@@ -49,7 +49,7 @@ class JsonReader:
         path: str,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """GET a path.
 
         Raise `TransportError` for time-outs, broken connections and unusable answers.
@@ -73,7 +73,7 @@ class JsonReader:
                 text = f"GET {self._url(path)}: the answer is not JSON"
                 raise _failure(text, Cause.SERVER_ERROR) from None
             body = content[:200].decode(errors="replace")
-        return Answer(response.status_code, body, _retry_after_ms(response))
+        return HttpAnswer(response.status_code, body, _retry_after_ms(response))
 
     def _url(self, path: str) -> str:
         return f"{self._base_url}{path}"

@@ -18,7 +18,7 @@ from pmcore.model.errors import Cause
 from pmcore.shell.causes import cause_of
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.net import is_loopback
-from pmcore.shell.tasks import Backoff
+from pmcore.shell.service.tasks import Backoff
 
 PING_S = 10.0
 SILENCE_S = 30.0

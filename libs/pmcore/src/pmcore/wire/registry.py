@@ -1,6 +1,6 @@
 """Every stream: what may stand in it, who writes and reads it, and how long it is kept.
 
-`docs/streams.md` is generated from here (`python -m pmcore.tools.docs`).
+`docs/streams.md` is generated from here (`python -m pmtools.docs`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,231 @@
+"""What goes into and comes out of the execution engine besides messages.
+
+A `token` is the shell's handle of a command (its entry id); `Finished` gives it back, exactly
+once, when the command's answer is among the outputs of the same step: so the shell can
+acknowledge and answer in one transaction.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from pmcore.messages.control import Halt, Resume
+from pmcore.messages.execution import ExecutionMessage, VenueMode
+from pmcore.messages.notices import Notice
+from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.timers import Tick
+from pmcore.model.errors import Reason
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command as read, with the shell's handle."""
+
+    token: str
+    message: CommandMessage
+
+
+class Adopted(msgspec.Struct, frozen=True):
+    """An order that an earlier run recorded and never ended: find out and say."""
+
+    slug: str
+    client_order_id: str
+    order_hash: str
+    was_accepted: bool
+    token: str | None = None
+
+
+class Abandoned(msgspec.Struct, frozen=True):
+    """A command left by an earlier run of which nothing was recorded: never sent, never will be."""
+
+    token: str
+    message: SubmitOrder
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """The order exists and its id is known."""
+
+    client_order_id: str
+    order_hash: str
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """`OrderSubmitting` stands in `exe`; only now may the POST go out."""
+
+    client_order_id: str
+
+
+class RateHeaders(msgspec.Struct, frozen=True):
+    """`Poly-RateLimit-Remaining` and `-Reset` of an answer (docs/venue.md 2.2), where given."""
+
+    remaining: int
+    reset_ns: int | None = None
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """The venue took the order."""
+
+    client_order_id: str
+    rate: RateHeaders | None = None
+
+
+class PostRejected(msgspec.Struct, frozen=True):
+    """The venue certainly did not take it, or it never left us."""
+
+    client_order_id: str
+    reason: Reason
+    text: str = ""
+    mode: VenueMode | None = None
+    retry_after_ms: int | None = None
+    rate: RateHeaders | None = None
+
+
+class PostUnknown(msgspec.Struct, frozen=True):
+    """Timed out, broke off, or a 5xx that may come after acceptance (docs/venue.md 1.6)."""
+
+    client_order_id: str
+    reason: Reason
+    text: str = ""
+
+
+class CancelAnswered(msgspec.Struct, frozen=True):
+    """`canceled` and `not_canceled` (with the venue's text) of a DELETE by ids."""
+
+    order_hashes: tuple[str, ...]
+    canceled: tuple[str, ...]
+    not_canceled: dict[str, str]
+    rate: RateHeaders | None = None
+
+
+class CancelsFailed(msgspec.Struct, frozen=True):
+    """A DELETE by ids that was not answered; repeating it is harmless."""
+
+    order_hashes: tuple[str, ...]
+    reason: Reason
+    text: str = ""
+    mode: VenueMode | None = None
+    retry_after_ms: int | None = None
+
+
+class OpenOrdersAnswered(msgspec.Struct, frozen=True):
+    """All order ids that the venue calls open in a window, every page."""
+
+    slug: str
+    order_hashes: tuple[str, ...]
+
+
+class OpenOrdersFailed(msgspec.Struct, frozen=True):
+    """The list could not be had."""
+
+    slug: str
+    reason: Reason
+    text: str = ""
+
+
+class LookUpResult(StrEnum):
+    """What the venue says of one order id. ABSENT is not "cancelled" (docs/venue.md 1.4)."""
+
+    LIVE = "live"
+    MATCHED = "matched"
+    CANCELED = "canceled"
+    INVALID = "invalid"
+    ABSENT = "absent"
+    UNANSWERED = "unanswered"
+
+
+class OrderLookedUp(msgspec.Struct, frozen=True):
+    """The answer to `LookUpOrder`; `filled_u6` is None when the venue did not say."""
+
+    order_hash: str
+    finding: LookUpResult
+    filled_u6: int | None = None
+
+
+class PlacingGate(msgspec.Struct, frozen=True):
+    """Whether the heartbeat allows orders to be placed; "no" cancels what rests."""
+
+    open: bool
+    text: str = ""
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The process ends: place nothing more, cancel all, verify."""
+
+
+class WindowEnded(msgspec.Struct, frozen=True):
+    """Forget a window. Its orders were verified as gone, or the caller stopped waiting."""
+
+    slug: str
+
+
+ExecutionEvent = (
+    Command
+    | Adopted
+    | Abandoned
+    | Signed
+    | Recorded
+    | Posted
+    | PostRejected
+    | PostUnknown
+    | CancelAnswered
+    | CancelsFailed
+    | OpenOrdersAnswered
+    | OpenOrdersFailed
+    | OrderLookedUp
+    | PlacingGate
+    | WindowAnnounced
+    | WindowEnded
+    | Halt
+    | Resume
+    | Stop
+    | Tick
+)
+
+
+class SignOrder(msgspec.Struct, frozen=True):
+    """Build and sign; answered by `Signed` in the same turn."""
+
+    command: SubmitOrder
+
+
+class PostOrder(msgspec.Struct, frozen=True):
+    """Send the signed bytes, once. Answered by Posted, PostRejected or PostUnknown."""
+
+    slug: str
+    client_order_id: str
+    order_hash: str
+
+
+class DeleteOrders(msgspec.Struct, frozen=True):
+    """DELETE by ids, one batch. Answered by CancelAnswered or CancelsFailed."""
+
+    order_hashes: tuple[str, ...]
+
+
+class DeleteAll(msgspec.Struct, frozen=True):
+    """A second measure after cancels by id; its answer is not waited for."""
+
+
+class LookUpOrder(msgspec.Struct, frozen=True):
+    """Ask what became of an order. Answered by OrderLookedUp."""
+
+    slug: str
+    order_hash: str
+
+
+class ListOpenOrders(msgspec.Struct, frozen=True):
+    """Ask for the open orders of a window. Answered by OpenOrdersAnswered or OpenOrdersFailed."""
+
+    slug: str
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The command has its answer; acknowledge it with this step's messages."""
+
+    token: str
+
+
+VenueRequest = SignOrder | PostOrder | DeleteOrders | DeleteAll | LookUpOrder | ListOpenOrders
+ExecutionOutput = VenueRequest | Finished | Notice | ExecutionMessage

@@ -1,0 +1,181 @@
+"""What the execution engine remembers: orders, windows, and commands that have no answer yet."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pmcore.machines.outbox import OutboxState, OutboxTrigger, advance
+from pmcore.messages.orders import SubmitOrder
+from pmcore.model.errors import Reason
+from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+
+MAX_LIVE_PER_WINDOW = 64
+MAX_WAITING = 32
+"""Orders that may wait for the rate budget; one more is denied BUDGET."""
+MAX_REMEMBERED_PER_WINDOW = 5_000
+MAX_SWEEP_TOKENS = 16
+MAX_SWEEP_ATTEMPTS = 12
+MAX_RESOLVE_ATTEMPTS = 5
+RECONCILE_NS = 15 * NS_PER_S
+LIST_LAG_NS = 5 * NS_PER_S
+"""A list of open orders may be this old: it is not compared with newer facts of ours."""
+_RETRY_FIRST_NS = 100 * NS_PER_MS
+_RETRY_MOST_NS = 2 * NS_PER_S
+DEFAULT_RETRY_AFTER_MS = 1_000
+ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
+"""So long after its end an order that is neither open nor in any trade was not filled."""
+
+
+def backoff_ns(attempt: int) -> int:
+    """100 ms, doubling to 2 s."""
+    return min(_RETRY_FIRST_NS << min(attempt, 10), _RETRY_MOST_NS)
+
+
+def refused_cancel(text: str) -> Reason:
+    """A reason of `not_canceled`. Only a clear text is used (docs/venue.md 1.5)."""
+    lower = text.lower()
+    if "already matched" in lower and "cancel" not in lower:
+        return Reason.ALREADY_MATCHED
+    return Reason.UNKNOWN
+
+
+class Ask(StrEnum):
+    """The next question about an order of unknown outcome."""
+
+    DELETE = "delete"
+    LOOK_UP = "look_up"
+
+
+class PendingCancel:
+    """A CancelOrders command: finished when each of its orders has an answer."""
+
+    __slots__ = ("left", "token")
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self.left = 1  # itself, until all its orders were told
+
+
+class OrderRecord:
+    """One order. `asked`: a DELETE or a look-up about it is under way."""
+
+    __slots__ = (
+        "ask",
+        "asked",
+        "attempts",
+        "cancel_confirmed",
+        "cancel_wanted",
+        "cancels",
+        "changed_ns",
+        "client_order_id",
+        "command",
+        "deny",
+        "doubted",
+        "ended_ns",
+        "failures",
+        "order_hash",
+        "retry_ns",
+        "size_u6",
+        "slug",
+        "state",
+        "token",
+        "unclear",
+        "was_accepted",
+    )
+
+    def __init__(self, client_order_id: str, slug: str, state: OutboxState) -> None:
+        self.client_order_id = client_order_id
+        self.slug = slug
+        self.state = state
+        self.order_hash = ""
+        self.command: SubmitOrder | None = None
+        self.token: str | None = None
+        self.deny: tuple[Reason, str] | None = None
+        self.cancel_wanted = False
+        self.cancels: list[PendingCancel] = []
+        self.ask = Ask.DELETE
+        self.asked = False
+        self.attempts = 0  # answered, but not what ends it
+        self.failures = 0  # not answered
+        self.retry_ns = 0
+        self.cancel_confirmed = False
+        self.was_accepted = False
+        self.doubted = False  # it rested, as far as we know, but the list did not show it
+        self.ended_ns: int | None = None  # it was at the venue, and its end was said
+        self.size_u6 = 0
+        self.unclear: tuple[Reason, str] | None = None  # what left open whether it got in
+        self.changed_ns = 0
+
+    def move(self, at_ns: int, trigger: OutboxTrigger) -> None:
+        """Advance by the table; retries begin anew."""
+        self.state = advance(self.state, trigger)
+        self.changed_ns = at_ns
+        self.asked = False
+        self.attempts = 0
+        self.failures = 0
+        self.retry_ns = 0
+
+
+class Sweep:
+    """Cancelling a window until the venue says that nothing is open."""
+
+    __slots__ = ("attempts", "next_ns", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self.attempts = 0
+        self.next_ns = 0
+
+
+class ListingReason(StrEnum):
+    """Why the open orders of a window are being listed."""
+
+    SWEEP = "sweep"
+    RECONCILE = "reconcile"
+
+
+class WindowRecord:
+    """A window and its orders. `live`: those that may still be at the venue or on their way."""
+
+    __slots__ = (
+        "ending",
+        "listed_ns",
+        "listing",
+        "live",
+        "lost",
+        "orders",
+        "reconcile_ns",
+        "sweep",
+        "window",
+    )
+
+    def __init__(self, window: Window, at_ns: int) -> None:
+        self.window = window
+        self.orders: dict[str, OrderRecord] = {}
+        self.live: dict[str, OrderRecord] = {}
+        self.sweep: Sweep | None = None
+        self.listing: ListingReason | None = None
+        self.listed_ns = 0
+        self.reconcile_ns = at_ns + RECONCILE_NS
+        self.lost = 0
+        self.ending = False
+
+    @property
+    def flat(self) -> bool:
+        """By what the venue has said, no order of ours can be there."""
+        return not self.live and self.sweep is None
+
+    def revive(self, record: OrderRecord) -> None:
+        """It counts as alive again."""
+        self.live[record.client_order_id] = record
+
+    def remember(self, record: OrderRecord) -> OrderRecord | None:
+        """Add an order; return the oldest ended one when there are too many."""
+        self.orders[record.client_order_id] = record
+        self.live[record.client_order_id] = record
+        if len(self.orders) <= MAX_REMEMBERED_PER_WINDOW:
+            return None  # MAX_LIVE_PER_WINDOW is far below it, so that there is one to forget
+        oldest = next(r for key, r in self.orders.items() if key not in self.live)
+        del self.orders[oldest.client_order_id]
+        return oldest

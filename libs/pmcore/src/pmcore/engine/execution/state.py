@@ -1,0 +1,228 @@
+"""The executor's state, and the ways in which an order ends; each end answers the open commands."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pmcore.engine.execution.io import ExecutionOutput, Finished, RateHeaders
+from pmcore.engine.execution.records import (
+    DEFAULT_RETRY_AFTER_MS,
+    OrderRecord,
+    PendingCancel,
+    WindowRecord,
+)
+from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger
+from pmcore.machines.rate_budget import RESET_TRUST_NS, RateBudget, RateTier, TokenBucket
+from pmcore.machines.venue_mode import VenueModes
+from pmcore.messages.execution import (
+    CancelFailed,
+    FailureStage,
+    OrderCancelled,
+    OrderFailed,
+    VenueMode,
+    VenueModeChanged,
+)
+from pmcore.messages.notices import Notice, NoticeKind
+from pmcore.messages.orders import SubmitOrder
+from pmcore.model.check import invariant
+from pmcore.model.errors import Reason
+from pmcore.model.units import NS_PER_MS
+
+MAX_TEXT = 200
+
+
+class ExecutionState:
+    """All state of one signer, and the outputs of the step in progress."""
+
+    def __init__(self, tier: RateTier, cancel_reserve: int) -> None:
+        self.at_ns = 0
+        self.out: list[ExecutionOutput] = []
+        self.deletes: list[str] = []
+        self.budget = RateBudget(tier, cancel_reserve)
+        self.modes = VenueModes()
+        self.halted: str | None = None
+        self.stopping = False
+        self.gate_text: str | None = None
+        self.windows: dict[str, WindowRecord] = {}
+        self.by_hash: dict[str, OrderRecord] = {}
+        self.waiting: deque[OrderRecord] = deque()
+
+    @property
+    def open_orders(self) -> int:
+        """Orders that may be at the venue, by what the venue has said."""
+        return sum(
+            record.state not in BEFORE_POST
+            for window in self.windows.values()
+            for record in window.live.values()
+        )
+
+    def find(self, client_order_id: str) -> OrderRecord:
+        """The order that an answer of the shell is about."""
+        found = (window.orders.get(client_order_id) for window in self.windows.values())
+        record = next((record for record in found if record is not None), None)
+        invariant(record is not None, f"an answer for an unknown order: {client_order_id}")
+        assert record is not None
+        return record
+
+    def posting(self, client_order_id: str) -> OrderRecord:
+        """The order that a POST's answer is about."""
+        record = self.find(client_order_id)
+        invariant(record.state is OutboxState.POSTING, "one answer to one POST")
+        return record
+
+    def remember(self, window: WindowRecord, record: OrderRecord) -> None:
+        """Add an order; remove the oldest ended one when there are too many."""
+        record.changed_ns = self.at_ns
+        if (forgotten := window.remember(record)) is not None:
+            self.by_hash.pop(forgotten.order_hash, None)
+
+    # ---- endings: each order has exactly one -------------------------------------------------
+
+    def deny(self, record: OrderRecord, reason: Reason, text: str) -> None:
+        """Refuse an order that was not sent."""
+        record.move(self.at_ns, OutboxTrigger.DENIED)
+        self._fail(record, FailureStage.DENIED, reason, text)
+
+    def reject(
+        self,
+        record: OrderRecord,
+        reason: Reason,
+        text: str,
+        stage: FailureStage = FailureStage.REJECTED,
+    ) -> None:
+        """The order was sent and is not at the venue."""
+        record.move(self.at_ns, OutboxTrigger.REFUSED)
+        self._fail(record, stage, reason, text)
+
+    def cancelled(self, record: OrderRecord, filled_u6: int | None) -> None:
+        """The venue says that it is gone, filled so far or not at all."""
+        record.move(self.at_ns, OutboxTrigger.GONE)
+        record.ended_ns = self.at_ns
+        self.out.append(
+            OrderCancelled(
+                slug=record.slug,
+                client_order_id=record.client_order_id,
+                order_hash=record.order_hash,
+                filled_u6=filled_u6,
+                ts_exec_ns=self.at_ns,
+            )
+        )
+        self._close(record)
+
+    def gone(
+        self, record: OrderRecord, reason: Reason, text: str, filled_u6: int | None = None
+    ) -> None:
+        """Nothing rests any more, and not because we cancelled it; or: its end was said before."""
+        record.move(self.at_ns, OutboxTrigger.GONE)
+        record.ended_ns = self.at_ns if record.ended_ns is None else record.ended_ns
+        self.cancel_failed(record.slug, record.client_order_id, reason, text, filled_u6)
+        self._close(record)
+
+    def _fail(self, record: OrderRecord, stage: FailureStage, reason: Reason, text: str) -> None:
+        self.out.append(
+            OrderFailed(
+                slug=record.slug,
+                client_order_id=record.client_order_id,
+                stage=stage,
+                reason=reason,
+                text=text[:MAX_TEXT],
+                order_hash=record.order_hash,
+                ts_exec_ns=self.at_ns,
+            )
+        )
+        self._close(record)
+
+    def _close(self, record: OrderRecord) -> None:
+        self.windows[record.slug].live.pop(record.client_order_id, None)
+        record.command = None
+        self.finish_submit(record)
+        for pending in record.cancels:
+            self.release(pending)
+        record.cancels = []
+
+    # ---- answers -----------------------------------------------------------------------------
+
+    def finish_submit(self, record: OrderRecord) -> None:
+        """The SubmitOrder command has its answer."""
+        if record.token is not None:
+            self.out.append(Finished(record.token))
+            record.token = None
+
+    def release(self, pending: PendingCancel) -> None:
+        """One order less that a CancelOrders command waits for."""
+        pending.left -= 1
+        if pending.left == 0:
+            self.out.append(Finished(pending.token))
+
+    def deny_command(self, command: SubmitOrder, reason: Reason, text: str) -> None:
+        """Refuse a command of which no order was made."""
+        self.out.append(
+            OrderFailed(
+                slug=command.slug,
+                client_order_id=command.client_order_id,
+                stage=FailureStage.DENIED,
+                reason=reason,
+                text=text,
+                ts_exec_ns=self.at_ns,
+            )
+        )
+
+    def cancel_failed(
+        self,
+        slug: str,
+        client_order_id: str,
+        reason: Reason,
+        text: str,
+        filled_u6: int | None = None,
+    ) -> None:
+        """Say that a cancel did not work, and why."""
+        self.out.append(
+            CancelFailed(
+                slug=slug,
+                client_order_id=client_order_id,
+                reason=reason,
+                text=text[:MAX_TEXT],
+                ts_exec_ns=self.at_ns,
+                filled_u6=filled_u6,
+            )
+        )
+
+    def notice(self, kind: NoticeKind, slug: str, reason: Reason, detail: str = "") -> None:
+        """Tell a person."""
+        self.out.append(Notice(kind=kind, slug=slug, reason=reason.value, detail=detail[:MAX_TEXT]))
+
+    # ---- what the venue said beside its answer -----------------------------------------------
+
+    def after(self, retry_after_ms: int | None) -> int:
+        """When a Retry-After is over."""
+        wait_ms = DEFAULT_RETRY_AFTER_MS if retry_after_ms is None else retry_after_ms
+        return self.at_ns + wait_ms * NS_PER_MS
+
+    def apply_rate_headers(self, bucket: TokenBucket, rate: RateHeaders | None) -> None:
+        """Correct our count by the venue's headers, downward only."""
+        if rate is None:
+            return
+        bucket.correct(self.at_ns, rate.remaining)
+        if rate.remaining <= 0 and rate.reset_ns is not None:
+            bucket.block(min(rate.reset_ns, self.at_ns + RESET_TRUST_NS))
+
+    def note_mode(self, mode: VenueMode | None, retry_after_ms: int | None) -> None:
+        """A refusal named the venue's mode."""
+        if mode is not None and self.modes.learned(self.at_ns, mode, retry_after_ms):
+            self.publish_mode()
+
+    def publish_mode(self) -> None:
+        """Tell every window."""
+        for slug in self.windows:
+            self.publish_mode_to(slug)
+
+    def publish_mode_to(self, slug: str) -> None:
+        """Tell one window."""
+        self.out.append(
+            VenueModeChanged(
+                slug=slug,
+                mode=self.modes.mode,
+                until_ns=self.modes.until_ns,
+                ts_exec_ns=self.at_ns,
+            )
+        )

@@ -1,0 +1,180 @@
+"""From a session to commands: hold, targets, the risk of both together, then side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pmcore.engine.strategy.explain import explain
+from pmcore.engine.strategy.session import OUTCOMES, MarketSession
+from pmcore.machines.order_lifecycle import OrderState, OwnOrder
+from pmcore.machines.placement import PlacementAction, action_for
+from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide
+from pmcore.machines.risk import Exposure, refuse
+from pmcore.machines.rotation import WindowState
+from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.model.market import Outcome
+
+
+def decide_commands(
+    session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
+) -> list[CommandMessage]:
+    """What to send now. A cancel never waits for anything; a placement waits for everything."""
+    session.risk_refusals.clear()
+    targets, commands = _decide(session, at_ns, next_order_id)
+    session.whys = explain(session, at_ns, targets)
+    return commands
+
+
+def _decide(
+    session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
+) -> tuple[Targets, list[CommandMessage]]:
+    if must_ask_flat(session, at_ns):
+        session.cancel_window_asked_ns = at_ns
+        for resting in session.orders.alive():
+            resting.cancel_requested_ns = at_ns
+        reason = "start" if not session.started_flat else "window end"
+        asked = CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)
+        return Targets(QuoteMode.HOLD), [asked]
+    targets = choose_targets(session, at_ns)
+    session.mode = targets.mode
+    # taken now: `place` below writes the reason of the side that it refuses
+    cancel_reason = session.hold_reason or targets.mode.value
+    commands: list[CommandMessage] = []
+    cancels: list[OwnOrder] = overdue_orders(session, at_ns)
+    for outcome in OUTCOMES:
+        target = targets.quote(outcome)
+        action = action_for(
+            target,
+            session.slot_view(at_ns, outcome),
+            at_ns=at_ns,
+            debounce_ns=session.params.debounce_ns,
+            reprice_threshold_e4=session.params.reprice_threshold_e4,
+        )
+        if action is PlacementAction.PLACE and target is not None:
+            commands += place(session, at_ns, outcome, target, next_order_id)
+        elif action is PlacementAction.CANCEL:
+            order = session.orders.slot(outcome)
+            if order is not None and order not in cancels:
+                cancels.append(order)
+                session.counters.requotes += target is not None
+    if cancels:
+        for order in cancels:
+            order.cancel_requested_ns = at_ns
+        commands.insert(
+            0,
+            CancelOrders(
+                slug=session.window.slug,
+                client_order_ids=tuple(order.client_order_id for order in cancels),
+                order_hashes=tuple(order.order_hash for order in cancels),
+                reason=cancel_reason,
+                ts_step_ns=at_ns,
+                ts_cause_ns=session.cause_ns,
+            ),
+        )
+    return targets, commands
+
+
+def must_ask_flat(session: MarketSession, at_ns: int) -> bool:
+    """Ask for CancelWindow at the start and at the end, again after a while without an answer."""
+    state = session.clock.state
+    ending = state is WindowState.CANCELLING
+    over = state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED)
+    if over or (session.started_flat and not ending):
+        return False
+    asked_ns = session.cancel_window_asked_ns
+    return asked_ns is None or at_ns - asked_ns >= session.params.answer_timeout_ns
+
+
+def choose_targets(session: MarketSession, at_ns: int) -> Targets:
+    """The quotes we want, or none with the reason."""
+    session.hold_reason = session.hold(at_ns)
+    if session.hold_reason:
+        return Targets(QuoteMode.HOLD)
+    targets = decide(session.quote_view(at_ns))
+    if targets.mode is not QuoteMode.BALANCED:
+        return targets
+    if targets.up is None or targets.down is None:
+        session.hold_reason = "one of the two bids has no price: no first leg without a second"
+        return Targets(QuoteMode.HOLD)
+    if refusal := pair_refusal(session, targets.up, targets.down):
+        session.hold_reason = f"both bids together could break {refusal}"
+        return Targets(QuoteMode.RISK)
+    return targets
+
+
+def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
+    """Whether both bids together fit the limits: a first leg must leave room for the second.
+
+    What already rests on a side stands for its target; orders that are going do not count here,
+    but they do when a single order is approved (`place`).
+    """
+    exposures: dict[Outcome, Exposure] = {}
+    for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down)):
+        order = session.orders.slot(outcome)
+        qty_u6 = order.exposure_u6 if order else quote.size_u6
+        exposures[outcome] = Exposure(outcome, quote.price_e4, qty_u6)
+    views = (session.inventory.working, session.inventory.settled)
+    for outcome in OUTCOMES:
+        refusal = refuse(
+            exposures[outcome], [exposures[outcome.complement]], views, session.params.limits
+        )
+        if refusal:
+            return refusal.value
+    return ""
+
+
+def place(
+    session: MarketSession,
+    at_ns: int,
+    outcome: Outcome,
+    target: Quote,
+    next_order_id: Callable[[], str],
+) -> list[CommandMessage]:
+    """Approve one order on the worst case and take the slot; nothing when it must wait."""
+    if blocked := session.placing_blocked(at_ns):
+        session.hold_reason = blocked
+        return []
+    if session.orders.owes(outcome):
+        session.hold_reason = f"waiting for the trade of matched {outcome.value} shares"
+        return []
+    exposure = Exposure(outcome, target.price_e4, target.size_u6)
+    views = (session.inventory.working, session.inventory.settled)
+    refusal = refuse(exposure, session.orders.exposures(), views, session.params.limits)
+    if refusal:
+        session.hold_reason = f"{outcome.value} bid could break {refusal.value}"
+        session.risk_refusals[outcome] = refusal
+        return []
+    order = OwnOrder(
+        client_order_id=next_order_id(),
+        outcome=outcome,
+        price_e4=target.price_e4,
+        size_u6=target.size_u6,
+        changed_ns=at_ns,
+    )
+    session.orders.add(order)
+    session.sides[outcome].last_placed_ns = at_ns
+    session.counters.quotes_submitted += 1
+    return [
+        SubmitOrder(
+            client_order_id=order.client_order_id,
+            slug=session.window.slug,
+            outcome=outcome,
+            price_e4=order.price_e4,
+            size_u6=order.size_u6,
+            tick_e4=session.books.tick_e4,
+            expires_at_ns=at_ns + session.params.order_ttl_ns,
+            ts_step_ns=at_ns,
+            ts_cause_ns=session.cause_ns,
+        )
+    ]
+
+
+def overdue_orders(session: MarketSession, at_ns: int) -> list[OwnOrder]:
+    """Orders that nobody answered for, or whose fills nobody told: cancel them, that is ask."""
+    timeout_ns = session.params.answer_timeout_ns
+    return session.orders.to_ask(at_ns) + [
+        order
+        for order in session.orders.alive()
+        if order.state in (OrderState.REQUESTED, OrderState.SUBMITTING, OrderState.UNKNOWN)
+        and at_ns - (order.cancel_requested_ns or order.changed_ns) >= timeout_ns
+    ]

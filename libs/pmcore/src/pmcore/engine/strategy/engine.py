@@ -1,0 +1,294 @@
+"""The strategy's step: market data, user events, answers and time in; commands and notices out.
+
+Synchronous and deterministic: the same inputs give the same outputs, byte for byte, whether they
+come from live streams, the simulator or a journal. Books move on each event; decisions are made
+on `BatchEnded` only, so that we never quote on a book that is known to be old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import assert_never
+
+import msgspec
+
+from pmcore.engine.strategy.answers import Answers
+from pmcore.engine.strategy.decision import decide_commands
+from pmcore.engine.strategy.session import OUTCOMES, MarketSession
+from pmcore.machines.inventory import FillEffect
+from pmcore.machines.ofi_threshold import WarmStart
+from pmcore.machines.rotation import WindowState
+from pmcore.messages.control import Halt, Resume
+from pmcore.messages.execution import (
+    CancelFailed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+    OrderUnknown,
+    VenueModeChanged,
+    WindowFlat,
+)
+from pmcore.messages.gate import PlacingGateChanged
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    FeedStatusChanged,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.messages.notices import Notice, NoticeKind
+from pmcore.messages.orders import CommandMessage
+from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.messages.timers import BatchEnded, Tick
+from pmcore.messages.union import EngineEvent
+from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
+from pmcore.model.check import invariant
+from pmcore.model.market import Outcome, Window
+from pmcore.model.params import StrategyParams
+from pmcore.model.units import format_profit, format_qty
+
+Output = CommandMessage | Notice
+
+
+class WindowEngine:
+    """The decisions of one window. `step` is the only input; everything else is for reading."""
+
+    def __init__(
+        self,
+        window: Window,
+        params: StrategyParams,
+        run_id: str,
+        *,
+        warm_start: dict[Outcome, WarmStart] | None = None,
+        prior_loss_u6: int = 0,
+        gated: bool = True,
+    ) -> None:
+        self.run_id = run_id
+        self.session = MarketSession(
+            window,
+            params,
+            warm_start=warm_start,
+            prior_loss_u6=prior_loss_u6,
+            gated=gated,
+        )
+        self._answers = Answers(self.session, run_id)
+        self.counters = self.session.counters
+        self._at_ns = 0
+        self._hash = hashlib.sha256()
+        self._submitted = 0
+        self._told_unsettled: set[tuple[str, Outcome]] = set()
+
+    @property
+    def finished(self) -> bool:
+        """Settled: the window's groups may be destroyed."""
+        return self.session.clock.state is WindowState.SETTLED
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every output so far with its time."""
+        return self._hash.hexdigest()
+
+    def warm_start(self) -> dict[Outcome, WarmStart]:
+        """What the next window of the series should start with."""
+        return {o: self.session.flows[o].thresholds.warm_start() for o in OUTCOMES}
+
+    def view(self) -> dict[str, object]:
+        """For /state: see `MarketSession.as_view`."""
+        return self.session.as_view(self._at_ns)
+
+    def step(self, at_ns: int, event: EngineEvent) -> list[Output]:
+        """Apply one input at a time that never runs backwards; raise nothing for a bad input."""
+        invariant(at_ns >= self._at_ns, "time ran backwards")
+        self._at_ns = at_ns
+        outputs = self._apply(at_ns, event)
+        for output in outputs:
+            self._hash.update(b"%d " % at_ns + msgspec.json.encode(output) + b"\n")
+        return outputs
+
+    def _apply(self, at_ns: int, event: EngineEvent) -> list[Output]:  # noqa: PLR0911 - one arm a message
+        session, answers = self.session, self._answers
+        match event:
+            case BookSnapshot() | BookDelta() | TickSizeChanged() | TradePrinted():
+                return self._market(at_ns, event)
+            case FeedStatusChanged():
+                session.hear_feed(event)
+                return []
+            case FillReported():
+                return self._fill(at_ns, event)
+            case OrderUpdated():
+                return answers.order_updated(at_ns, event)
+            case UserChannelChanged():
+                session.user, session.user_reason = event.state, event.reason
+                return []
+            case (
+                OrderSubmitting()
+                | OrderAccepted()
+                | OrderFailed()
+                | OrderUnknown()
+                | OrderCancelled()
+                | CancelFailed()
+            ):
+                return answers.execution(at_ns, event)
+            case WindowFlat():
+                return answers.window_flat(at_ns, event)
+            case VenueModeChanged():
+                session.venue_mode, session.venue_mode_until_ns = event.mode, event.until_ns
+                return []
+            case WindowResolved():
+                if event.slug == session.window.slug:
+                    session.winner = event.winner
+                    session.clock.resolved(at_ns)
+                return []
+            case WindowAnnounced():
+                return []
+            case Halt():
+                session.halted = event.reason or "by the operator"
+                return [self._notice(NoticeKind.HALTED, event.reason, f"by {event.by}")]
+            case Resume():
+                session.halted = ""
+                return [self._notice(NoticeKind.RESUMED, "", f"by {event.by}")]
+            case PlacingGateChanged():
+                session.gate_open, session.gate_reason = event.open, event.reason
+                return []
+            case Tick():
+                return []
+            case BatchEnded():
+                return self._decide(at_ns)
+        assert_never(event)
+
+    def _notice(self, kind: NoticeKind, reason: str, detail: str = "") -> Notice:
+        return Notice(kind=kind, slug=self.session.window.slug, reason=reason, detail=detail)
+
+    def _market(
+        self, at_ns: int, event: BookSnapshot | BookDelta | TickSizeChanged | TradePrinted
+    ) -> list[Output]:
+        session = self.session
+        if event.slug != session.window.slug:
+            return []
+        session.cause_ns = max(session.cause_ns, event.ts_recv_ns)
+        effect = session.books.apply(event)
+        session.unseen_trade_e4 = effect.unseen_trade_e4
+        outputs: list[Output] = []
+        if effect.gap:
+            outputs.append(self._notice(NoticeKind.BOOK_GAP, effect.gap))
+        if isinstance(event, TradePrinted):
+            session.counters.trades += 1
+            flow = session.flows[event.outcome]
+            before = flow.toxic
+            flow.trade(at_ns, event.taker_side, event.size_u6, tick_e4=session.tick_e4)
+            outputs += self._toxicity_notice(event.outcome, before=before)
+        return outputs
+
+    def _toxicity_notice(self, outcome: Outcome, *, before: bool) -> list[Output]:
+        flow = self.session.flows[outcome]
+        if flow.toxic is before:
+            return []
+        kind = NoticeKind.TOXIC_ENTERED if flow.toxic else NoticeKind.TOXIC_LEFT
+        detail = f"score {flow.flow.score_u6} u6, threshold {flow.thresholds.enter_u6} u6"
+        return [self._notice(kind, outcome.value, detail)]
+
+    def _fill(self, at_ns: int, fill: FillReported) -> list[Output]:
+        session = self.session
+        if fill.condition_id != session.window.condition_id:
+            return []
+        outcome = session.window.outcome_of(fill.token_id)
+        if outcome is None:
+            return [self._notice(NoticeKind.INPUT_DROPPED, "foreign_token", fill.trade_id)]
+        effect = session.inventory.apply(fill, outcome)
+        if effect is FillEffect.CONTRADICTION:
+            detail = f"trade {fill.trade_id} {fill.status.value}"
+            return [self._notice(NoticeKind.INPUT_DROPPED, "contradicting_fill", detail)]
+        if effect is FillEffect.ADDED:
+            session.counters.fills += 1
+            session.counters.filled_u6 += fill.size_u6
+        self._answers.note_fill(at_ns, fill.order_hash)
+        outputs = self._measure_inventory(effect)
+        if effect is FillEffect.REVERSED:
+            session.counters.fills_reversed += 1
+            outputs.append(self._notice(NoticeKind.FILL_REVERSED, "failed", fill.trade_id))
+        return outputs
+
+    def _measure_inventory(self, effect: FillEffect) -> list[Output]:
+        counters, working = self.session.counters, self.session.inventory.working
+        counters.max_abs_net_diff_u6 = max(counters.max_abs_net_diff_u6, abs(working.net_diff_u6))
+        cost_e4 = -int(-working.portfolio_cost_dollars * 10_000 // 1)
+        counters.max_pair_cost_e4 = max(counters.max_pair_cost_e4, cost_e4)
+        if effect is not FillEffect.ADDED or working.can_open(self.session.params.limits):
+            return []
+        counters.limit_violations += 1
+        return [self._notice(NoticeKind.LIMIT_REACHED, "fill", f"net {working.net_diff_u6} u6")]
+
+    def _decide(self, at_ns: int) -> list[Output]:
+        session = self.session
+        outputs: list[Output] = []
+        for outcome in OUTCOMES:
+            flow, before = session.flows[outcome], session.flows[outcome].toxic
+            touch = session.books.touch(outcome)
+            if touch.bid_e4 is not None and touch.ask_e4 is not None:
+                flow.mids.note(at_ns, touch.bid_e4 + touch.ask_e4)
+            flow.advance(at_ns, tick_e4=session.tick_e4)
+            outputs += self._toxicity_notice(outcome, before=before)
+            session.sides[outcome].forget_crosses(at_ns, session.params)
+        outputs += self._account(at_ns)
+        outputs += self._loss_limits()
+        if session.clock.advance(at_ns):
+            outputs.append(self._notice(NoticeKind.WINDOW_STATE, session.clock.state.value))
+            if session.refused and session.clock.may_quote:
+                outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", session.refused))
+        outputs += self._tell_unsettled(at_ns)
+        outputs += decide_commands(session, at_ns, self._next_order_id)
+        session.cause_ns = 0
+        elapsed_ns = at_ns - session.window.open_ns
+        for outcome in OUTCOMES:
+            flow = session.flows[outcome]
+            flow.thresholds.sample(at_ns, elapsed_ns, abs(flow.flow.score_u6))
+        return outputs
+
+    def _account(self, at_ns: int) -> list[Output]:
+        """Close what is accounted for; say when the account's events cannot be trusted."""
+        session, before = self.session, self.session.distrust
+        session.orders.settle_accounts(at_ns)
+        if not session.judge_account(at_ns):
+            return []
+        session.counters.distrusted += bool(session.distrust)
+        reason = "entered" if session.distrust else "left"
+        return [self._notice(NoticeKind.UNACCOUNTED, reason, session.distrust or before)]
+
+    def _tell_unsettled(self, at_ns: int) -> list[Output]:
+        """Fills that stay MATCHED for too long, and at the latest when the window is over."""
+        session = self.session
+        late_ns = at_ns - session.params.settle_timeout_ns
+        outputs: list[Output] = []
+        for entry in session.inventory.unsettled():
+            key = (entry.trade_id, entry.outcome)
+            if key in self._told_unsettled or not (self.finished or entry.since_ns <= late_ns):
+                continue
+            self._told_unsettled.add(key)
+            session.counters.fills_unsettled += 1
+            shares = f"{format_qty(entry.size_u6)} {entry.outcome.value} shares"
+            text = f"trade {entry.trade_id}: {shares} matched, not settled"
+            reason = "window over" if self.finished else "late"
+            outputs.append(self._notice(NoticeKind.UNSETTLED, reason, text))
+        return outputs
+
+    def _next_order_id(self) -> str:
+        """Unique in the account: windows of several series begin at one time."""
+        self._submitted += 1
+        return f"{self.run_id}.{self.session.window.slug}.{self._submitted}"
+
+    def _loss_limits(self) -> list[Output]:
+        session, limits = self.session, self.session.params.limits
+        loss_u6 = max(session.inventory.working.worst_loss_u6, session.evidenced.worst_loss_u6)
+        window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
+        daily = (
+            limits.max_daily_loss_u6 is not None
+            and session.prior_loss_u6 + loss_u6 >= limits.max_daily_loss_u6
+        )
+        if not (window or daily) or not session.clock.may_open:
+            return []
+        session.clock.wind_down()
+        reason = "PM_MAX_WINDOW_LOSS" if window else "PM_MAX_DAILY_LOSS"
+        session.loss_limit = reason
+        detail = f"profit of this window in the worst case: {format_profit(-loss_u6)} dollars"
+        return [self._notice(NoticeKind.LOSS_LIMIT, reason, detail)]

@@ -1,0 +1,373 @@
+"""All state of one market window in one object, and the views that decisions are made from."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from pmcore.engine.strategy.counters import EngineCounters
+from pmcore.engine.strategy.orders import OrderBookkeeper
+from pmcore.engine.strategy.why import STARTING, Obstacle, Why, as_one_line, both
+from pmcore.machines.book import BookState, WindowBooks
+from pmcore.machines.inventory import Inventory, Position
+from pmcore.machines.ofi import OutcomeFlow
+from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
+from pmcore.machines.placement import SlotView
+from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
+from pmcore.machines.risk import RiskRefusal, filled
+from pmcore.machines.rotation import WindowClock
+from pmcore.messages.execution import VenueMode
+from pmcore.messages.market_data import FeedState, FeedStatusChanged
+from pmcore.messages.user import UserChannelState
+from pmcore.model.errors import Reason
+from pmcore.model.market import Outcome, Window
+from pmcore.model.params import StrategyParams
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
+
+OUTCOMES = (Outcome.UP, Outcome.DOWN)
+FATAL_REASONS = (
+    Reason.AUTH,
+    Reason.BANNED,
+    Reason.CLOSED_ONLY,
+    Reason.VERSION_MISMATCH,
+    Reason.INVALID_ORDER,
+    Reason.REGION_BLOCKED,
+)
+PASSING_REASONS = (Reason.EDGE_PAGE, Reason.REFUSED)
+"""Not about us, as far as anybody says: wait longer each time, then try again."""
+MAX_REFUSED_IN_A_ROW = 6
+MAX_PASSING_WAIT_NS = 30 * NS_PER_S
+_CLOSED_MODES = (VenueMode.CANCEL_ONLY, VenueMode.DISABLED, VenueMode.RESTARTING)
+MAX_EXTRA_TICKS = 5
+
+
+class SideState(msgspec.Struct):
+    """What one side remembers about placing: debounce, back-off and post-only margin."""
+
+    last_placed_ns: int | None = None
+    blocked_until_ns: int = 0
+    backoff_ns: int = 0
+    extra_ticks: int = 0
+    last_cross_ns: int = 0
+    last_failure: str = ""
+
+    def crossed(self, at_ns: int, params: StrategyParams) -> None:
+        """A post-only refusal: one more tick away, and wait twice as long as last time."""
+        self.extra_ticks = min(self.extra_ticks + 1, MAX_EXTRA_TICKS)
+        self.last_cross_ns = at_ns
+        self.backoff_ns = min(
+            self.backoff_ns * 2 or params.cross_backoff_ns, params.cross_backoff_max_ns
+        )
+        self.blocked_until_ns = at_ns + self.backoff_ns
+
+    def accepted(self) -> None:
+        """The venue took an order: the next refusal starts at the shortest wait again."""
+        self.backoff_ns = 0
+
+    def forget_crosses(self, at_ns: int, params: StrategyParams) -> None:
+        """The margin goes when no refusal came for a while."""
+        if self.extra_ticks and at_ns - self.last_cross_ns >= params.cross_memory_ns:
+            self.extra_ticks = 0
+
+
+class MarketSession:
+    """One window: books, flow, inventory, orders, clock, and what the others told us."""
+
+    def __init__(
+        self,
+        window: Window,
+        params: StrategyParams,
+        *,
+        warm_start: dict[Outcome, WarmStart] | None = None,
+        prior_loss_u6: int = 0,
+        gated: bool = True,
+    ) -> None:
+        self.window = window
+        self.params = params
+        self.prior_loss_u6 = prior_loss_u6
+        self.books = WindowBooks(window)
+        self.flows = {
+            outcome: OutcomeFlow(
+                params.ofi,
+                ThresholdSource(params.ofi, window.length_ns, (warm_start or {}).get(outcome)),
+            )
+            for outcome in OUTCOMES
+        }
+        self.inventory = Inventory()
+        self.orders = OrderBookkeeper(params)
+        self.clock = WindowClock(window, params)
+        self.sides = {outcome: SideState() for outcome in OUTCOMES}
+        self.counters = EngineCounters()
+        self.feed = FeedState.LIVE
+        self.feed_reason = ""
+        self.user = UserChannelState.DOWN
+        self.user_reason = ""
+        self.gate_open = not gated
+        self.gate_reason = "it has not said yet whether it may place"
+        self.venue_mode = VenueMode.NORMAL
+        self.venue_mode_until_ns: int | None = None
+        self.halted = ""
+        self.refused = self._size_refusal()
+        self.started_flat = False
+        self.cancel_window_asked_ns: int | None = None
+        self.winner: Outcome | None = None
+        self.cause_ns = 0  # receive time of the newest market data of this batch
+        self.unseen_trade_e4: int | None = None
+        self.mode = QuoteMode.HOLD
+        self.hold_reason = "starting"
+        self.loss_limit = ""
+        self.risk_refusals: dict[Outcome, RiskRefusal] = {}
+        self.whys = both(STARTING)
+        self.distrust = ""
+        self.refused_in_a_row = 0
+
+    def _size_refusal(self) -> str:
+        bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
+        if bid_u6 >= min_u6:
+            return ""
+        return (
+            f"PM_BID_SIZE={format_qty(bid_u6)} is below this market's minimum of "
+            f"{format_qty(min_u6)} shares: set PM_BID_SIZE={format_qty(min_u6)} or more"
+        )
+
+    @property
+    def tick_e4(self) -> int:
+        """The grid we quote on: the market's own tick, or ours when coarser and on its grid.
+
+        Ours off the market's grid (.0025 in a .001 market) gives the finest grid within both.
+        """
+        market_e4, ours_e4 = self.books.tick_e4, self.params.finest_tick_e4
+        return market_e4 if market_e4 >= ours_e4 else math.lcm(market_e4, ours_e4)
+
+    @property
+    def toxic(self) -> bool:
+        """Whether either outcome's flow is toxic."""
+        return any(self.flows[outcome].toxic for outcome in OUTCOMES)
+
+    @property
+    def can_open(self) -> bool:
+        """The user's gate, on the working and on the settled view, and with all that is owed."""
+        limits = self.params.limits
+        return (
+            self.inventory.working.can_open(limits)
+            and self.inventory.settled.can_open(limits)
+            and self.evidenced.can_open(limits)
+        )
+
+    @property
+    def evidenced(self) -> Position:
+        """Working inventory and the shares that are proved to be matched but not told as trades."""
+        return filled(self.inventory.working, self.orders.owed())
+
+    @property
+    def passing_wait_ns(self) -> int:
+        """How long to wait after a refusal that should pass: doubles each time, bounded."""
+        wait_ns = self.params.failure_backoff_ns << min(max(self.refused_in_a_row - 1, 0), 10)
+        return min(wait_ns, MAX_PASSING_WAIT_NS)
+
+    @property
+    def profit_u6(self) -> int:
+        """Dollars (millionths) won; the worst case while the winner is not known."""
+        working = self.inventory.working
+        return working.profit_u6(self.winner) if self.winner else -working.worst_loss_u6
+
+    @property
+    def settled_profit_u6(self) -> int:
+        """The same for what the chain has taken: what matched and never settled is left out."""
+        settled = self.inventory.settled
+        return settled.profit_u6(self.winner) if self.winner else -settled.worst_loss_u6
+
+    @property
+    def worst_profit_u6(self) -> int:
+        """The same if those of the unsettled fills and of the owed shares settle that hurt most."""
+        winners = (self.winner,) if self.winner else OUTCOMES
+        return min(
+            self.inventory.worst_profit_u6(winner)
+            - sum(-(-e.price_e4 * e.qty_u6 // PRICE_ONE_E4) for e in lost)
+            for winner in winners
+            for lost in [[e for e in self.orders.owed() if e.outcome is not winner]]
+        )
+
+    def hear_feed(self, event: FeedStatusChanged) -> None:
+        """Apply the feed's state.
+
+        Books of before a new start are dropped, whole ones will follow.
+        """
+        if event.slug == self.window.slug:
+            self.feed, self.feed_reason = event.state, event.reason
+            if event.state in (FeedState.DOWN, FeedState.RESYNCING):
+                self.books.reset()
+
+    def hold(self, at_ns: int) -> str:
+        """Why nothing may rest now, or ""."""
+        why = self.holding(at_ns)
+        return why.text if why else ""
+
+    def holding(self, at_ns: int) -> Why | None:
+        """The first obstacle for which nothing may rest now, None when bids may."""
+        why: Why | None = None
+        if self.halted:
+            why = Why(Obstacle.HALTED, f"halted: {self.halted}")
+        elif self.refused:
+            small = self.refused == self._size_refusal()
+            why = Why(Obstacle.MIN_SIZE if small else Obstacle.VENUE_REFUSES, self.refused)
+        elif not self.started_flat:
+            text = "waiting until the venue says that no old order is open"
+            why = Why(Obstacle.NOT_FLAT_YET, text)
+        elif not self.clock.may_quote:
+            why = Why(Obstacle.WINDOW_STATE, f"window {self.clock.state.value}")
+        elif self.feed is not FeedState.LIVE:
+            why = Why(Obstacle.FEED, f"market feed {self.feed.value}", self.feed_reason)
+        elif self.user is not UserChannelState.UP:
+            why = Why(Obstacle.USER_CHANNEL, f"user channel {self.user.value}", self.user_reason)
+        elif self.distrust:
+            why = Why(Obstacle.UNACCOUNTED_FILLS, self.distrust)
+        elif self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
+            why = Why(Obstacle.CLOSED_ONLY, "account is in closed-only mode")
+        return why
+
+    def mode_now(self, at_ns: int) -> VenueMode:
+        """The venue's mode, back to normal once its time is over."""
+        until_ns = self.venue_mode_until_ns
+        return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
+
+    def placing_blocked(self, at_ns: int) -> str:
+        """Why no new order may be placed now, or ""; what rests is left alone.
+
+        The executor takes back what rests when its gate closes; until it opens again each order
+        would be denied. The bound on orders stops new risk only: a hedge lowers it.
+        """
+        if not self.gate_open:
+            return f"the executor does not place: {self.gate_reason}"
+        mode = self.mode_now(at_ns)
+        if mode in _CLOSED_MODES:
+            return f"the venue is {mode.value}"
+        most = self.params.max_orders_per_window
+        if len(self.orders) >= most and self.mode is not QuoteMode.HEDGE:
+            return f"{most} orders were placed in this window: hedging only"
+        return ""
+
+    def judge_account(self, at_ns: int) -> bool:
+        """Trust the account's events, or not; return whether that changed."""
+        before = self.distrust
+        late = self.orders.unaccounted(at_ns)
+        self.distrust = ""
+        if late:
+            names = ", ".join(o.client_order_id or o.order_hash for o in late[:3])
+            self.distrust = f"fills of {len(late)} orders are not accounted for: {names}"
+        return bool(before) is not bool(late)
+
+    def quote_view(self, at_ns: int) -> QuoteView:
+        """Freeze everything that the quotes depend on."""
+        return QuoteView(
+            up=self.side_view(at_ns, Outcome.UP),
+            down=self.side_view(at_ns, Outcome.DOWN),
+            position=self.inventory.working,
+            can_open=self.can_open,
+            toxic=self.toxic,
+            scope=self.params.ofi.scope,
+            tick_e4=self.tick_e4,
+            pair_target_e4=self.params.pair_target_e4,
+            bid_size_u6=self.params.bid_size_u6,
+            min_size_u6=self.window.min_size_u6,
+            new_risk=self.clock.may_open,
+        )
+
+    def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
+        """The touch of a live and fresh book; unknown otherwise.
+
+        The two books are one merged book seen from two sides (docs/venue.md 4.4), so a fresh
+        complement, mirrored, stands in for an own book of which no frame came.
+        """
+        extra = self.sides[outcome].extra_ticks
+        if self.book_fresh(at_ns, outcome):
+            touch = self.books.touch(outcome)
+            return SideView(touch.bid_e4, touch.ask_e4, extra)
+        if self.book_fresh(at_ns, outcome.complement):
+            other = self.books.touch(outcome.complement)
+            return SideView(_mirrored(other.ask_e4), _mirrored(other.bid_e4), extra)
+        return SideView(None, None, extra)
+
+    def book_fresh(self, at_ns: int, outcome: Outcome) -> bool:
+        """Whether a book is LIVE and not older than the bound.
+
+        See docs/strategy_guide.md#when-nothing-rests-at-all.
+        """
+        if self.books.state(outcome) is not BookState.LIVE:
+            return False
+        return at_ns - self.books.touch(outcome).ts_recv_ns <= self.params.stale_after_ns
+
+    def slot_view(self, at_ns: int, outcome: Outcome) -> SlotView:
+        """One side's slot; a cancel that got no answer for long may be sent again."""
+        side, order = self.sides[outcome], self.orders.slot(outcome)
+        if order is None:
+            return SlotView(
+                last_placed_ns=side.last_placed_ns, blocked_until_ns=side.blocked_until_ns
+            )
+        asked_ns = order.cancel_requested_ns
+        waiting = asked_ns is not None and at_ns - asked_ns < self.params.answer_timeout_ns
+        return SlotView(
+            price_e4=order.price_e4,
+            leaves_u6=order.leaves_u6,
+            occupied=True,
+            cancelling=waiting,
+            last_placed_ns=side.last_placed_ns,
+        )
+
+    def as_view(self, at_ns: int) -> dict[str, object]:
+        """For /state and metrics: what a person wants to know, in dollars and shares.
+
+        A profit is money won, negative when it is lost. `profit` is None until the winner is
+        known; until then `worst_case_profit` is that if the outcome held less of wins. A cost is
+        None where nothing is held that it could be the cost of.
+        """
+        working = self.inventory.working
+        return {
+            "slug": self.window.slug,
+            "state": self.clock.state.value,
+            "mode": self.mode.value,
+            "hold": self.hold_reason,
+            "why": as_one_line(self.whys),
+            "refused": self.refused,
+            "can_open": self.can_open,
+            "net_diff": working.net_diff_u6 / SHARE_U6,
+            "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
+            "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
+            "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
+            "unsettled": len(self.inventory.unsettled()),
+            "distrust": self.distrust,
+            "winner": self.winner.value if self.winner else None,
+            "venue_mode": self.mode_now(at_ns).value,
+            "tick": self.tick_e4 / 10_000,
+            "inferred": list(self.window.inferred),
+            "outcomes": {o.value: self._outcome_view(at_ns, o) for o in OUTCOMES},
+        }
+
+    def _outcome_view(self, at_ns: int, outcome: Outcome) -> dict[str, object]:
+        touch, flow = self.books.touch(outcome), self.flows[outcome]
+        holding = self.inventory.working.holding(outcome)
+        settled = self.inventory.settled.holding(outcome)
+        order = self.orders.slot(outcome)
+        age_ns = at_ns - touch.ts_recv_ns if touch.ts_recv_ns else None
+        return {
+            "bid": touch.bid_e4 / 10_000 if touch.bid_e4 is not None else None,
+            "ask": touch.ask_e4 / 10_000 if touch.ask_e4 is not None else None,
+            "book": self.books.state(outcome).value,
+            "book_age_ms": age_ns // 1_000_000 if age_ns is not None else None,
+            "ofi": flow.flow.score_u6 / SHARE_U6,
+            "threshold": flow.thresholds.enter_u6 / SHARE_U6,
+            "flow": flow.state.value,
+            "qty": holding.qty_u6 / SHARE_U6,
+            "settled_qty": settled.qty_u6 / SHARE_U6,
+            "avg_cost": round(holding.avg_cost_dollars, 6) or None,
+            "quote": order.price_e4 / 10_000 if order else None,
+            "leaves": order.leaves_u6 / SHARE_U6 if order else None,
+            "order_state": order.state.value if order else None,
+            "why": self.whys[outcome].sentence,
+            "obstacle": self.whys[outcome].obstacle.value,
+        }
+
+
+def _mirrored(price_e4: int | None) -> int | None:
+    return None if price_e4 is None else complement_e4(price_e4)

@@ -1,0 +1,264 @@
+"""The bus on real Redis, 6.2 or newer, single or Cluster.
+
+Promises are in `wire.ports.Bus`. Nothing is retried here: a lost answer is
+`TransportError(sent=UNKNOWN)`, and the sequence number it used stays used, so that readers see
+a gap instead of taking two messages for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from pmcore.model.errors import Sent, TransportError
+from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client, Nodes
+from pmcore.shell.bus.redis_reader import Reader, Seen, recover_stream
+from pmcore.wire.codec import Stamper
+from pmcore.wire.keys import hash_tag, one_hash_tag
+from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
+from pmcore.wire.registry import spec_of
+from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
+
+_RECOVERY_TIMEOUT_S = 30.0
+_NO_GROUP = "NOGROUP"
+_NO_KEY = "requires the key to exist"
+_ReaderKey = tuple[str, str, tuple[str, ...]]
+
+
+class RedisBus:
+    """`wire.ports.Bus` over redis-py; one per process. Made by `connect`, ended by `close`."""
+
+    def __init__(self, nodes: Nodes, stamper: Stamper, clock_ns: Callable[[], int]) -> None:
+        self._nodes = nodes
+        self._stamper = stamper
+        self._clock_ns = clock_ns
+        self._readers: dict[_ReaderKey, Reader] = {}
+        self._readers_made = 0
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._publishing: dict[str, asyncio.Lock] = {}
+
+    @classmethod
+    def connect(
+        cls, url: str, *, source: str, run_id: str, clock_ns: Callable[[], int]
+    ) -> RedisBus:
+        """A bus connected to `url`; connections are opened when first needed."""
+        return cls(Nodes(url, f"pm:{source}:{run_id}"), Stamper(source, run_id), clock_ns)
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
+    ) -> Sequence[str]:
+        """See `Bus.publish`. A tag that fails leaves those before it done and the rest undone."""
+        entry_ids = [""] * len(outgoing)
+        for transaction in by_hash_tag(outgoing, acks):
+            # One at a time per tag: numbers must arrive in the order in which they were given.
+            async with self._publishing.setdefault(transaction.tag, asyncio.Lock()):
+                results = await self._execute(transaction)
+            for position, entry_id in zip(transaction.positions, results, strict=False):
+                entry_ids[position] = entry_id.decode()
+        return entry_ids
+
+    async def _execute(self, transaction: Transaction) -> Sequence[Any]:
+        async with self._nodes.request(writes=True):
+            client = await self._nodes.writer(transaction.tag)
+            pipeline = client.pipeline(transaction=True)
+            for item in transaction.outgoing:
+                self._add(pipeline, item)
+            for (stream, group), entry_ids in by_group(transaction.acks).items():
+                pipeline.xack(stream, group, *entry_ids)
+            return _checked(await pipeline.execute(raise_on_error=False))
+
+    def _add(self, pipeline: Any, item: Outgoing) -> None:
+        fields = self._stamper.entry(item, self._clock_ns())
+        max_len = spec_of(item.stream).max_len
+        pipeline.xadd(item.stream, fields, maxlen=max_len, approximate=True)
+
+    async def create_group(
+        self, group: str, streams: Sequence[str], *, start: str = "$", announce: Outgoing | None
+    ) -> None:
+        """See `Bus.create_group`."""
+        keys = [*streams, *([announce.stream] if announce else [])]
+        tag = one_hash_tag(keys)
+        publishing = self._publishing.setdefault(tag, asyncio.Lock())
+        async with publishing, self._nodes.request(writes=True):
+            pipeline = (await self._nodes.writer(tag)).pipeline(transaction=True)
+            for stream in streams:
+                pipeline.xgroup_create(stream, group, id=start, mkstream=True)
+            if announce is not None:
+                self._add(pipeline, announce)
+            _checked(await pipeline.execute(raise_on_error=False), tolerated="BUSYGROUP")
+
+    async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
+        """See `Bus.destroy_group`. Connections that read as this group are closed."""
+        for key in [key for key in self._readers if key[0] == group]:
+            await self._readers.pop(key).close()
+        for consumer in [key for key in self._seen if key[0] == group]:
+            del self._seen[consumer]
+        for stream in streams:
+            async with self._nodes.request(writes=True):
+                client = await self._nodes.writer(hash_tag(stream))
+                try:
+                    await client.xgroup_destroy(stream, group)
+                except ResponseError as error:
+                    if _NO_KEY not in str(error):
+                        raise
+
+    async def groups(self, stream: str) -> Sequence[GroupInfo]:
+        """See `Bus.groups`."""
+        async with self._nodes.request(writes=False):
+            client = await self._nodes.writer(hash_tag(stream))
+            try:
+                rows = await client.xinfo_groups(stream)
+            except ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
+                return []
+            infos = [await _group_info(client, stream, row) for row in rows]
+            return [info for info in infos if info is not None]
+
+    async def read(
+        self,
+        group: str,
+        consumer: str,
+        streams: Sequence[str],
+        *,
+        block_ms: int,
+        count: int = 500,
+        noack: bool = False,
+    ) -> Sequence[Incoming]:
+        """See `Bus.read`."""
+        tag = one_hash_tag(streams)
+        timeout_s = block_ms / 1000 + REQUEST_TIMEOUT_S
+        async with self._nodes.request(writes=False, timeout_s=timeout_s):
+            address = await self._nodes.address(tag)
+            key = (group, consumer, tuple(streams))
+            reader = self._readers.get(key)
+            if reader is None or reader.address != address:
+                if reader is not None:
+                    await reader.close()
+                reader = self._new_reader(address, key)
+            return await reader.read(block_ms, count, noack=noack)
+
+    def _new_reader(self, address: Address, key: _ReaderKey) -> Reader:
+        group, consumer, streams = key
+        self._readers_made += 1
+        name = f"{self._nodes.name}:{group}:{consumer}:{self._readers_made}"
+        reader = Reader(
+            self._nodes.reader(address, name),
+            address=address,
+            name=name,
+            group=group,
+            consumer=consumer,
+            streams=streams,
+            seen=self._seen.setdefault((group, consumer), Seen()),
+        )
+        self._readers[key] = reader
+        return reader
+
+    async def recover(
+        self, group: str, consumer: str, streams: Sequence[str], *, min_idle_ms: int = 60_000
+    ) -> Sequence[Incoming]:
+        """See `Bus.recover`."""
+        found: list[Incoming] = []
+        for stream in streams:
+            async with self._nodes.request(writes=False, timeout_s=_RECOVERY_TIMEOUT_S):
+                client = await self._nodes.writer(hash_tag(stream))
+                found += await recover_stream(client, group, consumer, stream, min_idle_ms)
+        self._seen.setdefault((group, consumer), Seen()).note(found)
+        return found
+
+    async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
+        """See `Bus.set_group_id`."""
+        async with self._nodes.request(writes=True):
+            client = await self._nodes.writer(hash_tag(stream))
+            await client.xgroup_setid(stream, group, entry_id)
+
+    async def ack(self, acks: Sequence[Ack]) -> None:
+        """See `Bus.ack`."""
+        await self.publish((), acks)
+
+    async def tail_id(self, stream: str) -> str:
+        """See `Bus.tail_id`."""
+        async with self._nodes.request(writes=False):
+            client = await self._nodes.writer(hash_tag(stream))
+            last: list[tuple[bytes, Any]] = await client.xrevrange(stream, count=1)
+            return last[0][0].decode() if last else "0-0"
+
+    async def trim(self, stream: str, min_id: str) -> int:
+        """XTRIM MINID ~: drop entries before `min_id`, in whole blocks; how many went."""
+        async with self._nodes.request(writes=True):
+            client = await self._nodes.writer(hash_tag(stream))
+            return int(await client.xtrim(stream, minid=min_id, approximate=True))
+
+    async def put(self, key: str, value: bytes, *, ttl_ms: int | None = None) -> None:
+        """See `Bus.put`."""
+        async with self._nodes.request(writes=True):
+            await (await self._nodes.writer(hash_tag(key))).set(key, value, px=ttl_ms)
+
+    async def get(self, key: str) -> bytes | None:
+        """See `Bus.get`."""
+        async with self._nodes.request(writes=False):
+            value: bytes | None = await (await self._nodes.writer(hash_tag(key))).get(key)
+            return value
+
+    async def delete(self, key: str) -> None:
+        """See `Bus.delete`."""
+        async with self._nodes.request(writes=True):
+            await (await self._nodes.writer(hash_tag(key))).delete(key)
+
+    async def put_field(self, key: str, field: str, value: bytes | None) -> None:
+        """See `Bus.put_field`."""
+        async with self._nodes.request(writes=True):
+            client = await self._nodes.writer(hash_tag(key))
+            if value is None:
+                await client.hdel(key, field)
+            else:
+                await client.hset(key, field, value)
+
+    async def get_fields(self, key: str) -> Mapping[str, bytes]:
+        """See `Bus.get_fields`."""
+        async with self._nodes.request(writes=False):
+            client = await self._nodes.writer(hash_tag(key))
+            fields: Mapping[bytes, bytes] = await client.hgetall(key)
+            return {field.decode(): value for field, value in fields.items()}
+
+    async def ping(self) -> None:
+        """See `Bus.ping`."""
+        async with self._nodes.request(writes=False):
+            await self._nodes.node(None).ping()
+
+    async def close(self) -> None:
+        """See `Bus.close`."""
+        for reader in self._readers.values():
+            await reader.close()
+        self._readers.clear()
+        await self._nodes.close()
+
+
+async def _group_info(client: Client, stream: str, row: Mapping[str, Any]) -> GroupInfo | None:
+    oldest = b""
+    if row["pending"]:
+        try:
+            oldest = (await client.xpending(stream, row["name"]))["min"] or b""
+        except ResponseError as error:
+            if _NO_GROUP not in str(error):
+                raise
+            return None  # destroyed meanwhile, by the service whose window has ended
+    return GroupInfo(
+        name=row["name"].decode(),
+        consumers=row["consumers"],
+        pending=row["pending"],
+        last_delivered_id=row["last-delivered-id"].decode(),
+        lag=row.get("lag"),
+        oldest_pending_id=oldest.decode(),
+    )
+
+
+def _checked(results: Sequence[Any], *, tolerated: str = "") -> Sequence[Any]:
+    for result in results:
+        if isinstance(result, Exception) and not (tolerated and tolerated in str(result)):
+            # EXEC ran: the other commands of the transaction took effect.
+            raise TransportError(f"redis: {result}", retryable=False, sent=Sent.YES) from result
+    return results

@@ -1,0 +1,1 @@
+"""What every service is made of: its process, HTTP, kill switch, liveness, metrics, logs."""

@@ -1,0 +1,153 @@
+"""Each second: tell the others whether this service is ready, and look how far behind it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from pmcore.model.errors import Cause, TransportError
+from pmcore.shell.clock import real_now_ns
+from pmcore.shell.service.kill_switch import KillSwitch
+from pmcore.shell.service.health import Health
+from pmcore.shell.service.logs import Log
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.wire import keys
+from pmcore.wire.ports import Bus, GroupInfo
+
+BEAT_S = 1.0
+ALIVE_TTL_MS = 3000
+LAG_EVERY_BEATS = 5
+
+
+class Liveness:
+    """Writes the alive key (expires after 3 s) and the metrics that follow from asking Redis."""
+
+    def __init__(  # noqa: PLR0913 - what one beat needs
+        self,
+        name: str,
+        bus: Bus,
+        metrics: ServiceMetrics,
+        lever: KillSwitch,
+        *,
+        readiness: Callable[[], list[str]],
+        account: str,
+        series: Sequence[str],
+        log: Log,
+        health: Health | None = None,
+    ) -> None:
+        self._name = name
+        self._bus = bus
+        self._metrics = metrics
+        self._lever = lever
+        self._readiness = readiness
+        self._key = keys.alive(account, name)
+        self._log = log
+        self._health = health or Health()
+        self._redis_away = ""
+        self._streams = {
+            **{f"{key.__name__}": [key(one) for one in series] for key in _SERIES_STREAMS},
+            **{f"{key.__name__}": [key(account)] for key in _ACCOUNT_STREAMS},
+        }
+        self._dead_letters = [keys.dlq(one) for one in series]
+
+    def reasons(self) -> list[str]:
+        """Why the service is not ready, Redis included."""
+        away = [f"redis away: {self._redis_away}"] if self._redis_away else []
+        return [*away, *self._readiness()]
+
+    async def run(self) -> None:
+        """Run until cancelled; while Redis is away it goes on."""
+        beats = 0
+        while True:
+            self._health.changed.clear()
+            try:
+                await self._beat(with_lag=beats % LAG_EVERY_BEATS == 0)
+                self._set_away("")
+            except TransportError as error:
+                self._set_away(str(error) or "no answer")
+                self._metrics.bus_lag({})
+                self._metrics.bus_pending_age({})
+            beats += 1
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """A beat's time, or less when the executor's placing gate moved."""
+        changed = self._health.changed
+        try:
+            async with asyncio.timeout(BEAT_S):
+                await changed.wait()
+        except TimeoutError:
+            return
+
+    async def _beat(self, *, with_lag: bool) -> None:
+        await self._lever.hand_on()
+        reasons = self._readiness()
+        self._metrics.ready.set(not reasons)
+        self._metrics.halted.set(bool(self._lever.reason))
+        await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
+        if with_lag:
+            groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
+            now_ms = real_now_ns() // 1_000_000
+            self._metrics.bus_lag({name: _worst_lag(own) for name, own in groups.items()})
+            self._metrics.bus_pending_age(
+                {name: _oldest_s(own, now_ms) for name, own in groups.items()}
+            )
+            tails = [await self._bus.tail_id(stream) for stream in self._dead_letters]
+            self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
+
+    async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
+        """Return the groups that this service reads; one that was never read is not behind."""
+        return [
+            group
+            for stream in streams
+            for group in await self._bus.groups(stream)
+            if group.consumers and _owner_of(group.name) == self._name
+        ]
+
+    def _set_away(self, text: str) -> None:
+        if bool(text) != bool(self._redis_away):
+            event = "redis_away" if text else "redis_back"
+            self._log.warning(event, detail=text)
+        self._redis_away = text
+        if text:
+            self._health.set_trouble("redis", Cause.REDIS, f"Redis does not answer: {text}")
+        else:
+            self._health.clear_trouble("redis")
+        self._metrics.bus_connected.set(not text)
+        if text:
+            self._metrics.ready.set(0)
+
+
+_SERIES_STREAMS = (keys.md, keys.rot, keys.cmd, keys.exe)
+_ACCOUNT_STREAMS = (keys.user, keys.ctl)
+_FIXED_GROUPS = frozenset({"feed", "strategy", "executor", "userws", "simulator"})
+_EMPTY = "0-0"
+
+
+def _worst_lag(groups: Sequence[GroupInfo]) -> int | None:
+    """Return the worst lag; None without groups or when one is unknown."""
+    known = [group.lag for group in groups if group.lag is not None]
+    return max(known) if known and len(known) == len(groups) else None
+
+
+def _oldest_s(groups: Sequence[GroupInfo], now_ms: int) -> float | None:
+    """Return the age of the oldest pending entry, 0 with nothing pending, None without groups.
+
+    An entry's id begins with the milliseconds of Redis's clock at its adding.
+    """
+    if not groups:
+        return None
+    born_ms = [
+        int(group.oldest_pending_id.partition("-")[0])
+        for group in groups
+        if group.oldest_pending_id
+    ]
+    return max(0.0, (now_ms - min(born_ms)) / 1000) if born_ms else 0.0
+
+
+def _owner_of(group: str) -> str:
+    """Name the service that reads a group: fixed ones carry its name, windows' a suffix or none."""
+    if group in _FIXED_GROUPS:
+        return group
+    _, _, suffix = group.partition(":")
+    return suffix or "strategy"

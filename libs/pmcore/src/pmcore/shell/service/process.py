@@ -1,0 +1,340 @@
+"""One way to run a service: loop, logs, HTTP, the halt lever, the alive key, signals, exit code.
+
+When any task fails, the process ends with one log line; a restart recovers. On
+SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify and close, with
+`run` still alive if it was. Exit codes: 0 done, 1 failed, 2 cannot start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+
+from pmcore.messages.control import Halt, Resume
+from pmcore.model.errors import TransportError
+from pmcore.shell.clock import Clock, real_now_ns
+from pmcore.shell.service.control import control_token, create_control_app
+from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.kill_switch import KillSwitch
+from pmcore.shell.service.health import Health
+from pmcore.shell.service.liveness import Liveness
+from pmcore.shell.bus.janitor import TrimmableBus
+from pmcore.shell.service.logs import Log, configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.settings.common import CommonSettings
+from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.web import QuietServer, listen
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack, Bus, Incoming
+
+STOP_S = 10.0
+REDIS_START_S = 30.0
+CTL_BLOCK_MS = 1000
+
+SettingsT = TypeVar("SettingsT", bound=CommonSettings)
+
+
+class Service(Protocol):
+    """What a service must provide; everything else is done here."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Work until cancelled; returning ends the process with 0."""
+        ...
+
+    async def stop(self) -> None:
+        """Cancel, verify, close."""
+        ...
+
+    def readiness(self) -> list[str]:
+        """Why it is not ready, one short line each; empty means ready."""
+        ...
+
+    def state(self) -> dict[str, object]:
+        """Return what /state shows: JSON-able, no secrets."""
+        ...
+
+    async def on_halt(self, reason: str) -> None:
+        """Stop trading now; may be called again, and before `run`."""
+        ...
+
+    async def on_resume(self) -> None:
+        """Trade again, after the usual checks."""
+        ...
+
+
+class ServiceBus(Bus, TrimmableBus, Protocol):
+    """The bus of a service; `RedisBus` in production, `MemoryBus` in tests."""
+
+
+@dataclass(frozen=True)
+class ServiceContext(Generic[SettingsT]):
+    """What a service is given. `run_id` is new on every start."""
+
+    settings: SettingsT
+    clock: Clock
+    bus: ServiceBus
+    metrics: ServiceMetrics
+    log: Log
+    run_id: str
+    health: Health = field(default_factory=Health)
+
+
+Factory = Callable[[ServiceContext[SettingsT]], Service]
+
+
+def serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) -> int:
+    """Run a service to its end and return the exit code."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(name, settings, factory))
+    except StartupError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # only while starting; later SIGINT is a request to stop
+        return 130
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) -> int:
+    log = configure_logs(name, settings.log_level)
+    clock = Clock.from_spec(settings.clock)
+    run_id = format(real_now_ns() // 1_000_000, "x")
+    token = control_token(
+        settings.control_token.get_secret_value() if settings.control_token else None,
+        settings.data_dir,
+    )
+    with listen(settings.http_host, settings.port(name), "PM_HTTP_PORT") as listener:
+        bus = await _connect_bus(name, settings, clock, run_id, log)
+        stopping = _stop_on_signals()
+        try:
+            context = ServiceContext(
+                settings=settings,
+                clock=clock,
+                bus=bus,
+                metrics=ServiceMetrics(
+                    name, version=_version(), mode=settings.mode, speed=clock.speed
+                ),
+                log=log,
+                run_id=run_id,
+            )
+            service = factory(context)
+            log.info("starting", mode=settings.mode, run_id=run_id, settings=repr(settings))
+            return await _Process(context, service, token, listener, stopping).run()
+        finally:
+            await bus.close()
+
+
+class _Process(Generic[SettingsT]):
+    """The tasks of a running service and how they end."""
+
+    def __init__(
+        self,
+        context: ServiceContext[SettingsT],
+        service: Service,
+        token: str,
+        listener: socket.socket,
+        stopping: asyncio.Event,
+    ) -> None:
+        settings = context.settings
+        self._context = context
+        self._service = service
+        self._listener = listener
+        self._stopping = stopping
+        self._log = context.log
+        self._ctl = keys.ctl(settings.account)
+        self._lever = KillSwitch(
+            service,
+            context.bus,
+            account=settings.account,
+            data_dir=settings.data_dir,
+            now_ns=context.clock.now_ns,
+            log=context.log,
+        )
+        self._heartbeat = Liveness(
+            service.name,
+            context.bus,
+            context.metrics,
+            self._lever,
+            readiness=service.readiness,
+            account=settings.account,
+            series=[spec.series for spec in settings.series],
+            log=context.log,
+            health=context.health,
+        )
+        self._app = create_control_app(
+            token=token,
+            metrics=context.metrics,
+            lever=self._lever,
+            readiness=self._heartbeat.reasons,
+            state=self._state,
+        )
+
+    def _state(self) -> dict[str, object]:
+        """The service's state, with what keeps it from its work."""
+        troubles = [msgspec.to_builtins(one) for one in self._context.health.troubles()]
+        return {**self._service.state(), "troubles": troubles}
+
+    async def run(self) -> int:
+        await self._take_up_halt()
+        gc.collect()
+        gc.freeze()
+        group = asyncio.create_task(self._run_group())
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({group, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        code = self._code_of(group) if group.done() else 0
+        self._log.info("stopping", why="ended" if group.done() else "asked to")
+        if not await self._stop_service():
+            code = 1
+        group.cancel()
+        await asyncio.wait({group})
+        self._log.info("stopped", code=code)
+        return code
+
+    async def _run_group(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_run_server(self._app, self._listener))
+            tasks.create_task(self._watch_ctl())
+            tasks.create_task(self._heartbeat.run())
+            tasks.create_task(self._run_service())
+
+    async def _run_service(self) -> None:
+        await self._service.run()
+        self._stopping.set()
+
+    def _code_of(self, group: asyncio.Task[None]) -> int:
+        error = group.exception()
+        if error is None:
+            return 0
+        first = _first_of(error)
+        if isinstance(first, StartupError):
+            raise first
+        self._log.fatal("task_died", first)
+        return 1
+
+    async def _stop_service(self) -> bool:
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._service.stop()
+        except TimeoutError:
+            self._log.error("stop_timed_out", seconds=STOP_S)
+            return False
+        except Exception as error:  # noqa: BLE001 - the end of the task group: log, then die
+            self._log.fatal("stop_failed", error)
+            return False
+        return True
+
+    async def _take_up_halt(self) -> None:
+        bus, group = self._context.bus, self._service.name
+        await bus.create_group(group, [self._ctl], start="0", announce=None)
+        consumer = self._context.settings.consumer
+        backlog = [*await bus.recover(group, consumer, [self._ctl])]
+        while batch := await bus.read(group, consumer, [self._ctl], block_ms=1):
+            backlog.extend(batch)
+        heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
+        await self._lever.load(heard)
+        await bus.ack([Ack(self._ctl, group, item.entry_id) for item in backlog])
+
+    async def _watch_ctl(self) -> None:
+        group, consumer = self._service.name, self._context.settings.consumer
+        backoff = Backoff(most_s=5.0)
+        while True:
+            try:
+                batch = await self._context.bus.read(
+                    group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS
+                )
+                await self._obey(batch)
+                backoff.reset()
+            except TransportError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(backoff.next_s())
+
+    async def _obey(self, batch: Sequence[Incoming]) -> None:
+        for item in batch:
+            if isinstance(item.message, Halt | Resume):
+                await self._lever.hear(item.message)
+        if batch:
+            await self._context.bus.ack(
+                [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]
+            )
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _connect_bus(
+    name: str, settings: CommonSettings, clock: Clock, run_id: str, log: Log
+) -> ServiceBus:
+    from pmcore.shell.bus.redis_bus import RedisBus
+
+    bus = RedisBus.connect(settings.redis_url, source=name, run_id=run_id, clock_ns=clock.now_ns)
+    backoff = Backoff(first_s=0.5, most_s=5.0)
+    attempt = 0
+    try:
+        async with asyncio.timeout(REDIS_START_S):
+            while True:
+                attempt += 1
+                try:
+                    await bus.ping()
+                except TransportError as error:
+                    log.warning("redis_away", attempt=attempt, detail=str(error))
+                else:
+                    return bus
+                await asyncio.sleep(backoff.next_s())
+    except TimeoutError:
+        await bus.close()
+        raise StartupError(
+            f"PM_REDIS_URL: no Redis answered for {REDIS_START_S:.0f} s ({attempt} attempts)"
+        ) from None
+
+
+async def _run_server(app: FastAPI, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=5,
+        limit_concurrency=64,
+    )
+    await QuietServer(config).serve(sockets=[listener])
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _version() -> str:
+    try:
+        return version("pmcore")
+    except PackageNotFoundError:
+        return "unpackaged"

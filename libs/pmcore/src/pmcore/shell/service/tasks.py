@@ -1,0 +1,54 @@
+"""Helpers for waiting: bounded back-off, retries while a connection is away, ends of tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pmcore.model.errors import TransportError
+
+T = TypeVar("T")
+
+
+class Backoff:
+    """Delays that double from `first_s` to `most_s`, each taken at random from its upper half."""
+
+    def __init__(self, first_s: float = 0.25, most_s: float = 30.0) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
+        self._next_s = first_s
+
+    def reset(self) -> None:
+        """Begin again at the first delay."""
+        self._next_s = self._first_s
+
+    def next_s(self) -> float:
+        """Return the next delay."""
+        delay_s = self._next_s
+        self._next_s = min(delay_s * 2, self._most_s)
+        return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def retry_until_answered(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until there is an answer; only a `TransportError` that says so is waited out.
+
+    Only for what may be sent twice: reads, acknowledgements, facts and commands with an identity.
+    """
+    backoff = Backoff(first_s=0.05, most_s=1.0)
+    while True:
+        try:
+            return await call()
+        except TransportError as error:
+            if not error.retryable:
+                raise
+            await asyncio.sleep(backoff.next_s())
+
+
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """End a task and wait for it; its error, other than a cancellation, is raised."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error

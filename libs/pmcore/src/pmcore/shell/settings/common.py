@@ -1,0 +1,365 @@
+"""Settings read from the environment once, at start; every bad variable is named at once.
+
+A secret `X` may also come from a file named by `X_FILE` (Docker secrets). Values of secrets are
+never printed, not even when they are wrong. Empty variables count as unset.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import SeriesSpec, parse_series
+from pmcore.shell.clock import Clock
+from pmcore.shell.settings.known_variables import unknown_variables
+from pmcore.shell.settings.problems import BrokenRule, Problem, broken_rules, rule
+
+DEFAULT_PORTS = {
+    "simulator": 8100,
+    "feed": 8101,
+    "strategy": 8102,
+    "executor": 8103,
+    "userws": 8104,
+}
+SIMULATOR_URLS = {
+    "ws_base_url": "ws://127.0.0.1:8200/ws",
+    "rest_url": "http://127.0.0.1:8200",
+    "gamma_url": "http://127.0.0.1:8200",
+}
+
+
+_RULES = "broken_rules"
+_given_only: ContextVar[bool] = ContextVar("_given_only", default=False)
+
+
+class VenueChoice(StrEnum):
+    """Where the engine trades."""
+
+    POLYMARKET = "polymarket"
+    SIM = "sim"
+
+
+class Mode(StrEnum):
+    """The mode, by PM_VENUE and PM_DRY_RUN (docs/ARCHITECTURE.md)."""
+
+    SIM = "sim"
+    DRY = "dry"
+    LIVE = "live"
+
+
+def _url(text: str, *schemes: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
+        raise ValueError(
+            f"expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
+        )
+    return text.rstrip("/")
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _check_slugs(slugs: tuple[str, ...]) -> tuple[str, ...]:
+    if not slugs:
+        raise ValueError("name at least one series, for example btc-updown-15m")
+    seen: dict[str, str] = {}
+    for slug in slugs:
+        try:
+            series = parse_series(slug).series
+        except MalformedInputError as error:
+            raise ValueError(f"{slug!r} is no slug or prefix ({error})") from None
+        if series in seen:
+            raise ValueError(f"{slug!r} and {seen[series]!r} are of one series, {series}")
+        seen[series] = slug
+    return slugs
+
+
+def _check_clock(spec: str) -> str:
+    Clock.from_spec(spec)
+    return spec
+
+
+HttpUrl = Annotated[str, AfterValidator(lambda text: _url(text, "http", "https"))]
+WsUrl = Annotated[str, AfterValidator(lambda text: _url(text, "ws", "wss"))]
+RedisUrl = Annotated[str, AfterValidator(lambda text: _url(text, "redis", "rediss", "unix"))]
+Slugs = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_slugs)
+]
+
+
+class CommonSettings(BaseSettings):
+    """What every service reads. A service's own settings inherit from this."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    venue: VenueChoice = Field(VenueChoice.POLYMARKET, validation_alias="PM_VENUE")
+    dry_run: bool = Field(default=True, validation_alias="PM_DRY_RUN")
+    market_slugs: Slugs = Field(("btc-updown-15m",), validation_alias="POLYMARKET_MARKET_SLUG")
+    # the addresses of the venue: docs/venue.md 1.1
+    ws_base_url: WsUrl = Field(
+        "wss://ws-subscriptions-clob.polymarket.com/ws", validation_alias="POLYMARKET_WS_BASE_URL"
+    )
+    rest_url: HttpUrl = Field("https://clob.polymarket.com", validation_alias="POLYMARKET_REST_URL")
+    gamma_url: HttpUrl = Field(
+        "https://gamma-api.polymarket.com", validation_alias="POLYMARKET_GAMMA_URL"
+    )
+    redis_url: RedisUrl = Field(
+        "redis://127.0.0.1:6379/0", validation_alias="PM_REDIS_URL", repr=False
+    )
+    account: str = Field("main", validation_alias="PM_ACCOUNT", pattern=r"^[a-z0-9_-]{1,32}$")
+    consumer: str = Field("one", validation_alias="PM_CONSUMER", pattern=r"^[a-z0-9_-]{1,32}$")
+    http_host: str = Field("127.0.0.1", validation_alias="PM_HTTP_HOST", min_length=1)
+    http_port: int | None = Field(None, validation_alias="PM_HTTP_PORT", ge=0, le=65_535)
+    control_token: SecretStr | None = Field(None, validation_alias="PM_CONTROL_TOKEN")
+    data_dir: Path = Field(Path("var"), validation_alias="PM_DATA_DIR")
+    log_level: str = Field(
+        "info", validation_alias="PM_LOG_LEVEL", pattern="^(debug|info|warning|error)$"
+    )
+    clock: Annotated[str, AfterValidator(_check_clock)] = Field("", validation_alias="PM_CLOCK")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sim_has_its_own_addresses(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if str(data.get("PM_VENUE", data.get("venue"))).lower() != VenueChoice.SIM:
+            return data
+        missing = {
+            name: url
+            for name, url in SIMULATOR_URLS.items()
+            if name not in data and variable_of(cls, name) not in data
+        }
+        return {**data, **missing}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment of this process, but not while another environment is checked."""
+        return (init_settings,) if _given_only.get() else (init_settings, env_settings)
+
+    @model_validator(mode="after")
+    def _rules_hold(self) -> Self:
+        if broken := broken_rules(self):
+            text = "; ".join(str(each.problem) for each in broken)
+            raise PydanticCustomError(_RULES, "{text}", {"text": text, "broken": broken})
+        return self
+
+    @rule("venue", "ws_base_url", "rest_url", "gamma_url")
+    def _sim_stays_away_from_the_real_venue(self) -> Problem | None:
+        if self.venue is not VenueChoice.SIM:
+            return None
+        for name in SIMULATOR_URLS:
+            url = getattr(self, name)
+            host = urlsplit(url).hostname or ""
+            if host == "polymarket.com" or host.endswith(".polymarket.com"):
+                return Problem(
+                    variable=variable_of(type(self), name),
+                    value=url,
+                    reason="PM_VENUE=sim, but this names the real venue",
+                    remedy="unset it, or set PM_VENUE=polymarket",
+                )
+        return None
+
+    @property
+    def mode(self) -> Mode:
+        """Sim, dry or live."""
+        if self.venue is VenueChoice.SIM:
+            return Mode.SIM
+        return Mode.DRY if self.dry_run else Mode.LIVE
+
+    @property
+    def series(self) -> tuple[SeriesSpec, ...]:
+        """What POLYMARKET_MARKET_SLUG names."""
+        return tuple(parse_series(slug) for slug in self.market_slugs)
+
+    def port(self, service: str) -> int:
+        """Return PM_HTTP_PORT, or the service's own port when it is unset."""
+        return DEFAULT_PORTS[service] if self.http_port is None else self.http_port
+
+
+def variable_of(cls: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a field."""
+    alias = cls.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else field.upper()
+
+
+def variables(cls: type[BaseSettings]) -> dict[str, str]:
+    """Map each variable that a settings class reads to its field, `*_FILE` ones included."""
+    names: dict[str, str] = {}
+    for field in cls.model_fields:
+        name = variable_of(cls, field)
+        names[name] = field
+        if _is_secret(cls, field):
+            names[f"{name}_FILE"] = field
+    return names
+
+
+def _is_secret(cls: type[BaseSettings], field: str) -> bool:
+    return "SecretStr" in repr(cls.model_fields[field].annotation)
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load_settings(cls: type[SettingsT]) -> SettingsT:
+    """Read settings, or name every bad variable on stderr, one line each, and exit with 2."""
+    settings, problems = try_settings(cls)
+    if settings is None or problems:
+        _exit_with(problems)
+    return settings
+
+
+def try_settings(
+    cls: type[SettingsT], given: Mapping[str, str] | None = None
+) -> tuple[SettingsT | None, list[str]]:
+    """Read settings; return them, if they could be made, and every problem, one line each.
+
+    `given` maps variables to values that win over the environment.
+    """
+    settings, problems = check_settings(cls, {**os.environ, **(given or {})})
+    return settings, [str(problem) for problem in problems]
+
+
+def check_settings(
+    cls: type[SettingsT], environ: Mapping[str, str]
+) -> tuple[SettingsT | None, list[Problem]]:
+    """Read settings out of an environment; return them, if they could be made, and all problems.
+
+    Every value is looked at by itself, every rule whose fields can be read, and every name with our
+    prefix. This is the one check: services, `pm doctor` and the other tools all call it.
+    """
+    values = {name: environ[name] for name in variables(cls).keys() & environ.keys()}
+    values = {name: value for name, value in values.items() if value}
+    problems = _read_secret_files(cls, values)
+    unusable = {variables(cls)[problem.variable] for problem in problems}
+    settings, more = _build(cls, values, unusable)
+    return settings, [*problems, *more, *unknown_variables(environ)]
+
+
+def _exit_with(problems: Sequence[str]) -> NoReturn:
+    for line in problems:
+        print(line, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _build(
+    cls: type[SettingsT], values: Mapping[str, str], unusable: set[str]
+) -> tuple[SettingsT | None, list[Problem]]:
+    """Make settings. With bad values, make them again without those, to look at the rules."""
+    settings, errors = _try(cls, values)
+    problems = [_of_a_field(cls, error) for error in errors if error["type"] != _RULES]
+    bad = {variables(cls).get(problem.variable, "") for problem in problems}
+    if problems:
+        usable = {name: v for name, v in values.items() if variables(cls)[name] not in bad}
+        _, errors = _try(cls, usable)
+    rules: list[BrokenRule] = [
+        broken for error in errors if error["type"] == _RULES for broken in error["ctx"]["broken"]
+    ]
+    problems += [each.problem for each in rules if not each.fields & (bad | unusable)]
+    return settings, problems
+
+
+def _try(
+    cls: type[SettingsT], values: Mapping[str, str]
+) -> tuple[SettingsT | None, list[ErrorDetails]]:
+    with _nothing_else_is_read():
+        try:
+            return cls(**values), []  # type: ignore[arg-type]  # checked at run time
+        except ValidationError as error:
+            return None, error.errors(include_url=False)
+
+
+@contextmanager
+def _nothing_else_is_read() -> Iterator[None]:
+    token = _given_only.set(True)
+    try:
+        yield
+    finally:
+        _given_only.reset(token)
+
+
+def _read_secret_files(cls: type[BaseSettings], values: dict[str, str]) -> list[Problem]:
+    """Put the content of each `*_FILE` in the place of its variable."""
+    problems = []
+    for field in cls.model_fields:
+        name = variable_of(cls, field)
+        if not _is_secret(cls, field):
+            continue
+        path = values.pop(f"{name}_FILE", "")
+        if not path:
+            continue
+        if name in values:
+            both = f"set {name} or {name}_FILE, not both"
+            problems.append(Problem(variable=name, reason=both, remedy="unset one of them"))
+            continue
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            problems.append(
+                Problem(
+                    variable=f"{name}_FILE",
+                    value=path,
+                    reason=f"cannot be read: {reason}",
+                    remedy="name a file that this user may read",
+                )
+            )
+    return problems
+
+
+def _of_a_field(cls: type[BaseSettings], error: ErrorDetails) -> Problem:
+    name = str(error["loc"][0])
+    field = name if name in cls.model_fields else variables(cls)[name]
+    info = cls.model_fields[field]
+    hidden = _is_secret(cls, field) or not info.repr
+    return Problem(
+        variable=variable_of(cls, field),
+        value="" if hidden else str(error["input"]),
+        reason=error["msg"].removeprefix("Value error, "),
+        remedy="correct it (its value is not shown)" if hidden else _remedy(info),
+    )
+
+
+def _remedy(info: FieldInfo) -> str:
+    default = info.default
+    if default is None or info.is_required() or info.default_factory is not None:
+        return "correct it or unset it"
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    if isinstance(default, bool):
+        default = str(default).lower()
+    return f"correct it, or unset it for {default}" if str(default) else "correct it or unset it"

@@ -1,0 +1,124 @@
+"""Every variable with our prefixes that anything of this system reads, and what an unknown one is.
+
+A misspelt limit that is silently ignored costs money, so an unknown variable is an error, at the
+start of every service and in every tool alike (docs/decisions/0007-unknown-variables.md). One
+service does not know another's settings class, so the names stand here; `tests/house` holds them
+against the classes, Compose and the tests.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from pmcore.shell.settings.problems import Problem
+
+PREFIXES = ("PM_", "POLYMARKET_")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+COMMON = _names(
+    """
+    PM_ACCOUNT PM_CLOCK PM_CONSUMER PM_CONTROL_TOKEN PM_CONTROL_TOKEN_FILE PM_DATA_DIR
+    PM_DRY_RUN PM_HTTP_HOST PM_HTTP_PORT PM_LOG_LEVEL PM_REDIS_URL PM_VENUE POLYMARKET_GAMMA_URL
+    POLYMARKET_MARKET_SLUG POLYMARKET_REST_URL POLYMARKET_WS_BASE_URL
+    """
+)
+FEED = _names(
+    """
+    PM_FEED_CHECKPOINT_MS PM_FEED_LINGER_S PM_FEED_SILENT_MS PM_PREWARM_S PM_RECORD
+    PM_RESOLUTION_TIMEOUT_S
+    """
+)
+STRATEGY = _names(
+    """
+    PM_BID_SIZE PM_CANCEL_BEFORE_CLOSE_S PM_DEBOUNCE_MS PM_JOURNAL PM_MAX_DAILY_LOSS
+    PM_MAX_NET_DIFF PM_MAX_PORTFOLIO_COST PM_MAX_POSITION_VALUE PM_MAX_WINDOW_LOSS PM_OFI_CAP
+    PM_OFI_ENTER_QUANTILE PM_OFI_EXIT_QUANTILE PM_OFI_EXIT_RATIO PM_OFI_MIN_HOLD_MS
+    PM_OFI_MIN_IMBALANCE PM_OFI_MIN_MOVE_TICKS PM_OFI_MIN_SAMPLES PM_OFI_MODE
+    PM_OFI_RECOVERY_HOLD_MS PM_OFI_SCOPE PM_OFI_TOXICITY_THRESHOLD PM_OFI_WINDOW_MS
+    PM_ORDER_TTL_MS PM_PAIR_TARGET PM_REPRICE_THRESHOLD PM_SETTLE_GRACE_S PM_STALE_AFTER_MS
+    PM_STOP_NEW_RISK_S PM_TICK_SIZE
+    """
+)
+ACCOUNT = _names(
+    """
+    POLYMARKET_ADDRESS POLYMARKET_API_CREDENTIALS_FILE POLYMARKET_API_KEY
+    POLYMARKET_API_KEY_FILE POLYMARKET_API_PASSPHRASE POLYMARKET_API_PASSPHRASE_FILE
+    POLYMARKET_API_SECRET POLYMARKET_API_SECRET_FILE POLYMARKET_FUNDER_ADDRESS
+    POLYMARKET_PRIVATE_KEY POLYMARKET_PRIVATE_KEY_FILE POLYMARKET_SIGNATURE_TYPE
+    """
+)
+EXECUTOR = _names(
+    """
+    PM_CANCEL_RESERVE PM_CHAIN_ID PM_PAPER_LATENCY_MS PM_POST_CONCURRENCY PM_POST_TIMEOUT_MS
+    PM_RATE_TIER PM_READ_TIMEOUT_MS PM_WINDOW_LINGER_S
+    """
+)
+USERWS = _names("PM_USERWS_CREDENTIALS_WAIT_S PM_USERWS_LOOKBACK_S PM_USERWS_RECONCILE_S")
+SIMULATOR = _names(
+    """
+    PM_SIM_AUTO_TICK PM_SIM_CHAIN_ID PM_SIM_FAIL_TRADES_PPM PM_SIM_FAULTS PM_SIM_HOST
+    PM_SIM_LISTED_AHEAD_S PM_SIM_MARKET PM_SIM_OUTBOX_FRAMES PM_SIM_PORT PM_SIM_PROTOCOL
+    PM_SIM_RECORDING PM_SIM_SEED PM_SIM_SOURCE PM_SIM_TAKER_DELAY_MS PM_SIM_TIER PM_SIM_WORLD
+    """
+)
+SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR
+"""What the settings classes read."""
+
+TOOLS = _names("PM_EXECUTOR_URL PM_FEED_URL PM_SIMULATOR_URL PM_STRATEGY_URL PM_USERWS_URL")
+"""What `pm status`, `pm kill` and `pm resume` read beside them."""
+
+COMPOSE = frozenset({"PM_SIM_SERIES"})
+"""What docker-compose.yml reads and hands to every container."""
+
+TESTS = _names("PM_FAKE_DEATHS PM_FAKE_DIR PM_RECORDINGS PM_REQUIRE")
+"""What the repository's own tests read; no product code does."""
+
+KNOWN = SERVICES | TOOLS | COMPOSE | TESTS
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
+    """A problem for each set variable with our prefix that nothing reads; values are not shown.
+
+    The case counts: `pm_bid_size` is unknown, and named because it differs by its case alone. Other
+    lower-case names belong to other programs.
+    """
+    return [
+        _unknown(name)
+        for name in sorted(environ)
+        if environ[name] and name not in KNOWN and _is_ours(name)
+    ]
+
+
+def nearest(name: str) -> str:
+    """The known variable that a misspelt one most likely meant, or "" when none is near."""
+    wanted = name.upper()
+    meant = KNOWN - TESTS
+    squeezed = {each.replace("_", ""): each for each in sorted(meant)}
+    if wanted.replace("_", "") in squeezed:
+        return squeezed[wanted.replace("_", "")]
+    found = difflib.get_close_matches(wanted, sorted(meant), n=1, cutoff=0.8)
+    return found[0] if found else ""
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIXES) or name.upper() in KNOWN
+
+
+def _unknown(name: str) -> Problem:
+    meant = nearest(name)
+    if not meant:
+        return Problem(
+            variable=name,
+            reason="nothing reads a variable of this name",
+            remedy="unset it; .env.example lists all variables",
+        )
+    return Problem(
+        variable=name,
+        reason=f"nothing reads a variable of this name ({meant} was meant?)",
+        remedy=f"rename it to {meant}, or unset it",
+    )

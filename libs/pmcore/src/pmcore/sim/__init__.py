@@ -1,1 +1,0 @@
-"""The simulated world, by seed: bus, venue, queue model, scheduler, faults, checkers."""

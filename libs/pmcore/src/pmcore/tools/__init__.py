@@ -1,1 +1,0 @@
-"""Commands for people: run, replay, status, kill, resume, doctor."""

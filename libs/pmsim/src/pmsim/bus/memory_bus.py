@@ -1,0 +1,277 @@
+"""The bus in memory: the deterministic counterpart of `shell.redis_bus`, through the same codec.
+
+Several `MemoryBus` (one per process of the real thing) share one `MemoryStore` (the Redis).
+Nothing here is random and no clock is read: entry ids and idle times come from `clock_ns`, the
+waiting time of a blocked read from the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from pmcore.model.check import invariant
+from pmcore.model.errors import Sent, TransportError
+from pmcore.model.units import NS_PER_MS
+from pmsim.bus.streams import Stream
+from pmcore.wire.codec import Stamper, decode_entry
+from pmcore.wire.entry_ids import format_id, parse_id
+from pmcore.wire.keys import one_hash_tag
+from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
+from pmcore.wire.registry import spec_of
+from pmcore.wire.transactions import by_hash_tag
+
+
+class MemoryStore:
+    """What the buses of one world share. `available = False` means that Redis is away."""
+
+    def __init__(self, clock_ns: Callable[[], int]) -> None:
+        self.clock_ns = clock_ns
+        self.available = True
+        self.streams: dict[str, Stream] = {}
+        self.values: dict[str, tuple[bytes, int | None]] = {}
+        self.hashes: dict[str, dict[str, bytes]] = {}
+        self._changed = asyncio.Event()
+
+    def change(self) -> None:
+        """Wake every blocked read."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def changed(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
+
+    def stream(self, key: str) -> Stream:
+        """A stream, made when missing."""
+        return self.streams.setdefault(key, Stream())
+
+    def delete_stream(self, key: str) -> None:
+        """DEL: the stream and its groups vanish, blocked readers learn of it."""
+        self.streams.pop(key, None)
+        self.change()
+
+
+class MemoryBus:
+    """`wire.ports.Bus` over a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, *, source: str, run_id: str) -> None:
+        self._store = store
+        self._stamper = Stamper(source, run_id)
+        self._reading: set[tuple[str, str, tuple[str, ...]]] = set()
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
+    ) -> Sequence[str]:
+        """See `Bus.publish`."""
+        await self._turn()
+        entry_ids = [""] * len(outgoing)
+        for transaction in by_hash_tag(outgoing, acks):
+            for position, item in zip(transaction.positions, transaction.outgoing, strict=True):
+                entry_ids[position] = self._add(item)
+            for ack in transaction.acks:
+                self._acknowledge(ack)
+        self._store.change()
+        return entry_ids
+
+    def _add(self, item: Outgoing) -> str:
+        now_ns = self._store.clock_ns()
+        fields = self._stamper.entry(item, now_ns)
+        max_len = spec_of(item.stream).max_len
+        return format_id(self._store.stream(item.stream).add(fields, now_ns, max_len=max_len))
+
+    def _acknowledge(self, ack: Ack) -> None:
+        stream = self._store.streams.get(ack.stream)
+        if stream is not None and ack.group in stream.groups:
+            stream.groups[ack.group].pending.pop(parse_id(ack.entry_id), None)
+
+    async def create_group(
+        self, group: str, streams: Sequence[str], *, start: str = "$", announce: Outgoing | None
+    ) -> None:
+        """See `Bus.create_group`."""
+        await self._turn()
+        one_hash_tag([*streams, *([announce.stream] if announce else [])])
+        for key in streams:
+            self._store.stream(key).create_group(group, start)
+        if announce is not None:
+            self._add(announce)
+        self._store.change()
+
+    async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
+        """See `Bus.destroy_group`."""
+        await self._turn()
+        for key in streams:
+            if key in self._store.streams:
+                self._store.streams[key].groups.pop(group, None)
+        self._store.change()
+
+    async def groups(self, stream: str) -> Sequence[GroupInfo]:
+        """See `Bus.groups`. The lag is always known here."""
+        await self._turn()
+        found = self._store.streams.get(stream)
+        if found is None:
+            return []
+        return [
+            GroupInfo(
+                name=name,
+                consumers=len(group.consumers),
+                pending=len(group.pending),
+                last_delivered_id=format_id(group.last_delivered),
+                lag=found.lag(group),
+                oldest_pending_id=format_id(min(group.pending)) if group.pending else "",
+            )
+            for name, group in sorted(found.groups.items())
+        ]
+
+    async def read(
+        self,
+        group: str,
+        consumer: str,
+        streams: Sequence[str],
+        *,
+        block_ms: int,
+        count: int = 500,
+        noack: bool = False,
+    ) -> Sequence[Incoming]:
+        """See `Bus.read`."""
+        one_hash_tag(streams)
+        reader = (group, consumer, tuple(streams))
+        invariant(reader not in self._reading, f"{group} {consumer}: two reads at a time")
+        self._reading.add(reader)
+        try:
+            return await self._read(group, consumer, streams, block_ms, count, noack=noack)
+        finally:
+            self._reading.discard(reader)
+
+    async def _read(
+        self,
+        group: str,
+        consumer: str,
+        streams: Sequence[str],
+        block_ms: int,
+        count: int,
+        *,
+        noack: bool,
+    ) -> Sequence[Incoming]:
+        await self._turn()
+        entries = self._take(group, consumer, streams, count, noack=noack)
+        if entries or block_ms <= 0:
+            return entries
+        try:
+            async with asyncio.timeout(block_ms / 1000):
+                while not entries:
+                    await self._store.changed()
+                    entries = self._take(group, consumer, streams, count, noack=noack)
+        except TimeoutError:
+            return []
+        return entries
+
+    def _take(
+        self, group: str, consumer: str, streams: Sequence[str], count: int, *, noack: bool
+    ) -> Sequence[Incoming]:
+        self._require_available()
+        now_ns = self._store.clock_ns()
+        entries: list[Incoming] = []
+        for key, stream in self._existing(streams, group).items():
+            page = stream.deliver(group, consumer, count, now_ns, noack=noack)
+            entries += [decode_entry(key, format_id(entry_id), fields) for entry_id, fields in page]
+        return entries
+
+    async def recover(
+        self, group: str, consumer: str, streams: Sequence[str], *, min_idle_ms: int = 60_000
+    ) -> Sequence[Incoming]:
+        """See `Bus.recover`."""
+        await self._turn()
+        now_ns = self._store.clock_ns()
+        return [
+            decode_entry(key, format_id(entry_id), fields, deliveries=deliveries)
+            for key, stream in self._existing(streams, group).items()
+            for entry_id, fields, deliveries in stream.recover(
+                group, consumer, min_idle_ms * NS_PER_MS, now_ns
+            )
+        ]
+
+    async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
+        """See `Bus.set_group_id`."""
+        await self._turn()
+        found = self._existing([stream], group)[stream]
+        found.groups[group].last_delivered = found.start_id(entry_id)
+        self._store.change()
+
+    async def ack(self, acks: Sequence[Ack]) -> None:
+        """See `Bus.ack`."""
+        await self.publish((), acks)
+
+    async def tail_id(self, stream: str) -> str:
+        """See `Bus.tail_id`."""
+        await self._turn()
+        found = self._store.streams.get(stream)
+        return format_id(found.tail) if found else "0-0"
+
+    async def trim(self, stream: str, min_id: str) -> int:
+        """As `RedisBus.trim`."""
+        await self._turn()
+        found = self._store.streams.get(stream)
+        return found.trim(parse_id(min_id)) if found else 0
+
+    async def put(self, key: str, value: bytes, *, ttl_ms: int | None = None) -> None:
+        """See `Bus.put`."""
+        await self._turn()
+        expires_ns = None if ttl_ms is None else self._store.clock_ns() + ttl_ms * NS_PER_MS
+        self._store.values[key] = (value, expires_ns)
+
+    async def get(self, key: str) -> bytes | None:
+        """See `Bus.get`."""
+        await self._turn()
+        value, expires_ns = self._store.values.get(key, (None, None))
+        if expires_ns is not None and expires_ns <= self._store.clock_ns():
+            return None
+        return value
+
+    async def delete(self, key: str) -> None:
+        """See `Bus.delete`."""
+        await self._turn()
+        self._store.values.pop(key, None)
+        self._store.hashes.pop(key, None)
+
+    async def put_field(self, key: str, field: str, value: bytes | None) -> None:
+        """See `Bus.put_field`."""
+        await self._turn()
+        fields = self._store.hashes.setdefault(key, {})
+        if value is None:
+            fields.pop(field, None)
+        else:
+            fields[field] = value
+
+    async def get_fields(self, key: str) -> Mapping[str, bytes]:
+        """See `Bus.get_fields`."""
+        await self._turn()
+        return dict(self._store.hashes.get(key, {}))
+
+    async def ping(self) -> None:
+        """See `Bus.ping`."""
+        await self._turn()
+
+    async def close(self) -> None:
+        """See `Bus.close`. The store lives on."""
+
+    async def _turn(self) -> None:
+        """Let other tasks run, as a round trip would.
+
+        A call that is cancelled here has done nothing.
+        """
+        await asyncio.sleep(0)
+        self._require_available()
+
+    def _require_available(self) -> None:
+        if not self._store.available:
+            raise TransportError("memory bus: away", retryable=True, sent=Sent.NO)
+
+    def _existing(self, keys: Sequence[str], group: str) -> Mapping[str, Stream]:
+        found: dict[str, Stream] = {}
+        for key in keys:
+            stream = self._store.streams.get(key)
+            if stream is None or group not in stream.groups:
+                raise TransportError(f"no group {group} of {key}", retryable=False, sent=Sent.NO)
+            found[key] = stream
+        return found

@@ -1,0 +1,1 @@
+"""What goes wrong at a simulated venue and on the way to it."""

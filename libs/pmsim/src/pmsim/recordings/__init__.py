@@ -1,0 +1,1 @@
+"""Recordings of market data: read, whoever made them."""

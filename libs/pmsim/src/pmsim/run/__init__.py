@@ -1,0 +1,1 @@
+"""Whole simulated runs: synthetic and recorded windows, the scheduler, the checkers."""

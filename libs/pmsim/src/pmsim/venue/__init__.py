@@ -1,0 +1,1 @@
+"""A simulated Polymarket: accounts, orders, matching, settlement, and what it writes."""

@@ -1,0 +1,1 @@
+"""Commands for people: run, replay, simulator, status, kill, resume, doctor."""

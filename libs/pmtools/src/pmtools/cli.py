@@ -1,0 +1,372 @@
+"""The `pm` command. Heavy imports happen inside the commands, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import interval_s, parse_series
+from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
+from pmtools.run.exit_codes import EXIT_CODES_HELP
+
+_RUN_EXAMPLES = """examples:
+  pm run                                     simulator, 60 s windows, for two minutes
+  pm run --seconds 30 --window 30 --seed 7   another seeded flow, shorter windows
+  pm run --recording FILE --speed 5          a recording at five times its speed
+  pm run --venue polymarket --market btc-updown-15m
+                                             the real venue, paper fills, no order leaves
+"""
+_REPLAY_EXAMPLES = """examples:
+  pm replay window.jsonl.gz                  what the engine would have done, with paper fills
+  pm replay window.jsonl.gz --market market.json --json
+  pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
+  pm replay var/run-3                        all recordings and journals of a kept run
+  pm replay var/run-3/strategy/journal       step journals again and compare their outputs
+"""
+_SIMULATOR_EXAMPLES = """examples:
+  pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
+  pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
+  pm simulator --recording FILE --speed 5    a recording at five times its speed
+  pm simulator --faults '{"mode":"post_only","mode_s":60}'
+"""
+_KILL_EXAMPLES = """examples:
+  pm kill                                    every engine of this checkout: cancel everything, place
+                                             nothing until `pm resume`
+  pm kill --reason "news at 14:30"
+  pm kill --run 3                            only the run in var/run-3
+exit code: 0 all obeyed; 1 not all, or not known; 3 no engine found
+"""
+_RESUME_EXAMPLES = """examples:
+  pm resume                                  the only engine that is up
+  pm resume --run 3                          one of several; --compose, --all
+exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
+"""
+_STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
+"""
+_DOCTOR_EXAMPLES = """examples:
+  pm doctor                                  check the environment as the services would read it
+  PM_DRY_RUN=false pm doctor                 the same for live trading
+"""
+
+_JSON_HELP = "print one JSON object on stdout, and nothing else there"
+
+
+class _Version(argparse.Action):
+    """Looked up when it is asked for, so that other commands do not wait for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and leave")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print `pm 1.2.3` on stdout."""
+        metadata = importlib.import_module("importlib.metadata")
+        print(f"pm {metadata.version('pmcore')}")
+        parser.exit(EXIT_OK)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong argument or input."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return _load(arguments.handler)(arguments)
+    except CommandError as error:
+        for line in error.lines:
+            print(f"pm {arguments.command}: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away; nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    parser = _Parser(
+        prog="pm",
+        description="pm-as-ofi: a maker-only market-making engine for up/down markets.",
+        epilog="Every command explains itself: pm run --help, pm replay --help, ...",
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Parser
+    )
+    _add_run(commands)
+    _add_replay(commands)
+    _add_simulator(commands)
+    _add_control(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
+    run = _command(
+        commands,
+        "run",
+        "run:command",
+        "run everything locally and sum it up",
+        f"{_RUN_EXAMPLES}\n{EXIT_CODES_HELP}",
+    )
+    run.add_argument(
+        "--seconds",
+        type=_whole(1, 604_800),
+        default=120,
+        metavar="N",
+        help="how long, in real seconds once all services are up (default 120)",
+    )
+    run.add_argument(
+        "--venue",
+        choices=("sim", "polymarket"),
+        default="sim",
+        help="sim: the simulator (default); polymarket: the real venue, paper fills unless "
+        "PM_DRY_RUN=false is set",
+    )
+    run.add_argument(
+        "--market",
+        type=_slugs,
+        metavar="SLUG[,SLUG]",
+        help="series or single windows (default: POLYMARKET_MARKET_SLUG, or one simulated series)",
+    )
+    run.add_argument(
+        "--window",
+        type=_window_s,
+        metavar="SECONDS",
+        help="length of simulated windows (default 60, so that a rotation is soon seen)",
+    )
+    run.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the simulated flow")
+    run.add_argument(
+        "--recording", type=_readable, metavar="FILE", help="the simulator plays this recording"
+    )
+    run.add_argument(
+        "--speed", type=_speed, metavar="X", help="of the recording, 1 to 100 (default 1)"
+    )
+    run.add_argument(
+        "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
+    )
+    run.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
+    replay = _command(
+        commands,
+        "replay",
+        "replay:command",
+        "run recordings through the engine, with paper fills",
+        _REPLAY_EXAMPLES,
+    )
+    replay.add_argument(
+        "files",
+        nargs="+",
+        type=_readable_or_folder,
+        metavar="FILE",
+        help="recordings and journals; of a folder, all that are in it",
+    )
+    replay.add_argument(
+        "--market",
+        type=_readable,
+        metavar="FILE",
+        help="the market's metadata: a Gamma object or {slug, conditionId, upTokenId, downTokenId, "
+        "startTs, endTs, tickSize, minOrderSize}; without it what is missing is inferred",
+    )
+    replay.add_argument(
+        "--bus",
+        choices=("direct", "memory", "redis"),
+        default="direct",
+        help="how messages travel; the fingerprint is the same on each (default direct)",
+    )
+    replay.add_argument(
+        "--outputs",
+        type=Path,
+        metavar="FILE",
+        help="write every command and notice as JSON lines",
+    )
+    replay.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
+    simulator = _command(
+        commands,
+        "simulator",
+        "simulator:command",
+        "a simulated Polymarket for any client, alone",
+        _SIMULATOR_EXAMPLES,
+    )
+    simulator.add_argument(
+        "--host", metavar="HOST", help="where it listens (default: PM_SIM_HOST, or 127.0.0.1)"
+    )
+    simulator.add_argument(
+        "--port",
+        type=_whole(0, 65_535),
+        metavar="N",
+        help="0: any free one (default: PM_SIM_PORT, or 8200)",
+    )
+    simulator.add_argument(
+        "--seed",
+        type=_whole(0, 2**63 - 1),
+        metavar="N",
+        help="of the world (default: PM_SIM_SEED, or 1)",
+    )
+    simulator.add_argument(
+        "--series",
+        type=_slugs,
+        metavar="SLUG[,SLUG]",
+        help="what it offers (default: POLYMARKET_MARKET_SLUG, or btc-updown-15m)",
+    )
+    simulator.add_argument(
+        "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"
+    )
+    simulator.add_argument(
+        "--recording", type=_readable, metavar="FILE", help="play this recording"
+    )
+    simulator.add_argument("--speed", type=_speed, metavar="X", help="of its time, 1 to 100")
+    simulator.add_argument(
+        "--world",
+        choices=("light", "fitted", "busy"),
+        help="how much happens: light (default), as recorded, or as in a busy market",
+    )
+    simulator.add_argument(
+        "--protocol",
+        choices=("v1", "v2"),
+        help="token ids and domain 2 (v1), or position ids and domain 3 (v2)",
+    )
+    simulator.add_argument(
+        "--faults", metavar="JSON", help="what goes wrong, as for POST /sim/faults"
+    )
+
+
+def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
+    status = _command(
+        commands,
+        "status",
+        "status:status_command",
+        "how every engine of this checkout is: halts, services, profit",
+        _STATUS_EXAMPLES,
+    )
+    _add_choice(status)
+    kill = _command(
+        commands,
+        "kill",
+        "levers:kill_command",
+        "cancel everything and place nothing, until resume",
+        _KILL_EXAMPLES,
+    )
+    kill.add_argument("--reason", default="operator", metavar="TEXT", help="kept with the halt")
+    _add_choice(kill)
+    _add_choice(
+        _command(commands, "resume", "levers:resume_command", "lift a kill", _RESUME_EXAMPLES)
+    )
+    doctor = _command(
+        commands,
+        "doctor",
+        "doctor:command",
+        "settings, clock, endpoints, credentials: what is wrong and how to mend it",
+        _DOCTOR_EXAMPLES,
+    )
+    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_choice(command: argparse.ArgumentParser) -> None:
+    """Which engines are meant."""
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument("--run", metavar="ID", help="this `pm run`: its number or its process")
+    choice.add_argument(
+        "--compose",
+        nargs="?",
+        const="",
+        metavar="PROJECT",
+        help="the Compose stack of this checkout, or this one of several",
+    )
+    choice.add_argument(
+        "--urls", action="store_true", help="the services that PM_<SERVICE>_URL names"
+    )
+    choice.add_argument("--all", action="store_true", help="every engine that is found")
+    command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def _command(
+    commands: argparse._SubParsersAction[_Parser], name: str, handler: str, summary: str, more: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _load(handler: str) -> Callable[[argparse.Namespace], int]:
+    module, _, function = handler.partition(":")
+    loaded: Callable[[argparse.Namespace], int] = getattr(
+        importlib.import_module(f"pmcore.tools.{module}"), function
+    )
+    return loaded
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 1 <= speed <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
+    return speed
+
+
+def _window_s(text: str) -> int:
+    try:
+        return interval_s(f"{_whole(5, 86_400)(text)}s")
+    except MalformedInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _slugs(text: str) -> str:
+    for slug in text.split(","):
+        try:
+            parse_series(slug)
+        except MalformedInputError as error:
+            raise argparse.ArgumentTypeError(
+                f"{slug[:80]!r} is not a market such as btc-updown-15m"
+            ) from error
+    return text
+
+
+def _readable_or_folder(text: str) -> Path:
+    path = Path(text)
+    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else _readable(text)
+
+
+def _readable(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no such file: {text}")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"may not be read: {text}")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`pm status`, `pm kill`, `pm resume`."""

@@ -1,0 +1,243 @@
+"""`pm replay`: recordings through the pure engine with paper fills, or a journal stepped again.
+
+Deterministic: the same files and variables give the same fingerprint on every run and every bus,
+under any hash seed. A paper fill is an estimate (docs/modelling.md), a fingerprint is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from rich.console import Console
+
+from pmcore.engine.strategy.journal import JournalEnd, JournalEntry
+from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.machines.ofi_threshold import WarmStart
+from pmcore.messages.market_data import MarketDataMessage
+from pmcore.messages.notices import Notice
+from pmcore.messages.orders import CommandMessage
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import Outcome, Window
+from pmcore.model.params import StrategyParams
+from pmcore.model.units import NS_PER_S
+from pmtools.run.redis_server import LocalRedis, LocalRedisError
+from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
+from pmcore.shell.bus.redis_bus import RedisBus
+from pmcore.shell.settings.common import try_settings
+from pmcore.shell.settings.strategy import StrategySettings
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.queue.paper import PaperParams, PaperVenue
+from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
+from pmsim.recordings.reader import Recording
+from pmtools.replay.transport import BusConduit, ReplayTransport, DirectConduit
+from pmtools.replay.inputs import JournalParts, find_inputs, header_of, journal_lines
+from pmtools.replay.window import TICK_NS, WindowReplay, Output
+from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
+from pmcore.venue.market_frames import MarketFrameParser
+
+RUN_ID = "replay"
+TAIL_NS = 5 * NS_PER_S
+"""Silence after the last frame: long enough for quotes to be withdrawn as stale."""
+
+
+class ReplaySummary(Summary, kw_only=True):
+    """The summary of `pm replay`. `clamped`: frames whose receive time ran backwards."""
+
+    clamped: int = 0
+    inferred: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    journals_differ: int = 0
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Replay everything named; 0, or 1 when a journal's fingerprint differs."""
+    params = read_params()
+    inputs = find_inputs(arguments.files, arguments.market)
+    replay = Replay(params, _open_outputs(arguments.outputs))
+    try:
+        asyncio.run(replay.run(inputs.found, arguments.bus))
+    except LocalRedisError as error:
+        raise CommandError(str(error)) from error
+    finally:
+        replay.close()
+    summary = replay.summary
+    for skipped in inputs.skipped:
+        print(f"pm replay: left out: {skipped}", file=sys.stderr)
+    if defaults := paper_defaults(os.environ):
+        print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
+    for slug, guessed in summary.inferred.items():
+        print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
+    print_summary(summary, Console(stderr=arguments.json), "pm replay")
+    if arguments.json:
+        print(as_json_line(summary))
+    return EXIT_FAILED if summary.journals_differ else EXIT_OK
+
+
+def read_params() -> StrategyParams:
+    """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
+    settings, problems = try_settings(StrategySettings, paper_defaults(os.environ))
+    if settings is None or problems:
+        raise UsageError(*problems)
+    return settings.as_params()
+
+
+class Replay:
+    """Runs inputs one after the other and adds up what they show."""
+
+    def __init__(self, params: StrategyParams, outputs: IO[bytes] | None) -> None:
+        self.summary = ReplaySummary()
+        self._params = params
+        self._outputs = outputs
+        self._hash = hashlib.sha256()
+        self._warm: dict[str, tuple[int, dict[Outcome, WarmStart]]] = {}
+        self._now_ns = 0
+
+    async def run(self, inputs: Sequence[Recording | JournalParts], bus: str) -> None:
+        """Replay all; `bus` is `direct`, `memory` or `redis`."""
+        async with self._conduits(bus) as make_conduit:
+            for each in inputs:
+                if isinstance(each, JournalParts):
+                    self._journal(each)
+                else:
+                    await self._recording(each, make_conduit)
+        self.summary.fingerprint = self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Close the outputs' file."""
+        if self._outputs is not None:
+            self._outputs.close()
+
+    @asynccontextmanager
+    async def _conduits(self, bus: str) -> AsyncIterator[Callable[[], ReplayTransport]]:
+        async with AsyncExitStack() as stack:
+            if bus == "direct":
+                yield DirectConduit
+                return
+            if bus == "memory":
+                memory = MemoryBus(MemoryStore(self._clock_ns), source=RUN_ID, run_id=RUN_ID)
+                yield lambda: BusConduit(memory)
+                return
+            server = stack.enter_context(LocalRedis())
+            redis = RedisBus.connect(
+                server.url, source=RUN_ID, run_id=RUN_ID, clock_ns=self._clock_ns
+            )
+            stack.push_async_callback(redis.close)
+            yield lambda: BusConduit(redis)
+
+    def _clock_ns(self) -> int:
+        return self._now_ns
+
+    async def _recording(self, recording: Recording, make_conduit: Callable[[], ReplayTransport]) -> None:
+        windows = {window.slug: window for window in recording.windows()}
+        parser = MarketFrameParser(*windows.values())
+        lanes: dict[str, WindowReplay] = {}
+        for frame in recording.frames():
+            self._now_ns = frame.recv_ns
+            for slug, messages in _by_slug(parser.parse(frame.raw, ts_recv_ns=frame.recv_ns)):
+                if slug not in lanes:
+                    lanes[slug] = self._make_lane(windows[slug], make_conduit())
+                    await lanes[slug].begin(frame.recv_ns - TICK_NS)
+                await lanes[slug].receive(frame.recv_ns, messages)
+        for lane in lanes.values():
+            await lane.advance(self._now_ns + TAIL_NS)
+            self._finish(lane.engine)
+        self.summary.frames += parser.frames
+        self.summary.events += parser.events
+        self.summary.clamped += recording.clamped
+        add_reasons(self.summary.unusable, recording.unusable)
+        add_reasons(self.summary.unusable, parser.unusable)
+        if not lanes:
+            counted = ", ".join(f"{name} {n}" for name, n in sorted(parser.unusable.items()))
+            raise UsageError(f"{recording.path}: no frame of it can be used ({counted})")
+
+    def _make_lane(self, window: Window, conduit: ReplayTransport) -> WindowReplay:
+        open_ns, warm = self._warm.get(window.series, (0, None))
+        engine = WindowEngine(
+            window,
+            self._params,
+            RUN_ID,
+            warm_start=warm if open_ns < window.open_ns else None,
+        )
+        return WindowReplay(engine, PaperVenue(PaperParams()), conduit, self._sink(window.slug))
+
+    def _finish(self, engine: WindowEngine) -> None:
+        window, summary = engine.session.window, self.summary
+        self._warm[window.series] = (window.open_ns, engine.warm_start())
+        self._hash.update(f"{window.slug} {engine.fingerprint}\n".encode())
+        summary.windows += 1
+        summary.add_engine(msgspec.to_builtins(engine.counters))
+        summary.add_books(msgspec.to_builtins(engine.session.books.counters))
+        view = engine.view()
+        summary.results[window.slug] = {
+            name: view[name]
+            for name in (
+                "state",
+                "net_diff",
+                "portfolio_cost",
+                "worst_case_profit",
+                "profit",
+                "refused",
+            )
+            if view[name] not in (None, "")
+        }
+        if window.inferred:
+            summary.inferred[window.slug] = list(window.inferred)
+
+    def _journal(self, parts: JournalParts) -> None:
+        """Step an engine with what another one consumed; it must say the same."""
+        header = header_of(parts)
+        engine, sink = header.make_engine(), self._sink(header.window.slug)
+        unusable: dict[str, int] = {}
+        for line in journal_lines(parts):
+            match line:
+                case MalformedInputError():
+                    unusable[line.reason] = unusable.get(line.reason, 0) + 1
+                case JournalEntry():
+                    self.summary.events += 1
+                    for output in engine.step(line.at_ns, line.event):
+                        sink(line.at_ns, output)
+                case JournalEnd() if line.fingerprint != engine.fingerprint:
+                    self.summary.journals_differ += 1
+                    print(
+                        f"pm replay: {parts.paths[0]}: the outputs differ from those recorded",
+                        file=sys.stderr,
+                    )
+                case _:
+                    continue
+        add_reasons(self.summary.unusable, unusable)
+        self._finish(engine)
+
+    def _sink(self, slug: str) -> Callable[[int, Output], None]:
+        outputs = self._outputs
+
+        def write(at_ns: int, output: CommandMessage | Notice) -> None:
+            if outputs is not None:
+                row = {"at_ns": at_ns, "slug": slug, "kind": type(output).__name__}
+                outputs.write(msgspec.json.encode({**row, "output": output}) + b"\n")
+
+        return write
+
+
+def _by_slug(
+    messages: Sequence[MarketDataMessage],
+) -> list[tuple[str, list[MarketDataMessage]]]:
+    grouped: dict[str, list[MarketDataMessage]] = {}
+    for message in messages:
+        grouped.setdefault(message.slug, []).append(message)
+    return list(grouped.items())
+
+
+def _open_outputs(path: Path | None) -> IO[bytes] | None:
+    try:
+        return path.open("wb") if path else None
+    except OSError as error:
+        raise UsageError(f"--outputs {path}: {error.strerror}") from error

@@ -1,0 +1,168 @@
+"""What `pm replay` is given: recordings and journals, told apart by their first line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pmcore.engine.strategy.journal import JournalHeader, JournalLine, decode_line
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import Window
+from pmcore.shell.journal import journal_parts, journal_stem
+from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
+from pmsim.recordings.bytes import records
+from pmsim.recordings.reader import Recording, load_market_file
+
+_HEADER = b'{"type":"header"'
+_ENTRY = b'["in",'
+_METADATA = ".market.json"
+_PARTS = re.compile(r"_(orderbooks|trades)_(up|down)(?=\.json)")
+
+
+class JournalParts(msgspec.Struct, frozen=True):
+    """The files of one window's journal, in order."""
+
+    paths: tuple[Path, ...]
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """What is replayed, in order, and what lay in a folder and is not, with the reason."""
+
+    found: list[Recording | JournalParts]
+    skipped: list[str]
+
+
+def find_inputs(paths: Sequence[Path], market: Path | None) -> Inputs:
+    """Open everything named, and in folders everything that can be replayed.
+
+    Later parts of a journal are found by its first one, and so are the other files of a
+    collection; naming them too changes nothing. Raise `UsageError` for a named file that cannot be
+    used, and for a folder in which nothing can.
+    """
+    given = _load_windows(market) if market else []
+    opened = _Opened([], {}, set())
+    skipped: list[str] = []
+    for path in paths:
+        if not path.is_dir():
+            _open(path, given, opened, strict=True)
+            continue
+        before = len(opened.inputs)
+        for file in files_in(path):
+            try:
+                _open(file, given, opened, strict=False)
+            except UsageError as error:
+                skipped.append(str(error).partition("; the formats known")[0])
+        if len(opened.inputs) == before:
+            raise UsageError(f"{path}: nothing in this folder can be replayed; {KNOWN_FORMATS}")
+    known = {
+        path for each in opened.inputs if isinstance(each, JournalParts) for path in each.paths
+    }
+    for path, strict in opened.later_parts.items():
+        if path not in known:
+            said = f"{path} is a later part of a journal: name its first part"
+            if strict:
+                raise UsageError(said)
+            skipped.append(said)
+    return Inputs(opened.inputs, skipped)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder by path; without hidden ones and market metadata, which is read
+    with the recording that it lies beside.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.endswith(_METADATA)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+class _Opened(msgspec.Struct):
+    """What was opened so far; `later_parts` maps a part to whether it was named itself."""
+
+    inputs: list[Recording | JournalParts]
+    later_parts: dict[Path, bool]
+    collections: set[Path]
+
+
+def _open(path: Path, given: Sequence[Window], opened: _Opened, *, strict: bool) -> None:
+    first = _first_record(path)
+    if first.startswith(_HEADER):
+        stem = journal_stem(path)
+        parts = JournalParts(tuple(journal_parts(path.parent, stem)) or (path,))
+        opened.inputs.append(parts)
+    elif first.startswith(_ENTRY):
+        opened.later_parts.setdefault(path, strict)
+    elif (collection := path.with_name(_PARTS.sub("", path.name))) not in opened.collections:
+        recording = _open_recording(path, given, strict=strict)
+        opened.collections.add(collection)
+        opened.inputs.append(recording)
+
+
+def journal_lines(parts: JournalParts) -> Iterator[JournalLine | MalformedInputError]:
+    """Every line of a journal; one that cannot be read comes as its error."""
+    for path in parts.paths:
+        try:
+            for record in records(path, b"\n"):
+                if record is None:
+                    yield MalformedInputError("too_large", str(path))
+                elif record:
+                    yield _line(record)
+        except MalformedInputError as error:
+            yield error
+
+
+def _line(record: bytes) -> JournalLine | MalformedInputError:
+    try:
+        return decode_line(record)
+    except msgspec.DecodeError as error:
+        return MalformedInputError("bad_line", str(error)[:80])
+
+
+def header_of(parts: JournalParts) -> JournalHeader:
+    """The journal's first line; raise `UsageError` when it cannot be read."""
+    first = next(journal_lines(parts), None)
+    if isinstance(first, JournalHeader):
+        return first
+    raise UsageError(f"{parts.paths[0]}: its header cannot be read: {first}")
+
+
+def _load_windows(path: Path) -> list[Window]:
+    try:
+        return load_market_file(path)
+    except MalformedInputError as error:
+        raise UsageError(f"{path}: no market's metadata: {error}") from error
+
+
+def _first_record(path: Path) -> bytes:
+    try:
+        return next(records(path, b"\n"), None) or b""
+    except MalformedInputError as error:
+        if error.reason == "truncated":
+            return b""
+        raise unusable_file(path, error) from error
+
+
+def _open_recording(path: Path, given: Sequence[Window], *, strict: bool) -> Recording:
+    try:
+        recording = Recording(path)
+        windows = recording.windows()
+        if not given:
+            return recording
+        ids = {window.condition_id for window in windows} | {window.slug for window in windows}
+        fitting = [w for w in given if w.condition_id in ids or w.slug in ids]
+        described = Recording(path, fitting)
+        fits = bool(set(described.windows()) & set(fitting))
+    except MalformedInputError as error:
+        raise unusable_file(path, error) from error
+    if not fits and not strict:
+        return recording
+    if not fits:
+        known = ", ".join(f"{window.slug} ({window.condition_id})" for window in windows)
+        raise UsageError(f"--market describes no market of {path}, which has {known}")
+    return described

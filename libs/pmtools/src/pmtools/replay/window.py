@@ -1,0 +1,111 @@
+"""One window in a replay: engine, paper venue, and the time between the frames.
+
+Time is virtual and comes from the recording alone. The engine is stepped at every frame, whenever
+the paper venue has something due, and at least every 100 ms while the window is alive; each batch
+ends with `BatchEnded`. So a replay is a function of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.messages.gate import PlacingGateChanged
+from pmcore.messages.market_data import MarketDataMessage
+from pmcore.messages.notices import Notice
+from pmcore.messages.orders import CommandMessage
+from pmcore.messages.rotation import WindowResolved
+from pmcore.messages.timers import BatchEnded, Tick
+from pmcore.messages.union import EngineEvent
+from pmcore.model.check import invariant
+from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmsim.queue.paper import PaperVenue
+from pmtools.replay.transport import Answer, ReplayTransport
+
+TICK_NS = 100 * NS_PER_MS
+PREWARM_NS = 10 * NS_PER_S
+AFTERLIFE_NS = 1_000 * NS_PER_S
+_MAX_ROUNDS = 1_000
+
+Output = CommandMessage | Notice
+
+
+class WindowReplay:
+    """A window's life from its first frame on. `sink` sees every output with its time."""
+
+    def __init__(
+        self,
+        engine: WindowEngine,
+        paper: PaperVenue,
+        conduit: ReplayTransport,
+        sink: Callable[[int, Output], None],
+    ) -> None:
+        self.engine = engine
+        self.window: Window = engine.session.window
+        self._paper = paper
+        self._conduit = conduit
+        self._sink = sink
+        self._now_ns = 0
+        self._ticks_from_ns = self.window.open_ns - PREWARM_NS
+        self._alive_until_ns = self.window.close_ns + AFTERLIFE_NS
+
+    async def begin(self, at_ns: int) -> None:
+        """The first frame is near: groups, user channel, the question whether we are flat."""
+        self._now_ns = at_ns
+        await self._conduit.open(self.window)
+        self._paper.add_window(self.window)
+        self._step(at_ns, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
+        await self._answers(at_ns, self._paper.advance(at_ns))
+
+    async def receive(self, at_ns: int, messages: Sequence[MarketDataMessage]) -> None:
+        """Apply one frame's messages, in order, then decide once."""
+        await self.advance(at_ns)
+        at_ns = self._now_ns = max(at_ns, self._now_ns)
+        answers: list[Answer] = []
+        for message in await self._conduit.market(messages):
+            self._step(at_ns, message)
+            unseen_e4 = self.engine.session.unseen_trade_e4
+            answers += self._paper.market(at_ns, message, unseen_trade_e4=unseen_e4)
+        await self._answers(at_ns, answers)
+
+    async def resolve(self, at_ns: int, event: WindowResolved) -> None:
+        """The recording knows who won."""
+        await self.advance(at_ns)
+        self._now_ns = max(at_ns, self._now_ns)
+        self._step(self._now_ns, event)
+        await self._answers(self._now_ns, [])
+
+    async def advance(self, until_ns: int) -> None:
+        """Let time pass up to, but not including, `until_ns`."""
+        while not self.engine.finished:
+            next_ns = max(self._now_ns + TICK_NS, self._ticks_from_ns)
+            due_ns = self._paper.next_ns()
+            if due_ns is not None:
+                next_ns = max(self._now_ns, min(next_ns, due_ns))
+            if next_ns >= min(until_ns, self._alive_until_ns):
+                return
+            self._now_ns = next_ns
+            self._step(next_ns, Tick())
+            await self._answers(next_ns, self._paper.advance(next_ns))
+
+    async def _answers(self, at_ns: int, answers: Sequence[Answer]) -> None:
+        """Feed answers back, decide, carry commands out; until nothing is left to say."""
+        for _ in range(_MAX_ROUNDS):
+            for message in await self._conduit.answers(answers):
+                self._step(at_ns, message)
+            commands = self._step(at_ns, BatchEnded())
+            if not commands:
+                return
+            answers = []
+            for command in await self._conduit.commands(commands):
+                answers += self._paper.command(at_ns, command)
+        invariant(condition=False, text=f"the engine did not stop producing outputs at {at_ns}")
+
+    def _step(self, at_ns: int, event: EngineEvent) -> list[CommandMessage]:
+        commands: list[CommandMessage] = []
+        for output in self.engine.step(at_ns, event):
+            self._sink(at_ns, output)
+            if not isinstance(output, Notice):
+                commands.append(output)
+        return commands

@@ -1,0 +1,1 @@
+"""What fits the simulated world to recordings and draws plots. Never shipped."""

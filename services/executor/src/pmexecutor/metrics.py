@@ -1,0 +1,114 @@
+"""The executor's metrics and hop latencies."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.messages.execution import (
+    CancelFailed,
+    ExecutionMessage,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+    OrderUnknown,
+    VenueMode,
+)
+from pmcore.messages.notices import Notice
+from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.shell.service.metrics import ServiceMetrics
+
+MAX_UNDER_WAY = 1_000
+
+
+class ExecutorMetrics:
+    """Counts messages as they are made, and times orders on their way."""
+
+    def __init__(self, metrics: ServiceMetrics) -> None:
+        self.rejections: Tally[str] = Tally()
+        self._metrics = metrics
+        self._received_ns: dict[str, int] = {}
+        self._signed = metrics.counter("orders_signed_total", "Orders signed and recorded")
+        self._accepted = metrics.counter("orders_accepted_total", "Orders that the venue took")
+        self._rejected = metrics.counter(
+            "orders_rejected_total", "Orders denied here or refused by the venue", ["reason"]
+        )
+        self._unknown = metrics.counter(
+            "orders_unknown_total", "POSTs that may or may not have arrived", ["reason"]
+        )
+        self._cancelled = metrics.counter("cancels_total", "Orders that the venue took back")
+        self._cancel_failed = metrics.counter(
+            "cancels_failed_total", "Cancels that did not work", ["reason"]
+        )
+        self._commands = metrics.counter("commands_total", "Commands received", ["kind"])
+        self._dropped = metrics.counter(
+            "inputs_dropped_total", "Stream entries that could not be used", ["reason"]
+        )
+        self._notices = metrics.counter("notices_total", "Notices", ["kind"])
+        self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
+        self._budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
+        self._beat_age = metrics.gauge(
+            "heartbeat_age_seconds", "Since the last accepted heartbeat; -1 before the first"
+        )
+        self._mode = metrics.gauge("venue_mode_state", "1 for the venue's mode now", ["kind"])
+        self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
+
+    def received(self, command: CommandMessage, at_ns: int) -> None:
+        """A command came in."""
+        kind = type(command).__name__
+        self._commands.labels(kind).inc()
+        self._metrics.hop("cmd_to_executor", at_ns - command.ts_step_ns)
+        if isinstance(command, SubmitOrder) and len(self._received_ns) < MAX_UNDER_WAY:
+            self._received_ns[command.client_order_id] = at_ns
+
+    def sending(self, command: SubmitOrder, at_ns: int) -> None:
+        """The POST goes out now."""
+        if command.ts_cause_ns:
+            self._metrics.hop("book_to_order", at_ns - command.ts_cause_ns)
+
+    def answered(self, client_order_id: str, at_ns: int) -> None:
+        """The venue answered a POST."""
+        if (received_ns := self._received_ns.pop(client_order_id, None)) is not None:
+            self._metrics.hop("executor_to_venue", at_ns - received_ns)
+
+    def message(self, message: ExecutionMessage) -> None:
+        """A message goes out on `exe`."""
+        match message:
+            case OrderSubmitting():
+                self._signed.inc()
+            case OrderAccepted():
+                self._accepted.inc()
+            case OrderFailed():
+                self._received_ns.pop(message.client_order_id, None)
+                self.rejections[message.reason.value] += 1
+                self._rejected.labels(message.reason.value).inc()
+            case OrderUnknown():
+                self._unknown.labels(message.reason.value).inc()
+            case OrderCancelled():
+                self._cancelled.inc()
+            case CancelFailed():
+                self._cancel_failed.labels(message.reason.value).inc()
+            case _:
+                pass
+
+    def notice(self, notice: Notice) -> None:
+        """The engine has a notice for a person."""
+        self._notices.labels(notice.kind.value).inc()
+
+    def dropped(self, reason: str) -> None:
+        """A stream entry that cannot be used."""
+        self._dropped.labels(reason).inc()
+
+    def show(
+        self, engine: ExecutionEngine, at_ns: int, *, beat_age_s: float | None, queued: int
+    ) -> None:
+        """Set the gauges."""
+        orders, cancels = engine.tokens(at_ns)
+        self._open.set(engine.open_orders)
+        self._budget.labels("orders").set(orders)
+        self._budget.labels("cancels").set(cancels)
+        self._beat_age.set(-1 if beat_age_s is None else beat_age_s)
+        self._queued.set(queued)
+        for mode in VenueMode:
+            self._mode.labels(mode.value).set(mode is engine.venue_mode)

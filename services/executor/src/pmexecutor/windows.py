@@ -1,0 +1,294 @@
+"""Windows of one series: learnt from `rot`, each read with its own group until it is over.
+
+An announcement is acknowledged only when its window was forgotten, so that a restart finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from pmcore.engine.execution.io import Command, WindowEnded
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    FeedStatusChanged,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.model.errors import TransportError
+from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock
+from pmcore.shell.service.logs import Log
+from pmcore.shell.service.tasks import cancel_and_wait, retry_until_answered
+from pmcore.wire import keys
+from pmcore.wire.ports import Ack, Bus, Incoming
+from pmexecutor.driver import Driver
+from pmexecutor.metrics import ExecutorMetrics
+from pmexecutor.paper import PaperClob
+from pmexecutor.recovery import Trace, read_traces, take_up
+
+ROT_GROUP = "executor"
+BLOCK_MS = 1_000
+RESOLVED_GRACE_NS = 30 * NS_PER_S
+
+
+@dataclass
+class WindowHandle:
+    """One window: its announcements, its readers, and when it may be forgotten."""
+
+    window: Window
+    entry_ids: list[str]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    over_ns: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowsContext:
+    """What all windows share. `linger_ns`: how long an unresolved window is kept past its close."""
+
+    bus: Bus
+    driver: Driver
+    consumer: str
+    clock: Clock
+    log: Log
+    meters: ExecutorMetrics
+    linger_ns: int
+    paper: PaperClob | None
+
+
+class SeriesWindows:
+    """All windows of a series."""
+
+    def __init__(self, series: str, house: WindowsContext) -> None:
+        self.rooms: dict[str, WindowHandle] = {}
+        self._series = series
+        self._bus = house.bus
+        self._driver = house.driver
+        self._consumer = house.consumer
+        self._clock = house.clock
+        self._log = house.log
+        self._meters = house.meters
+        self._linger_ns = house.linger_ns
+        self._paper = house.paper
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Recover, then follow the rotation, until cancelled."""
+        rot = keys.rot(self._series)
+        await self._bus.create_group(ROT_GROUP, [rot], start="0", announce=None)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            left = await self._bus.recover(ROT_GROUP, self._consumer, [rot])
+            await self._hear_rotation(left, left_by_earlier_run=True)
+            tasks.create_task(self._close_over_rooms())
+            await self._follow(ROT_GROUP, rot, self._hear_rotation)
+
+    async def _follow(
+        self,
+        group: str,
+        stream: str,
+        hear: Callable[[Sequence[Incoming]], Awaitable[None]],
+        *,
+        noack: bool = False,
+    ) -> None:
+        read = partial(
+            self._bus.read, group, self._consumer, [stream], block_ms=BLOCK_MS, noack=noack
+        )
+        while True:
+            await hear(await retry_until_answered(read))
+
+    # ---- rotation ----------------------------------------------------------------------------
+
+    async def _hear_rotation(
+        self, batch: Sequence[Incoming], *, left_by_earlier_run: bool = False
+    ) -> None:
+        done: list[Ack] = []
+        known = frozenset(self.rooms)
+        for item in batch:
+            match item.message:
+                case WindowAnnounced(window=window) if not self._is_stale(window):
+                    self._announced(item, window)
+                case WindowAnnounced(window=window):
+                    await self._destroy_groups(window.slug)
+                    done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
+                case WindowResolved(slug=slug):
+                    self._end_by(slug, RESOLVED_GRACE_NS)
+                    done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
+                case _:
+                    self._drop(item)
+                    done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
+        if done:
+            await self._bus.ack(done)
+        for slug, room in tuple(self.rooms.items()):
+            if slug not in known:
+                await self._join(room, left_by_earlier_run=left_by_earlier_run)
+
+    def _is_stale(self, window: Window) -> bool:
+        known = window.slug in self.rooms
+        return not known and self._clock.now_ns() >= window.close_ns + self._linger_ns
+
+    def _announced(self, item: Incoming, window: Window) -> None:
+        room = self.rooms.get(window.slug)
+        if room is not None:
+            room.entry_ids.append(item.entry_id)
+            return
+        self.rooms[window.slug] = WindowHandle(window, [item.entry_id])
+        self._driver.windows[window.slug] = window
+        if self._paper is not None:
+            self._paper.add_window(window)
+        self._driver.feed(WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()))
+        self._log.info("window_joined", slug=window.slug)
+
+    def _end_by(self, slug: str, grace_ns: int) -> None:
+        room = self.rooms.get(slug)
+        if room is not None:
+            room.over_ns = max(self._clock.now_ns(), room.window.close_ns) + grace_ns
+
+    async def _close_over_rooms(self) -> None:
+        while True:
+            await self._clock.sleep_ms(1_000)
+            now_ns = self._clock.now_ns()
+            for room in tuple(self.rooms.values()):
+                by_ns = room.over_ns or room.window.close_ns + self._linger_ns
+                if now_ns >= by_ns:
+                    self._driver.feed(WindowEnded(room.window.slug))
+                    if room.window.slug not in self._driver.engine.slugs:
+                        await self._close(room)
+
+    async def _close(self, room: WindowHandle) -> None:
+        slug = room.window.slug
+        for task in room.tasks:
+            await cancel_and_wait(task)
+        try:
+            await self._destroy_groups(slug)
+            rot = keys.rot(self._series)
+            await self._bus.ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in room.entry_ids])
+        except TransportError as error:  # found stale, and destroyed, by the next start
+            self._log.warning("window_not_closed", slug=slug, detail=str(error))
+        del self.rooms[slug]
+        self._driver.windows.pop(slug, None)
+        if self._paper is not None:
+            self._paper.drop_window(slug)
+        self._log.info("window_left", slug=slug)
+
+    async def _destroy_groups(self, slug: str) -> None:
+        group = keys.window_group(slug, "executor")
+        await self._bus.destroy_group(group, [keys.cmd(self._series), keys.md(self._series)])
+
+    # ---- one window --------------------------------------------------------------------------
+
+    async def _join(self, room: WindowHandle, *, left_by_earlier_run: bool) -> None:
+        """Settle what an earlier run left, then read on."""
+        group = keys.window_group(room.window.slug, "executor")
+        left = await self._bus.recover(group, self._consumer, [keys.cmd(self._series)])
+        if left or left_by_earlier_run:
+            first = min(room.entry_ids, key=_by_time)
+            traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
+            own = {key: t for key, t in traces.items() if t.slug == room.window.slug}
+            await self._recover_commands(room, left, own)
+        self._start_reading(room)
+
+    async def _recover_commands(
+        self, room: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]
+    ) -> None:
+        group = keys.window_group(room.window.slug, "executor")
+        stream = keys.cmd(self._series)
+        pending: list[tuple[str, CommandMessage]] = []
+        for item in left:
+            if (message := self._own_command(item, room.window.slug)) is not None:
+                self._driver.track_ack(_token(group, item), Ack(stream, group, item.entry_id))
+                pending.append((_token(group, item), message))
+            else:
+                await self._bus.ack([Ack(stream, group, item.entry_id)])
+        events, answered = take_up(pending, traces)
+        for event in events:
+            self._driver.feed(event)
+        for token in answered:
+            if (ack := self._driver.drop_ack(token)) is not None:
+                await self._bus.ack([ack])
+        if events or answered:
+            self._log.warning(
+                "recovered", slug=room.window.slug, commands=len(pending), orders=len(events)
+            )
+
+    def _start_reading(self, room: WindowHandle) -> None:
+        tasks = self._tasks
+        if tasks is None:
+            return
+        slug = room.window.slug
+        room.tasks.append(tasks.create_task(self._read_commands(slug)))
+        if self._paper is not None:
+            room.tasks.append(tasks.create_task(self._read_market(slug, self._paper)))
+
+    async def _read_commands(self, slug: str) -> None:
+        group = keys.window_group(slug, "executor")
+        stream = keys.cmd(self._series)
+
+        async def hear(batch: Sequence[Incoming]) -> None:
+            foreign: list[Ack] = []
+            at_ns = self._clock.now_ns()
+            for item in batch:
+                ack = Ack(stream, group, item.entry_id)
+                message = self._own_command(item, slug)
+                if message is None:
+                    foreign.append(ack)
+                    continue
+                token = _token(group, item)
+                self._driver.track_ack(token, ack)
+                self._meters.received(message, at_ns)
+                self._driver.feed(Command(token, message))
+            if foreign:
+                await self._ack_later(foreign)
+
+        await self._follow(group, stream, hear)
+
+    async def _ack_later(self, acks: Sequence[Ack]) -> None:
+        try:
+            await self._bus.ack(acks)
+        except TransportError as error:  # they stay pending and are acknowledged by a restart
+            self._log.warning("ack_failed", detail=str(error))
+
+    def _own_command(self, item: Incoming, slug: str) -> CommandMessage | None:
+        message = item.message
+        if not isinstance(message, SubmitOrder | CancelOrders | CancelWindow):
+            self._drop(item)
+            return None
+        return message if message.slug == slug else None
+
+    async def _read_market(self, slug: str, paper: PaperClob) -> None:
+        async def hear(batch: Sequence[Incoming]) -> None:
+            for item in batch:
+                match item.message:
+                    case (
+                        BookSnapshot()
+                        | BookDelta()
+                        | TradePrinted()
+                        | TickSizeChanged()
+                        | FeedStatusChanged()
+                    ) if item.message.slug == slug:
+                        paper.market(item.message)
+                    case _:
+                        pass
+
+        group = keys.window_group(slug, "executor")
+        await self._follow(group, keys.md(self._series), hear, noack=True)
+
+    def _drop(self, item: Incoming) -> None:
+        reason = item.problem or "unexpected"
+        self._meters.dropped(reason)
+        self._log.warning("input_dropped", stream=item.stream, entry=item.entry_id, reason=reason)
+
+
+def _token(group: str, item: Incoming) -> str:
+    return f"{group} {item.entry_id}"
+
+
+def _by_time(entry_id: str) -> tuple[int, int]:
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)

@@ -1,0 +1,109 @@
+"""The engine's levers, its clock, and what it shows."""
+
+from __future__ import annotations
+
+from pmcore.engine.execution.io import (
+    DeleteAll,
+    DeleteOrders,
+    ListOpenOrders,
+    OpenOrdersAnswered,
+    PlacingGate,
+    SignOrder,
+    Stop,
+)
+from pmcore.messages.control import Halt, Resume
+from pmcore.messages.execution import FailureStage, OrderCancelled, OrderFailed, WindowFlat
+from pmcore.model.errors import Reason
+from pmcore.model.units import NS_PER_S
+from support.executions import SLUG, Bench, hash_of
+
+
+def _list(bench: Bench, *orders: str) -> None:
+    bench.step(OpenOrdersAnswered(SLUG, tuple(hash_of(order) for order in orders)))
+
+
+def _denied(bench: Bench, reason: Reason) -> OrderFailed:
+    failed = bench.one(OrderFailed)
+    assert (failed.stage, failed.reason) == (FailureStage.DENIED, reason)
+    assert not bench.got(SignOrder)
+    return failed
+
+
+def test_time_that_runs_backwards_stands_still() -> None:
+    bench = Bench()
+    bench.at_ns -= NS_PER_S
+    bench.place(expires_s=0.5)
+    _denied(bench, Reason.EXPIRED)
+
+
+def test_the_view_names_what_lives() -> None:
+    bench = Bench()
+    bench.rest()
+    view = bench.engine.view()
+    assert view["open_orders"] == 1
+    assert view["windows"] == {
+        SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False, "lost": 0}
+    }
+    assert bench.engine.slugs == (SLUG,)
+    assert not bench.got(ListOpenOrders)
+
+
+def test_while_halted_nothing_is_placed_and_after_resume_it_is() -> None:
+    bench = Bench()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    bench.place()
+    assert _denied(bench, Reason.HALTED).text == "fire"
+    bench.step(Resume(by="me", ts_recv_ns=0))
+    assert bench.engine.refuses == ""
+    bench.place("b")
+    _denied(bench, Reason.NOT_FLAT)  # until the halt's sweep has its answer
+
+
+def test_a_halt_cancels_by_id_and_all_and_verifies() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    assert bench.got(DeleteAll)
+    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
+    assert bench.engine.refuses == "fire"
+    bench.answer_cancel("a")
+    _list(bench)
+    assert bench.got(WindowFlat)
+
+
+def test_a_stop_places_nothing_more_and_ends_flat() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.step(Stop())
+    assert bench.got(DeleteAll)
+    assert bench.engine.refuses == "stopping"
+    bench.place("b")
+    assert bench.one(OrderFailed).reason is Reason.SHUTTING_DOWN
+    assert not bench.engine.flat
+    bench.answer_cancel("a")
+    _list(bench)
+    assert bench.engine.flat
+
+
+def test_a_closed_gate_takes_orders_back_and_denies_until_it_opens() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.step(PlacingGate(open=False))
+    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
+    assert not bench.got(DeleteAll)
+    bench.place("b")
+    failed = bench.one(OrderFailed)
+    assert (failed.reason, failed.text) == (Reason.NO_HEARTBEAT, "the placing gate is closed")
+    bench.step(PlacingGate(open=True))
+    bench.place("c")
+    assert bench.got(SignOrder)
+
+
+def test_a_gate_that_closes_during_a_sweep_or_a_cancel_changes_nothing_there() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.cancel("a")
+    bench.step(PlacingGate(open=False, text="no heartbeat"))
+    assert not bench.got(DeleteOrders)
+    bench.answer_cancel("a")
+    assert bench.got(OrderCancelled)

@@ -1,0 +1,278 @@
+"""Fills that are known before, or without, their trades: each was seen to break the engine.
+
+The venue matches at once; only the report of the trade is late, or never comes. What anybody says
+of the match counts against the limits from that moment; inventory waits for the trade.
+"""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from pmcore.engine.execution.io import (
+    DeleteOrders,
+    LookUpResult,
+    ListOpenOrders,
+    LookUpOrder,
+    OpenOrdersAnswered,
+    OrderLookedUp,
+)
+from pmcore.messages.execution import (
+    CancelFailed,
+    ExecutionMessage,
+    OrderCancelled,
+    OrderSubmitting,
+)
+from pmcore.messages.notices import NoticeKind
+from pmcore.messages.orders import CancelOrders, SubmitOrder
+from pmcore.messages.user import OrderUpdated, OrderUpdateKind
+from pmcore.model.errors import Reason
+from pmcore.model.market import Outcome
+from pmcore.model.params import LimitParams
+from support.builders import at, params
+from support.desk import Desk, hash_of, quoting_desk
+from support.executions import SLUG, Bench
+
+UP, DOWN = Outcome.UP, Outcome.DOWN
+BOOKS = ("0.46/0.48", "0.51/0.53")
+NEVER = 1e9
+
+
+def matched_event(
+    desk: Desk, t: float, order_id: str, outcome: Outcome, matched_u6: int
+) -> OrderUpdated:
+    """The order's own event: UPDATE, MATCHED."""
+    event = desk.user_order(t, order_id, OrderUpdateKind.UPDATE, matched=matched_u6)
+    return replace(event, status="matched", token_id=desk.window.token_id(outcome))
+
+
+def bought_up_u6(told_after_s: float, *, events: bool, until_s: int = 90) -> tuple[Desk, int]:
+    """Every Up bid is matched as soon as it rests; the price moves to and fro meanwhile."""
+    desk = quoting_desk()
+    matched: dict[str, float] = {}
+    told: set[str] = set()
+    read = len(desk.all)
+    for half in range(4, 2 * until_s):
+        t = half / 2
+        for order_id, since in matched.items():
+            if t >= since + told_after_s and order_id not in told:
+                told.add(order_id)
+                desk.batch(t, desk.filled(t, order_id, UP, "5", "0.47", trade_id=order_id))
+        slot = desk.session.orders.slot(UP)
+        if slot is not None and slot.state == "resting" and slot.client_order_id not in matched:
+            matched[slot.client_order_id] = t
+            if events:
+                desk.batch(t, matched_event(desk, t, slot.client_order_id, UP, 5_000_000))
+        shift = 2 * (half // 3 % 2)
+        desk.books(t, f"0.{46 + shift}/0.{48 + shift}", f"0.{51 - shift}/0.{53 - shift}")
+        while read < len(desk.all):
+            output = desk.all[read]
+            read += 1
+            if isinstance(output, SubmitOrder):
+                desk.accept(t, output)
+            elif isinstance(output, CancelOrders):
+                for order_id in output.client_order_ids:
+                    answer_cancel(desk, t, order_id, matched=order_id in matched)
+    return desk, 5_000_000 * len(matched)
+
+
+def answer_cancel(desk: Desk, t: float, order_id: str, *, matched: bool) -> None:
+    """Cancelled, and the user channel says so; or already matched, nobody says how much."""
+    if matched:
+        desk.batch(t, desk.found(t, order_id, None))
+    else:
+        desk.confirm_cancel(t, order_id)
+
+
+@pytest.mark.parametrize("events", [True, False], ids=["order events", "only answers to cancels"])
+@pytest.mark.parametrize("told_after_s", [6, 40, NEVER])
+def test_a_late_or_missing_trade_does_not_pass_the_net_limit(
+    told_after_s: float, events: bool
+) -> None:
+    desk, bought_u6 = bought_up_u6(told_after_s, events=events)
+    assert bought_u6 < LimitParams().max_net_diff_u6
+    told = told_after_s < NEVER
+    assert (desk.session.inventory.working.up.qty_u6 > 0) is told
+    assert bool(desk.notices(NoticeKind.UNACCOUNTED)) is (told_after_s > 10)
+
+
+def test_quoting_resumes_when_the_trade_is_told() -> None:
+    desk, _ = bought_up_u6(NEVER, events=True, until_s=30)
+    assert desk.session.mode == "hold"
+    assert "not accounted for" in desk.session.hold_reason
+    desk.batch(30, desk.filled(30, desk_first(desk), UP, "5", "0.47"))
+    assert [s.outcome for s in desk.submits] == [DOWN]  # the hedge
+    assert [n.reason for n in desk.notices(NoticeKind.UNACCOUNTED)] == ["entered", "left"]
+
+
+def desk_first(desk: Desk) -> str:
+    return f"r1.{desk.window.slug}.1"
+
+
+def test_a_hedge_that_is_matched_but_not_told_is_not_bought_again() -> None:
+    desk = quoting_desk()
+    desk.batch(2, desk.filled(2, desk_first(desk), UP, "5", "0.47"))
+    down = desk.resting(DOWN)
+    assert down
+    desk.batch(2.1, matched_event(desk, 2.1, down[0], DOWN, 5_000_000))
+    desk.books(2.5, *BOOKS)
+    assert desk.submits == []
+    assert "matched down shares" in desk.session.hold_reason
+
+
+@pytest.mark.parametrize("matched", [5_000_000, None], ids=["5 of 5", "no amount"])
+def test_a_match_is_heard_before_the_order_has_a_name(matched: int | None) -> None:
+    desk = Desk()
+    desk.start()
+    desk.books(1.1, *BOOKS)
+    up = desk.submits[0]
+    said = matched_event(desk, 1.2, up.client_order_id, UP, 5_000_000)
+    desk.batch(1.2, replace(said, matched_u6=matched))
+    named = OrderSubmitting(
+        slug=desk.window.slug,
+        client_order_id=up.client_order_id,
+        order_hash=hash_of(up.client_order_id),
+        ts_exec_ns=at(1.3),
+    )
+    desk.batch(1.3, named)
+    assert desk.resting(UP) is None
+    assert [(e.outcome, e.qty_u6) for e in desk.session.orders.owed()] == [(UP, 5_000_000)]
+
+
+def test_a_match_of_an_order_of_an_earlier_run_counts_until_its_trade_is_told() -> None:
+    desk = Desk()
+    said = matched_event(desk, 0.5, "r0.order", UP, 5_000_000)
+    desk.start()
+    desk.batch(1, said)
+    desk.books(1.1, *BOOKS)
+    assert [s.outcome for s in desk.submits] == [DOWN]
+    desk.batch(1.5, desk.filled(1.5, "r0.order", UP, "5", "0.47"))
+    assert desk.session.orders.owed() == []
+    assert desk.session.inventory.working.up.qty_u6 == 5_000_000
+
+
+def test_an_order_of_an_earlier_run_counts_with_the_most_that_was_said() -> None:
+    desk = Desk()
+    desk.start()
+    event = matched_event(desk, 1, "r0.order", UP, 1_000_000)
+    gone = replace(event, kind=OrderUpdateKind.CANCELLATION, matched_u6=2_000_000)
+    proves_nothing = replace(gone, order_hash="0xother", matched_u6=5_000_000)
+    desk.batch(1, event, gone, proves_nothing)
+    assert [e.qty_u6 for e in desk.session.orders.owed()] == [2_000_000]
+    desk.batch(2, desk.filled(2, "r0.order", UP, "2", "0.47"))
+    assert desk.session.orders.alive() == ()
+
+
+def test_proved_matches_count_in_the_loss_and_in_the_gate() -> None:
+    limits = LimitParams(max_window_loss_u6=2_000_000, max_position_value_u6=2_000_000)
+    desk = Desk(params(limits=limits))
+    desk.start()
+    desk.batch(2, matched_event(desk, 2, "r0.order", UP, 5_000_000))
+    assert desk.session.inventory.working.up.qty_u6 == 0
+    assert not desk.session.can_open
+    assert desk.notices(NoticeKind.LOSS_LIMIT)
+
+
+# ---- dust ------------------------------------------------------------------------------------
+
+
+def test_an_order_called_matched_frees_its_slot_however_little_is_missing() -> None:
+    desk = quoting_desk()
+    for outcome, price in ((UP, "0.47"), (DOWN, "0.52")):
+        slot = desk.resting(outcome)
+        assert slot
+        trade = desk.filled(3, slot[0], outcome, "4.997714", price)
+        desk.batch(3, trade, matched_event(desk, 3, slot[0], outcome, 4_997_714))
+    assert (desk.session.orders.slot(UP), desk.session.orders.slot(DOWN)) == (None, None)
+    assert desk.session.orders.alive() == ()
+    assert desk.cancels == []
+
+
+def test_matched_with_much_missing_frees_the_slot_counts_all_and_is_asked_about() -> None:
+    desk = quoting_desk()
+    slot = desk.resting(UP)
+    assert slot
+    trade = desk.filled(3, slot[0], UP, "2", "0.47")
+    desk.batch(3, trade, matched_event(desk, 3, slot[0], UP, 2_000_000))
+    assert desk.resting(UP) is None
+    assert [e.qty_u6 for e in desk.session.orders.exposures() if e.outcome is UP] == [3_000_000]
+    desk.books(4, *BOOKS)
+    assert slot[0] in desk.cancels
+    desk.batch(4.1, desk.found(4.1, slot[0], 2_000_000))
+    order = desk.session.orders.get(slot[0])
+    assert order
+    assert order.state == "closed"
+    assert [s.outcome for s in desk.submits] == [UP]
+
+
+# ---- cancelled, and nobody said how much was filled -------------------------------------------
+
+
+def test_a_cancelled_order_counts_until_somebody_says_how_much_was_filled() -> None:
+    desk = quoting_desk()
+    desk.books(2, "0.48/0.50", "0.49/0.51")
+    old = desk.cancels
+    desk.confirm_cancel(2.1, *old, user=False)
+    desk.books(5, "0.48/0.50", "0.49/0.51")
+    assert sum(e.qty_u6 for e in desk.session.orders.exposures()) == 10_000_000
+    desk.batch(5.1, *(desk.found(5.1, order_id, 5_000_000) for order_id in old))
+    assert sum(e.qty_u6 for e in desk.session.orders.owed()) == 10_000_000
+    assert desk.session.inventory.working.up.qty_u6 == 0  # only a trade books
+
+
+def test_a_cancellation_that_calls_all_of_it_matched_is_checked() -> None:
+    """One was recorded so (docs/venue: order events); it proves neither a fill nor its absence."""
+    desk = quoting_desk()
+    slot = desk.resting(UP)
+    assert slot
+    desk.batch(2, desk.user_order(2, slot[0], OrderUpdateKind.CANCELLATION, matched=5_000_000))
+    assert desk.session.orders.owed() == []
+    desk.books(3, *BOOKS)
+    assert desk.cancels == [slot[0]]
+    desk.batch(3.1, desk.found(3.1, slot[0], 0))
+    assert [s.outcome for s in desk.submits] == [UP]
+
+
+def test_an_order_that_was_never_sent_needs_no_accounting() -> None:
+    desk = Desk()
+    desk.start()
+    desk.books(1.1, *BOOKS)
+    up = desk.submits[0].client_order_id
+    unknown = CancelFailed(
+        slug=desk.window.slug,
+        client_order_id=up,
+        reason=Reason.NOT_FOUND,
+        text="not known here",
+        ts_exec_ns=at(7),
+    )
+    desk.books(7, *BOOKS)
+    desk.batch(7.1, unknown)
+    assert up not in [o.client_order_id for o in desk.session.orders.alive()]
+
+
+# ---- vanished: executor and strategy together -------------------------------------------------
+
+
+def test_a_bid_that_vanished_without_a_word_is_placed_again() -> None:
+    """Nobody tells of the end; the executor's comparison finds it, asks, and tells the strategy."""
+    desk, bench = Desk(), Bench()
+    desk.start()
+    desk.books(1.1, *BOOKS)
+    desk.accept(1.2, *desk.submits)
+    slot = desk.resting(UP)
+    assert slot
+    bench.rest(slot[0])
+    said: list[ExecutionMessage] = []
+    for _ in range(40):
+        bench.wait(500)
+        if bench.got(ListOpenOrders):
+            bench.step(OpenOrdersAnswered(SLUG, ()))
+        for look in bench.got(LookUpOrder):
+            bench.step(OrderLookedUp(look.order_hash, LookUpResult.CANCELED, 0))
+            said += [o for o in bench.out if isinstance(o, OrderCancelled)]
+        assert not bench.got(DeleteOrders)
+    assert [message.client_order_id for message in said] == [slot[0]]  # type: ignore[union-attr] # cancels
+    desk.books(22, *BOOKS)
+    desk.batch(22, *said)
+    assert [s.outcome for s in desk.submits] == [UP]
+    assert any(getattr(o, "kind", "") == NoticeKind.ORDER_VANISHED for o in bench.all)

@@ -1,0 +1,105 @@
+"""What the executor remembers to time its orders."""
+
+from __future__ import annotations
+
+from pmcore.messages.execution import (
+    CancelFailed,
+    FailureStage,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+    OrderUnknown,
+)
+from pmcore.messages.notices import Notice, NoticeKind
+from pmcore.model.errors import Reason
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmexecutor.metrics import MAX_UNDER_WAY, ExecutorMetrics
+from support.builders import T0_NS
+from support.executions import SLUG, Bench, submit
+
+
+def test_orders_under_way_are_forgotten_when_they_are_answered_and_bounded_before() -> None:
+    meters = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
+    for number in range(MAX_UNDER_WAY + 1):
+        meters.received(submit(str(number)), T0_NS)
+    under_way = vars(meters)["_received_ns"]
+    assert len(under_way) == MAX_UNDER_WAY
+    meters.answered("0", T0_NS + 1)
+    failed = OrderFailed(
+        slug=SLUG,
+        client_order_id="1",
+        stage=FailureStage.DENIED,
+        reason=Reason.EXPIRED,
+        text="",
+        ts_exec_ns=T0_NS,
+    )
+    meters.message(failed)
+    assert len(under_way) == MAX_UNDER_WAY - 2
+    assert meters.rejections == {"expired": 1}
+
+
+def samples(metrics: ServiceMetrics) -> dict[str, float]:
+    """Value by name and labels, without the prefix."""
+    lines = metrics.render().decode().splitlines()
+    rows = (line.rpartition(" ") for line in lines if line.startswith("pm_executor_"))
+    return {name.removeprefix("pm_executor_"): float(value) for name, _, value in rows}
+
+
+def test_the_gauges_show_the_engine() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    meters, bench = ExecutorMetrics(metrics), Bench()
+    bench.rest("a")
+    meters.show(bench.engine, bench.at_ns, beat_age_s=1.5, queued=3)
+    shown = samples(metrics)
+    assert shown["open_orders"] == 1
+    assert shown['budget_tokens{kind="orders"}'] == bench.engine.tokens(bench.at_ns)[0]
+    assert shown['budget_tokens{kind="cancels"}'] == bench.engine.tokens(bench.at_ns)[1]
+    assert shown["heartbeat_age_seconds"] == 1.5
+    assert shown["unpublished_entries"] == 3
+    assert shown['venue_mode_state{kind="normal"}'] == 1
+    assert shown['venue_mode_state{kind="disabled"}'] == 0
+    meters.show(bench.engine, bench.at_ns, beat_age_s=None, queued=0)
+    assert samples(metrics)["heartbeat_age_seconds"] == -1
+
+
+def test_each_word_and_each_command_is_counted_once() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    meters = ExecutorMetrics(metrics)
+    named = {"slug": SLUG, "client_order_id": "a", "ts_exec_ns": T0_NS}
+    ident = {**named, "order_hash": "0xa"}
+    meters.message(OrderSubmitting(**ident))  # type: ignore[arg-type] # one dict for all
+    meters.message(OrderAccepted(**ident))  # type: ignore[arg-type]
+    meters.message(OrderUnknown(**ident, reason=Reason.TIMEOUT))  # type: ignore[arg-type]
+    meters.message(OrderCancelled(**ident))  # type: ignore[arg-type]
+    meters.message(CancelFailed(**named, reason=Reason.NOT_FOUND))  # type: ignore[arg-type]
+    failed = OrderFailed(**named, stage=FailureStage.DENIED, reason=Reason.RISK)  # type: ignore[arg-type]
+    meters.message(failed)
+    meters.message(failed)
+    meters.notice(Notice(kind=NoticeKind.HALTED))
+    meters.dropped("undecodable")
+    meters.received(submit("a"), T0_NS)
+    shown = samples(metrics)
+    assert shown["orders_signed_total"] == shown["orders_accepted_total"] == 1
+    assert shown['orders_unknown_total{reason="timeout"}'] == shown["cancels_total"] == 1
+    assert shown['cancels_failed_total{reason="not_found"}'] == 1
+    assert shown['orders_rejected_total{reason="risk"}'] == 2
+    assert meters.rejections == {"risk": 2}
+    assert shown['notices_total{kind="halted"}'] == 1
+    assert shown['inputs_dropped_total{reason="undecodable"}'] == 1
+    assert shown['commands_total{kind="SubmitOrder"}'] == 1
+
+
+def test_hops_are_measured_from_what_led_to_them() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    meters, ms = ExecutorMetrics(metrics), 1_000_000
+    meters.received(submit("a"), T0_NS + 2 * ms)
+    meters.sending(submit("a"), T0_NS + 5 * ms)
+    meters.answered("a", T0_NS + 9 * ms)
+    meters.answered("a", T0_NS + 99 * ms)
+    hops = metrics.hop_ms()
+    assert {hop: (row["p50"], row["n"]) for hop, row in hops.items()} == {
+        "cmd_to_executor": (2.0, 1),
+        "book_to_order": (5.0, 1),
+        "executor_to_venue": (7.0, 1),
+    }

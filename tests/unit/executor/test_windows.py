@@ -1,0 +1,67 @@
+"""Windows that ended while no executor lived."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.messages.rotation import WindowAnnounced
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import Clock
+from pmcore.shell.service.logs import configure_logs
+from pmcore.shell.service.metrics import ServiceMetrics
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
+from pmexecutor.driver import Driver
+from pmexecutor.metrics import ExecutorMetrics
+from pmexecutor.paper import PaperClob
+from pmexecutor.publisher import Publisher
+from pmexecutor.windows import ROT_GROUP, WindowsContext, SeriesWindows
+from support.builders import at, window
+
+
+async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> None:
+    clock = Clock.starting_at(at(900 + 61), 1.0)
+    log = configure_logs("executor", "debug", io.StringIO())
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
+    meters = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
+    driver = Driver(
+        ExecutionEngine(),
+        PaperClob(0, clock, lambda _: None),
+        Publisher(bus, log),
+        clock=clock,
+        log=log,
+        meters=meters,
+        post_concurrency=1,
+    )
+    stale = window()
+    house = WindowsContext(
+        bus=bus,
+        driver=driver,
+        consumer="one",
+        clock=clock,
+        log=log,
+        meters=meters,
+        linger_ns=60 * NS_PER_S,
+        paper=None,
+    )
+    rot, cmd, md = keys.rot(stale.series), keys.cmd(stale.series), keys.md(stale.series)
+    said = Outgoing(rot, WindowAnnounced(window=stale, ts_recv_ns=0))
+    await bus.create_group(keys.window_group(stale.slug, "executor"), [cmd, md], announce=said)
+    rooms = SeriesWindows(stale.series, house)
+    running = asyncio.create_task(rooms.run())
+
+    async def all_heard() -> bool:
+        groups = [group for group in await bus.groups(rot) if group.name == ROT_GROUP]
+        return bool(groups) and groups[0].last_delivered_id != "0-0" and not groups[0].pending
+
+    async with asyncio.timeout(10):
+        while not await all_heard():  # noqa: ASYNC110 - asks the bus, which rings no bell
+            await asyncio.sleep(0.005)
+    assert rooms.rooms == {}
+    assert [group.name for group in await bus.groups(cmd)] == []
+    assert [group.name for group in await bus.groups(md)] == []
+    running.cancel()
+    await asyncio.wait({running})

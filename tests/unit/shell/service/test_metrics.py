@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from pmcore.model.errors import InvariantError
+from pmcore.shell.service.metrics import HOP_SAMPLES, ServiceMetrics
+
+
+def _metrics(speed: float = 1.0) -> ServiceMetrics:
+    return ServiceMetrics("feed", version="1", mode="sim", speed=speed)
+
+
+def test_names_carry_the_service() -> None:
+    metrics = _metrics()
+    metrics.counter("frames_total", "Frames", ["series"]).labels("btc-15m").inc(2)
+    assert b'pm_feed_frames_total{series="btc-15m"} 2.0' in metrics.render()
+
+
+def test_two_services_in_one_process_do_not_share_a_registry() -> None:
+    _metrics()
+    _metrics()
+
+
+def test_labels_that_grow_without_bound_are_refused() -> None:
+    with pytest.raises(InvariantError):
+        _metrics().counter("orders_total", "Orders", ["order_id"])
+
+
+def test_hops_have_exact_quantiles_of_the_last_ones() -> None:
+    metrics = _metrics()
+    for number in range(HOP_SAMPLES + 100):
+        metrics.hop("feed_parse", number * 1_000_000)
+    assert metrics.hop_ms() == {"feed_parse": {"p50": 5099.0, "p99": 9999.0, "n": HOP_SAMPLES}}
+    assert b'pm_hop_latency_seconds_count{hop="feed_parse"} 10100.0' in metrics.render()
+
+
+def test_hops_are_real_time_and_never_negative() -> None:
+    metrics = _metrics(speed=5.0)
+    metrics.hop("a", 5_000_000)
+    metrics.hop("b", -1)
+    assert metrics.hop_ms()["a"]["p50"] == 1.0
+    assert metrics.hop_ms()["b"]["p50"] == 0.0
+
+
+def test_an_unknown_lag_is_absent_and_not_zero() -> None:
+    metrics = _metrics()
+    metrics.bus_lag({"cmd": 3, "md": None})
+    text = metrics.render()
+    assert b'pm_bus_lag_entries{stream="cmd"} 3.0' in text
+    assert b'stream="md"' not in text
+
+
+def test_an_unknown_pending_age_is_absent_and_not_zero() -> None:
+    metrics = _metrics()
+    metrics.bus_pending_age({"cmd": 2.5, "exe": 0.0, "user": None})
+    text = metrics.render()
+    assert b'pm_bus_pending_age_seconds{stream="cmd"} 2.5' in text
+    assert b'pm_bus_pending_age_seconds{stream="exe"} 0.0' in text
+    assert b'stream="user"' not in text

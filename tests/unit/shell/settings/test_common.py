@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+
+from pmcore.shell.settings.common import CommonSettings, Mode, load_settings, variables
+
+
+class _Settings(CommonSettings):
+    api_secret: SecretStr | None = Field(None, validation_alias="T_API_SECRET", min_length=8)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in variables(_Settings):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit) as end:
+        load_settings(_Settings)
+    assert end.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "Traceback" not in output.err
+    return output.err.splitlines()
+
+
+def test_the_defaults_are_dry_and_the_real_venue() -> None:
+    settings = load_settings(_Settings)
+    assert settings.mode is Mode.DRY
+    assert settings.market_slugs == ("btc-updown-15m",)
+    assert settings.ws_base_url == "wss://ws-subscriptions-clob.polymarket.com/ws"
+    assert settings.port("feed") == 8101
+
+
+def test_every_bad_variable_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = {
+        "PM_DRY_RUN": "perhaps",
+        "PM_HTTP_PORT": "70000",
+        "POLYMARKET_MARKET_SLUG": "btc_15m",
+        "POLYMARKET_REST_URL": "clob.polymarket.com",
+        "PM_CLOCK": "1,2",
+        "PM_VENUE": "binance",
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+    lines = _problems(capsys)
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(bad)
+    assert any("perhaps" in line for line in lines)
+
+
+def test_secrets_are_not_shown_even_when_bad(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("T_API_SECRET", "hush")
+    monkeypatch.setenv("PM_REDIS_URL", "http://:hush@redis")
+    lines = _problems(capsys)
+    assert len(lines) == 2
+    assert not any("hush" in line for line in lines)
+
+
+def test_settings_print_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T_API_SECRET", "hush-hush-hush")
+    monkeypatch.setenv("PM_REDIS_URL", "redis://:hush@redis:6379/0")
+    monkeypatch.setenv("PM_CONTROL_TOKEN", "hush-token")
+    assert "hush" not in repr(load_settings(_Settings))
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from-the-file\n")
+    monkeypatch.setenv("T_API_SECRET_FILE", str(file))
+    secret = load_settings(_Settings).api_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "from-the-file"
+
+
+def test_a_secret_given_twice_or_not_readable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("T_API_SECRET", "long-enough")
+    monkeypatch.setenv("T_API_SECRET_FILE", str(tmp_path / "x"))
+    monkeypatch.setenv("PM_CONTROL_TOKEN_FILE", str(tmp_path / "absent"))
+    lines = _problems(capsys)
+    assert [line.partition(":")[0] for line in lines] == ["PM_CONTROL_TOKEN_FILE", "T_API_SECRET"]
+
+
+def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PM_HTTP_PORT", "")
+    monkeypatch.setenv("PM_CONTROL_TOKEN", "")
+    settings = load_settings(_Settings)
+    assert settings.http_port is None
+    assert settings.control_token is None
+
+
+def test_a_comma_list_names_several_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYMARKET_MARKET_SLUG", "btc-updown-15m, eth-updown-5m ,")
+    assert [spec.series for spec in load_settings(_Settings).series] == ["btc-15m", "eth-5m"]
+
+
+@pytest.mark.parametrize("slugs", [",", "btc-updown-15m,btc-updown-15m-1790766900"])
+def test_no_series_or_one_series_twice_is_refused(
+    slugs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POLYMARKET_MARKET_SLUG", slugs)
+    assert _problems(capsys)[0].startswith("POLYMARKET_MARKET_SLUG: ")
+
+
+def test_sim_talks_to_the_simulator_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PM_VENUE", "sim")
+    monkeypatch.setenv("POLYMARKET_REST_URL", "http://simulator:8200/")
+    settings = load_settings(_Settings)
+    assert settings.mode is Mode.SIM
+    assert settings.rest_url == "http://simulator:8200"
+    assert settings.ws_base_url == "ws://127.0.0.1:8200/ws"
+
+
+def test_sim_never_talks_to_the_real_venue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PM_VENUE", "sim")
+    monkeypatch.setenv("POLYMARKET_REST_URL", "https://clob.polymarket.com")
+    (line,) = _problems(capsys)
+    assert line.startswith("POLYMARKET_REST_URL: PM_VENUE=sim, but this names the real venue")
+
+
+def test_live_needs_dry_run_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PM_DRY_RUN", "false")
+    assert load_settings(_Settings).mode is Mode.LIVE
