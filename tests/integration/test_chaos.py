@@ -1,4 +1,4 @@
-"""The real services die, Redis stalls, an operator pulls the lever: never an order too many."""
+"""The real services die, Redis stalls, an operator pulls the kill_switch: never an order too many."""
 
 from __future__ import annotations
 

@@ -98,19 +98,19 @@ async def test_a_halt_reaches_another_service(redis_url: str, tmp_path: Path) ->
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     async with (
-        service_process(_MODULE, tmp_path / "a", PM_REDIS_URL=redis_url) as lever,
+        service_process(_MODULE, tmp_path / "a", PM_REDIS_URL=redis_url) as kill_switch,
         service_process(
             "pmuserws", tmp_path / "b", PM_REDIS_URL=redis_url, PM_DRY_RUN="true"
         ) as other,
     ):
-        await lever.wait_for("/readyz")
+        await kill_switch.wait_for("/readyz")
         await other.wait_for("/readyz")
         await other.http.post("/kill", json={"reason": "enough"})
 
         async def heard() -> bool:
-            return bool(await _heard(lever) == ["run", "halt enough"])
+            return bool(await _heard(kill_switch) == ["run", "halt enough"])
 
-        await lever.until(heard, "the halt at the other service")
+        await kill_switch.until(heard, "the halt at the other service")
         assert (await other.state())["halted"] == "enough"
 
 

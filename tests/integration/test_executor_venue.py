@@ -67,21 +67,21 @@ def take_and_say(status: int, answer: object) -> Fault:
     return fault
 
 
-def _ticket(venue: ClobVenue, order: str = "a") -> PreparedOrder:
+def _prepared(venue: ClobVenue, order: str = "a") -> PreparedOrder:
     return venue.sign(submit(order), window())
 
 
 async def test_an_order_rests_under_the_id_that_was_known_before(
     clob: FakeClob, venue: ClobVenue
 ) -> None:
-    ticket = _ticket(venue)
-    assert isinstance(await venue.post(ticket), Posted)
-    assert clob.open_ids == [ticket.order_hash]
-    assert await venue.all_open_orders() == (ticket.order_hash,)
-    answer = await venue.delete((ticket.order_hash, "0xfe"))
+    prepared = _prepared(venue)
+    assert isinstance(await venue.post(prepared), Posted)
+    assert clob.open_ids == [prepared.order_hash]
+    assert await venue.all_open_orders() == (prepared.order_hash,)
+    answer = await venue.delete((prepared.order_hash, "0xfe"))
     assert answer == CancelAnswered(
-        (ticket.order_hash, "0xfe"),
-        (ticket.order_hash,),
+        (prepared.order_hash, "0xfe"),
+        (prepared.order_hash,),
         {"0xfe": "Order not found or already canceled"},
     )
 
@@ -151,7 +151,7 @@ async def test_refusals_name_their_reason(
     retry_after_ms: int | None,
 ) -> None:
     clob.faults["POST /order"].append(fault)
-    answer = await venue.post(_ticket(venue))
+    answer = await venue.post(_prepared(venue))
     assert isinstance(answer, PostRejected)
     assert (answer.reason, answer.mode, answer.retry_after_ms) == (reason, mode, retry_after_ms)
     assert clob.requests["POST /order"] == 1
@@ -183,13 +183,13 @@ async def test_answers_that_leave_it_open_are_unknown_and_never_repeated(
     clob: FakeClob, venue: ClobVenue, fault: Fault
 ) -> None:
     clob.faults["POST /order"].append(fault)
-    assert isinstance(await venue.post(_ticket(venue)), PostUnknown)
+    assert isinstance(await venue.post(_prepared(venue)), PostUnknown)
     assert clob.requests["POST /order"] == 1
 
 
 async def test_a_page_in_front_of_the_venue_is_named_so(clob: FakeClob, venue: ClobVenue) -> None:
     clob.faults["POST /order"].append(edge_page(403))
-    answer = await venue.post(_ticket(venue))
+    answer = await venue.post(_prepared(venue))
     assert isinstance(answer, PostUnknown)
     assert (answer.reason, "Access check" in answer.text) == (Reason.EDGE_PAGE, True)
 
@@ -203,7 +203,7 @@ async def test_an_order_that_was_taken_under_another_status_of_success_rests(
         return Reply(202, row)
 
     clob.faults["POST /order"].append(accepted)
-    assert isinstance(await venue.post(_ticket(venue)), Posted)
+    assert isinstance(await venue.post(_prepared(venue)), Posted)
 
 
 async def test_a_connection_never_made_is_a_certain_no() -> None:
@@ -215,7 +215,7 @@ async def test_a_connection_never_made_is_a_certain_no() -> None:
         await venue.close()
     http = ClobHttp(gone.url, lambda: T0_NS)
     venue = ClobVenue(http, signer, credentials, chain_id=137, timeouts=Timeouts(1.0, 1.0))
-    answer = await venue.post(_ticket(venue))
+    answer = await venue.post(_prepared(venue))
     assert isinstance(answer, PostRejected)
     assert answer.reason is Reason.TRANSPORT
     with pytest.raises(TransportError) as raised:
@@ -233,7 +233,7 @@ async def test_rate_headers_come_along(clob: FakeClob, venue: ClobVenue) -> None
         return Reply(200, row, headers)
 
     clob.faults["POST /order"].append(taken)
-    answer = await venue.post(_ticket(venue))
+    answer = await venue.post(_prepared(venue))
     assert isinstance(answer, Posted)
     assert answer.rate == RateHeaders(-3, 1_790_766_905 * NS_PER_S)
 
@@ -269,25 +269,25 @@ async def test_the_list_is_of_one_market(clob: FakeClob, venue: ClobVenue) -> No
 async def test_an_order_is_looked_up_by_id_then_in_the_list_then_in_the_trades(
     clob: FakeClob, venue: ClobVenue
 ) -> None:
-    ticket = _ticket(venue)
-    route = f"GET /data/order/{ticket.order_hash}"
-    await venue.post(ticket)
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.LIVE
+    prepared = _prepared(venue)
+    route = f"GET /data/order/{prepared.order_hash}"
+    await venue.post(prepared)
+    assert (await venue.look_up(window(), prepared.order_hash)).finding is LookUpResult.LIVE
     clob.faults[route].append(refuse(404, "Order not found"))
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.LIVE
-    clob.fill(ticket.order_hash)
-    assert (await venue.look_up(window(), ticket.order_hash)).filled_u6 == 5_000_000
+    assert (await venue.look_up(window(), prepared.order_hash)).finding is LookUpResult.LIVE
+    clob.fill(prepared.order_hash)
+    assert (await venue.look_up(window(), prepared.order_hash)).filled_u6 == 5_000_000
     clob.faults[route].append(lambda clob, body: Reply())
-    part = {"order_id": ticket.order_hash, "matched_amount": "2.5"}
+    part = {"order_id": prepared.order_hash, "matched_amount": "2.5"}
     page = {"data": [{"maker_orders": [part]}], "next_cursor": "LTE="}
     clob.faults["GET /data/trades"].append(lambda clob, body: Reply(body=page))
-    found = await venue.look_up(window(), ticket.order_hash)
+    found = await venue.look_up(window(), prepared.order_hash)
     assert (found.finding, found.filled_u6) == (LookUpResult.ABSENT, 2_500_000)  # a part: no end
     clob.faults[route].append(edge_page(404))
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.UNANSWERED
+    assert (await venue.look_up(window(), prepared.order_hash)).finding is LookUpResult.UNANSWERED
     assert (await venue.look_up(window(), "0xfe")).finding is LookUpResult.ABSENT
     clob.faults[route].append(drop)
-    assert (await venue.look_up(window(), ticket.order_hash)).finding is LookUpResult.UNANSWERED
+    assert (await venue.look_up(window(), prepared.order_hash)).finding is LookUpResult.UNANSWERED
 
 
 async def test_heartbeats_are_chained_and_name_the_expected_id(

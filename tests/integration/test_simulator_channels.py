@@ -32,7 +32,7 @@ FAST_DESK = AccountsParams(mined_delay_ms=200, confirmed_delay_ms=400)
 
 @pytest.fixture
 def venue() -> Iterator[RunningVenue]:
-    with synthetic_venue(desk=FAST_DESK) as running:
+    with synthetic_venue(accounts=FAST_DESK) as running:
         yield running
 
 
@@ -224,7 +224,7 @@ def test_orders_and_fills_reach_their_owners(venue: RunningVenue) -> None:
 
 
 def test_a_failed_trade_is_told_and_undone() -> None:
-    with synthetic_venue(speed=20.0, desk=AccountsParams(failed_ppm=1_000_000)) as venue:
+    with synthetic_venue(speed=20.0, accounts=AccountsParams(failed_ppm=1_000_000)) as venue:
         maker, taker = venue.client(MAKER_KEY), venue.client(TAKER_KEY)
         up, down = venue.tokens(venue.next_slug)
         with join(venue, maker) as socket:

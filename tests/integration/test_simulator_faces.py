@@ -30,7 +30,7 @@ def venue() -> Iterator[RunningVenue]:
 @pytest.fixture
 def traded() -> Iterator[tuple[RunningVenue, ClobClient, ClobClient]]:
     """A venue whose trades settle at once, in which one account sold Up to the other by a mint."""
-    with synthetic_venue(desk=AccountsParams(mined_delay_ms=1)) as running:
+    with synthetic_venue(accounts=AccountsParams(mined_delay_ms=1)) as running:
         maker, taker = running.client(MAKER_KEY), running.client(TAKER_KEY)
         up, down = running.tokens(running.next_slug)
         for client, token_id, price in ((maker, up, 0.55), (taker, down, 0.45)):
@@ -281,7 +281,7 @@ def test_a_v2_market_is_found_by_its_positions_and_both_forms_of_its_condition()
 
 
 def test_who_traded_in_a_market_is_told_once_that_it_was_resolved() -> None:
-    with synthetic_venue(speed=100.0, desk=AccountsParams(mined_delay_ms=1)) as venue:
+    with synthetic_venue(speed=100.0, accounts=AccountsParams(mined_delay_ms=1)) as venue:
         maker = venue.client(MAKER_KEY)
         window = venue.window(venue.slug)
         book = maker.get_order_book(window.up_token_id)
@@ -296,7 +296,7 @@ def test_who_traded_in_a_market_is_told_once_that_it_was_resolved() -> None:
 
 
 def test_a_trade_that_failed_is_in_no_list_of_the_data_api() -> None:
-    with synthetic_venue(desk=AccountsParams(mined_delay_ms=1)) as venue:
+    with synthetic_venue(accounts=AccountsParams(mined_delay_ms=1)) as venue:
         venue.faults(failed_ppm=1_000_000)
         maker, taker = venue.client(MAKER_KEY), venue.client(TAKER_KEY)
         up, down = venue.tokens(venue.next_slug)

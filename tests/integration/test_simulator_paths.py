@@ -168,7 +168,7 @@ def test_the_tier_is_told(venue: RunningVenue, maker: ClobClient) -> None:
 
 
 def test_positions_are_split_merged_and_redeemed() -> None:
-    with synthetic_venue(speed=100.0, desk=AccountsParams(mined_delay_ms=1)) as venue:
+    with synthetic_venue(speed=100.0, accounts=AccountsParams(mined_delay_ms=1)) as venue:
         maker = venue.client(MAKER_KEY)
         window = venue.window(venue.slug)
         maker.get_open_orders()

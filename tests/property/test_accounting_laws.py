@@ -24,7 +24,7 @@ from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 from support.builders import at, params
-from support.desk import Desk, hash_of
+from support.engine_driver import EngineDriver, hash_of
 
 LIMITS = LimitParams(max_position_value_u6=100_000_000)
 UPDATE, GONE = OrderUpdateKind.UPDATE, OrderUpdateKind.CANCELLATION
@@ -43,9 +43,9 @@ class VenueOrder:
 class AccountingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.desk = Desk(params(limits=LIMITS))
+        self.driver = EngineDriver(params(limits=LIMITS))
         self.t = 1.0
-        self.desk.start(self.t)
+        self.driver.start(self.t)
         self.venue: dict[str, VenueOrder] = {}
         self.on_its_way: list[SubmitOrder] = []
         self.asked: list[str] = []
@@ -56,11 +56,11 @@ class AccountingMachine(RuleBasedStateMachine):
         self.look()
 
     def hear(self, *events: EngineEvent) -> None:
-        self.desk.batch(self.t, *events)
+        self.driver.batch(self.t, *events)
         self.collect()
 
     def collect(self) -> None:
-        for output in self.desk.outputs:
+        for output in self.driver.outputs:
             if isinstance(output, SubmitOrder):
                 self.on_its_way.append(output)
             elif isinstance(output, CancelOrders):
@@ -69,7 +69,7 @@ class AccountingMachine(RuleBasedStateMachine):
     def look(self) -> None:
         up, down = self.mid, 99 - self.mid
         texts = [f"0.{mid - 1:02}/0.{mid + 1:02}" for mid in (up, down)]
-        self.desk.books(self.t, *texts)
+        self.driver.books(self.t, *texts)
         self.collect()
 
     # ---- the world ---------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class AccountingMachine(RuleBasedStateMachine):
     def an_order_comes_to_rest(self) -> None:
         submit = self.on_its_way.pop(0)
         self.venue[submit.client_order_id] = VenueOrder(submit)
-        self.desk.accept(self.t, submit)
+        self.driver.accept(self.t, submit)
         self.collect()
 
     @precondition(lambda self: self.on_its_way)
@@ -95,14 +95,14 @@ class AccountingMachine(RuleBasedStateMachine):
         self.venue[submit.client_order_id] = VenueOrder(submit)
         self.match(submit.client_order_id, submit.size_u6)
         self.tell_events()
-        self.desk.accept(self.t, submit)
+        self.driver.accept(self.t, submit)
         self.collect()
 
     @precondition(lambda self: self.on_its_way)
     @rule()
     def an_order_is_refused(self) -> None:
         submit = self.on_its_way.pop(0)
-        failed: OrderFailed = self.desk.failed(submit.client_order_id, Reason.BALANCE, self.t)
+        failed: OrderFailed = self.driver.failed(submit.client_order_id, Reason.BALANCE, self.t)
         self.hear(failed)
 
     @precondition(lambda self: any(o.is_open for o in self.venue.values()))
@@ -118,13 +118,13 @@ class AccountingMachine(RuleBasedStateMachine):
         order.matched_u6 += part_u6
         order.is_open = size_u6 - order.matched_u6 >= 10_000
         shares, price = f"{part_u6 / U6:.6f}", f"{order.submit.price_e4 / 10_000:.4f}"
-        self.trades.append(self.desk.filled(self.t, key, order.submit.outcome, shares, price))
+        self.trades.append(self.driver.filled(self.t, key, order.submit.outcome, shares, price))
         self.say(key, UPDATE, "live" if order.is_open else "matched")
 
     def say(self, key: str, kind: OrderUpdateKind, status: str) -> None:
         order = self.venue[key]
-        event = self.desk.user_order(self.t, key, kind, matched=order.matched_u6)
-        token_id = self.desk.window.token_id(order.submit.outcome)
+        event = self.driver.user_order(self.t, key, kind, matched=order.matched_u6)
+        token_id = self.driver.window.token_id(order.submit.outcome)
         price_e4, size_u6 = order.submit.price_e4, order.submit.size_u6
         self.events.append(
             replace(event, status=status, token_id=token_id, price_e4=price_e4, original_u6=size_u6)
@@ -189,7 +189,7 @@ class AccountingMachine(RuleBasedStateMachine):
         order = self.venue.get(key)
         if order is None:
             return  # still on its way
-        named = {"slug": self.desk.window.slug, "client_order_id": key, "ts_exec_ns": at(self.t)}
+        named = {"slug": self.driver.window.slug, "client_order_id": key, "ts_exec_ns": at(self.t)}
         filled_u6 = order.matched_u6 if amount else None
         if order.is_open:
             order.is_open = False
@@ -212,8 +212,8 @@ class AccountingMachine(RuleBasedStateMachine):
 
     @invariant()
     def only_trades_are_inventory(self) -> None:
-        assert len(self.desk.session.inventory) == self.booked
-        assert not self.desk.notices(NoticeKind.INVALID_TRANSITION)
+        assert len(self.driver.session.inventory) == self.booked
+        assert not self.driver.notices(NoticeKind.INVALID_TRANSITION)
 
     def teardown(self) -> None:
         """Everything is told, look-ups included: the account is trusted and no slot is dead."""
@@ -228,14 +228,14 @@ class AccountingMachine(RuleBasedStateMachine):
                 self.a_cancel_is_answered(amount=True)
             self.t += 1.0
             self.look()
-        session = self.desk.session
+        session = self.driver.session
         assert session.distrust == ""
         assert session.orders.owed() == []
         assert self.dead_slots() == []
 
     def dead_slots(self) -> list[str]:
         """Slots that are taken by orders that the venue has no more."""
-        taken = [self.desk.resting(outcome) for outcome in Outcome]
+        taken = [self.driver.resting(outcome) for outcome in Outcome]
         keys = [slot[0] for slot in taken if slot is not None]
         return [key for key in keys if key in self.venue and not self.venue[key].is_open]
 

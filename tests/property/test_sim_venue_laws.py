@@ -64,7 +64,7 @@ class VenueLaws(RuleBasedStateMachine):
                 seed=5,
                 start_ns=WORLD_START_NS,
                 taker_delay_ms=150,
-                desk=AccountsParams(cash_u6=250 * SHARE_U6, failed_ppm=300_000),
+                accounts=AccountsParams(cash_u6=250 * SHARE_U6, failed_ppm=300_000),
             )
         )
         self.venue = FaultyVenue(self.synthetic, seed=5)
@@ -136,20 +136,20 @@ class VenueLaws(RuleBasedStateMachine):
 
     @invariant()
     def cash_and_shares_are_conserved(self) -> None:
-        assert ledger_problems(self.synthetic.desk, [self.window]) == []
+        assert ledger_problems(self.synthetic.accounts, [self.window]) == []
 
     @invariant()
     def no_post_only_order_ever_takes_and_nothing_overfills(self) -> None:
-        for trade in self.synthetic.desk.trades:
+        for trade in self.synthetic.accounts.trades:
             assert trade.taker_order_hash not in self.post_only
             assert trade.size_u6 == sum(maker.size_u6 for maker in trade.makers)
-        for record in self.synthetic.desk.orders.values():
+        for record in self.synthetic.accounts.orders.values():
             assert record.matched_u6 <= record.original_u6
 
     @invariant()
     def who_came_first_fills_first(self) -> None:
         self.step += 1
-        live = [r for r in self.synthetic.desk.all_open() if r.status is OrderStatus.LIVE]
+        live = [r for r in self.synthetic.accounts.all_open() if r.status is OrderStatus.LIVE]
         for record in live:
             self.seen_live.setdefault(record.order_hash, (self.step, record.matched_u6))
         for late in live:
@@ -163,13 +163,13 @@ class VenueLaws(RuleBasedStateMachine):
     def the_books_are_mirrors_and_hold_what_rests(self) -> None:
         up, down = (self.venue.book(self.window.token_id(outcome)) for outcome in Outcome)
         if up is None or down is None:
-            assert self.synthetic.desk.all_open() == []
+            assert self.synthetic.accounts.all_open() == []
             return
         for side, other in (("bids", "asks"), ("asks", "bids")):
             assert _levels(up[side]) == [(complement_e4(p), q) for p, q in _levels(down[other])]
         sizes = {BookSide.BID: dict(_levels(up["bids"])), BookSide.ASK: dict(_levels(up["asks"]))}
         resting: dict[tuple[BookSide, int], int] = {}
-        for record in self.synthetic.desk.all_open():
+        for record in self.synthetic.accounts.all_open():
             if record.status is OrderStatus.LIVE:
                 place = _place_of(record)
                 resting[place] = resting.get(place, 0) + record.leaves_u6

@@ -32,7 +32,7 @@ def simulation(
         series=(parse_series("btc-updown-30s"),),
         seed=seed,
         start_ns=START_NS,
-        desk=AccountsParams(failed_ppm=failed_ppm),
+        accounts=AccountsParams(failed_ppm=failed_ppm),
     )
     return Simulation(world, STRATEGY, direct=direct, step_ms=50)
 

@@ -35,14 +35,14 @@ class QuietMarket:
     """The venue, one empty market, and accounts with a thousand dollars and `sets` each."""
 
     def __init__(
-        self, *, sets: int = 100, lead: int = 2, desk: AccountsParams | None = None, **world: Any
+        self, *, sets: int = 100, lead: int = 2, accounts: AccountsParams | None = None, **world: Any
     ) -> None:
         (spec,) = (parse_series("btc-updown-5m"),)
         params = SyntheticParams(
             series=(spec,),
             seed=1,
             start_ns=WORLD_START_NS,
-            desk=desk or AccountsParams(cash_u6=START_U6 + sets * SHARE_U6),
+            accounts=accounts or AccountsParams(cash_u6=START_U6 + sets * SHARE_U6),
             world=STILL,
             **world,
         )

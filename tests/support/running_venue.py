@@ -119,7 +119,7 @@ def synthetic_venue(
     *,
     seed: int = 1,
     speed: float = 1.0,
-    desk: AccountsParams | None = None,
+    accounts: AccountsParams | None = None,
     tier: Tier = Tier.STANDARD,
     outbox_frames: int = 20_000,
     protocol: Protocol = Protocol.V1,
@@ -134,7 +134,7 @@ def synthetic_venue(
         protocol=protocol,
         taker_delay_ms=taker_delay_ms,
         auto_tick=auto_tick,
-        desk=desk or AccountsParams(),
+        accounts=accounts or AccountsParams(),
     )
     clock = Clock.starting_at(START_NS, speed)
     venue = FaultyVenue(SyntheticVenue(params), seed=seed)

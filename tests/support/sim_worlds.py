@@ -25,7 +25,7 @@ def synthetic(
             series=tuple(parse_series(name) for name in series.split(",")),
             seed=seed,
             start_ns=start_ns,
-            desk=AccountsParams(failed_ppm=failed_ppm),
+            accounts=AccountsParams(failed_ppm=failed_ppm),
         )
     )
     venue.add_account(ME)

@@ -55,7 +55,7 @@ async def test_closing_the_venue_closes_its_connections() -> None:
         chain_id=137,
         timeouts=Timeouts(post_s=1.0, read_s=1.0),
     )
-    ticket = venue.sign(submit("a"), window())
-    assert json.loads(ticket.body)["order"]["timestamp"] == str(T0_NS // 1_000_000)
+    prepared = venue.sign(submit("a"), window())
+    assert json.loads(prepared.body)["order"]["timestamp"] == str(T0_NS // 1_000_000)
     await venue.close()
     assert vars(http)["_client"].is_closed

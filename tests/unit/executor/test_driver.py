@@ -56,7 +56,7 @@ def driver_of(
         Publisher(bus, log),
         clock=clock,
         log=log,
-        meters=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
+        metrics=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
         post_concurrency=1,
     )
 
@@ -108,10 +108,10 @@ class SlowVenue(PaperClob):
         self.sent: list[str] = []
         self.answers = asyncio.Event()
 
-    async def post(self, ticket: PreparedOrder) -> PostAnswer:
-        self.sent.append(ticket.command.client_order_id)
+    async def post(self, prepared: PreparedOrder) -> PostAnswer:
+        self.sent.append(prepared.command.client_order_id)
         await self.answers.wait()
-        return Posted(ticket.command.client_order_id)
+        return Posted(prepared.command.client_order_id)
 
 
 @pytest.mark.parametrize(("waited_ns", "sent"), [(999_999_999, ["a", "b"]), (1_000_000_000, ["a"])])

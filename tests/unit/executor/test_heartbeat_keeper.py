@@ -33,7 +33,7 @@ async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
         Publisher(bus, log),
         clock=clock,
         log=log,
-        meters=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
+        metrics=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
         post_concurrency=1,
     )
     halted: list[str] = []

@@ -26,32 +26,32 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
     clock = Clock.starting_at(at(900 + 61), 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
     bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
-    meters = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
+    metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     driver = Driver(
         ExecutionEngine(),
         PaperClob(0, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
         log=log,
-        meters=meters,
+        metrics=metrics,
         post_concurrency=1,
     )
     stale = window()
-    house = WindowsContext(
+    context = WindowsContext(
         bus=bus,
         driver=driver,
         consumer="one",
         clock=clock,
         log=log,
-        meters=meters,
+        metrics=metrics,
         linger_ns=60 * NS_PER_S,
         paper=None,
     )
     rot, cmd, md = keys.rot(stale.series), keys.cmd(stale.series), keys.md(stale.series)
     said = Outgoing(rot, WindowAnnounced(window=stale, ts_recv_ns=0))
     await bus.create_group(keys.window_group(stale.slug, "executor"), [cmd, md], announce=said)
-    rooms = SeriesWindows(stale.series, house)
-    running = asyncio.create_task(rooms.run())
+    handles = SeriesWindows(stale.series, context)
+    running = asyncio.create_task(handles.run())
 
     async def all_heard() -> bool:
         groups = [group for group in await bus.groups(rot) if group.name == ROT_GROUP]
@@ -60,7 +60,7 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
     async with asyncio.timeout(10):
         while not await all_heard():  # noqa: ASYNC110 - asks the bus, which rings no bell
             await asyncio.sleep(0.005)
-    assert rooms.rooms == {}
+    assert handles.handles == {}
     assert [group.name for group in await bus.groups(cmd)] == []
     assert [group.name for group in await bus.groups(md)] == []
     running.cancel()

@@ -35,8 +35,8 @@ def desk_with_a_fill() -> Desk:
 
 
 def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> None:
-    telemetry, desk = StrategyMetrics(metrics), desk_with_a_fill()
-    telemetry.show(desk.session, at(4))
+    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
+    metrics.show(desk.session, at(4))
     samples = shown(metrics)
     up = '{outcome="up",series="btc-15m"}'
     assert samples[f"inventory_shares{up}"] == 5
@@ -49,29 +49,29 @@ def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> 
 
 
 def test_counters_go_on_over_windows_and_count_nothing_twice(metrics: ServiceMetrics) -> None:
-    telemetry, desk = StrategyMetrics(metrics), desk_with_a_fill()
+    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
     fills = 'fills_total{series="btc-15m"}'
     for _ in range(2):
-        telemetry.count([desk.session])
+        metrics.count([desk.session])
         assert shown(metrics)[fills] == 1
     desk.batch(5, fill(UP, "5", "0.47", trade_id="t2"))
-    telemetry.count([desk.session])
+    metrics.count([desk.session])
     assert shown(metrics)[fills] == 2
-    telemetry.forget(desk.window.slug)
-    telemetry.count([desk_with_a_fill().session])
+    metrics.forget(desk.window.slug)
+    metrics.count([desk_with_a_fill().session])
     assert shown(metrics)[fills] == 3
     assert shown(metrics)['filled_shares_total{series="btc-15m"}'] == 15
 
 
 def test_notices_are_counted_by_kind(metrics: ServiceMetrics) -> None:
-    telemetry = StrategyMetrics(metrics)
-    telemetry.notice(Notice(kind=NoticeKind.BOOK_GAP))
+    metrics = StrategyMetrics(metrics)
+    metrics.notice(Notice(kind=NoticeKind.BOOK_GAP))
     assert shown(metrics)['notices_total{kind="book_gap"}'] == 1
 
 
 def test_a_window_that_is_over_is_forgotten(metrics: ServiceMetrics) -> None:
-    telemetry, desk = StrategyMetrics(metrics), desk_with_a_fill()
-    telemetry.count([desk.session])
-    assert list(vars(telemetry)["_seen"]) == [desk.window.slug]
-    telemetry.forget(desk.window.slug)
-    assert vars(telemetry)["_seen"] == {}
+    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
+    metrics.count([desk.session])
+    assert list(vars(metrics)["_seen"]) == [desk.window.slug]
+    metrics.forget(desk.window.slug)
+    assert vars(metrics)["_seen"] == {}

@@ -56,9 +56,9 @@ class World:
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.runner = WindowRunner(context, header, StrategyMetrics(metrics), self._poison)
+        self.runner = WindowRunner(context, header, StrategyMetrics(metrics), self._unreadable)
 
-    async def _poison(self, item: Incoming) -> bool:
+    async def _unreadable(self, item: Incoming) -> bool:
         raise AssertionError(item)
 
     @asynccontextmanager

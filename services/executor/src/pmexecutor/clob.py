@@ -104,19 +104,19 @@ class ClobVenue:
         )
         return PreparedOrder(command, signed.order_hash, signed.body(self._credentials.api_key))
 
-    async def post(self, ticket: PreparedOrder) -> PostAnswer:
+    async def post(self, prepared: PreparedOrder) -> PostAnswer:
         """POST /order, once."""
-        client_order_id = ticket.command.client_order_id
+        client_order_id = prepared.command.client_order_id
         try:
             answer = await self._signed(
-                "POST", "/order", body=ticket.body, timeout_s=self._timeouts.post_s
+                "POST", "/order", body=prepared.body, timeout_s=self._timeouts.post_s
             )
         except TransportError as error:
             if error.sent is Sent.NO:
                 return PostRejected(client_order_id, Reason.TRANSPORT, str(error))
             return PostUnknown(client_order_id, Reason.TIMEOUT, str(error))
         if answer.ok:
-            return _judge_accepted(ticket, answer)
+            return _judge_accepted(prepared, answer)
         return _judge_refused(client_order_id, answer)
 
     async def delete(self, order_hashes: tuple[str, ...]) -> CancelAnswer:
@@ -260,17 +260,17 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _judge_accepted(ticket: PreparedOrder, answer: ClobAnswer) -> PostAnswer:
+def _judge_accepted(prepared: PreparedOrder, answer: ClobAnswer) -> PostAnswer:
     """A 200 may still be a refusal (docs/venue.md 1.5); another 2xx may rest, whatever it says."""
-    client_order_id = ticket.command.client_order_id
+    client_order_id = prepared.command.client_order_id
     try:
         result = parse_post_order_response(answer.body)
     except MalformedInputError as error:
         return PostUnknown(client_order_id, Reason.VENUE_ERROR, str(error))
     if result.reason is None:
         invariant(
-            result.order_hash.lower() == ticket.order_hash,
-            f"the venue calls order {ticket.order_hash} {result.order_hash}",
+            result.order_hash.lower() == prepared.order_hash,
+            f"the venue calls order {prepared.order_hash} {result.order_hash}",
         )
         return Posted(client_order_id, answer.rate)
     if result.reason is Reason.UNKNOWN or answer.status != HTTP_OK:

@@ -57,7 +57,7 @@ class Driver:
         *,
         clock: Clock,
         log: Log,
-        meters: ExecutorMetrics,
+        metrics: ExecutorMetrics,
         post_concurrency: int,
     ) -> None:
         self.engine = engine
@@ -66,7 +66,7 @@ class Driver:
         self._publisher = publisher
         self._clock = clock
         self._log = log
-        self._meters = meters
+        self._metrics = metrics
         self._posts = asyncio.Semaphore(post_concurrency)
         self._tickets: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
@@ -133,7 +133,7 @@ class Driver:
                     ack = self._acks.pop(token, None)
                     acks += [] if ack is None else [ack]
                 case Notice():
-                    self._meters.notice(output)
+                    self._metrics.notice(output)
                     self._log.warning(
                         output.kind.value,
                         slug=output.slug,
@@ -157,7 +157,7 @@ class Driver:
 
     def _say(self, message: ExecutionMessage, outgoing: list[Outgoing]) -> None:
         window = self.windows.get(message.slug)
-        self._meters.message(message)
+        self._metrics.message(message)
         if window is not None:
             outgoing.append(Outgoing(keys.exe(window.series), message))
         else:
@@ -175,9 +175,9 @@ class Driver:
     def _request(self, request: VenueRequest) -> None:
         if isinstance(request, SignOrder):
             command = request.command
-            ticket = self._venue.sign(command, self.windows[command.slug])
-            self._tickets[command.client_order_id] = ticket
-            self._events.append(Signed(command.client_order_id, ticket.order_hash))
+            prepared = self._venue.sign(command, self.windows[command.slug])
+            self._tickets[command.client_order_id] = prepared
+            self._events.append(Signed(command.client_order_id, prepared.order_hash))
         elif self._tasks is not None:
             self._tasks.create_task(self._carry_out(request))
 
@@ -203,14 +203,14 @@ class Driver:
                 assert_never(request)
 
     async def _post(self, request: PostOrder) -> None:
-        ticket = self._tickets.pop(request.client_order_id)
+        prepared = self._tickets.pop(request.client_order_id)
         async with self._posts:
             sent_ns = self._clock.now_ns()
-            if sent_ns >= ticket.command.expires_at_ns:
+            if sent_ns >= prepared.command.expires_at_ns:
                 text = "too late after waiting for a connection"
                 self.feed(PostRejected(request.client_order_id, Reason.EXPIRED, text))
                 return
-            self._meters.sending(ticket.command, sent_ns)
-            answer = await self._venue.post(ticket)
-        self._meters.answered(ticket.command.client_order_id, self._clock.now_ns())
+            self._metrics.sending(prepared.command, sent_ns)
+            answer = await self._venue.post(prepared)
+        self._metrics.answered(prepared.command.client_order_id, self._clock.now_ns())
         self.feed(answer)

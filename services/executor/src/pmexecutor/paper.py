@@ -95,12 +95,12 @@ class PaperClob:
         self._orders[order_hash] = _PaperEntry(command)
         return PreparedOrder(command, order_hash, b"")
 
-    async def post(self, ticket: PreparedOrder) -> PostAnswer:
+    async def post(self, prepared: PreparedOrder) -> PostAnswer:
         """Answered after the entry latency."""
-        entry = self._orders[ticket.order_hash]
+        entry = self._orders[prepared.order_hash]
         answer: asyncio.Future[PostAnswer] = asyncio.get_running_loop().create_future()
         entry.posted = answer
-        self._take(self._paper.command(self._clock.now_ns(), ticket.command))
+        self._take(self._paper.command(self._clock.now_ns(), prepared.command))
         self._woken.set()
         return await answer
 

@@ -52,7 +52,7 @@ class Venue(Protocol):
         """Build and sign; fast enough for the event loop."""
         ...
 
-    async def post(self, ticket: PreparedOrder) -> PostAnswer:
+    async def post(self, prepared: PreparedOrder) -> PostAnswer:
         """Send once. Never repeats."""
         ...
 

@@ -60,7 +60,7 @@ class ExecutorService:
         self._settings = settings
         self._log = context.log
         self._clock = context.clock
-        self._meters = ExecutorMetrics(context.metrics)
+        self._metrics = ExecutorMetrics(context.metrics)
         self._publisher = Publisher(context.bus, context.log)
         self._engine = ExecutionEngine(
             tier=settings.rate_tier, cancel_reserve=settings.cancel_reserve
@@ -82,7 +82,7 @@ class ExecutorService:
             self._publisher,
             clock=self._clock,
             log=self._log,
-            meters=self._meters,
+            metrics=self._metrics,
             post_concurrency=self._settings.post_concurrency,
         )
         if self._halted is not None:
@@ -119,18 +119,18 @@ class ExecutorService:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
         tasks.create_task(self._tick(driver))
-        house = WindowsContext(
+        context = WindowsContext(
             bus=self._context.bus,
             driver=driver,
             consumer=self._settings.consumer,
             clock=self._clock,
             log=self._log,
-            meters=self._meters,
+            metrics=self._metrics,
             linger_ns=self._settings.window_linger_s * NS_PER_S,
             paper=paper,
         )
         for spec in self._settings.series:
-            tasks.create_task(SeriesWindows(spec.series, house).run())
+            tasks.create_task(SeriesWindows(spec.series, context).run())
 
     async def stop(self) -> None:
         """Place nothing more, cancel all, ask what is left, close."""
@@ -165,7 +165,7 @@ class ExecutorService:
             "refuses": self._engine.refuses,
             "heartbeat": self._beats.view() if self._beats else {"paper": True},
             "hop_ms": self._context.metrics.hop_ms(),
-            "rejections": dict(self._meters.rejections),
+            "rejections": dict(self._metrics.rejections),
             "unpublished": self._publisher.queued,
             "engine": self._engine.view(),
         }
@@ -221,7 +221,7 @@ class ExecutorService:
             await asyncio.sleep(max(self._clock.real_s(TICK_MS), LEAST_TICK_S))
             driver.feed(Tick())
             self._say_placing()
-            self._meters.show(
+            self._metrics.show(
                 self._engine,
                 self._clock.now_ns(),
                 beat_age_s=self._beats.age_s() if self._beats else None,

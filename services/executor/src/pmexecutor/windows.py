@@ -57,7 +57,7 @@ class WindowsContext:
     consumer: str
     clock: Clock
     log: Log
-    meters: ExecutorMetrics
+    metrics: ExecutorMetrics
     linger_ns: int
     paper: PaperClob | None
 
@@ -65,17 +65,17 @@ class WindowsContext:
 class SeriesWindows:
     """All windows of a series."""
 
-    def __init__(self, series: str, house: WindowsContext) -> None:
-        self.rooms: dict[str, WindowHandle] = {}
+    def __init__(self, series: str, context: WindowsContext) -> None:
+        self.handles: dict[str, WindowHandle] = {}
         self._series = series
-        self._bus = house.bus
-        self._driver = house.driver
-        self._consumer = house.consumer
-        self._clock = house.clock
-        self._log = house.log
-        self._meters = house.meters
-        self._linger_ns = house.linger_ns
-        self._paper = house.paper
+        self._bus = context.bus
+        self._driver = context.driver
+        self._consumer = context.consumer
+        self._clock = context.clock
+        self._log = context.log
+        self._metrics = context.metrics
+        self._linger_ns = context.linger_ns
+        self._paper = context.paper
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -86,7 +86,7 @@ class SeriesWindows:
             self._tasks = tasks
             left = await self._bus.recover(ROT_GROUP, self._consumer, [rot])
             await self._hear_rotation(left, left_by_earlier_run=True)
-            tasks.create_task(self._close_over_rooms())
+            tasks.create_task(self._close_over_handles())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
 
     async def _follow(
@@ -109,7 +109,7 @@ class SeriesWindows:
         self, batch: Sequence[Incoming], *, left_by_earlier_run: bool = False
     ) -> None:
         done: list[Ack] = []
-        known = frozenset(self.rooms)
+        known = frozenset(self.handles)
         for item in batch:
             match item.message:
                 case WindowAnnounced(window=window) if not self._is_stale(window):
@@ -125,20 +125,20 @@ class SeriesWindows:
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
         if done:
             await self._bus.ack(done)
-        for slug, room in tuple(self.rooms.items()):
+        for slug, handle in tuple(self.handles.items()):
             if slug not in known:
-                await self._join(room, left_by_earlier_run=left_by_earlier_run)
+                await self._join(handle, left_by_earlier_run=left_by_earlier_run)
 
     def _is_stale(self, window: Window) -> bool:
-        known = window.slug in self.rooms
+        known = window.slug in self.handles
         return not known and self._clock.now_ns() >= window.close_ns + self._linger_ns
 
     def _announced(self, item: Incoming, window: Window) -> None:
-        room = self.rooms.get(window.slug)
-        if room is not None:
-            room.entry_ids.append(item.entry_id)
+        handle = self.handles.get(window.slug)
+        if handle is not None:
+            handle.entry_ids.append(item.entry_id)
             return
-        self.rooms[window.slug] = WindowHandle(window, [item.entry_id])
+        self.handles[window.slug] = WindowHandle(window, [item.entry_id])
         self._driver.windows[window.slug] = window
         if self._paper is not None:
             self._paper.add_window(window)
@@ -146,32 +146,32 @@ class SeriesWindows:
         self._log.info("window_joined", slug=window.slug)
 
     def _end_by(self, slug: str, grace_ns: int) -> None:
-        room = self.rooms.get(slug)
-        if room is not None:
-            room.over_ns = max(self._clock.now_ns(), room.window.close_ns) + grace_ns
+        handle = self.handles.get(slug)
+        if handle is not None:
+            handle.over_ns = max(self._clock.now_ns(), handle.window.close_ns) + grace_ns
 
-    async def _close_over_rooms(self) -> None:
+    async def _close_over_handles(self) -> None:
         while True:
             await self._clock.sleep_ms(1_000)
             now_ns = self._clock.now_ns()
-            for room in tuple(self.rooms.values()):
-                by_ns = room.over_ns or room.window.close_ns + self._linger_ns
+            for handle in tuple(self.handles.values()):
+                by_ns = handle.over_ns or handle.window.close_ns + self._linger_ns
                 if now_ns >= by_ns:
-                    self._driver.feed(WindowEnded(room.window.slug))
-                    if room.window.slug not in self._driver.engine.slugs:
-                        await self._close(room)
+                    self._driver.feed(WindowEnded(handle.window.slug))
+                    if handle.window.slug not in self._driver.engine.slugs:
+                        await self._close(handle)
 
-    async def _close(self, room: WindowHandle) -> None:
-        slug = room.window.slug
-        for task in room.tasks:
+    async def _close(self, handle: WindowHandle) -> None:
+        slug = handle.window.slug
+        for task in handle.tasks:
             await cancel_and_wait(task)
         try:
             await self._destroy_groups(slug)
             rot = keys.rot(self._series)
-            await self._bus.ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in room.entry_ids])
+            await self._bus.ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
         except TransportError as error:  # found stale, and destroyed, by the next start
             self._log.warning("window_not_closed", slug=slug, detail=str(error))
-        del self.rooms[slug]
+        del self.handles[slug]
         self._driver.windows.pop(slug, None)
         if self._paper is not None:
             self._paper.drop_window(slug)
@@ -183,25 +183,25 @@ class SeriesWindows:
 
     # ---- one window --------------------------------------------------------------------------
 
-    async def _join(self, room: WindowHandle, *, left_by_earlier_run: bool) -> None:
+    async def _join(self, handle: WindowHandle, *, left_by_earlier_run: bool) -> None:
         """Settle what an earlier run left, then read on."""
-        group = keys.window_group(room.window.slug, "executor")
+        group = keys.window_group(handle.window.slug, "executor")
         left = await self._bus.recover(group, self._consumer, [keys.cmd(self._series)])
         if left or left_by_earlier_run:
-            first = min(room.entry_ids, key=_by_time)
+            first = min(handle.entry_ids, key=_by_time)
             traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
-            own = {key: t for key, t in traces.items() if t.slug == room.window.slug}
-            await self._recover_commands(room, left, own)
-        self._start_reading(room)
+            own = {key: t for key, t in traces.items() if t.slug == handle.window.slug}
+            await self._recover_commands(handle, left, own)
+        self._start_reading(handle)
 
     async def _recover_commands(
-        self, room: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]
+        self, handle: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]
     ) -> None:
-        group = keys.window_group(room.window.slug, "executor")
+        group = keys.window_group(handle.window.slug, "executor")
         stream = keys.cmd(self._series)
         pending: list[tuple[str, CommandMessage]] = []
         for item in left:
-            if (message := self._own_command(item, room.window.slug)) is not None:
+            if (message := self._own_command(item, handle.window.slug)) is not None:
                 self._driver.track_ack(_token(group, item), Ack(stream, group, item.entry_id))
                 pending.append((_token(group, item), message))
             else:
@@ -214,17 +214,17 @@ class SeriesWindows:
                 await self._bus.ack([ack])
         if events or answered:
             self._log.warning(
-                "recovered", slug=room.window.slug, commands=len(pending), orders=len(events)
+                "recovered", slug=handle.window.slug, commands=len(pending), orders=len(events)
             )
 
-    def _start_reading(self, room: WindowHandle) -> None:
+    def _start_reading(self, handle: WindowHandle) -> None:
         tasks = self._tasks
         if tasks is None:
             return
-        slug = room.window.slug
-        room.tasks.append(tasks.create_task(self._read_commands(slug)))
+        slug = handle.window.slug
+        handle.tasks.append(tasks.create_task(self._read_commands(slug)))
         if self._paper is not None:
-            room.tasks.append(tasks.create_task(self._read_market(slug, self._paper)))
+            handle.tasks.append(tasks.create_task(self._read_market(slug, self._paper)))
 
     async def _read_commands(self, slug: str) -> None:
         group = keys.window_group(slug, "executor")
@@ -241,7 +241,7 @@ class SeriesWindows:
                     continue
                 token = _token(group, item)
                 self._driver.track_ack(token, ack)
-                self._meters.received(message, at_ns)
+                self._metrics.received(message, at_ns)
                 self._driver.feed(Command(token, message))
             if foreign:
                 await self._ack_later(foreign)
@@ -281,7 +281,7 @@ class SeriesWindows:
 
     def _drop(self, item: Incoming) -> None:
         reason = item.problem or "unexpected"
-        self._meters.dropped(reason)
+        self._metrics.dropped(reason)
         self._log.warning("input_dropped", stream=item.stream, entry=item.entry_id, reason=reason)
 
 

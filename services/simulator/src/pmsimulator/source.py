@@ -27,9 +27,9 @@ def make_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
 
 
 def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
-    desk = AccountsParams(seed=settings.seed)
+    accounts = AccountsParams(seed=settings.seed)
     if settings.recording is not None:
-        return _recorded(settings.recording, settings.market, clock, desk)
+        return _recorded(settings.recording, settings.market, clock, accounts)
     for spec in settings.series:
         if spec.fixed_slug is not None:
             raise StartupError(
@@ -45,18 +45,18 @@ def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
             taker_delay_ms=settings.taker_delay_ms,
             auto_tick=settings.auto_tick,
             world=WORLDS[settings.world],
-            desk=desk,
+            accounts=accounts,
         )
     )
 
 
-def _recorded(path: Path, market: Path | None, clock: Clock, desk: AccountsParams) -> RecordedVenue:
+def _recorded(path: Path, market: Path | None, clock: Clock, accounts: AccountsParams) -> RecordedVenue:
     try:
         recording = Recording(path, load_market_file(market) if market is not None else ())
         windows = recording.windows()
         frames = ((frame.recv_ns, frame.raw) for frame in recording.frames())
         venue = RecordedVenue(
-            windows, frames, RecordedParams(desk=desk), source=f"recording {path.name}"
+            windows, frames, RecordedParams(accounts=accounts), source=f"recording {path.name}"
         )
     except (MalformedInputError, OSError) as error:
         raise StartupError(f"PM_SIM_RECORDING: {path}: {error}") from error

@@ -46,16 +46,16 @@ class WindowRunner:
         self,
         context: ServiceContext[StrategySettings],
         header: JournalHeader,
-        telemetry: StrategyMetrics,
-        meet_poison: Callable[[Incoming], Awaitable[bool]],
+        metrics: StrategyMetrics,
+        meet_unreadable: Callable[[Incoming], Awaitable[bool]],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
         self._header = header
         self._context = context
-        self._telemetry = telemetry
+        self._metrics = metrics
         self._bus, self._clock = context.bus, context.clock
-        self._meet_poison = meet_poison
+        self._meet_unreadable = meet_unreadable
         self._held: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
@@ -279,7 +279,7 @@ class WindowRunner:
         """
         if item.stream == self._md:
             self._md_gap = True
-        elif not await self._meet_poison(item):
+        elif not await self._meet_unreadable(item):
             return
         self._context.log.error(
             "entry_unusable", stream=item.stream, id=item.entry_id, problem=item.problem
@@ -301,7 +301,7 @@ class WindowRunner:
         )
 
     def _tell(self, notice: Notice) -> None:
-        self._telemetry.notice(notice)
+        self._metrics.notice(notice)
         self._context.log.info(
             notice.kind.value, slug=notice.slug, reason=notice.reason, detail=notice.detail
         )

@@ -45,14 +45,14 @@ class StrategyService:
 
     def __init__(self, context: ServiceContext[StrategySettings]) -> None:
         self._context = context
-        self._telemetry = StrategyMetrics(context.metrics)
+        self._metrics = StrategyMetrics(context.metrics)
         self._runners: dict[str, WindowRunner] = {}
         self._settled = SettledWindows()
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
-        self._poison = UnreadableEntries(context.bus, context.settings.account)
+        self._unreadable = UnreadableEntries(context.bus, context.settings.account)
         self._halt: Halt | None = None
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -65,8 +65,8 @@ class StrategyService:
     async def run(self) -> None:
         """Read `rot` of every series; end when all of them were one window each, and settled."""
         await self._results.load()
-        await self._poison.load()
-        for series in self._poison.open_series():
+        await self._unreadable.load()
+        for series in self._unreadable.open_series():
             self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -119,17 +119,17 @@ class StrategyService:
         """Quote again, after the usual checks."""
         self._halt = None
         self._series_halts.clear()
-        await retry_until_answered(self._poison.close)
+        await retry_until_answered(self._unreadable.close)
         resume = Resume(by="operator", ts_recv_ns=self._context.clock.now_ns())
         for runner in list(self._runners.values()):
             await runner.inject([resume])
 
-    async def _meet_poison(self, series: str, item: Incoming) -> bool:
+    async def _meet_unreadable(self, series: str, item: Incoming) -> bool:
         """Halt the series for an entry that was not met before; return whether it is one."""
-        if not self._poison.is_new(series, item):
+        if not self._unreadable.is_new(series, item):
             return False
         self._halt_series(series, f"{item.problem} entry on {item.stream}: see the dlq stream")
-        await retry_until_answered(self._poison.save)
+        await retry_until_answered(self._unreadable.save)
         return True
 
     def _halt_series(self, series: str, reason: str) -> None:
@@ -179,10 +179,10 @@ class StrategyService:
             gated=True,
         )
         runner = WindowRunner(
-            self._context, header, self._telemetry, partial(self._meet_poison, window.series)
+            self._context, header, self._metrics, partial(self._meet_unreadable, window.series)
         )
         self._runners[window.slug] = runner
-        self._telemetry.windows.labels(window.series).inc()
+        self._metrics.windows.labels(window.series).inc()
         self._context.log.info("window_joined", slug=window.slug, close_ns=window.close_ns)
         halt = self._halt or self._series_halts.get(window.series)
         if halt is not None:
@@ -206,8 +206,8 @@ class StrategyService:
     async def _run_window(self, runner: WindowRunner) -> None:
         await runner.run()
         session, slug = runner.engine.session, runner.window.slug
-        self._telemetry.count([session])
-        self._telemetry.forget(slug)
+        self._metrics.count([session])
+        self._metrics.forget(slug)
         del self._runners[slug]
         now_ns = self._context.clock.now_ns()
         self._settled.add(slug, runner.window.close_ns, runner.engine.fingerprint, now_ns)
@@ -279,6 +279,6 @@ class StrategyService:
                     self._warm[runner.window.series] = runner.engine.warm_start()
             now_ns = self._context.clock.now_ns()
             for runner in newest.values():
-                self._telemetry.show(runner.engine.session, now_ns)
-            self._telemetry.count(r.engine.session for r in self._runners.values())
+                self._metrics.show(runner.engine.session, now_ns)
+            self._metrics.count(r.engine.session for r in self._runners.values())
             await asyncio.sleep(REFRESH_S)

@@ -23,7 +23,7 @@ class UnreadableEntries:
 
     def __init__(self, bus: Bus, account: str) -> None:
         self._bus = bus
-        self._key = keys.poison(account)
+        self._key = keys.unreadable(account)
         self._entries: dict[str, bytes] = {}
         self._forgotten: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What the desk learns beside an answer, and what it refuses to believe."""
+"""What the state learns beside an answer, and what it refuses to believe."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_a_new_window_is_told_of_the_mode() -> None:
 
 
 def test_an_order_is_found_in_whichever_window_it_is_and_knows_since_when() -> None:
-    desk = ExecutionState(RateTier.STANDARD, 20)
+    state = ExecutionState(RateTier.STANDARD, 20)
     for slug in ("first", "second"):
-        desk.windows[slug] = WindowRecord(msgspec.structs.replace(window(), slug=slug), 0)
-    desk.at_ns = 7
+        state.windows[slug] = WindowRecord(msgspec.structs.replace(window(), slug=slug), 0)
+    state.at_ns = 7
     record = OrderRecord("a", "second", OutboxState.WAITING)
-    desk.remember(desk.windows["second"], record)
-    assert desk.find("a") is record
+    state.remember(state.windows["second"], record)
+    assert state.find("a") is record
     assert record.changed_ns == 7

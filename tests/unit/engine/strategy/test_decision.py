@@ -20,127 +20,127 @@ from pmcore.messages.user import UserChannelState
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import LimitParams, OfiParams, StrategyParams
 from support.builders import at, book, fill, params, trade
-from support.desk import Desk, quoting_desk
+from support.engine_driver import EngineDriver, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 
 
-def decide(desk: Desk, t: float) -> list[CommandMessage]:
+def decide(driver: EngineDriver, t: float) -> list[CommandMessage]:
     numbers = count(100)
-    return decide_commands(desk.session, at(t), lambda: f"n{next(numbers)}")
+    return decide_commands(driver.session, at(t), lambda: f"n{next(numbers)}")
 
 
-def started(strategy: StrategyParams | None = None) -> Desk:
+def started(strategy: StrategyParams | None = None) -> EngineDriver:
     """Flat, both books there, nothing quoted yet."""
-    desk = Desk(strategy)
-    desk.start()
+    driver = EngineDriver(strategy)
+    driver.start()
     for outcome, bid, ask in ((UP, "0.46", "0.48"), (DOWN, "0.51", "0.53")):
-        desk.session.books.apply(book(outcome, bid, ask, at_ns=at(1)))
-    return desk
+        driver.session.books.apply(book(outcome, bid, ask, at_ns=at(1)))
+    return driver
 
 
 def test_the_first_thing_is_to_ask_whether_we_are_flat_and_again_when_nobody_answers() -> None:
-    desk = Desk()
-    desk.session.user = UserChannelState.UP
-    desk.session.clock.advance(at(1))
-    (asked,) = decide(desk, 1)
+    driver = EngineDriver()
+    driver.session.user = UserChannelState.UP
+    driver.session.clock.advance(at(1))
+    (asked,) = decide(driver, 1)
     assert isinstance(asked, CancelWindow)
     assert asked.reason == "start"
-    assert decide(desk, 5.9) == []
-    (again,) = decide(desk, 6)
+    assert decide(driver, 5.9) == []
+    (again,) = decide(driver, 6)
     assert isinstance(again, CancelWindow)
 
 
 def test_the_end_asks_for_a_flat_window_and_marks_all_orders_as_going() -> None:
-    desk = quoting_desk()
-    desk.session.clock.state = WindowState.CANCELLING
-    (asked,) = decide(desk, 895)
+    driver = quoting_driver()
+    driver.session.clock.state = WindowState.CANCELLING
+    (asked,) = decide(driver, 895)
     assert isinstance(asked, CancelWindow)
     assert asked.reason == "window end"
-    assert [o.cancel_requested_ns for o in desk.session.orders.alive()] == [at(895)] * 2
+    assert [o.cancel_requested_ns for o in driver.session.orders.alive()] == [at(895)] * 2
     for state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
-        desk.session.clock.state = state
-        assert not any(isinstance(c, CancelWindow) for c in decide(desk, 950))
+        driver.session.clock.state = state
+        assert not any(isinstance(c, CancelWindow) for c in decide(driver, 950))
 
 
 def test_both_bids_take_their_slots_and_carry_their_times() -> None:
-    desk = started()
-    desk.session.cause_ns = at(0.9)
-    commands = decide(desk, 1.1)
+    driver = started()
+    driver.session.cause_ns = at(0.9)
+    commands = decide(driver, 1.1)
     assert [type(c) for c in commands] == [SubmitOrder, SubmitOrder]
     first = commands[0]
     assert isinstance(first, SubmitOrder)
     assert (first.client_order_id, first.outcome, first.price_e4) == ("n100", UP, 4700)
     assert (first.ts_cause_ns, first.ts_step_ns, first.expires_at_ns) == (at(0.9), at(1.1), at(2.1))
-    assert desk.session.counters.quotes_submitted == 2
-    assert decide(desk, 1.2) == []
+    assert driver.session.counters.quotes_submitted == 2
+    assert decide(driver, 1.2) == []
 
 
 def test_a_moved_target_cancels_first_and_counts_a_requote() -> None:
-    desk = quoting_desk()
-    desk.session.books.apply(book(UP, "0.40", "0.42", at_ns=at(2)))
-    desk.session.books.apply(book(DOWN, "0.57", "0.59", at_ns=at(2)))
-    (cancel,) = decide(desk, 2)
+    driver = quoting_driver()
+    driver.session.books.apply(book(UP, "0.40", "0.42", at_ns=at(2)))
+    driver.session.books.apply(book(DOWN, "0.57", "0.59", at_ns=at(2)))
+    (cancel,) = decide(driver, 2)
     assert isinstance(cancel, CancelOrders)
     assert len(cancel.client_order_ids) == 2
-    assert desk.session.counters.requotes == 2
-    assert decide(desk, 2.1) == []
+    assert driver.session.counters.requotes == 2
+    assert decide(driver, 2.1) == []
 
 
 def test_a_hold_cancels_and_is_no_requote() -> None:
-    desk = quoting_desk()
-    desk.session.halted = "drill"
-    (cancel,) = decide(desk, 2)
+    driver = quoting_driver()
+    driver.session.halted = "drill"
+    (cancel,) = decide(driver, 2)
     assert isinstance(cancel, CancelOrders)
     assert cancel.reason == "halted: drill"
-    assert desk.session.counters.requotes == 0
-    assert desk.session.mode is QuoteMode.HOLD
+    assert driver.session.counters.requotes == 0
+    assert driver.session.mode is QuoteMode.HOLD
 
 
 def test_toxic_flow_cancels_under_its_own_name() -> None:
-    desk = quoting_desk(params(ofi=OfiParams(threshold_u6=1_000_000)))
-    flow = desk.session.flows[UP]
+    driver = quoting_driver(params(ofi=OfiParams(threshold_u6=1_000_000)))
+    flow = driver.session.flows[UP]
     printed = trade(UP, TakerSide.BUY, "2", at_ns=at(2))
     flow.trade(at(2), printed.taker_side, printed.size_u6, tick_e4=10)
-    (cancel,) = decide(desk, 2)
+    (cancel,) = decide(driver, 2)
     assert isinstance(cancel, CancelOrders)
     assert cancel.reason == QuoteMode.TOXIC.value
 
 
 def test_one_bid_without_a_price_holds_both() -> None:
-    desk = started()
-    desk.session.books.apply(book(UP, "0.001", "0.004", at_ns=at(1)))
-    desk.session.books.apply(book(DOWN, "0.996", "0.999", at_ns=at(1)))
-    desk.session.sides[UP].extra_ticks = 5
-    targets = choose_targets(desk.session, at(1.1))
+    driver = started()
+    driver.session.books.apply(book(UP, "0.001", "0.004", at_ns=at(1)))
+    driver.session.books.apply(book(DOWN, "0.996", "0.999", at_ns=at(1)))
+    driver.session.sides[UP].extra_ticks = 5
+    targets = choose_targets(driver.session, at(1.1))
     assert (targets.up, targets.down) == (None, None)
-    assert "no first leg without a second" in desk.session.hold_reason
+    assert "no first leg without a second" in driver.session.hold_reason
 
 
 def test_a_first_leg_must_leave_room_for_the_second() -> None:
-    desk = started(params(limits=LimitParams(max_position_value_u6=2_500_000)))
-    targets = choose_targets(desk.session, at(1.1))
+    driver = started(params(limits=LimitParams(max_position_value_u6=2_500_000)))
+    targets = choose_targets(driver.session, at(1.1))
     assert targets.mode is QuoteMode.RISK
-    assert "position_value" in desk.session.hold_reason
-    assert decide(desk, 1.1) == []
+    assert "position_value" in driver.session.hold_reason
+    assert decide(driver, 1.1) == []
 
 
 def test_what_rests_stands_for_its_target_in_the_pair() -> None:
-    desk = quoting_desk()
-    assert choose_targets(desk.session, at(1.3)).mode is QuoteMode.BALANCED
+    driver = quoting_driver()
+    assert choose_targets(driver.session, at(1.3)).mode is QuoteMode.BALANCED
 
 
 def test_a_single_order_is_approved_on_both_views_and_on_orders_that_are_going() -> None:
     limits = LimitParams(max_net_diff_u6=10_000_000, max_position_value_u6=100_000_000)
-    desk = quoting_desk(params(limits=limits))
-    going = desk.session.orders.slot(UP)
+    driver = quoting_driver(params(limits=limits))
+    going = driver.session.orders.slot(UP)
     assert going is not None
     going.state = OrderState.GONE_REST  # may still turn out to be filled
     numbers = count(100)
     quote = Quote(4700, 5_000_000)
-    refused = place(desk.session, at(2), UP, quote, lambda: f"n{next(numbers)}")
+    refused = place(driver.session, at(2), UP, quote, lambda: f"n{next(numbers)}")
     assert refused == []
-    assert desk.session.hold_reason == "up bid could break net_diff"
+    assert driver.session.hold_reason == "up bid could break net_diff"
 
     settled = started(params(limits=limits))
     settled.session.inventory.settled = settled.session.inventory.settled.with_buy(
@@ -150,40 +150,40 @@ def test_a_single_order_is_approved_on_both_views_and_on_orders_that_are_going()
 
 
 def test_a_venue_that_takes_no_orders_gets_none() -> None:
-    desk = started()
-    desk.session.venue_mode = VenueMode.CANCEL_ONLY
-    assert decide(desk, 1.1) == []
+    driver = started()
+    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    assert decide(driver, 1.1) == []
 
 
 def test_an_order_that_nobody_answered_for_is_cancelled() -> None:
-    desk = started()
-    decide(desk, 1.1)
-    first, second = desk.session.orders.alive()
+    driver = started()
+    decide(driver, 1.1)
+    first, second = driver.session.orders.alive()
     second.state = OrderState.RESTING
-    assert overdue_orders(desk.session, at(6.0)) == []
-    assert overdue_orders(desk.session, at(6.1)) == [first]
+    assert overdue_orders(driver.session, at(6.0)) == []
+    assert overdue_orders(driver.session, at(6.1)) == [first]
     for outcome, bid, ask in ((UP, "0.46", "0.48"), (DOWN, "0.51", "0.53")):
-        desk.session.books.apply(book(outcome, bid, ask, at_ns=at(6)))
-    (cancel,) = decide(desk, 6.1)
+        driver.session.books.apply(book(outcome, bid, ask, at_ns=at(6)))
+    (cancel,) = decide(driver, 6.1)
     assert isinstance(cancel, CancelOrders)
     assert cancel.client_order_ids == (first.client_order_id,)
-    assert overdue_orders(desk.session, at(11.0)) == []
-    assert overdue_orders(desk.session, at(11.1)) == [first]
+    assert overdue_orders(driver.session, at(11.0)) == []
+    assert overdue_orders(driver.session, at(11.1)) == [first]
 
 
 def test_an_overdue_order_without_a_target_is_cancelled_once() -> None:
-    desk = started()
-    decide(desk, 1.1)
-    desk.session.halted = "drill"
-    (cancel,) = decide(desk, 6.1)
+    driver = started()
+    decide(driver, 1.1)
+    driver.session.halted = "drill"
+    (cancel,) = decide(driver, 6.1)
     assert isinstance(cancel, CancelOrders)
     assert len(cancel.client_order_ids) == len(set(cancel.client_order_ids)) == 2
 
 
 def test_a_hedge_alone_needs_no_second_leg() -> None:
-    desk = started()
-    desk.session.inventory.apply(fill(UP, "5", "0.4"), UP)
-    targets = choose_targets(desk.session, at(1.1))
+    driver = started()
+    driver.session.inventory.apply(fill(UP, "5", "0.4"), UP)
+    targets = choose_targets(driver.session, at(1.1))
     assert targets.mode is QuoteMode.HEDGE
     assert targets.up is None
     assert targets.down is not None
@@ -191,41 +191,41 @@ def test_a_hedge_alone_needs_no_second_leg() -> None:
 
 def test_a_requote_carries_its_own_reason_and_not_the_refusal_of_the_other_side() -> None:
     limits = LimitParams(max_net_diff_u6=10_000_000, max_position_value_u6=100_000_000)
-    desk = quoting_desk(params(limits=limits))
-    going = desk.session.orders.slot(UP)
+    driver = quoting_driver(params(limits=limits))
+    going = driver.session.orders.slot(UP)
     assert going is not None
     going.state = OrderState.GONE_REST  # counts in the worst case: the next up bid is refused
-    desk.session.books.apply(book(UP, "0.46", "0.48", at_ns=at(2)))
-    desk.session.books.apply(book(DOWN, "0.49", "0.53", at_ns=at(2)))
-    (cancel,) = decide(desk, 2)
-    assert desk.session.hold_reason == "up bid could break net_diff"
+    driver.session.books.apply(book(UP, "0.46", "0.48", at_ns=at(2)))
+    driver.session.books.apply(book(DOWN, "0.49", "0.53", at_ns=at(2)))
+    (cancel,) = decide(driver, 2)
+    assert driver.session.hold_reason == "up bid could break net_diff"
     assert isinstance(cancel, CancelOrders)
     assert cancel.reason == QuoteMode.BALANCED.value
 
 
 def test_a_command_without_market_data_in_its_batch_has_no_cause() -> None:
-    desk = quoting_desk()
-    desk.batch(2, book(UP, "0.40", "0.42", at_ns=at(2)), book(DOWN, "0.57", "0.59", at_ns=at(2)))
-    (requote,) = (o for o in desk.outputs if isinstance(o, CancelOrders))
+    driver = quoting_driver()
+    driver.batch(2, book(UP, "0.40", "0.42", at_ns=at(2)), book(DOWN, "0.57", "0.59", at_ns=at(2)))
+    (requote,) = (o for o in driver.outputs if isinstance(o, CancelOrders))
     assert requote.ts_cause_ns == at(2)
-    desk.confirm_cancel(2.5)
-    assert [order.ts_cause_ns for order in desk.submits] == [0, 0]
+    driver.confirm_cancel(2.5)
+    assert [order.ts_cause_ns for order in driver.submits] == [0, 0]
 
 
 def test_a_window_that_is_over_is_not_asked_about_though_it_never_started() -> None:
-    desk = Desk()
+    driver = EngineDriver()
     for state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
-        desk.session.clock.state = state
-        assert not must_ask_flat(desk.session, at(950))
+        driver.session.clock.state = state
+        assert not must_ask_flat(driver.session, at(950))
 
 
 def test_the_bound_on_orders_ends_new_risk_with_its_reason_but_not_the_hedge() -> None:
-    desk = quoting_desk(params(max_orders_per_window=2))
-    desk.books(2, "0.48/0.50", "0.49/0.51")
-    desk.confirm_cancel(2.1)
-    assert desk.submits == []
-    assert desk.session.hold_reason == "2 orders were placed in this window: hedging only"
-    hedging = quoting_desk(params(max_orders_per_window=2))
+    driver = quoting_driver(params(max_orders_per_window=2))
+    driver.books(2, "0.48/0.50", "0.49/0.51")
+    driver.confirm_cancel(2.1)
+    assert driver.submits == []
+    assert driver.session.hold_reason == "2 orders were placed in this window: hedging only"
+    hedging = quoting_driver(params(max_orders_per_window=2))
     up = hedging.resting(UP)
     assert up
     hedging.batch(2, hedging.filled(2, up[0], UP, "5", "0.47"))
@@ -236,8 +236,8 @@ def test_the_bound_on_orders_ends_new_risk_with_its_reason_but_not_the_hedge() -
 
 
 def test_a_mode_in_which_the_venue_takes_no_orders_is_the_reason_shown() -> None:
-    desk = quoting_desk()
-    desk.session.venue_mode = VenueMode.CANCEL_ONLY
-    desk.books(2, "0.48/0.50", "0.49/0.51")
-    desk.confirm_cancel(2.1)
-    assert desk.session.hold_reason == "the venue is cancel_only"
+    driver = quoting_driver()
+    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    driver.books(2, "0.48/0.50", "0.49/0.51")
+    driver.confirm_cancel(2.1)
+    assert driver.session.hold_reason == "the venue is cancel_only"

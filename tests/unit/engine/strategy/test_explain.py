@@ -20,224 +20,224 @@ from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import LimitParams, OfiParams
 from pmcore.model.units import NS_PER_S
 from support.builders import at, book, fill, params, trade
-from support.desk import Desk, quoting_desk
+from support.engine_driver import EngineDriver, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 BOOKS = ("0.46/0.48", "0.51/0.53")
 
 
-def started(**changes: object) -> Desk:
-    desk = Desk(params(**changes))
-    desk.start()
-    return desk
+def started(**changes: object) -> EngineDriver:
+    driver = EngineDriver(params(**changes))
+    driver.start()
+    return driver
 
 
-def closed_gate() -> Desk:
-    desk = started()
+def closed_gate() -> EngineDriver:
+    driver = started()
     reason = "waiting for the venue's first heartbeat"
-    desk.batch(1.05, PlacingGateChanged(open=False, reason=reason, ts_recv_ns=at(1.05)))
-    desk.books(1.1, *BOOKS)
-    return desk
+    driver.batch(1.05, PlacingGateChanged(open=False, reason=reason, ts_recv_ns=at(1.05)))
+    driver.books(1.1, *BOOKS)
+    return driver
 
 
-def unasked() -> Desk:
-    desk = Desk()
-    desk.batch(1)
-    return desk
+def unasked() -> EngineDriver:
+    driver = EngineDriver()
+    driver.batch(1)
+    return driver
 
 
-def halted() -> Desk:
-    desk = started()
-    desk.batch(2, Halt(reason="drill", by="me", ts_recv_ns=at(2)))
-    return desk
+def halted() -> EngineDriver:
+    driver = started()
+    driver.batch(2, Halt(reason="drill", by="me", ts_recv_ns=at(2)))
+    return driver
 
 
-def too_small() -> Desk:
-    desk = started(bid_size_u6=2_000_000)
-    desk.books(2, *BOOKS)
-    return desk
+def too_small() -> EngineDriver:
+    driver = started(bid_size_u6=2_000_000)
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def refused() -> Desk:
-    desk = quoting_desk()
-    desk.batch(2, desk.failed("r1.btc-updown-15m-1790766900.1", Reason.AUTH))
-    desk.confirm_cancel(2.1)
-    desk.batch(5)
-    return desk
+def refused() -> EngineDriver:
+    driver = quoting_driver()
+    driver.batch(2, driver.failed("r1.btc-updown-15m-1790766900.1", Reason.AUTH))
+    driver.confirm_cancel(2.1)
+    driver.batch(5)
+    return driver
 
 
-def before_the_open() -> Desk:
-    desk = Desk()
-    desk.start(-5)
-    desk.books(-4, *BOOKS)
-    return desk
+def before_the_open() -> EngineDriver:
+    driver = EngineDriver()
+    driver.start(-5)
+    driver.books(-4, *BOOKS)
+    return driver
 
 
-def feed_away() -> Desk:
-    desk = started()
-    desk.session.feed, desk.session.feed_reason = FeedState.RESYNCING, "reconnected"
-    desk.batch(2)
-    return desk
+def feed_away() -> EngineDriver:
+    driver = started()
+    driver.session.feed, driver.session.feed_reason = FeedState.RESYNCING, "reconnected"
+    driver.batch(2)
+    return driver
 
 
-def user_away() -> Desk:
-    desk = started()
-    desk.session.user = UserChannelState.DOWN
-    desk.batch(2)
-    return desk
+def user_away() -> EngineDriver:
+    driver = started()
+    driver.session.user = UserChannelState.DOWN
+    driver.batch(2)
+    return driver
 
 
-def closed_only() -> Desk:
-    desk = started()
-    desk.session.venue_mode = VenueMode.CLOSED_ONLY
-    desk.batch(2)
-    return desk
+def closed_only() -> EngineDriver:
+    driver = started()
+    driver.session.venue_mode = VenueMode.CLOSED_ONLY
+    driver.batch(2)
+    return driver
 
 
-def toxic() -> Desk:
-    desk = started(ofi=OfiParams(threshold_u6=1_000_000))
+def toxic() -> EngineDriver:
+    driver = started(ofi=OfiParams(threshold_u6=1_000_000))
     printed = trade(UP, TakerSide.BUY, "2", at_ns=at(2))
-    desk.batch(2, book(UP, "0.46", "0.48", at_ns=at(2)), printed)
-    return desk
+    driver.batch(2, book(UP, "0.46", "0.48", at_ns=at(2)), printed)
+    return driver
 
 
-def no_book() -> Desk:
-    desk = started()
-    desk.batch(2)
-    return desk
+def no_book() -> EngineDriver:
+    driver = started()
+    driver.batch(2)
+    return driver
 
 
-def stale() -> Desk:
-    desk = quoting_desk()
-    desk.batch(9)
-    desk.confirm_cancel(9.1)
-    desk.batch(12)
-    return desk
+def stale() -> EngineDriver:
+    driver = quoting_driver()
+    driver.batch(9)
+    driver.confirm_cancel(9.1)
+    driver.batch(12)
+    return driver
 
 
-def crossed() -> Desk:
-    desk = started()
-    desk.batch(2, book(UP, "0.60", "0.40", at_ns=at(2)), book(DOWN, "0.70", "0.50", at_ns=at(2)))
-    return desk
+def crossed() -> EngineDriver:
+    driver = started()
+    driver.batch(2, book(UP, "0.60", "0.40", at_ns=at(2)), book(DOWN, "0.70", "0.50", at_ns=at(2)))
+    return driver
 
 
-def one_sided() -> Desk:
-    desk = started()
-    desk.books(2, "0.46/-", "0.51/-")
-    return desk
+def one_sided() -> EngineDriver:
+    driver = started()
+    driver.books(2, "0.46/-", "0.51/-")
+    return driver
 
 
-def limit() -> Desk:
-    desk = started()
-    desk.batch(2, fill(UP, "10", "0.47"), fill(DOWN, "10", "0.50", trade_id="t2"))
-    desk.books(2, *BOOKS)
-    return desk
+def limit() -> EngineDriver:
+    driver = started()
+    driver.batch(2, fill(UP, "10", "0.47"), fill(DOWN, "10", "0.50", trade_id="t2"))
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def ending() -> Desk:
-    desk = started()
-    desk.books(700, *BOOKS)
-    return desk
+def ending() -> EngineDriver:
+    driver = started()
+    driver.books(700, *BOOKS)
+    return driver
 
 
-def second_leg() -> Desk:
-    desk = started()
-    desk.session.sides[UP].extra_ticks = 5
-    desk.session.sides[UP].last_cross_ns = at(1.1)
-    desk.books(1.1, "0.001/0.004", "0.996/0.999")
-    return desk
+def second_leg() -> EngineDriver:
+    driver = started()
+    driver.session.sides[UP].extra_ticks = 5
+    driver.session.sides[UP].last_cross_ns = at(1.1)
+    driver.books(1.1, "0.001/0.004", "0.996/0.999")
+    return driver
 
 
-def pair_risk() -> Desk:
-    desk = started(limits=LimitParams(max_position_value_u6=2_500_000))
-    desk.books(2, *BOOKS)
-    return desk
+def pair_risk() -> EngineDriver:
+    driver = started(limits=LimitParams(max_position_value_u6=2_500_000))
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def hedge_too_dear() -> Desk:
-    desk = started()
-    desk.batch(2, fill(UP, "5", "0.995"))
-    desk.books(2, *BOOKS)
-    return desk
+def hedge_too_dear() -> EngineDriver:
+    driver = started()
+    driver.batch(2, fill(UP, "5", "0.995"))
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def venue_mode() -> Desk:
-    desk = started()
-    desk.session.venue_mode = VenueMode.CANCEL_ONLY
-    desk.books(2, *BOOKS)
-    return desk
+def venue_mode() -> EngineDriver:
+    driver = started()
+    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def order_cap() -> Desk:
-    desk = started(max_orders_per_window=0)
-    desk.books(2, *BOOKS)
-    return desk
+def order_cap() -> EngineDriver:
+    driver = started(max_orders_per_window=0)
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def matched_but_not_told() -> Desk:
+def matched_but_not_told() -> EngineDriver:
     """The hedge's own event says 5 of 5 matched; no trade tells it."""
-    desk = quoting_desk()
-    up, down = (f"r1.{desk.window.slug}.{number}" for number in (1, 2))
-    desk.batch(2, desk.filled(2, up, UP, "5", "0.47"))
-    update = desk.user_order(2.1, down, OrderUpdateKind.UPDATE, matched=5_000_000)
-    token_id = desk.window.down_token_id
-    desk.batch(2.1, msgspec.structs.replace(update, status="matched", token_id=token_id))
-    desk.books(2.5, *BOOKS)
-    return desk
+    driver = quoting_driver()
+    up, down = (f"r1.{driver.window.slug}.{number}" for number in (1, 2))
+    driver.batch(2, driver.filled(2, up, UP, "5", "0.47"))
+    update = driver.user_order(2.1, down, OrderUpdateKind.UPDATE, matched=5_000_000)
+    token_id = driver.window.down_token_id
+    driver.batch(2.1, msgspec.structs.replace(update, status="matched", token_id=token_id))
+    driver.books(2.5, *BOOKS)
+    return driver
 
 
-def never_told() -> Desk:
-    desk = matched_but_not_told()
-    desk.books(2.2 + params().account_timeout_ns / NS_PER_S, *BOOKS)
-    return desk
+def never_told() -> EngineDriver:
+    driver = matched_but_not_told()
+    driver.books(2.2 + params().account_timeout_ns / NS_PER_S, *BOOKS)
+    return driver
 
 
-def debounce() -> Desk:
-    desk = started()
+def debounce() -> EngineDriver:
+    driver = started()
     for outcome in (UP, DOWN):
-        desk.session.sides[outcome].last_placed_ns = at(1.95)
-    desk.books(2, *BOOKS)
-    return desk
+        driver.session.sides[outcome].last_placed_ns = at(1.95)
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def back_off() -> Desk:
-    desk = started()
-    desk.books(2, *BOOKS)
-    for order in desk.submits:
-        desk.batch(2.01, desk.failed(order.client_order_id, Reason.BALANCE))
-    return desk
+def back_off() -> EngineDriver:
+    driver = started()
+    driver.books(2, *BOOKS)
+    for order in driver.submits:
+        driver.batch(2.01, driver.failed(order.client_order_id, Reason.BALANCE))
+    return driver
 
 
-def risk() -> Desk:
-    desk = quoting_desk()
-    for order in desk.session.orders.alive():
+def risk() -> EngineDriver:
+    driver = quoting_driver()
+    for order in driver.session.orders.alive():
         order.state, order.changed_ns = OrderState.GONE_REST, at(2)
-    desk.books(2, *BOOKS)
-    return desk
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def sent() -> Desk:
-    desk = started()
-    desk.books(2, *BOOKS)
-    return desk
+def sent() -> EngineDriver:
+    driver = started()
+    driver.books(2, *BOOKS)
+    return driver
 
 
-def unknown() -> Desk:
-    desk = sent()
-    for order in desk.session.orders.alive():
+def unknown() -> EngineDriver:
+    driver = sent()
+    for order in driver.session.orders.alive():
         order.state = OrderState.UNKNOWN
-    desk.batch(2.1)
-    return desk
+    driver.batch(2.1)
+    return driver
 
 
-def cancelling() -> Desk:
-    desk = quoting_desk()
-    desk.books(2, "0.40/0.42", "0.57/0.59")
-    return desk
+def cancelling() -> EngineDriver:
+    driver = quoting_driver()
+    driver.books(2, "0.40/0.42", "0.57/0.59")
+    return driver
 
 
-CASES: dict[Obstacle, tuple[Callable[[], Desk], str]] = {
-    Obstacle.STARTING: (Desk, "starting"),
+CASES: dict[Obstacle, tuple[Callable[[], EngineDriver], str]] = {
+    Obstacle.STARTING: (EngineDriver, "starting"),
     Obstacle.BID_SENT: (sent, "waiting for the venue's answer"),
     Obstacle.BID_UNKNOWN: (unknown, "no answer"),
     Obstacle.CANCELLING: (cancelling, "a better price comes next"),
@@ -278,46 +278,46 @@ def test_every_obstacle_has_its_case() -> None:
 @pytest.mark.parametrize("obstacle", CASES, ids=str)
 def test_the_true_obstacle_is_named(obstacle: Obstacle) -> None:
     make, words = CASES[obstacle]
-    desk = make()
+    driver = make()
     side = DOWN if obstacle in (Obstacle.HEDGE_WITHOUT_PRICE, Obstacle.TRADE_AWAITED) else UP
-    why = desk.session.whys[side]
+    why = driver.session.whys[side]
     assert (why.obstacle, words in why.sentence) == (obstacle, True), why
-    view = desk.engine.view()
+    view = driver.engine.view()
     assert words in str(view["why"])
     for outcome in (UP, DOWN):
-        order = desk.session.orders.slot(outcome)
+        order = driver.session.orders.slot(outcome)
         rests = order is not None and order.state is OrderState.RESTING
-        sentence = desk.session.whys[outcome].sentence
+        sentence = driver.session.whys[outcome].sentence
         assert sentence not in ("balanced", "hedge", "hold")
         assert bool(sentence) or (rests and order.cancel_requested_ns is None)  # type: ignore[union-attr] # rests
 
 
 def test_a_bid_that_rests_needs_no_reason() -> None:
-    desk = quoting_desk()
-    desk.batch(1.3)
-    assert {why.obstacle for why in desk.session.whys.values()} == {Obstacle.NONE}
-    assert desk.engine.view()["why"] == ""
+    driver = quoting_driver()
+    driver.batch(1.3)
+    assert {why.obstacle for why in driver.session.whys.values()} == {Obstacle.NONE}
+    assert driver.engine.view()["why"] == ""
 
 
 def test_nothing_is_quoted_until_the_executor_says_that_it_places() -> None:
-    desk = Desk()
-    desk.batch(1, desk.flat(1))
-    desk.session.user = UserChannelState.UP
-    desk.batch(1.05, desk.flat(1.05))
-    desk.books(1.1, *BOOKS)
-    assert desk.session.whys[UP].obstacle is Obstacle.GATE
-    assert desk.submits == []
-    desk.batch(1.2, PlacingGateChanged(open=True, ts_recv_ns=at(1.2)))
-    assert len(desk.submits) == 2
+    driver = EngineDriver()
+    driver.batch(1, driver.flat(1))
+    driver.session.user = UserChannelState.UP
+    driver.batch(1.05, driver.flat(1.05))
+    driver.books(1.1, *BOOKS)
+    assert driver.session.whys[UP].obstacle is Obstacle.GATE
+    assert driver.submits == []
+    driver.batch(1.2, PlacingGateChanged(open=True, ts_recv_ns=at(1.2)))
+    assert len(driver.submits) == 2
 
 
 def test_a_gate_that_closes_stops_quoting_and_leaves_what_rests_to_the_executor() -> None:
-    desk = quoting_desk()
-    desk.batch(2, PlacingGateChanged(open=False, reason="gone", ts_recv_ns=at(2)))
-    assert desk.cancels == []
-    assert decide_commands(desk.session, at(2.1), lambda: "x") == []
+    driver = quoting_driver()
+    driver.batch(2, PlacingGateChanged(open=False, reason="gone", ts_recv_ns=at(2)))
+    assert driver.cancels == []
+    assert decide_commands(driver.session, at(2.1), lambda: "x") == []
 
 
 def test_a_journal_of_before_the_gate_steps_with_an_open_one() -> None:
-    assert Desk(gated=False).session.gate_open
-    assert not Desk().session.gate_open
+    assert EngineDriver(gated=False).session.gate_open
+    assert not EngineDriver().session.gate_open

@@ -14,7 +14,7 @@ from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 from pmcore.model.units import NS_PER_MS
 from support.builders import at, book, fill, params, window
-from support.desk import quoting_desk
+from support.engine_driver import quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 
@@ -129,10 +129,10 @@ def test_modes_that_take_no_orders(mode: VenueMode, blocked: bool) -> None:
 
 
 def test_a_window_has_only_so_many_orders() -> None:
-    desk = quoting_desk(params(max_orders_per_window=2))
-    assert "hedging only" in desk.session.placing_blocked(at(2))
-    desk.batch(2, desk.filled(2, desk.resting(UP)[0], UP, "5", "0.47"))  # type: ignore[index] # it rests
-    assert desk.session.placing_blocked(at(2)) == ""
+    driver = quoting_driver(params(max_orders_per_window=2))
+    assert "hedging only" in driver.session.placing_blocked(at(2))
+    driver.batch(2, driver.filled(2, driver.resting(UP)[0], UP, "5", "0.47"))  # type: ignore[index] # it rests
+    assert driver.session.placing_blocked(at(2)) == ""
 
 
 def test_a_book_is_fresh_up_to_its_bound() -> None:
@@ -153,13 +153,13 @@ def test_a_side_is_seen_through_the_other_when_its_own_book_is_old() -> None:
 
 
 def test_a_cancel_is_asked_again_after_a_while_without_an_answer() -> None:
-    desk = quoting_desk()
-    order = desk.session.orders.slot(UP)
+    driver = quoting_driver()
+    order = driver.session.orders.slot(UP)
     assert order is not None
-    assert not desk.session.slot_view(at(2), UP).cancelling
+    assert not driver.session.slot_view(at(2), UP).cancelling
     order.cancel_requested_ns = at(2)
-    assert desk.session.slot_view(at(6.9), UP).cancelling
-    assert not desk.session.slot_view(at(7), UP).cancelling
+    assert driver.session.slot_view(at(6.9), UP).cancelling
+    assert not driver.session.slot_view(at(7), UP).cancelling
 
 
 def test_the_gate_closes_on_either_view() -> None:
@@ -209,7 +209,7 @@ def test_the_view_names_what_a_person_wants_to_know() -> None:
     assert session.as_view(at(2))["profit"] == 3.0
     empty = MarketSession(window(), params()).as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (empty["bid"], empty["ask"], empty["book_age_ms"]) == (None, None, None)
-    quoted = quoting_desk().session.as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
+    quoted = quoting_driver().session.as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (quoted["quote"], quoted["leaves"], quoted["order_state"]) == (0.47, 5.0, "resting")
 
 

@@ -23,25 +23,25 @@ def frames_of(venue: SyntheticVenue, seconds: int) -> list[MarketFrame]:
 def test_spells_have_the_mean_that_rates_are_given_for() -> None:
     activity, leans = [], []
     for seed in range(60):
-        spells = ActivityProcess(CrowdParams(), Random(seed), 0, 300)
-        activity += spells.activity
-        leans += [spells.lean_at(second * NS_PER_S) for second in range(300)]
+        activity = ActivityProcess(CrowdParams(), Random(seed), 0, 300)
+        activity += activity.activity
+        leans += [activity.lean_at(second * NS_PER_S) for second in range(300)]
     assert sum(activity) / len(activity) == pytest.approx(1.0, abs=0.1)
     assert sum(leans) / len(leans) == pytest.approx(0.0, abs=0.1)
     assert all(-1 < lean < 1 for lean in leans)
 
 
 def test_a_spell_lasts() -> None:
-    spells = ActivityProcess(CrowdParams(), Random(1), 0, 600)
-    steps = [abs(b - a) for a, b in zip(spells.activity, spells.activity[1:], strict=False)]
-    far = [abs(b - a) for a, b in zip(spells.activity, spells.activity[60:], strict=False)]
+    activity = ActivityProcess(CrowdParams(), Random(1), 0, 600)
+    steps = [abs(b - a) for a, b in zip(activity.activity, activity.activity[1:], strict=False)]
+    far = [abs(b - a) for a, b in zip(activity.activity, activity.activity[60:], strict=False)]
     assert sum(steps) / len(steps) < sum(far) / len(far) / 1.5
 
 
 def test_before_and_after_the_window_the_nearest_second_holds() -> None:
-    spells = ActivityProcess(CrowdParams(), Random(1), 100 * NS_PER_S, 10)
-    assert spells.activity_at(0) == spells.activity[0]
-    assert spells.activity_at(10**18) == spells.activity[-1]
+    activity = ActivityProcess(CrowdParams(), Random(1), 100 * NS_PER_S, 10)
+    assert activity.activity_at(0) == activity.activity[0]
+    assert activity.activity_at(10**18) == activity.activity[-1]
 
 
 def test_pace_changes_rates_and_keeps_the_law() -> None:

@@ -36,10 +36,10 @@ def take(venue: SyntheticVenue, window: Window) -> None:
 
 def test_a_sound_ledger_has_no_problems_and_a_tampered_one_does() -> None:
     venue, window = world()
-    assert ledger_problems(venue.desk, [window]) == []
-    venue.desk.ledger._cash_u6[ME.owner] += 1
-    venue.desk.ledger._shares_u6[ME.owner, window.up_token_id] = 5
-    problems = ledger_problems(venue.desk, [window])
+    assert ledger_problems(venue.accounts, [window]) == []
+    venue.accounts.ledger._cash_u6[ME.owner] += 1
+    venue.accounts.ledger._shares_u6[ME.owner, window.up_token_id] = 5
+    problems = ledger_problems(venue.accounts, [window])
     assert [problem.split(":")[0] for problem in problems] == [
         "1 u6 of cash without a source",
         window.slug,
@@ -48,27 +48,27 @@ def test_a_sound_ledger_has_no_problems_and_a_tampered_one_does() -> None:
 
 def test_taking_and_selling_are_noticed() -> None:
     venue, window = world()
-    assert taker_problems(venue.desk, ME.owner) == []
+    assert taker_problems(venue.accounts, ME.owner) == []
     take(venue, window)
     sell = new_order("0x2", window.up_token_id, 9_900, side=OrderSide.SELL)
     venue.place(ME.owner, sell, venue.now_ns)
-    assert len(taker_problems(venue.desk, ME.owner)) == 2
+    assert len(taker_problems(venue.accounts, ME.owner)) == 2
 
 
 def test_an_order_that_outlives_its_window_is_noticed() -> None:
     venue, window = world()
     venue.place(ME.owner, new_order("0x1", window.up_token_id, 100), venue.now_ns)
-    assert outliving_problems(venue.desk, ME.owner, [window], window.close_ns) == []
-    assert len(outliving_problems(venue.desk, ME.owner, [window], window.close_ns + 1)) == 1
+    assert outliving_problems(venue.accounts, ME.owner, [window], window.close_ns) == []
+    assert len(outliving_problems(venue.accounts, ME.owner, [window], window.close_ns + 1)) == 1
 
 
 def test_a_belief_that_differs_is_noticed() -> None:
     venue, window = world()
     engine = WindowEngine(window, StrategyParams(), "test")
-    assert belief_problems(venue.desk, ME.owner, engine) == []
+    assert belief_problems(venue.accounts, ME.owner, engine) == []
     venue.place(ME.owner, new_order("0x2", window.down_token_id, 100), venue.now_ns)
     take(venue, window)
-    problems = belief_problems(venue.desk, ME.owner, engine)
+    problems = belief_problems(venue.accounts, ME.owner, engine)
     assert len(problems) == 2
     assert "believes in orders {}" in problems[0]
     assert "of up, holds 5000000" in problems[1]
@@ -103,7 +103,7 @@ def test_every_submit_has_one_end() -> None:
     accepted = OrderAccepted(slug="s", client_order_id="a", order_hash="0x1", ts_exec_ns=1)
     audit.answered(accepted)
     venue.place(ME.owner, new_order("0x1", window.up_token_id, 4_000), venue.now_ns)
-    assert audit.problems(venue.desk, ME.owner) == []
+    assert audit.problems(venue.accounts, ME.owner) == []
 
     audit.answered(
         OrderFailed(
@@ -118,7 +118,7 @@ def test_every_submit_has_one_end() -> None:
     audit.commanded(submit("b"))
     audit.answered(msgspec.structs.replace(accepted, client_order_id="stranger"))
     venue.place(ME.owner, new_order("0x9", window.up_token_id, 4_000), venue.now_ns)
-    assert audit.problems(venue.desk, ME.owner) == [
+    assert audit.problems(venue.accounts, ME.owner) == [
         "b was submitted twice",
         "stranger was never asked for",
         "a ended 2 times",

@@ -21,7 +21,7 @@ from support.sim_worlds import ME, synthetic
 MS = NS_PER_MS
 
 
-def desk() -> tuple[SyntheticVenue, DirectExecutor, Window]:
+def accounts() -> tuple[SyntheticVenue, DirectExecutor, Window]:
     venue = synthetic()
     params = DirectParams(entry_latency_ms=40, answer_latency_ms=25)
     executor = DirectExecutor(venue, ME, params)
@@ -50,7 +50,7 @@ def kinds(messages: list[ExecutionMessage]) -> list[type]:
 
 
 def test_an_order_is_announced_before_it_travels_and_answered_when_it_is_back() -> None:
-    venue, executor, window = desk()
+    venue, executor, window = accounts()
     now_ns = venue.now_ns
     [submitting] = executor.command(now_ns, submit(window, "a"))
     assert isinstance(submitting, OrderSubmitting)
@@ -65,7 +65,7 @@ def test_an_order_is_announced_before_it_travels_and_answered_when_it_is_back() 
 
 
 def test_the_venues_refusal_becomes_a_reason() -> None:
-    venue, executor, window = desk()
+    venue, executor, window = accounts()
     executor.command(venue.now_ns, submit(window, "a", price_e4=9_900))
     executor.command(venue.now_ns, submit(window, "b", price_e4=4_050))
     answers = executor.advance(venue.now_ns + 100 * MS)
@@ -76,7 +76,7 @@ def test_the_venues_refusal_becomes_a_reason() -> None:
 
 
 def test_late_and_double_commands_are_denied() -> None:
-    venue, executor, window = desk()
+    venue, executor, window = accounts()
     late = executor.command(venue.now_ns, submit(window, "a", ttl_ms=-1))
     executor.command(venue.now_ns, submit(window, "b"))
     double = executor.command(venue.now_ns, submit(window, "b"))
@@ -85,7 +85,7 @@ def test_late_and_double_commands_are_denied() -> None:
 
 
 def test_cancels_say_what_they_found() -> None:
-    venue, executor, window = desk()
+    venue, executor, window = accounts()
     now_ns = venue.now_ns
     executor.command(now_ns, submit(window, "a"))
     executor.advance(now_ns + 100 * MS)
@@ -101,7 +101,7 @@ def test_cancels_say_what_they_found() -> None:
 
 
 def test_a_window_is_flat_after_everything_in_it_is_cancelled() -> None:
-    venue, executor, window = desk()
+    venue, executor, window = accounts()
     now_ns = venue.now_ns
     executor.command(now_ns, submit(window, "a"))
     executor.command(now_ns, submit(window, "b", price_e4=3_900))

@@ -141,7 +141,7 @@ def test_a_bid_waits_its_turn_and_fills_as_a_mint() -> None:
     assert (first.outcome, first.side, first.price_e4) == (Outcome.DOWN, OrderSide.BUY, 5200)
     assert venue.balance_u6(ME.owner, "11") == 20 * SHARE_U6
     assert venue.balance_u6(ME.owner) == 10**12 - 4_800 * 2_000
-    assert venue.desk.ledger.unaccounted_u6() == 0
+    assert venue.accounts.ledger.unaccounted_u6() == 0
 
 
 def test_an_offer_stands_as_a_bid_for_the_complement() -> None:
@@ -157,7 +157,7 @@ def test_an_offer_stands_as_a_bid_for_the_complement() -> None:
     play(venue, 29)
     assert venue.balance_u6(ME.owner, "11") == 0
     assert venue.balance_u6(ME.owner) == 10**12
-    assert venue.desk.ledger.unaccounted_u6() == 0
+    assert venue.accounts.ledger.unaccounted_u6() == 0
 
 
 def test_what_a_recording_refuses() -> None:

@@ -165,7 +165,7 @@ def test_our_order_is_in_the_book_and_fills_for_real() -> None:
     assert record is not None
     assert record.status is OrderStatus.MATCHED
     assert [t.trade_id for t in venue.trades(ME.owner)][::-1] == record.trade_ids
-    assert venue.desk.ledger.unaccounted_u6() == 0
+    assert venue.accounts.ledger.unaccounted_u6() == 0
 
 
 def test_what_the_venue_says_to_a_bad_order() -> None:
@@ -316,7 +316,7 @@ def test_a_failed_trade_gives_everything_back(seed: int) -> None:
     assert statuses == ["MATCHED", "RETRYING", "FAILED"]
     assert venue.balance_u6(ME.owner, window.up_token_id) == 0
     assert venue.balance_u6(ME.owner) == 10**12
-    assert venue.desk.ledger.unaccounted_u6() == 0
+    assert venue.accounts.ledger.unaccounted_u6() == 0
 
 
 def test_a_call_leaves_its_events_for_the_next_advance() -> None:

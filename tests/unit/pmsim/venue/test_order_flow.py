@@ -154,7 +154,7 @@ def test_a_delayed_order_whose_money_is_gone_is_cancelled() -> None:
     market.post(ANN, 5000, 10)
     answer = market.post(BOB, 5000, 20, sell=True)
     assert answer.status == "delayed"
-    market.venue.desk.ledger.merge(BOB.owner, market.window, 15 * SHARE_U6)
+    market.venue.accounts.ledger.merge(BOB.owner, market.window, 15 * SHARE_U6)
     frames = market.frames(0.2)
     assert frames[-1]["status"] == "CANCELED_NOT_ENOUGH_BALANCE"
 
@@ -221,7 +221,7 @@ def test_a_batch_that_trades_publishes_in_order() -> None:
 
 def test_two_bids_mint_and_two_offers_merge() -> None:
     market = QuietMarket()
-    ledger, window = market.venue.desk.ledger, market.window
+    ledger, window = market.venue.accounts.ledger, market.window
     before_u6 = ledger.sets_u6(window)
     market.post(ANN, 6000, 10)
     minted = market.post(BOB, 4500, 10, outcome=Outcome.DOWN)

@@ -77,11 +77,11 @@ def test_a_resolved_pair_pays_a_dollar_and_losers_nothing() -> None:
     done = venue.redeem(ANN.owner, window.condition_id, market.now_ns)
     assert (done.cash_u6, done.size_u6) == (100 * SHARE_U6, 200 * SHARE_U6)
     assert venue.account_audit(ANN.owner).shares_u6 == {}
-    assert ledger_problems(venue.desk, [window]) == []
+    assert ledger_problems(venue.accounts, [window]) == []
 
 
 def test_a_failure_gives_fee_and_rebate_back_too() -> None:
-    market = QuietMarket(desk=AccountsParams(cash_u6=START_U6 + 100 * SHARE_U6, failed_ppm=1_000_000))
+    market = QuietMarket(accounts=AccountsParams(cash_u6=START_U6 + 100 * SHARE_U6, failed_ppm=1_000_000))
     market.post(ANN, 5000, 10, sell=True)
     market.post(BOB, 5000, 10)
     assert market.venue.account_audit(ANN.owner).rebates_u6 == 35_000

@@ -45,7 +45,7 @@ def service() -> _Service:
 async def http(
     service: _Service, store: MemoryStore, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
-    lever = KillSwitch(
+    kill_switch = KillSwitch(
         service,
         MemoryBus(store, source="feed", run_id="r"),
         account="acct",
@@ -56,7 +56,7 @@ async def http(
     app = create_control_app(
         token="right",
         metrics=ServiceMetrics("feed", version="1", mode="sim"),
-        lever=lever,
+        kill_switch=kill_switch,
         readiness=lambda: service.reasons,
         state=lambda: {"frames": 1},
     )

@@ -33,7 +33,7 @@ class _World:
         self.file = directory / "halt.json"
         self._directory = directory
 
-    def lever(self, service: _Service, name: str = "one") -> KillSwitch:
+    def kill_switch(self, service: _Service, name: str = "one") -> KillSwitch:
         return KillSwitch(
             service,
             MemoryBus(self.store, source=name, run_id="r"),
@@ -59,10 +59,10 @@ def service() -> _Service:
 
 
 async def test_a_halt_reaches_the_service_and_redis(world: _World, service: _Service) -> None:
-    lever = world.lever(service)
-    assert await lever.halt("enough", "me")
+    kill_switch = world.kill_switch(service)
+    assert await kill_switch.halt("enough", "me")
     assert service.heard == ["halt enough"]
-    assert lever.reason == "enough"
+    assert kill_switch.reason == "enough"
     assert world.stored
     assert not world.file.exists()
 
@@ -71,8 +71,8 @@ async def test_without_redis_a_halt_works_and_is_kept_in_a_file(
     world: _World, service: _Service
 ) -> None:
     world.store.available = False
-    lever = world.lever(service)
-    assert not await lever.halt("enough", "me")
+    kill_switch = world.kill_switch(service)
+    assert not await kill_switch.halt("enough", "me")
     assert service.heard == ["halt enough"]
     assert world.file.exists()
 
@@ -81,87 +81,87 @@ async def test_a_halt_in_the_file_is_handed_on_when_redis_is_back(
     world: _World, service: _Service
 ) -> None:
     world.store.available = False
-    lever = world.lever(service)
-    await lever.halt("enough", "me")
-    assert not await lever.hand_on()
+    kill_switch = world.kill_switch(service)
+    await kill_switch.halt("enough", "me")
+    assert not await kill_switch.hand_on()
     world.store.available = True
-    assert await lever.hand_on()
+    assert await kill_switch.hand_on()
     assert world.stored
     assert not world.file.exists()
 
 
 async def test_a_halt_outlives_a_restart(world: _World) -> None:
-    await world.lever(_Service()).halt("enough", "me")
+    await world.kill_switch(_Service()).halt("enough", "me")
     again = _Service()
-    await world.lever(again).load([])
+    await world.kill_switch(again).load([])
     assert again.heard == ["halt enough"]
 
 
 async def test_a_halt_that_only_the_file_knows_outlives_a_restart(world: _World) -> None:
     world.store.available = False
-    await world.lever(_Service()).halt("enough", "me")
+    await world.kill_switch(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
-    await world.lever(again).load([])
+    await world.kill_switch(again).load([])
     assert again.heard == ["halt enough"]
     assert world.stored
 
 
 async def test_a_resume_heard_at_start_undoes_the_file(world: _World) -> None:
     world.store.available = False
-    await world.lever(_Service()).halt("enough", "me")
+    await world.kill_switch(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
-    await world.lever(again).load([Resume(by="other", ts_recv_ns=_NOW_NS + 1)])
+    await world.kill_switch(again).load([Resume(by="other", ts_recv_ns=_NOW_NS + 1)])
     assert again.heard == []
     assert not world.file.exists()
 
 
 async def test_an_unreadable_halt_still_halts(world: _World, service: _Service) -> None:
     world.file.write_bytes(b"{")
-    await world.lever(service).load([])
+    await world.kill_switch(service).load([])
     assert service.heard == ["halt an unreadable halt was stored"]
 
 
 async def test_a_resume_undoes_key_and_file(world: _World, service: _Service) -> None:
-    lever = world.lever(service)
-    await lever.halt("enough", "me")
-    await lever.resume("me")
+    kill_switch = world.kill_switch(service)
+    await kill_switch.halt("enough", "me")
+    await kill_switch.resume("me")
     assert service.heard == ["halt enough", "resume"]
-    assert lever.reason == ""
+    assert kill_switch.reason == ""
     assert not world.stored
 
 
 async def test_without_redis_a_resume_is_refused(world: _World, service: _Service) -> None:
-    lever = world.lever(service)
-    await lever.halt("enough", "me")
+    kill_switch = world.kill_switch(service)
+    await kill_switch.halt("enough", "me")
     world.store.available = False
     with pytest.raises(TransportError):
-        await lever.resume("me")
-    assert lever.reason == "enough"
+        await kill_switch.resume("me")
+    assert kill_switch.reason == "enough"
     assert service.heard == ["halt enough"]
 
 
 async def test_words_of_others_are_obeyed_and_own_ones_not_repeated(
     world: _World, service: _Service
 ) -> None:
-    lever = world.lever(service)
-    await lever.halt("enough", "me")
-    await lever.hear(Halt(reason="enough", by="me", ts_recv_ns=_NOW_NS))
+    kill_switch = world.kill_switch(service)
+    await kill_switch.halt("enough", "me")
+    await kill_switch.hear(Halt(reason="enough", by="me", ts_recv_ns=_NOW_NS))
     assert service.heard == ["halt enough"]
-    await lever.hear(Halt(reason="more", by="other", ts_recv_ns=_NOW_NS + 5))
-    await lever.hear(Resume(by="late", ts_recv_ns=_NOW_NS + 1))
-    assert lever.reason == "more"
-    await lever.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
-    await lever.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
+    await kill_switch.hear(Halt(reason="more", by="other", ts_recv_ns=_NOW_NS + 5))
+    await kill_switch.hear(Resume(by="late", ts_recv_ns=_NOW_NS + 1))
+    assert kill_switch.reason == "more"
+    await kill_switch.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
+    await kill_switch.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
     assert service.heard == ["halt enough", "halt more", "resume"]
 
 
 async def test_a_resume_reaches_a_service_that_holds_for_reasons_of_its_own(
     world: _World, service: _Service
 ) -> None:
-    lever = world.lever(service)
-    await lever.resume("me")
+    kill_switch = world.kill_switch(service)
+    await kill_switch.resume("me")
     assert service.heard == ["resume"]
 
 
@@ -170,18 +170,18 @@ async def test_a_resume_of_before_the_halt_does_not_undo_the_file(
     world: _World, resumed_ns: int, halted: bool
 ) -> None:
     world.store.available = False
-    await world.lever(_Service()).halt("enough", "me")
+    await world.kill_switch(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
     resumed = Resume(by="x", ts_recv_ns=resumed_ns)
-    await world.lever(again).load([Halt(reason="old", by="me", ts_recv_ns=0), resumed])
+    await world.kill_switch(again).load([Halt(reason="old", by="me", ts_recv_ns=0), resumed])
     assert again.heard == (["halt enough"] if halted else [])
     assert world.stored is halted
     assert not world.file.exists()
 
 
 async def test_a_halt_is_told_to_all_others(world: _World, service: _Service) -> None:
-    await world.lever(service).halt("enough", "me")
+    await world.kill_switch(service).halt("enough", "me")
     ctl = keys.ctl("acct")
     entries = world.store.stream(ctl)
     (told,) = (

@@ -33,7 +33,7 @@ class _World:
         self.metrics = ServiceMetrics("executor", version="1", mode="sim")
         self.problems: list[str] = []
         log = configure_logs("executor", "error", io.StringIO())
-        lever = KillSwitch(
+        kill_switch = KillSwitch(
             self,
             self.bus,
             account="acct",
@@ -41,12 +41,12 @@ class _World:
             now_ns=lambda: 1,
             log=log,
         )
-        self.lever = lever
+        self.kill_switch = kill_switch
         self.heartbeat = Liveness(
             "executor",
             self.bus,
             self.metrics,
-            lever,
+            kill_switch,
             readiness=lambda: self.problems,
             account="acct",
             series=["btc-15m"],
@@ -100,7 +100,7 @@ async def test_redis_away_is_a_reason_and_not_an_end(world: _World) -> None:
 
 async def test_a_halt_kept_locally_is_handed_on(world: _World) -> None:
     world.store.available = False
-    await world.lever.halt("enough", "me")
+    await world.kill_switch.halt("enough", "me")
     world.store.available = True
     async with world.beating():
         await eventually(lambda: keys.halt("acct") in world.store.values, "the halt in redis")

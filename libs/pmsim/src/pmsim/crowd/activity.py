@@ -1,6 +1,6 @@
 """Activity in a synthetic window: how busy the crowd is, and to which side takers lean.
 
-Both are drawn a second at a time before the window begins, so that quiet and busy spells are the
+Both are drawn a second at a time before the window begins, so that quiet and busy activity are the
 same for the underlying and for the crowd.
 """
 

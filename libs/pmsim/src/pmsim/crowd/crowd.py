@@ -65,12 +65,12 @@ class Crowd:
         before_s = min(60, window.length_ns // NS_PER_S)
         begin_ns = window.open_ns - before_s * NS_PER_S
         seconds = (window.close_ns - begin_ns) // NS_PER_S + 1
-        self.spells = ActivityProcess(params, rng, begin_ns, seconds)
+        self.activity = ActivityProcess(params, rng, begin_ns, seconds)
         self.burst_until_ns = 0
 
     def pause_ns(self, per_min: float, at_ns: int) -> int:
-        """Time to the next arrival of a stream whose rate follows the spells."""
-        per_s = max(per_min, 1e-6) / 60.0 * max(self.spells.activity_at(at_ns), _QUIETEST)
+        """Time to the next arrival of a stream whose rate follows the activity."""
+        per_s = max(per_min, 1e-6) / 60.0 * max(self.activity.activity_at(at_ns), _QUIETEST)
         return max(1, round(self._rng.expovariate(per_s) * NS_PER_S))
 
     def requote_pause_ns(self) -> int:
@@ -120,7 +120,7 @@ class Crowd:
 
     def noise(self, at_ns: int) -> BookOrder | None:
         """A taker without information, who follows the present lean."""
-        up = self._rng.random() < 0.5 + 0.5 * self.spells.lean_at(at_ns)
+        up = self._rng.random() < 0.5 + 0.5 * self.activity.lean_at(at_ns)
         return self._push(1 if up else -1, self._take_u6(), 1)
 
     def informed(self, underlying: Underlying, at_ns: int) -> BookOrder | None:

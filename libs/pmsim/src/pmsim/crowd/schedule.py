@@ -44,7 +44,7 @@ class CrowdLife:
         self._actions = actions
         self._params = world.crowd
         self.crowd = self._crowd = Crowd(market, world.crowd, rng, owner)
-        activity = self._crowd.spells.activity
+        activity = self._crowd.activity.activity
         self.underlying = Underlying(market.window, world.underlying, rng, activity)
 
     def begin(self, at_ns: int) -> None:

@@ -40,7 +40,7 @@ class FaultyVenue:
         self.source = venue.source
         self._seed = seed
         self._plan = FaultPlan()
-        self._doorman = TradingModes()
+        self._modes = TradingModes()
         self._market = FaultyStream(seed, "market")
         self._user = FaultyStream(seed, "user")
         self._user_frames = 0
@@ -57,7 +57,7 @@ class FaultyVenue:
         """Replace the plan; a mode in it begins now."""
         self.venue.set_faults(plan, at_ns)
         self._plan = plan
-        self._doorman.begin(plan.mode, plan.mode_s, max(at_ns, self.venue.now_ns))
+        self._modes.begin(plan.mode, plan.mode_s, max(at_ns, self.venue.now_ns))
 
     @property
     def now_ns(self) -> int:
@@ -84,7 +84,7 @@ class FaultyVenue:
         at_ns = max(at_ns, self.now_ns)
         answers: dict[int, PlaceResult] = {}
         for number, order in enumerate(orders):
-            answer = self._doorman.refuses_order(order, at_ns)
+            answer = self._modes.refuses_order(order, at_ns)
             if answer is None and not self._hydrated(self._window(order.token_id), at_ns):
                 answer = refused(order, NO_BOOK_TEXT, 404)
             if answer is not None:
@@ -96,19 +96,19 @@ class FaultyVenue:
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelOutcome:
         """Cancel by ids."""
-        refusal = self._doorman.refuses_cancel(max(at_ns, self.now_ns))
+        refusal = self._modes.refuses_cancel(max(at_ns, self.now_ns))
         return refusal or self.venue.cancel(owner, order_hashes, at_ns)
 
     def cancel_all(self, owner: str, at_ns: int) -> CancelOutcome:
         """Cancel all open orders of an account."""
-        refusal = self._doorman.refuses_cancel(max(at_ns, self.now_ns))
+        refusal = self._modes.refuses_cancel(max(at_ns, self.now_ns))
         return refusal or self.venue.cancel_all(owner, at_ns)
 
     def cancel_market(
         self, owner: str, at_ns: int, *, condition_id: str = "", token_id: str = ""
     ) -> CancelOutcome:
         """Cancel an account's open orders of a market and/or a token."""
-        refusal = self._doorman.refuses_cancel(max(at_ns, self.now_ns))
+        refusal = self._modes.refuses_cancel(max(at_ns, self.now_ns))
         return refusal or self.venue.cancel_market(
             owner, at_ns, condition_id=condition_id, token_id=token_id
         )

@@ -16,9 +16,9 @@ from pmsim.venue.accounts import Accounts
 from pmsim.venue.ports import OrderSide
 
 
-def ledger_problems(desk: Accounts, windows: Iterable[Window]) -> list[str]:
+def ledger_problems(accounts: Accounts, windows: Iterable[Window]) -> list[str]:
     """Cash and shares are conserved."""
-    ledger = desk.ledger
+    ledger = accounts.ledger
     problems = []
     if extra_u6 := ledger.unaccounted_u6():
         problems.append(f"{extra_u6} u6 of cash without a source")
@@ -33,42 +33,42 @@ def ledger_problems(desk: Accounts, windows: Iterable[Window]) -> list[str]:
     return problems
 
 
-def taker_problems(desk: Accounts, owner: str) -> list[str]:
+def taker_problems(accounts: Accounts, owner: str) -> list[str]:
     """Each of our fills was a maker's and a buy."""
-    problems = [f"trade {t.trade_id} took" for t in desk.trades if t.taker.owner == owner]
+    problems = [f"trade {t.trade_id} took" for t in accounts.trades if t.taker.owner == owner]
     problems += [
         f"order {record.order_hash} sells"
-        for record in desk.orders.values()
+        for record in accounts.orders.values()
         if record.account.owner == owner and record.side is not OrderSide.BUY
     ]
     return problems
 
 
-def outliving_problems(desk: Accounts, owner: str, windows: Iterable[Window], at_ns: int) -> list[str]:
+def outliving_problems(accounts: Accounts, owner: str, windows: Iterable[Window], at_ns: int) -> list[str]:
     """No order rests after its window's close."""
     closed = {window.condition_id: window.slug for window in windows if window.close_ns < at_ns}
     return [
         f"{record.order_hash} rests after the close of {closed[record.condition_id]}"
-        for record in desk.open_orders(owner)
+        for record in accounts.open_orders(owner)
         if record.condition_id in closed
     ]
 
 
-def belief_problems(desk: Accounts, owner: str, engine: WindowEngine) -> list[str]:
+def belief_problems(accounts: Accounts, owner: str, engine: WindowEngine) -> list[str]:
     """When everything has settled, the engine's orders and holdings equal the venue's."""
     window, session = engine.session.window, engine.session
     problems = []
     believed = {order.order_hash: order.leaves_u6 for order in session.orders.alive()}
     open_ = {
         record.order_hash: record.leaves_u6
-        for record in desk.open_orders(owner)
+        for record in accounts.open_orders(owner)
         if record.condition_id == window.condition_id
     }
     if believed != open_:
         problems.append(f"{window.slug}: believes in orders {believed}, the venue has {open_}")
     for outcome in Outcome:
         held_u6 = session.inventory.working.holding(outcome).qty_u6
-        real_u6 = desk.ledger.shares_u6(owner, window.token_id(outcome))
+        real_u6 = accounts.ledger.shares_u6(owner, window.token_id(outcome))
         if held_u6 != real_u6:
             problems.append(
                 f"{window.slug}: believes in {held_u6} u6 of {outcome.value}, holds {real_u6}"
@@ -115,11 +115,11 @@ class CommandAudit:
             if isinstance(message, OrderAccepted):
                 self._accepted.append(message.order_hash)
 
-    def problems(self, desk: Accounts, owner: str) -> list[str]:
+    def problems(self, accounts: Accounts, owner: str) -> list[str]:
         """After quiescence."""
         problems = list(self._problems)
         problems += [f"{order_id} ended {n} times" for order_id, n in self._ends.items() if n != 1]
-        ours = [r.order_hash for r in desk.orders.values() if r.account.owner == owner]
+        ours = [r.order_hash for r in accounts.orders.values() if r.account.owner == owner]
         strangers = _missing(ours, self._accepted)
         problems += [f"{order_hash} at the venue is no engine's" for order_hash in strangers]
         return problems

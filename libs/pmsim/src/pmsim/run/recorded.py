@@ -43,7 +43,7 @@ class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
     """When windows resolve after their close, and the desk's own settings."""
 
     resolve_delay_ms: int = 20_000
-    desk: AccountsParams = AccountsParams()
+    accounts: AccountsParams = AccountsParams()
 
 
 class RecordedVenue(SimulatedVenueBase):
@@ -64,7 +64,7 @@ class RecordedVenue(SimulatedVenueBase):
         self._parser = MarketFrameParser(*windows)
         self._frames = iter(frames)
         self._next = next(self._frames, None)
-        super().__init__(params.desk, self._next[0] if self._next else windows[0].open_ns)
+        super().__init__(params.accounts, self._next[0] if self._next else windows[0].open_ns)
         self._last_frame_ns = self._now_ns
         self._fills = 0
 
@@ -82,23 +82,23 @@ class RecordedVenue(SimulatedVenueBase):
         market = self._market_of(order.token_id)
         if market is None:
             return refused(order, NO_BOOK_TEXT, 404)
-        text = self.desk.refusal(order, market.window, market.tick_e4, self._now_ns)
-        text = text or self.desk.shortage(owner, order, takes=False)
+        text = self.accounts.refusal(order, market.window, market.tick_e4, self._now_ns)
+        text = text or self.accounts.shortage(owner, order, takes=False)
         if text:
             return refused(order, text)
         immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.FAK)
-        if immediate or market.crosses(order, self.desk.all_open()):
+        if immediate or market.crosses(order, self.accounts.all_open()):
             return refused(order, POST_ONLY_TEXT if order.post_only else DELAYED_TEXT)
-        self.desk.accept(owner, order, market.window, self._now_ns)
+        self.accounts.accept(owner, order, market.window, self._now_ns)
         market.rest(order, self._now_ns)
-        self._drain_desk()
+        self._drain_accounts()
         return accepted(order, None)
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelOutcome:
         """Cancel by ids."""
         self._run(at_ns)
-        result = self.desk.cancel(owner, order_hashes, self._now_ns, self._pull)
-        self._drain_desk()
+        result = self.accounts.cancel(owner, order_hashes, self._now_ns, self._pull)
+        self._drain_accounts()
         return result
 
     def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
@@ -134,12 +134,12 @@ class RecordedVenue(SimulatedVenueBase):
     def _next_due_ns(self) -> int | None:
         times = [self._next[0]] if self._next else []
         times += [self._resolve_ns(market) for market in self._unresolved()]
-        settlement_ns = self.desk.next_ns()
+        settlement_ns = self.accounts.next_ns()
         times += [settlement_ns] if settlement_ns is not None else []
         return min(times, default=None)
 
     def _step(self, due_ns: int) -> None:
-        self.desk.advance(due_ns)
+        self.accounts.advance(due_ns)
         if self._next is not None and self._next[0] <= due_ns:
             self._play(self._next[1])
             self._next = next(self._frames, None)
@@ -166,7 +166,7 @@ class RecordedVenue(SimulatedVenueBase):
         for message in messages:
             market = self._markets[message.slug]
             for order_hash, qty_u6, _ in market.apply(message):
-                self._fill(market.window, self.desk.orders[order_hash], qty_u6)
+                self._fill(market.window, self.accounts.orders[order_hash], qty_u6)
 
     def _fill(self, window: Window, record: VenueOrder, qty_u6: int) -> None:
         """Book a fill: a bid mints with a buyer of the complement, an offer goes to a buyer."""
@@ -192,20 +192,20 @@ class RecordedVenue(SimulatedVenueBase):
             size_u6=qty_u6,
         )
         transaction_hash = digest_hex("tx", window.slug, self._fills)
-        self.desk.trade(window, taker, (maker,), self._now_ns, transaction_hash=transaction_hash)
+        self.accounts.trade(window, taker, (maker,), self._now_ns, transaction_hash=transaction_hash)
 
     def _unresolved(self) -> list[RecordedMarket]:
         return [market for market in self._markets.values() if not market.resolved]
 
     def _resolve_ns(self, market: RecordedMarket) -> int:
-        delay_ms = self._params.resolve_delay_ms + self.desk.plan.resolve_delay_ms
+        delay_ms = self._params.resolve_delay_ms + self.accounts.plan.resolve_delay_ms
         return market.window.close_ns + delay_ms * NS_PER_MS
 
     def _resolve(self, at_ns: int) -> None:
         for market in self._unresolved():
             if self._resolve_ns(market) <= at_ns:
                 market.resolved = True
-                self.desk.resolve(market.window, at_ns, self._pull)
+                self.accounts.resolve(market.window, at_ns, self._pull)
 
     def _pull(self, record: VenueOrder) -> None:
         for market in self._markets.values():

@@ -106,7 +106,7 @@ class Simulation:
             if not seat.engine.finished:
                 self._apply(at_ns, seat, BatchEnded())
         windows = [seat.window for seat in self._seats.values()]
-        self.problems += outliving_problems(self.venue.desk, ACCOUNT.owner, windows, at_ns)
+        self.problems += outliving_problems(self.venue.accounts, ACCOUNT.owner, windows, at_ns)
 
     def _join_windows(self, at_ns: int) -> None:
         for listing in self.venue.listings():
@@ -169,12 +169,12 @@ class Simulation:
         return seat.engine.finished
 
     def _check_the_end(self) -> None:
-        desk = self.venue.desk
+        accounts = self.venue.accounts
         windows = [seat.window for seat in self._seats.values()]
-        self.problems += ledger_problems(desk, windows)
-        self.problems += taker_problems(desk, ACCOUNT.owner)
-        self.problems += self._audit.problems(desk, ACCOUNT.owner)
+        self.problems += ledger_problems(accounts, windows)
+        self.problems += taker_problems(accounts, ACCOUNT.owner)
+        self.problems += self._audit.problems(accounts, ACCOUNT.owner)
         for engine in self.engines:
-            self.problems += belief_problems(desk, ACCOUNT.owner, engine)
+            self.problems += belief_problems(accounts, ACCOUNT.owner, engine)
             self.problems += limit_problems(engine)
         self.problems += [f"unusable user frame: {reason}" for reason in self._user.unusable]

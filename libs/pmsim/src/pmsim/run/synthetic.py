@@ -56,7 +56,7 @@ class SyntheticParams(msgspec.Struct, frozen=True, kw_only=True):
     taker_delay_ms: int = 0
     auto_tick: bool = False
     world: WorldParams = LIGHT
-    desk: AccountsParams = AccountsParams()
+    accounts: AccountsParams = AccountsParams()
 
 
 class SyntheticVenue(SimulatedVenueBase):
@@ -65,12 +65,12 @@ class SyntheticVenue(SimulatedVenueBase):
     def __init__(self, params: SyntheticParams) -> None:
         invariant(bool(params.series), "a synthetic world needs a series")
         self.source = f"synthetic, seed {params.seed}"
-        super().__init__(msgspec.structs.replace(params.desk, seed=params.seed), params.start_ns)
-        self.desk.ledger.fund(CROWD.owner, params.desk.cash_u6)
+        super().__init__(msgspec.structs.replace(params.accounts, seed=params.seed), params.start_ns)
+        self.accounts.ledger.fund(CROWD.owner, params.accounts.cash_u6)
         self._params = params
         self._schedule = Scheduler()
-        self._flow = OrderFlow(self.desk, self._schedule, self._lane_of, params.taker_delay_ms)
-        self._lanes: dict[str, SyntheticWindow] = {}
+        self._flow = OrderFlow(self.accounts, self._schedule, self._synthetic_of, params.taker_delay_ms)
+        self._windows: dict[str, SyntheticWindow] = {}
         self._slug_of: dict[str, str] = {}
         self._strangers = 0
         for spec in params.series:
@@ -93,77 +93,77 @@ class SyntheticVenue(SimulatedVenueBase):
         """Let orders reach the engine as one event."""
         self._run(at_ns)
         answers = self._flow.place(owner, orders, self._now_ns)
-        self._drain_desk()
+        self._drain_accounts()
         return answers
 
     def cancel(self, owner: str, order_hashes: Sequence[str], at_ns: int) -> CancelOutcome:
         """Cancel by ids, as one engine event per market."""
         self._run(at_ns)
         levels: dict[str, list[UpLevel]] = {}
-        result = self.desk.cancel(
+        result = self.accounts.cancel(
             owner, order_hashes, self._now_ns, lambda record: self._pull(record, levels)
         )
         self._publish(levels)
-        self._drain_desk()
+        self._drain_accounts()
         return result
 
     def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
         """Make a market's tick finer."""
         self._run(at_ns)
-        lane = self._lane_of_market(condition_id)
-        if lane is None or lane.market.resolved:
+        synthetic = self._synthetic_of_market(condition_id)
+        if synthetic is None or synthetic.market.resolved:
             return NO_MARKET
-        if not is_finer(lane.market.tick_e4, tick_e4):
+        if not is_finer(synthetic.market.tick_e4, tick_e4):
             return "a tick only becomes finer"
-        lane.change_tick(tick_e4, self._now_ns)
+        synthetic.change_tick(tick_e4, self._now_ns)
         return ""
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
-        lane = self._lane_of(token_id)
-        outcome = lane.window.outcome_of(token_id) if lane else None
-        return lane.market.rest_book(outcome) if lane and outcome else None
+        synthetic = self._synthetic_of(token_id)
+        outcome = synthetic.window.outcome_of(token_id) if synthetic else None
+        return synthetic.market.rest_book(outcome) if synthetic and outcome else None
 
     def initial_dump(self, token_ids: Sequence[str]) -> str | None:
         """The frame after a subscription; tokens without a book are left out."""
         frames = []
         for token_id in token_ids:
-            lane = self._lane_of(token_id)
-            outcome = lane.window.outcome_of(token_id) if lane else None
-            if lane is not None and outcome is not None:
-                frames.append(lane.market.dump_frame(outcome))
+            synthetic = self._synthetic_of(token_id)
+            outcome = synthetic.window.outcome_of(token_id) if synthetic else None
+            if synthetic is not None and outcome is not None:
+                frames.append(synthetic.market.dump_frame(outcome))
         return to_text(frames) + "\n" if frames else None
 
     def listings(self) -> Sequence[ListedWindow]:
         """All windows that exist so far, oldest first."""
-        lanes = sorted(self._lanes.values(), key=lambda lane: lane.window.open_ns)
-        return [lane.listing(self._now_ns) for lane in lanes]
+        windows = sorted(self._windows.values(), key=lambda synthetic: synthetic.window.open_ns)
+        return [synthetic.listing(self._now_ns) for synthetic in windows]
 
     def listing(self, slug: str) -> ListedWindow | None:
         """A window by slug; a coming one of our series is made on demand."""
-        for spec in self._params.series if slug not in self._lanes else ():
+        for spec in self._params.series if slug not in self._windows else ():
             suffix = slug.removeprefix(f"{spec.prefix}-")
             start_ns = int(suffix) * NS_PER_S if suffix.isdecimal() and len(suffix) < 12 else 0
             if start_ns > self._now_ns and spec.slug_at(start_ns) == slug:
-                self._lane(spec, start_ns)
-        lane = self._lanes.get(slug)
-        return lane.listing(self._now_ns) if lane else None
+                self._open_synthetic(spec, start_ns)
+        synthetic = self._windows.get(slug)
+        return synthetic.listing(self._now_ns) if synthetic else None
 
     def _next_due_ns(self) -> int | None:
-        times = (self._schedule.next_ns(), self.desk.next_ns())
+        times = (self._schedule.next_ns(), self.accounts.next_ns())
         return min((ns for ns in times if ns is not None), default=None)
 
     def _step(self, due_ns: int) -> None:
-        if self.desk.next_ns() == due_ns:
-            self.desk.advance(due_ns)
+        if self.accounts.next_ns() == due_ns:
+            self.accounts.advance(due_ns)
         else:
             self._schedule.run_next()
 
     def _arrive(self, spec: SeriesSpec, open_ns: int) -> None:
         """Let the crowd into a window, and plan its arrival in the next one."""
-        lane = self._lane(spec, open_ns)
-        lane.begin(self._now_ns)
-        next_ns = lane.window.close_ns
+        synthetic = self._open_synthetic(spec, open_ns)
+        synthetic.begin(self._now_ns)
+        next_ns = synthetic.window.close_ns
         arrival_ns = next_ns - self._params.prequote_ms * NS_PER_MS
         self._schedule.at(max(arrival_ns, self._now_ns), lambda _: self._arrive(spec, next_ns))
 
@@ -172,7 +172,7 @@ class SyntheticVenue(SimulatedVenueBase):
         self._outbox.append(stranger_frame(self._params.seed, self._strangers, at_ns))
         self._schedule.at(at_ns + STRANGER_NS, self._tell_of_stranger)
 
-    def _lane(self, spec: SeriesSpec, at_ns: int) -> SyntheticWindow:
+    def _open_synthetic(self, spec: SeriesSpec, at_ns: int) -> SyntheticWindow:
         params = self._params
         window = window_at(
             spec,
@@ -182,33 +182,33 @@ class SyntheticVenue(SimulatedVenueBase):
             min_size_u6=params.min_size_u6,
             protocol=params.protocol,
         )
-        if window.slug not in self._lanes:
+        if window.slug not in self._windows:
             self._forget_oldest()
-            lane_params = SyntheticWindowParams(
+            window_params = SyntheticWindowParams(
                 seed=params.seed,
                 resolve_delay_ms=params.resolve_delay_ms,
                 world=params.world,
                 taker_delay_ms=params.taker_delay_ms,
                 auto_tick=params.auto_tick,
             )
-            lane = SyntheticWindow(window, lane_params, self.desk, self._schedule, self._emit)
-            self._lanes[window.slug] = lane
-            lane.announce(self._now_ns)
+            synthetic = SyntheticWindow(window, window_params, self.accounts, self._schedule, self._emit)
+            self._windows[window.slug] = synthetic
+            synthetic.announce(self._now_ns)
             for outcome in Outcome:
                 self._slug_of[window.token_id(outcome)] = window.slug
-        return self._lanes[window.slug]
+        return self._windows[window.slug]
 
     def _forget_oldest(self) -> None:
         """Keep the number of resolved windows bounded."""
-        resolved = [slug for slug, lane in self._lanes.items() if lane.market.resolved]
+        resolved = [slug for slug, synthetic in self._windows.items() if synthetic.market.resolved]
         for slug in resolved[: max(0, len(resolved) + 1 - KEPT_WINDOWS)]:
-            window = self._lanes.pop(slug).window
+            window = self._windows.pop(slug).window
             for outcome in Outcome:
                 del self._slug_of[window.token_id(outcome)]
 
-    def _lane_of(self, token_id: str) -> SyntheticWindow | None:
-        lane = self._lanes.get(self._slug_of.get(token_id, ""))
-        return None if lane is None or lane.market.resolved else lane
+    def _synthetic_of(self, token_id: str) -> SyntheticWindow | None:
+        synthetic = self._windows.get(self._slug_of.get(token_id, ""))
+        return None if synthetic is None or synthetic.market.resolved else synthetic
 
     def _emit(self, frames: Sequence[MarketFrame], at_ns: int) -> None:
         for frame in frames:
@@ -222,23 +222,23 @@ class SyntheticVenue(SimulatedVenueBase):
 
     def _pull(self, record: VenueOrder, levels: dict[str, list[UpLevel]]) -> None:
         slug = self._slug_of[record.token_id]
-        level = self._lanes[slug].market.book.cancel(record.order_hash)
+        level = self._windows[slug].market.book.cancel(record.order_hash)
         invariant(level is not None, f"{record.order_hash} is open but not in the book")
         levels.setdefault(slug, []).extend([level] if level else [])
 
     def _publish(self, levels: dict[str, list[UpLevel]]) -> None:
         for slug, changed in levels.items():
-            self._lanes[slug].publish_levels(changed, self._now_ns, None)
+            self._windows[slug].publish_levels(changed, self._now_ns, None)
 
     def _pull_expired(self, record: VenueOrder) -> None:
         levels: dict[str, list[UpLevel]] = {}
         self._pull(record, levels)
         self._publish(levels)
 
-    def _lane_of_market(self, condition_id: str) -> SyntheticWindow | None:
-        lanes = self._lanes.values()
-        return next((lane for lane in lanes if lane.window.condition_id == condition_id), None)
+    def _synthetic_of_market(self, condition_id: str) -> SyntheticWindow | None:
+        windows = self._windows.values()
+        return next((synthetic for synthetic in windows if synthetic.window.condition_id == condition_id), None)
 
     def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
-        lane = self._lane_of_market(condition_id)
-        return (lane.window, lane.settled_winner) if lane else None
+        synthetic = self._synthetic_of_market(condition_id)
+        return (synthetic.window, synthetic.settled_winner) if synthetic else None

@@ -62,7 +62,7 @@ class SyntheticWindow:
         self,
         window: Window,
         params: SyntheticWindowParams,
-        desk: Accounts,
+        accounts: Accounts,
         schedule: Scheduler,
         emit: Callable[[Sequence[MarketFrame], int], None],
     ) -> None:
@@ -71,7 +71,7 @@ class SyntheticWindow:
         self.market = ListedMarket(window, frames_rng)
         self.winner: Outcome | None = None
         self._params = params
-        self._desk = desk
+        self._accounts = accounts
         self._schedule = schedule
         self._emit = emit
         rng = Random(f"{params.seed}|{window.slug}")  # noqa: S311 - repeatable on purpose
@@ -91,7 +91,7 @@ class SyntheticWindow:
         )
         self._trades = 0
         self._touches = [self.market.touch_e4(outcome) for outcome in Outcome]
-        desk.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
+        accounts.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
 
     @property
     def settled_winner(self) -> Outcome | None:
@@ -150,7 +150,7 @@ class SyntheticWindow:
         )
         self._emit(frames, at_ns)
         self._follow_touch(at_ns)
-        return self._desk.trade(
+        return self._accounts.trade(
             self.window, party, makers, at_ns, transaction_hash=transaction_hash
         )
 
@@ -183,7 +183,7 @@ class SyntheticWindow:
         crowd_hash = digest_hex("order", self._params.seed, self.window.slug, order.order_id)
         return MakerFill(
             order_hash=crowd_hash if crowd else order.order_id,
-            account=CROWD if crowd else self._desk.account(order.owner),
+            account=CROWD if crowd else self._accounts.account(order.owner),
             token_id=self.window.token_id(order.outcome),
             outcome=order.outcome,
             side=order.side,
@@ -269,14 +269,14 @@ class SyntheticWindow:
 
     def _sweep(self, at_ns: int) -> None:
         """Takers who know the end already, when a fault plan asks for them."""
-        for outcome in Outcome if self._desk.plan.end_sweep_shares else ():
+        for outcome in Outcome if self._accounts.plan.end_sweep_shares else ():
             taker = BookOrder(
                 order_id=f"sweep-{outcome.value}",
                 owner=CROWD.owner,
                 outcome=outcome,
                 side=OrderSide.SELL,
                 price_e4=self.market.tick_e4,
-                leaves_u6=self._desk.plan.end_sweep_shares * SHARE_U6,
+                leaves_u6=self._accounts.plan.end_sweep_shares * SHARE_U6,
             )
             self._execute(taker, at_ns)
 
@@ -286,7 +286,7 @@ class SyntheticWindow:
         self._schedule.at(self._resolve_ns(), self._resolve)
 
     def _resolve_ns(self) -> int:
-        delay_ms = self._params.resolve_delay_ms + self._desk.plan.resolve_delay_ms
+        delay_ms = self._params.resolve_delay_ms + self._accounts.plan.resolve_delay_ms
         return self.window.close_ns + delay_ms * NS_PER_MS
 
     def _resolve(self, at_ns: int) -> None:
@@ -294,7 +294,7 @@ class SyntheticWindow:
             self._schedule.at(self._resolve_ns(), self._resolve)
             return
         self.market.resolved = True
-        self._desk.resolve(self.window, at_ns, self._pull)
+        self._accounts.resolve(self.window, at_ns, self._pull)
         frame = market_resolved_frame(self.window, self.winner or Outcome.UP, ts_event_ns=at_ns)
         self._emit([self.market.custom(frame, at_ns)], at_ns)
 

@@ -30,7 +30,7 @@ class SimulatedVenueBase(ABC):
     """The half of a `SimulatedVenue` about accounts. Calls first bring the world to time."""
 
     def __init__(self, params: AccountsParams, start_ns: int) -> None:
-        self.desk = Accounts(params, self._pull_expired)
+        self.accounts = Accounts(params, self._pull_expired)
         self._now_ns = start_ns
         self._outbox: list[VenueEvent] = []
 
@@ -41,7 +41,7 @@ class SimulatedVenueBase(ABC):
 
     def add_account(self, account: Account) -> None:
         """Register an API key."""
-        self.desk.add_account(account)
+        self.accounts.add_account(account)
 
     @abstractmethod
     def place(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
@@ -66,27 +66,27 @@ class SimulatedVenueBase(ABC):
     ) -> CancelOutcome:
         """Cancel an account's orders of a market and/or a token."""
         self._run(at_ns)
-        return self.cancel(owner, self.desk.select(owner, condition_id, token_id), at_ns)
+        return self.cancel(owner, self.accounts.select(owner, condition_id, token_id), at_ns)
 
     def open_orders(self, owner: str) -> Sequence[VenueOrder]:
         """Live orders, oldest first."""
-        return self.desk.open_orders(owner)
+        return self.accounts.open_orders(owner)
 
     def order(self, order_hash: str) -> VenueOrder | None:
         """Any accepted order."""
-        return self.desk.orders.get(order_hash)
+        return self.accounts.orders.get(order_hash)
 
     def trades(self, owner: str) -> Sequence[TradeRecord]:
         """Trades of an account, newest first."""
-        return self.desk.trades_of(owner)
+        return self.accounts.trades_of(owner)
 
     def balance_u6(self, owner: str, token_id: str = "") -> int:
         """Shares of a token, or cash."""
-        return self.desk.balance_u6(owner, token_id)
+        return self.accounts.balance_u6(owner, token_id)
 
     def account_audit(self, owner: str) -> AccountAudit:
         """The truth about an account."""
-        return audited(self.desk, owner)
+        return audited(self.accounts, owner)
 
     def split(self, owner: str, condition_id: str, size_u6: int, at_ns: int) -> PositionResult:
         """Turn cash into complete sets."""
@@ -94,7 +94,7 @@ class SimulatedVenueBase(ABC):
         found = self._market_state(condition_id)
         if found is None:
             return PositionResult(error=NO_MARKET)
-        return split(self.desk, owner, found[0], size_u6)
+        return split(self.accounts, owner, found[0], size_u6)
 
     def merge(self, owner: str, condition_id: str, size_u6: int, at_ns: int) -> PositionResult:
         """Turn complete sets into cash."""
@@ -102,7 +102,7 @@ class SimulatedVenueBase(ABC):
         found = self._market_state(condition_id)
         if found is None:
             return PositionResult(error=NO_MARKET)
-        return merged(self.desk, owner, found[0], size_u6)
+        return merged(self.accounts, owner, found[0], size_u6)
 
     def redeem(self, owner: str, condition_id: str, at_ns: int) -> PositionResult:
         """Burn shares of a resolved market for what they are worth."""
@@ -110,17 +110,17 @@ class SimulatedVenueBase(ABC):
         found = self._market_state(condition_id)
         if found is None:
             return PositionResult(error=NO_MARKET)
-        return redeemed(self.desk, owner, *found)
+        return redeemed(self.accounts, owner, *found)
 
     @property
     def faults(self) -> FaultPlan:
         """The plan in force; of it, the venue itself carries out what happens inside."""
-        return self.desk.plan
+        return self.accounts.plan
 
     def set_faults(self, plan: FaultPlan, at_ns: int) -> None:
         """Replace the plan."""
         self._run(at_ns)
-        self.desk.plan = plan
+        self.accounts.plan = plan
 
     def advance(self, to_ns: int) -> Sequence[VenueEvent]:
         """Bring the world to a time; all events since the last call."""
@@ -152,9 +152,9 @@ class SimulatedVenueBase(ABC):
         while (due_ns := self._next_due_ns()) is not None and due_ns <= to_ns:
             self._now_ns = max(self._now_ns, due_ns)
             self._step(due_ns)
-            self._drain_desk()
+            self._drain_accounts()
         self._now_ns = max(self._now_ns, to_ns)
 
-    def _drain_desk(self) -> None:
-        self._outbox += self.desk.frames
-        self.desk.frames.clear()
+    def _drain_accounts(self) -> None:
+        self._outbox += self.accounts.frames
+        self.accounts.frames.clear()

@@ -50,7 +50,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
     owner: str
     order: NewOrder
-    lane: SyntheticWindow
+    synthetic: SyntheticWindow
     outcome: Outcome
 
     def fresh(self) -> BookOrder:
@@ -72,14 +72,14 @@ class OrderFlow:
 
     def __init__(
         self,
-        desk: Accounts,
+        accounts: Accounts,
         schedule: Scheduler,
-        lane_of: Callable[[str], SyntheticWindow | None],
+        synthetic_of: Callable[[str], SyntheticWindow | None],
         delay_ms: int,
     ) -> None:
-        self._desk = desk
+        self._accounts = accounts
         self._schedule = schedule
-        self._lane_of = lane_of
+        self._synthetic_of = synthetic_of
         self._delay_ns = delay_ms * NS_PER_MS
         self._pending: dict[str, tuple[SyntheticWindow, list[UpLevel]]] = {}
 
@@ -91,21 +91,21 @@ class OrderFlow:
         return answers
 
     def _place_one(self, owner: str, order: NewOrder, at_ns: int) -> PlaceResult:
-        lane = self._lane_of(order.token_id)
-        outcome = lane.window.outcome_of(order.token_id) if lane else None
-        if lane is None or outcome is None:
+        synthetic = self._synthetic_of(order.token_id)
+        outcome = synthetic.window.outcome_of(order.token_id) if synthetic else None
+        if synthetic is None or outcome is None:
             return refused(order, NO_BOOK_TEXT, 404)
-        text = self._desk.refusal(order, lane.window, lane.market.tick_e4, at_ns)
+        text = self._accounts.refusal(order, synthetic.window, synthetic.market.tick_e4, at_ns)
         if text:
             return refused(order, text)
-        entry = _Entry(owner, order, lane, outcome)
+        entry = _Entry(owner, order, synthetic, outcome)
         taker = entry.fresh()
-        takes = lane.market.book.crosses(taker)
-        text = self._desk.shortage(owner, order, takes=takes) or _book_refusal(order, takes=takes)
+        takes = synthetic.market.book.crosses(taker)
+        text = self._accounts.shortage(owner, order, takes=takes) or _book_refusal(order, takes=takes)
         if text:
             return refused(order, text)
         if takes and self._delay_ns:
-            record = self._desk.accept(owner, order, lane.window, at_ns, status=OrderStatus.DELAYED)
+            record = self._accounts.accept(owner, order, synthetic.window, at_ns, status=OrderStatus.DELAYED)
             self._schedule.at(
                 at_ns + self._delay_ns, lambda now_ns: self._release(entry, record, now_ns)
             )
@@ -113,8 +113,8 @@ class OrderFlow:
         placed = _meet(entry, taker)
         if placed.refusal is not None:
             return refused(order, _REFUSALS[placed.refusal])
-        record = self._desk.accept(
-            owner, order, lane.window, at_ns, original_u6=_size_u6(order, taker, placed)
+        record = self._accounts.accept(
+            owner, order, synthetic.window, at_ns, original_u6=_size_u6(order, taker, placed)
         )
         return accepted(order, self._finish(entry, record, taker, placed, at_ns))
 
@@ -122,42 +122,42 @@ class OrderFlow:
         """The delay is over: check the funds again, and match what is still there."""
         if record.status is not OrderStatus.DELAYED:
             return
-        desk, order = self._desk, entry.order
-        if desk.shortage(entry.owner, order, takes=True, besides=record):
-            desk.close(record, OrderStatus.CANCELED, at_ns, text=_NO_BALANCE)
+        accounts, order = self._accounts, entry.order
+        if accounts.shortage(entry.owner, order, takes=True, besides=record):
+            accounts.close(record, OrderStatus.CANCELED, at_ns, text=_NO_BALANCE)
             return
         taker = entry.fresh()
         placed = _meet(entry, taker)
         if placed.refusal is not None:
             text = f"CANCELED_{_REFUSALS[placed.refusal]}"
-            desk.close(record, OrderStatus.CANCELED, at_ns, text=text)
+            accounts.close(record, OrderStatus.CANCELED, at_ns, text=text)
             return
         record.status = OrderStatus.LIVE
         record.original_u6 = _size_u6(order, taker, placed)
         if self._finish(entry, record, taker, placed, at_ns) is None:
-            desk.tell_order(record, OrderUpdateKind.UPDATE, at_ns)
-            self._flush(entry.lane.window.slug, at_ns)
+            accounts.tell_order(record, OrderUpdateKind.UPDATE, at_ns)
+            self._flush(entry.synthetic.window.slug, at_ns)
 
     def _finish(
         self, entry: _Entry, record: VenueOrder, taker: BookOrder, placed: Placement, at_ns: int
     ) -> TradeRecord | None:
-        lane = entry.lane
+        synthetic = entry.synthetic
         if not placed.matches:
-            pending = self._pending.setdefault(lane.window.slug, (lane, []))
+            pending = self._pending.setdefault(synthetic.window.slug, (synthetic, []))
             pending[1].extend(placed.levels)
             return None
-        self._flush(lane.window.slug, at_ns)
-        trade = lane.publish(taker, placed, at_ns)
+        self._flush(synthetic.window.slug, at_ns)
+        trade = synthetic.publish(taker, placed, at_ns)
         if 0 < record.leaves_u6 < QTY_GRID_U6:
-            self._desk.finish(record, at_ns)
+            self._accounts.finish(record, at_ns)
         elif record.leaves_u6 and not rests(entry.order):
-            self._desk.close(record, OrderStatus.CANCELED, at_ns)
+            self._accounts.close(record, OrderStatus.CANCELED, at_ns)
         return trade
 
     def _flush(self, slug: str, at_ns: int) -> None:
         if slug in self._pending:
-            lane, levels = self._pending.pop(slug)
-            lane.publish_levels(levels, at_ns, None)
+            synthetic, levels = self._pending.pop(slug)
+            synthetic.publish_levels(levels, at_ns, None)
 
 
 def _book_refusal(order: NewOrder, *, takes: bool) -> str:
@@ -172,7 +172,7 @@ def _book_refusal(order: NewOrder, *, takes: bool) -> str:
 
 
 def _meet(entry: _Entry, taker: BookOrder) -> Placement:
-    order, book = entry.order, entry.lane.market.book
+    order, book = entry.order, entry.synthetic.market.book
     if rests(order):
         return book.place(taker, post_only=order.post_only)
     return book.take(taker, all_or_none=order.time_in_force is TimeInForce.FOK)

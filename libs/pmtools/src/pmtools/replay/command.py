@@ -103,12 +103,12 @@ class Replay:
 
     async def run(self, inputs: Sequence[Recording | JournalParts], bus: str) -> None:
         """Replay all; `bus` is `direct`, `memory` or `redis`."""
-        async with self._conduits(bus) as make_conduit:
+        async with self._conduits(bus) as make_transport:
             for each in inputs:
                 if isinstance(each, JournalParts):
                     self._journal(each)
                 else:
-                    await self._recording(each, make_conduit)
+                    await self._recording(each, make_transport)
         self.summary.fingerprint = self._hash.hexdigest()
 
     def close(self) -> None:
@@ -136,30 +136,30 @@ class Replay:
     def _clock_ns(self) -> int:
         return self._now_ns
 
-    async def _recording(self, recording: Recording, make_conduit: Callable[[], ReplayTransport]) -> None:
+    async def _recording(self, recording: Recording, make_transport: Callable[[], ReplayTransport]) -> None:
         windows = {window.slug: window for window in recording.windows()}
         parser = MarketFrameParser(*windows.values())
-        lanes: dict[str, WindowReplay] = {}
+        replays: dict[str, WindowReplay] = {}
         for frame in recording.frames():
             self._now_ns = frame.recv_ns
             for slug, messages in _by_slug(parser.parse(frame.raw, ts_recv_ns=frame.recv_ns)):
-                if slug not in lanes:
-                    lanes[slug] = self._make_lane(windows[slug], make_conduit())
-                    await lanes[slug].begin(frame.recv_ns - TICK_NS)
-                await lanes[slug].receive(frame.recv_ns, messages)
-        for lane in lanes.values():
-            await lane.advance(self._now_ns + TAIL_NS)
-            self._finish(lane.engine)
+                if slug not in replays:
+                    replays[slug] = self._make_replay(windows[slug], make_transport())
+                    await replays[slug].begin(frame.recv_ns - TICK_NS)
+                await replays[slug].receive(frame.recv_ns, messages)
+        for replay in replays.values():
+            await replay.advance(self._now_ns + TAIL_NS)
+            self._finish(replay.engine)
         self.summary.frames += parser.frames
         self.summary.events += parser.events
         self.summary.clamped += recording.clamped
         add_reasons(self.summary.unusable, recording.unusable)
         add_reasons(self.summary.unusable, parser.unusable)
-        if not lanes:
+        if not replays:
             counted = ", ".join(f"{name} {n}" for name, n in sorted(parser.unusable.items()))
             raise UsageError(f"{recording.path}: no frame of it can be used ({counted})")
 
-    def _make_lane(self, window: Window, conduit: ReplayTransport) -> WindowReplay:
+    def _make_replay(self, window: Window, transport: ReplayTransport) -> WindowReplay:
         open_ns, warm = self._warm.get(window.series, (0, None))
         engine = WindowEngine(
             window,
@@ -167,7 +167,7 @@ class Replay:
             RUN_ID,
             warm_start=warm if open_ns < window.open_ns else None,
         )
-        return WindowReplay(engine, PaperVenue(PaperParams()), conduit, self._sink(window.slug))
+        return WindowReplay(engine, PaperVenue(PaperParams()), transport, self._sink(window.slug))
 
     def _finish(self, engine: WindowEngine) -> None:
         window, summary = engine.session.window, self.summary

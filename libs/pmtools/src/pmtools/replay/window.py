@@ -38,13 +38,13 @@ class WindowReplay:
         self,
         engine: WindowEngine,
         paper: PaperVenue,
-        conduit: ReplayTransport,
+        transport: ReplayTransport,
         sink: Callable[[int, Output], None],
     ) -> None:
         self.engine = engine
         self.window: Window = engine.session.window
         self._paper = paper
-        self._conduit = conduit
+        self._transport = transport
         self._sink = sink
         self._now_ns = 0
         self._ticks_from_ns = self.window.open_ns - PREWARM_NS
@@ -53,7 +53,7 @@ class WindowReplay:
     async def begin(self, at_ns: int) -> None:
         """The first frame is near: groups, user channel, the question whether we are flat."""
         self._now_ns = at_ns
-        await self._conduit.open(self.window)
+        await self._transport.open(self.window)
         self._paper.add_window(self.window)
         self._step(at_ns, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
         await self._answers(at_ns, self._paper.advance(at_ns))
@@ -63,7 +63,7 @@ class WindowReplay:
         await self.advance(at_ns)
         at_ns = self._now_ns = max(at_ns, self._now_ns)
         answers: list[Answer] = []
-        for message in await self._conduit.market(messages):
+        for message in await self._transport.market(messages):
             self._step(at_ns, message)
             unseen_e4 = self.engine.session.unseen_trade_e4
             answers += self._paper.market(at_ns, message, unseen_trade_e4=unseen_e4)
@@ -92,13 +92,13 @@ class WindowReplay:
     async def _answers(self, at_ns: int, answers: Sequence[Answer]) -> None:
         """Feed answers back, decide, carry commands out; until nothing is left to say."""
         for _ in range(_MAX_ROUNDS):
-            for message in await self._conduit.answers(answers):
+            for message in await self._transport.answers(answers):
                 self._step(at_ns, message)
             commands = self._step(at_ns, BatchEnded())
             if not commands:
                 return
             answers = []
-            for command in await self._conduit.commands(commands):
+            for command in await self._transport.commands(commands):
                 answers += self._paper.command(at_ns, command)
         invariant(condition=False, text=f"the engine did not stop producing outputs at {at_ns}")
 

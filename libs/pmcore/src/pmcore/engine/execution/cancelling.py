@@ -30,106 +30,106 @@ from pmcore.model.errors import Reason
 from pmcore.model.units import MATCHED_DUST_U6
 
 
-def cancel_orders(desk: ExecutionState, token: str, command: CancelOrders) -> None:
+def cancel_orders(state: ExecutionState, token: str, command: CancelOrders) -> None:
     """Cancel these orders; the command is finished when each has ended."""
     pending = PendingCancel(token)
-    window = desk.windows.get(command.slug)
+    window = state.windows.get(command.slug)
     hashes = dict(zip(command.client_order_ids, command.order_hashes, strict=False))
     for client_order_id in dict.fromkeys(command.client_order_ids):
         record = None if window is None else window.orders.get(client_order_id)
         if record is None and window is not None and hashes.get(client_order_id):
-            record = _of_earlier_run(desk, window, client_order_id, hashes[client_order_id])
+            record = _of_earlier_run(state, window, client_order_id, hashes[client_order_id])
         if window is None or record is None:
-            desk.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, "not known here")
+            state.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, "not known here")
             continue
         if record.state is OutboxState.DONE and record.ended_ns is None:
             text = "it ended before"
-            desk.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, text)
+            state.cancel_failed(command.slug, client_order_id, Reason.NOT_FOUND, text)
             continue
         pending.left += 1
         record.cancels.append(pending)
         window.revive(record)
         if record.state is OutboxState.DONE:
-            ask_again(desk, record)
+            ask_again(state, record)
         else:
-            take_back(desk, record, Reason.EXPIRED, "cancelled before it was sent")
-    desk.release(pending)
+            take_back(state, record, Reason.EXPIRED, "cancelled before it was sent")
+    state.release(pending)
 
 
 def _of_earlier_run(
-    desk: ExecutionState, window: WindowRecord, client_order_id: str, order_hash: str
+    state: ExecutionState, window: WindowRecord, client_order_id: str, order_hash: str
 ) -> OrderRecord | None:
     """An order of which only the strategy remembers anything: cancel it and ask."""
-    if order_hash in desk.by_hash:
+    if order_hash in state.by_hash:
         return None
     record = OrderRecord(client_order_id, window.window.slug, OutboxState.RESTING)
     record.order_hash = order_hash
     record.was_accepted = True
-    desk.by_hash[order_hash] = record
-    desk.remember(window, record)
+    state.by_hash[order_hash] = record
+    state.remember(window, record)
     return record
 
 
-def ask_again(desk: ExecutionState, record: OrderRecord) -> None:
+def ask_again(state: ExecutionState, record: OrderRecord) -> None:
     """Its end was said, but not how much of it was filled."""
-    record.move(desk.at_ns, OutboxTrigger.DOUBTED)
+    record.move(state.at_ns, OutboxTrigger.DOUBTED)
     record.ask = Ask.LOOK_UP
 
 
-def doubt(desk: ExecutionState, record: OrderRecord) -> None:
+def doubt(state: ExecutionState, record: OrderRecord) -> None:
     """It should rest, and the venue's list does not show it: ask about this order."""
-    record.move(desk.at_ns, OutboxTrigger.DOUBTED)
+    record.move(state.at_ns, OutboxTrigger.DOUBTED)
     record.doubted = True
     record.ask = Ask.LOOK_UP
 
 
-def take_back(desk: ExecutionState, record: OrderRecord, reason: Reason, text: str) -> None:
+def take_back(state: ExecutionState, record: OrderRecord, reason: Reason, text: str) -> None:
     """Make sure that an order does not stay at the venue, whatever its state is now."""
     if record.state is OutboxState.WAITING:
-        desk.deny(record, reason, text)
+        state.deny(record, reason, text)
     elif record.state in BEFORE_POST:
         record.deny = (reason, text)
     elif record.state is OutboxState.RESTING:
-        record.move(desk.at_ns, OutboxTrigger.CANCEL)
+        record.move(state.at_ns, OutboxTrigger.CANCEL)
     else:
         record.cancel_wanted = True
         if record.doubted and not record.asked:
             record.ask = Ask.DELETE
 
 
-def ask_if_due(desk: ExecutionState, record: OrderRecord) -> None:
+def ask_if_due(state: ExecutionState, record: OrderRecord) -> None:
     """Send the next DELETE or look-up; one at a time for each order."""
-    if record.asked or desk.at_ns < record.retry_ns:
+    if record.asked or state.at_ns < record.retry_ns:
         return
     resolving = record.state is OutboxState.RESOLVING
     if resolving and record.ask is Ask.LOOK_UP:
         record.asked = True
-        desk.out.append(LookUpOrder(record.slug, record.order_hash))
+        state.out.append(LookUpOrder(record.slug, record.order_hash))
         return
     wants_delete = resolving or record.state is OutboxState.CANCELLING
-    if wants_delete and not desk.budget.cancels.blocked(desk.at_ns):
+    if wants_delete and not state.budget.cancels.blocked(state.at_ns):
         record.asked = True
-        desk.deletes.append(record.order_hash)
+        state.deletes.append(record.order_hash)
 
 
-def flush_deletes(desk: ExecutionState) -> None:
+def flush_deletes(state: ExecutionState) -> None:
     """One batch, or as few batches as the venue's limit allows.
 
     Our own count never delays a cancel.
     """
-    size = desk.budget.max_cancel_batch
-    for start in range(0, len(desk.deletes), size):
-        batch = tuple(desk.deletes[start : start + size])
-        desk.budget.cancels.take(desk.at_ns, len(batch))
-        desk.out.append(DeleteOrders(batch))
-    desk.deletes.clear()
+    size = state.budget.max_cancel_batch
+    for start in range(0, len(state.deletes), size):
+        batch = tuple(state.deletes[start : start + size])
+        state.budget.cancels.take(state.at_ns, len(batch))
+        state.out.append(DeleteOrders(batch))
+    state.deletes.clear()
 
 
-def cancel_answered(desk: ExecutionState, answer: CancelAnswered) -> None:
+def cancel_answered(state: ExecutionState, answer: CancelAnswered) -> None:
     """Each id was cancelled, was refused with a text, or is missing in the answer."""
-    desk.apply_rate_headers(desk.budget.cancels, answer.rate)
+    state.apply_rate_headers(state.budget.cancels, answer.rate)
     for order_hash in answer.order_hashes:
-        record = desk.by_hash.get(order_hash)
+        record = state.by_hash.get(order_hash)
         if record is None or not record.asked:
             continue
         record.asked = False
@@ -139,35 +139,35 @@ def cancel_answered(desk: ExecutionState, answer: CancelAnswered) -> None:
             record.ask = Ask.LOOK_UP
         elif order_hash in answer.canceled:
             record.cancel_confirmed = True
-            desk.cancelled(record, None)
+            state.cancelled(record, None)
         elif refused_cancel(text) is Reason.ALREADY_MATCHED:
-            desk.gone(record, Reason.ALREADY_MATCHED, text)
+            state.gone(record, Reason.ALREADY_MATCHED, text)
         else:
-            record.move(desk.at_ns, OutboxTrigger.UNCLEAR)
+            record.move(state.at_ns, OutboxTrigger.UNCLEAR)
             record.ask = Ask.LOOK_UP
 
 
-def cancels_failed(desk: ExecutionState, event: CancelsFailed) -> None:
+def cancels_failed(state: ExecutionState, event: CancelsFailed) -> None:
     """Not answered: try again later. Cancelling twice does no harm."""
-    desk.note_mode(event.mode, event.retry_after_ms)
+    state.note_mode(event.mode, event.retry_after_ms)
     not_before_ns = 0
     if event.reason is Reason.RATE_LIMITED:
-        not_before_ns = desk.after(event.retry_after_ms)
-        desk.budget.cancels.block(not_before_ns)
+        not_before_ns = state.after(event.retry_after_ms)
+        state.budget.cancels.block(not_before_ns)
     for order_hash in event.order_hashes:
-        record = desk.by_hash.get(order_hash)
+        record = state.by_hash.get(order_hash)
         if record is None or not record.asked:
             continue
         record.asked = False
-        record.retry_ns = max(not_before_ns, desk.at_ns + backoff_ns(record.failures))
+        record.retry_ns = max(not_before_ns, state.at_ns + backoff_ns(record.failures))
         record.failures += 1
         if record.state is OutboxState.RESOLVING:
             record.ask = Ask.LOOK_UP
 
 
-def adopt(desk: ExecutionState, event: Adopted) -> None:
+def adopt(state: ExecutionState, event: Adopted) -> None:
     """An order of an earlier run: cancel it, then ask what became of it."""
-    window = desk.windows.get(event.slug)
+    window = state.windows.get(event.slug)
     invariant(window is not None, "orders are adopted after their window is announced")
     assert window is not None
     invariant(event.client_order_id not in window.orders, "an order is adopted once")
@@ -176,16 +176,16 @@ def adopt(desk: ExecutionState, event: Adopted) -> None:
     record.token = event.token
     record.was_accepted = event.was_accepted
     record.ask = Ask.DELETE
-    desk.by_hash[event.order_hash] = record
-    desk.remember(window, record)
+    state.by_hash[event.order_hash] = record
+    state.remember(window, record)
 
 
-def looked_up(desk: ExecutionState, event: OrderLookedUp) -> None:
+def looked_up(state: ExecutionState, event: OrderLookedUp) -> None:
     """The venue's answer about an order of unknown outcome.
 
     Absence is accepted only after several looks.
     """
-    record = desk.by_hash.get(event.order_hash)
+    record = state.by_hash.get(event.order_hash)
     if record is None or record.state is not OutboxState.RESOLVING or not record.asked:
         return
     record.asked = False
@@ -196,19 +196,19 @@ def looked_up(desk: ExecutionState, event: OrderLookedUp) -> None:
         and record.ended_ns is not None
         and record.failures + 1 >= MAX_RESOLVE_ATTEMPTS
     ):
-        desk.gone(record, Reason.NOT_FOUND, "no answer")  # it will be asked about again
+        state.gone(record, Reason.NOT_FOUND, "no answer")  # it will be asked about again
     elif finding is LookUpResult.UNANSWERED:
-        record.retry_ns = desk.at_ns + backoff_ns(record.failures)
+        record.retry_ns = state.at_ns + backoff_ns(record.failures)
         record.failures += 1
         if record.doubted and record.cancel_wanted:
             record.ask = Ask.DELETE
     elif finding is LookUpResult.LIVE and record.doubted and not record.cancel_wanted:
         record.doubted = False
-        record.move(desk.at_ns, OutboxTrigger.ACCEPTED)
+        record.move(state.at_ns, OutboxTrigger.ACCEPTED)
     elif record.ended_ns is not None:
-        _told_again(desk, record, event)
+        _told_again(state, record, event)
     else:
-        _resolve(desk, record, event)
+        _resolve(state, record, event)
 
 
 def _whole(record: OrderRecord, event: OrderLookedUp) -> OrderLookedUp:
@@ -219,27 +219,27 @@ def _whole(record: OrderRecord, event: OrderLookedUp) -> OrderLookedUp:
     return event
 
 
-def _told_again(desk: ExecutionState, record: OrderRecord, event: OrderLookedUp) -> None:
+def _told_again(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -> None:
     """The end of the order was said before; now how much of it was filled, when that is known."""
     assert record.ended_ns is not None
     finding, filled_u6 = event.finding, event.filled_u6
     if finding is LookUpResult.LIVE and not record.cancel_confirmed:
         record.ask = Ask.DELETE  # what we called gone rests
-        record.retry_ns = desk.at_ns + backoff_ns(record.attempts)
+        record.retry_ns = state.at_ns + backoff_ns(record.attempts)
         record.attempts += 1
         return
     if finding is LookUpResult.LIVE:
         filled_u6 = None  # an old answer: not the last word
-    elif finding is LookUpResult.ABSENT and desk.at_ns - record.ended_ns >= ABSENT_MEANS_UNFILLED_NS:
+    elif finding is LookUpResult.ABSENT and state.at_ns - record.ended_ns >= ABSENT_MEANS_UNFILLED_NS:
         filled_u6 = filled_u6 or 0
     elif finding is LookUpResult.ABSENT:
         filled_u6 = None
     matched = finding is LookUpResult.MATCHED
     reason = Reason.ALREADY_MATCHED if matched else Reason.NOT_FOUND
-    desk.gone(record, reason, f"found {finding}", filled_u6)
+    state.gone(record, reason, f"found {finding}", filled_u6)
 
 
-def _resolve(desk: ExecutionState, record: OrderRecord, event: OrderLookedUp) -> None:
+def _resolve(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -> None:
     """The venue's word ends an order of which nobody knew; absence only in the end."""
     finding = event.finding
     # what is still open, or only absent, is not the last word on what was filled
@@ -249,27 +249,27 @@ def _resolve(desk: ExecutionState, record: OrderRecord, event: OrderLookedUp) ->
         record.cancel_confirmed and finding in {LookUpResult.LIVE, LookUpResult.ABSENT}
     )
     if known_gone or (finding is LookUpResult.MATCHED and not record.was_accepted):
-        _tell_vanished(desk, record, finding)
-        desk.cancelled(record, filled_u6)
+        _tell_vanished(state, record, finding)
+        state.cancelled(record, filled_u6)
     elif finding is LookUpResult.MATCHED:
-        desk.gone(record, Reason.ALREADY_MATCHED, "found matched", filled_u6)
+        state.gone(record, Reason.ALREADY_MATCHED, "found matched", filled_u6)
     elif finding is LookUpResult.INVALID and not record.was_accepted:
-        desk.reject(record, Reason.INVALID_ORDER, "the venue calls it invalid")
+        state.reject(record, Reason.INVALID_ORDER, "the venue calls it invalid")
     elif finding is LookUpResult.LIVE or record.attempts + 1 < MAX_RESOLVE_ATTEMPTS:
         record.attempts += 1
         record.ask = Ask.DELETE
-        record.retry_ns = desk.at_ns + backoff_ns(record.attempts)
+        record.retry_ns = state.at_ns + backoff_ns(record.attempts)
     elif record.was_accepted or event.filled_u6:
-        _tell_vanished(desk, record, finding)
-        desk.gone(record, Reason.NOT_FOUND, f"found {finding}")
+        _tell_vanished(state, record, finding)
+        state.gone(record, Reason.NOT_FOUND, f"found {finding}")
     else:
-        desk.windows[record.slug].lost += 1
+        state.windows[record.slug].lost += 1
         reason, text = record.unclear or (Reason.LOST, "the venue does not know it")
-        desk.reject(record, reason, text)
+        state.reject(record, reason, text)
 
 
-def _tell_vanished(desk: ExecutionState, record: OrderRecord, finding: LookUpResult) -> None:
+def _tell_vanished(state: ExecutionState, record: OrderRecord, finding: LookUpResult) -> None:
     """It was resting and ended without a word from anybody."""
     if record.doubted and not record.cancel_wanted:
         text = f"{record.client_order_id} {record.order_hash} found {finding}"
-        desk.notice(NoticeKind.ORDER_VANISHED, record.slug, Reason.NOT_FOUND, text)
+        state.notice(NoticeKind.ORDER_VANISHED, record.slug, Reason.NOT_FOUND, text)

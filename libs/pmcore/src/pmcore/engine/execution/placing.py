@@ -25,39 +25,39 @@ _NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT})
 _Refusal = tuple[Reason, str]
 
 
-def submit(desk: ExecutionState, token: str, command: SubmitOrder) -> None:
+def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
     """Accept a command or refuse it; a repeated one is dropped, because its order has an answer."""
-    window = desk.windows.get(command.slug)
+    window = state.windows.get(command.slug)
     if window is None:
-        desk.deny_command(command, Reason.MARKET_CLOSED, "the window is not known here")
-        desk.out.append(Finished(token))
+        state.deny_command(command, Reason.MARKET_CLOSED, "the window is not known here")
+        state.out.append(Finished(token))
         return
     if command.client_order_id in window.orders:
-        desk.notice(
+        state.notice(
             NoticeKind.INPUT_DROPPED,
             command.slug,
             Reason.DUPLICATE_COMMAND,
             command.client_order_id,
         )
-        desk.out.append(Finished(token))
+        state.out.append(Finished(token))
         return
-    refusal = _crowded(desk, window) or _malformed(command, window)
+    refusal = _crowded(state, window) or _malformed(command, window)
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
     record.size_u6 = command.size_u6
     record.token = token
-    desk.remember(window, record)
-    refusal = refusal or _refusal(desk, record, command)
+    state.remember(window, record)
+    refusal = refusal or _refusal(state, record, command)
     if refusal is None:
-        desk.waiting.append(record)
+        state.waiting.append(record)
     else:
-        desk.deny(record, *refusal)
+        state.deny(record, *refusal)
 
 
-def _crowded(desk: ExecutionState, window: WindowRecord) -> _Refusal | None:
+def _crowded(state: ExecutionState, window: WindowRecord) -> _Refusal | None:
     if len(window.live) >= MAX_LIVE_PER_WINDOW:
         return Reason.RISK, f"{MAX_LIVE_PER_WINDOW} orders of this window are alive"
-    if len(desk.waiting) >= MAX_WAITING:
+    if len(state.waiting) >= MAX_WAITING:
         return Reason.BUDGET, "the queue for the rate budget is full"
     return None
 
@@ -70,125 +70,125 @@ def _malformed(command: SubmitOrder, window: WindowRecord) -> _Refusal | None:
     return None
 
 
-def _refusal(desk: ExecutionState, record: OrderRecord, command: SubmitOrder) -> _Refusal | None:
+def _refusal(state: ExecutionState, record: OrderRecord, command: SubmitOrder) -> _Refusal | None:
     """Why this order may not go out now."""
-    window = desk.windows[record.slug]
+    window = state.windows[record.slug]
     refusal: _Refusal | None = None
-    if desk.stopping:
+    if state.stopping:
         refusal = Reason.SHUTTING_DOWN, "the executor stops"
-    elif desk.halted is not None:
-        refusal = Reason.HALTED, desk.halted
-    elif desk.gate_text is not None:
-        refusal = Reason.NO_HEARTBEAT, desk.gate_text
-    elif window.ending or desk.at_ns >= window.window.close_ns:
+    elif state.halted is not None:
+        refusal = Reason.HALTED, state.halted
+    elif state.gate_text is not None:
+        refusal = Reason.NO_HEARTBEAT, state.gate_text
+    elif window.ending or state.at_ns >= window.window.close_ns:
         refusal = Reason.MARKET_CLOSED, "the window is over"
     elif window.sweep is not None:
         refusal = Reason.NOT_FLAT, "the window is being cancelled"
-    elif (reason := desk.modes.refusal()) is not None:
-        refusal = reason, f"the venue is {desk.modes.mode}"
-    elif desk.at_ns >= command.expires_at_ns:
+    elif (reason := state.modes.refusal()) is not None:
+        refusal = reason, f"the venue is {state.modes.mode}"
+    elif state.at_ns >= command.expires_at_ns:
         refusal = Reason.EXPIRED, "too late to send"
     return refusal
 
 
-def admit_waiting(desk: ExecutionState) -> None:
+def admit_waiting(state: ExecutionState) -> None:
     """In order of arrival while the budget lasts; the rest waits until it expires."""
     still: deque[OrderRecord] = deque()
-    for record in desk.waiting:
+    for record in state.waiting:
         command = record.command
         if record.state is not OutboxState.WAITING or command is None:
             continue
-        if (refusal := _refusal(desk, record, command)) is not None:
+        if (refusal := _refusal(state, record, command)) is not None:
             reason, text = refusal
-            desk.deny(record, Reason.BUDGET if reason is Reason.EXPIRED else reason, text)
-        elif not still and desk.budget.may_place(desk.at_ns, desk.open_orders):
-            desk.budget.orders.take(desk.at_ns, 1)
-            record.move(desk.at_ns, OutboxTrigger.ADMITTED)
-            desk.out.append(SignOrder(command))
+            state.deny(record, Reason.BUDGET if reason is Reason.EXPIRED else reason, text)
+        elif not still and state.budget.may_place(state.at_ns, state.open_orders):
+            state.budget.orders.take(state.at_ns, 1)
+            record.move(state.at_ns, OutboxTrigger.ADMITTED)
+            state.out.append(SignOrder(command))
         else:
             still.append(record)
-    desk.waiting = still
+    state.waiting = still
 
 
-def signed(desk: ExecutionState, client_order_id: str, order_hash: str) -> None:
+def signed(state: ExecutionState, client_order_id: str, order_hash: str) -> None:
     """The id is known: it goes to `exe` before anything goes to the venue."""
-    record = desk.find(client_order_id)
-    record.move(desk.at_ns, OutboxTrigger.SIGNED)
-    invariant(order_hash not in desk.by_hash, "two orders with one hash")
+    record = state.find(client_order_id)
+    record.move(state.at_ns, OutboxTrigger.SIGNED)
+    invariant(order_hash not in state.by_hash, "two orders with one hash")
     record.order_hash = order_hash
-    desk.by_hash[order_hash] = record
-    desk.out.append(
+    state.by_hash[order_hash] = record
+    state.out.append(
         OrderSubmitting(
             slug=record.slug,
             client_order_id=client_order_id,
             order_hash=order_hash,
-            ts_exec_ns=desk.at_ns,
+            ts_exec_ns=state.at_ns,
         )
     )
 
 
-def recorded(desk: ExecutionState, client_order_id: str) -> None:
+def recorded(state: ExecutionState, client_order_id: str) -> None:
     """The last check before the POST."""
-    record = desk.find(client_order_id)
+    record = state.find(client_order_id)
     command = record.command
     invariant(
         record.state is OutboxState.RECORDING and command is not None,
         "recorded twice would be posted twice",
     )
     assert command is not None
-    if (refusal := record.deny or _refusal(desk, record, command)) is not None:
-        desk.deny(record, *refusal)
+    if (refusal := record.deny or _refusal(state, record, command)) is not None:
+        state.deny(record, *refusal)
         return
-    record.move(desk.at_ns, OutboxTrigger.RECORDED)
-    desk.out.append(PostOrder(record.slug, client_order_id, record.order_hash))
+    record.move(state.at_ns, OutboxTrigger.RECORDED)
+    state.out.append(PostOrder(record.slug, client_order_id, record.order_hash))
 
 
-def posted(desk: ExecutionState, record: OrderRecord) -> None:
+def posted(state: ExecutionState, record: OrderRecord) -> None:
     """It rests. A cancel that came meanwhile goes out now."""
-    record.move(desk.at_ns, OutboxTrigger.ACCEPTED)
+    record.move(state.at_ns, OutboxTrigger.ACCEPTED)
     record.was_accepted = True
-    if desk.modes.accepted():
-        desk.publish_mode()
-    desk.out.append(
+    if state.modes.accepted():
+        state.publish_mode()
+    state.out.append(
         OrderAccepted(
             slug=record.slug,
             client_order_id=record.client_order_id,
             order_hash=record.order_hash,
-            ts_exec_ns=desk.at_ns,
+            ts_exec_ns=state.at_ns,
         )
     )
-    desk.finish_submit(record)
+    state.finish_submit(record)
     if record.cancel_wanted:
-        record.move(desk.at_ns, OutboxTrigger.CANCEL)
+        record.move(state.at_ns, OutboxTrigger.CANCEL)
 
 
-def post_rejected(desk: ExecutionState, event: PostRejected) -> None:
+def post_rejected(state: ExecutionState, event: PostRejected) -> None:
     """It does not rest, and why."""
-    record = desk.posting(event.client_order_id)
-    desk.apply_rate_headers(desk.budget.orders, event.rate)
-    desk.note_mode(event.mode, event.retry_after_ms)
+    record = state.posting(event.client_order_id)
+    state.apply_rate_headers(state.budget.orders, event.rate)
+    state.note_mode(event.mode, event.retry_after_ms)
     if event.reason is Reason.RATE_LIMITED:
-        desk.budget.orders.block(desk.after(event.retry_after_ms))
+        state.budget.orders.block(state.after(event.retry_after_ms))
     if event.reason is Reason.DUPLICATE:  # the venue has the order, so it has not failed
-        post_unknown(desk, record, event.reason, event.text)
+        post_unknown(state, record, event.reason, event.text)
         return
     stage = FailureStage.DENIED if event.reason in _NEVER_SENT else FailureStage.REJECTED
-    desk.reject(record, event.reason, event.text, stage)
+    state.reject(record, event.reason, event.text, stage)
 
 
-def post_unknown(desk: ExecutionState, record: OrderRecord, reason: Reason, text: str) -> None:
+def post_unknown(state: ExecutionState, record: OrderRecord, reason: Reason, text: str) -> None:
     """Say so, then cancel it by its id and ask (docs/venue.md 1.5)."""
-    record.move(desk.at_ns, OutboxTrigger.UNCLEAR)
+    record.move(state.at_ns, OutboxTrigger.UNCLEAR)
     record.ask = Ask.DELETE
     if reason is Reason.EDGE_PAGE:
         record.unclear = (reason, text)
-    desk.notice(NoticeKind.UNKNOWN_ORDER, record.slug, reason, text)
-    desk.out.append(
+    state.notice(NoticeKind.UNKNOWN_ORDER, record.slug, reason, text)
+    state.out.append(
         OrderUnknown(
             slug=record.slug,
             client_order_id=record.client_order_id,
             order_hash=record.order_hash,
             reason=reason,
-            ts_exec_ns=desk.at_ns,
+            ts_exec_ns=state.at_ns,
         )
     )

@@ -63,7 +63,7 @@ def create_control_app(
     *,
     token: str,
     metrics: ServiceMetrics,
-    lever: KillSwitch,
+    kill_switch: KillSwitch,
     readiness: Callable[[], list[str]],
     state: Callable[[], dict[str, object]],
 ) -> FastAPI:
@@ -85,7 +85,7 @@ def create_control_app(
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
         reasons = readiness()
-        body = {"ready": not reasons, "reasons": reasons, "halted": lever.reason}
+        body = {"ready": not reasons, "reasons": reasons, "halted": kill_switch.reason}
         return JSONResponse(body, 503 if reasons else 200)
 
     @app.get("/metrics")
@@ -94,15 +94,15 @@ def create_control_app(
 
     @app.get("/state", dependencies=guarded)
     async def show_state() -> JSONResponse:
-        halt = lever.halt_in_force
+        halt = kill_switch.halt_in_force
         view = halt_view(halt) if halt else None
-        return JSONResponse({"halted": lever.reason, "halt": view, **state()})
+        return JSONResponse({"halted": kill_switch.reason, "halt": view, **state()})
 
     @app.post("/kill", dependencies=guarded)
     async def kill(body: Annotated[KillRequest | None, None] = None) -> JSONResponse:
         asked = body or KillRequest()
         reason = asked.reason
-        in_redis = await lever.halt(reason, by=asked.by or f"{metrics.service} /kill")
+        in_redis = await kill_switch.halt(reason, by=asked.by or f"{metrics.service} /kill")
         return JSONResponse(
             {"halted": reason, "redis": "ok" if in_redis else "away"},
         )
@@ -111,9 +111,9 @@ def create_control_app(
     async def resume(body: Annotated[ResumeRequest | None, None] = None) -> JSONResponse:
         by = (body or ResumeRequest()).by
         try:
-            await lever.resume(by=by or f"{metrics.service} /resume")
+            await kill_switch.resume(by=by or f"{metrics.service} /resume")
         except TransportError as error:
-            return JSONResponse({"halted": lever.reason, "redis": "away", "why": str(error)}, 503)
+            return JSONResponse({"halted": kill_switch.reason, "redis": "away", "why": str(error)}, 503)
         return JSONResponse({"halted": "", "redis": "ok"})
 
     return app

@@ -27,7 +27,7 @@ class Liveness:
         name: str,
         bus: Bus,
         metrics: ServiceMetrics,
-        lever: KillSwitch,
+        kill_switch: KillSwitch,
         *,
         readiness: Callable[[], list[str]],
         account: str,
@@ -38,7 +38,7 @@ class Liveness:
         self._name = name
         self._bus = bus
         self._metrics = metrics
-        self._lever = lever
+        self._kill_switch = kill_switch
         self._readiness = readiness
         self._key = keys.alive(account, name)
         self._log = log
@@ -80,10 +80,10 @@ class Liveness:
             return
 
     async def _beat(self, *, with_lag: bool) -> None:
-        await self._lever.hand_on()
+        await self._kill_switch.hand_on()
         reasons = self._readiness()
         self._metrics.ready.set(not reasons)
-        self._metrics.halted.set(bool(self._lever.reason))
+        self._metrics.halted.set(bool(self._kill_switch.reason))
         await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
         if with_lag:
             groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}

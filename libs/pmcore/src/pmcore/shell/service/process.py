@@ -1,4 +1,4 @@
-"""One way to run a service: loop, logs, HTTP, the halt lever, the alive key, signals, exit code.
+"""One way to run a service: loop, logs, HTTP, the halt kill_switch, the alive key, signals, exit code.
 
 When any task fails, the process ends with one log line; a restart recovers. On
 SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify and close, with
@@ -162,7 +162,7 @@ class _Process(Generic[SettingsT]):
         self._stopping = stopping
         self._log = context.log
         self._ctl = keys.ctl(settings.account)
-        self._lever = KillSwitch(
+        self._kill_switch = KillSwitch(
             service,
             context.bus,
             account=settings.account,
@@ -174,7 +174,7 @@ class _Process(Generic[SettingsT]):
             service.name,
             context.bus,
             context.metrics,
-            self._lever,
+            self._kill_switch,
             readiness=service.readiness,
             account=settings.account,
             series=[spec.series for spec in settings.series],
@@ -184,7 +184,7 @@ class _Process(Generic[SettingsT]):
         self._app = create_control_app(
             token=token,
             metrics=context.metrics,
-            lever=self._lever,
+            kill_switch=self._kill_switch,
             readiness=self._heartbeat.reasons,
             state=self._state,
         )
@@ -252,7 +252,7 @@ class _Process(Generic[SettingsT]):
         while batch := await bus.read(group, consumer, [self._ctl], block_ms=1):
             backlog.extend(batch)
         heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
-        await self._lever.load(heard)
+        await self._kill_switch.load(heard)
         await bus.ack([Ack(self._ctl, group, item.entry_id) for item in backlog])
 
     async def _watch_ctl(self) -> None:
@@ -273,7 +273,7 @@ class _Process(Generic[SettingsT]):
     async def _obey(self, batch: Sequence[Incoming]) -> None:
         for item in batch:
             if isinstance(item.message, Halt | Resume):
-                await self._lever.hear(item.message)
+                await self._kill_switch.hear(item.message)
         if batch:
             await self._context.bus.ack(
                 [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]

@@ -1,4 +1,4 @@
-"""A trader's desk around one engine: says what the feed, the venue and the clock say, keeps all."""
+"""A trader's driver around one engine: says what the feed, the venue and the clock say, keeps all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from support.builders import at, book, fill, params, window
 UP, DOWN = Outcome.UP, Outcome.DOWN
 
 
-class Desk:
+class EngineDriver:
     """`sent` holds the commands of the last call; times are seconds after the open."""
 
     def __init__(
@@ -187,10 +187,10 @@ def hash_of(order_id: str) -> str:
     return f"0x{order_id}"
 
 
-def quoting_desk(strategy: StrategyParams | None = None, **options: object) -> Desk:
-    """A desk with both bids of the first worked case resting: Up .470, Down .520."""
-    desk = Desk(strategy, **options)  # type: ignore[arg-type] # passed on
-    desk.start()
-    desk.books(1.1, "0.46/0.48", "0.51/0.53")
-    desk.accept(1.2)
-    return desk
+def quoting_driver(strategy: StrategyParams | None = None, **options: object) -> EngineDriver:
+    """A driver with both bids of the first worked case resting: Up .470, Down .520."""
+    driver = EngineDriver(strategy, **options)  # type: ignore[arg-type] # passed on
+    driver.start()
+    driver.books(1.1, "0.46/0.48", "0.51/0.53")
+    driver.accept(1.2)
+    return driver
