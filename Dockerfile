@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,targ
 COPY libs /src/libs
 COPY services /src/services
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels \
-    /src/libs/pmcore /src/services/*
+    /src/libs/pmcore /src/libs/pmsim /src/services/*
 
 # An empty environment, filled by the pip of another.
 FROM pip AS builder
@@ -72,7 +72,7 @@ RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/req
     /build/bin/python /build/install_locked.py /tmp/requirements.lock
 RUN --mount=type=bind,source=services/executor/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmexecutor-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmsim-*.whl /wheels/pmexecutor-*.whl
 
 FROM base AS executor
 COPY --from=executor-build /app /app
@@ -100,7 +100,7 @@ RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/re
     /build/bin/python /build/install_locked.py /tmp/requirements.lock
 RUN --mount=type=bind,source=services/simulator/requirements.lock,target=/tmp/requirements.lock \
     --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmsimulator-*.whl
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmsim-*.whl /wheels/pmsimulator-*.whl
 
 FROM base AS simulator
 COPY --from=simulator-build /app /app

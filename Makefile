@@ -6,14 +6,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUN := $(PY) -m
 STAMP := $(VENV)/.setup-done
-MEMBERS := libs/pmcore services/feed services/strategy services/executor services/userws services/simulator
+LIBRARIES := libs/pmcore libs/pmsim libs/pmtools research
+MEMBERS := $(LIBRARIES) services/feed services/strategy services/executor services/userws services/simulator
 SERVICES := feed strategy executor userws simulator
 PURE := model messages machines engine venue wire
 QUICK := tests/unit tests/property tests/contract tests/house
 
 COMPOSE := docker compose
 UV_COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-emit-package pmcore
+	--no-header --no-emit-package pmcore --no-emit-package pmsim
 
 SECONDS ?= 120
 SEED ?= 7

@@ -13,11 +13,11 @@ from time import perf_counter_ns
 
 from pmcore.messages.market_data import BookDelta, LevelChange
 from pmcore.model.market import BookSide, Outcome
-from pmtools.run.redis_server import LocalRedis
 from pmcore.shell.bus.redis_bus import RedisBus
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Outgoing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmtools.run.redis_server import LocalRedis
 
 CMD_HOPS, RATE_HZ, BATCHES, BATCH = 2_000, 400, 100, 200
 MD = keys.md("btc-15m")

@@ -27,8 +27,8 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.web import listen
-from pmsim.venue.ports import MarketFrame
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
 from pmsimulator.server import VenueServer

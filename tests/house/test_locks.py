@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from support.tree import ROOT, SERVICES
+from support.tree import LIBRARIES, ROOT, SERVICES
 
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ \\;]+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 EXTRAS = re.compile(r"[a-z]+(?=[,\]])")
-OURS = {"pmcore", *(f"pm{service}" for service in SERVICES)}
+OURS = {*LIBRARIES, *(f"pm{service}" for service in SERVICES)}
 
 
 def pins(path: Path) -> dict[str, str]:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from support.tree import CORE, ROOT, anchors, name_of, tracked
+from support.tree import LIBRARIES, ROOT, anchors, name_of, tracked
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(
     r"(?:tests|services|libs|docs|grafana|prometheus)/[\w./-]+|"
-    r"(?:model|messages|machines|engine|venue|wire|shell|sim|tools)/\w+\.py"
+    r"(?:model|messages|machines|engine|venue|wire|shell|pmsim|pmtools|pmresearch)/[\w/]+\.py"
 )
 TEST = re.compile(r"^def (test_\w+)|^async def (test_\w+)", re.MULTILINE)
-MODULE = re.compile(r"\b(pm(?:core|feed|strategy|executor|userws|simulator))((?:\.\w+)+)")
+MODULE = re.compile(
+    r"\b(pm(?:core|sim|tools|research|feed|strategy|executor|userws|simulator))((?:\.\w+)+)"
+)
 PROSE = ("COMMENT", "STRING", "FSTRING_MIDDLE")
 WRITTEN = (".md", ".py", ".yml", ".yaml", ".toml", ".json")
 NAMED_FILE = re.compile(
@@ -33,7 +35,7 @@ VENUE = re.compile(
 )
 ELSEWHERE = ("../shared/",)  # data beside the checkout, absent from most machines
 PACKAGES = {
-    "pmcore": CORE,
+    **LIBRARIES,
     **{
         f"pm{name}": ROOT / f"services/{name}/src/pm{name}"
         for name in ("feed", "strategy", "executor", "userws", "simulator")
@@ -43,7 +45,8 @@ PACKAGES = {
 
 def exists(named: str) -> bool:
     file, _, test = named.partition("::")
-    candidates = [ROOT / file, PACKAGES["pmcore"] / file]
+    packages = (path.parent / file for path in LIBRARIES.values())
+    candidates = [ROOT / file, PACKAGES["pmcore"] / file, *packages]
     found = next((path for path in candidates if path.exists()), None)
     if found is None or not test:
         return found is not None

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from pmcore.shell.settings import known_variables
-from pmcore.shell.settings.paper_defaults import paper_defaults
 from pmcore.shell.settings.common import variable_of
+from pmcore.shell.settings.paper_defaults import paper_defaults
 from support.settings import all_variables, settings_of, variables_of
 from support.tree import ROOT, SERVICES, name_of, python_files, tracked
 

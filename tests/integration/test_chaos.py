@@ -1,4 +1,4 @@
-"""The real services die, Redis stalls, an operator pulls the kill_switch: never an order too many."""
+"""The real services die, Redis stalls, an operator halts: never an order too many."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
-from pmtools.run.redis_server import LocalRedis
 from pmcore.shell.service.tasks import cancel_and_wait
 from pmtools.control.client import ControlClient, open_http
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
+from pmtools.run.redis_server import LocalRedis
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
 

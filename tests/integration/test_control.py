@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pmtools.run.redis_server import LocalRedis
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
+from pmtools.run.redis_server import LocalRedis
 from support.processes import ServiceProcess, free_port, service_process
 
 pytestmark = pytest.mark.connected

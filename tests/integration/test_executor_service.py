@@ -28,12 +28,12 @@ from pmcore.messages.user import OrderUpdated, UserChannelChanged, UserChannelSt
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Placing
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.service.process import ServiceContext
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing

@@ -13,8 +13,8 @@ from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock
 from pmcore.shell.bus.redis_bus import RedisBus
+from pmcore.shell.clock import Clock
 from pmcore.wire import keys
 from support.fake_market import UP_ID
 from support.feed_world import SERIES, SLUG, FeedWorld

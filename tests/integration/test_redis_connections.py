@@ -12,10 +12,10 @@ import pytest
 import redis as redis_py
 
 from pmcore.model.errors import Sent, TransportError
-from pmtools.run.redis_server import LocalRedis, free_port
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
+from pmtools.run.redis_server import LocalRedis, free_port
 from support.messages import SERIES, command
 from support.redis import SERVER_PARAMS
 

@@ -18,8 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.market_data import BookDelta, BookSnapshot, TickSizeChanged, TradePrinted
 from pmcore.model.market import Outcome
-from pmsim.venue.accounts import AccountsParams
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.venue.accounts import AccountsParams
 from support.running_venue import RunningVenue, synthetic_venue
 
 pytestmark = pytest.mark.connected

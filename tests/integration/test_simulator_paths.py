@@ -28,8 +28,8 @@ from py_clob_client_v2 import (
 from websockets.sync.client import connect
 
 from pmcore.model.market import Protocol
-from pmsim.venue.accounts import AccountsParams
 from pmcore.venue.listings import parse_gamma_market
+from pmsim.venue.accounts import AccountsParams
 from support.running_venue import RunningVenue, synthetic_venue
 
 pytestmark = pytest.mark.connected

@@ -182,7 +182,7 @@ def assert_journals_replay(data_dir: Path, slug: str) -> None:
     assert engine.finished
 
 
-async def test_missing_market_data_heals_and_poison_halts_the_series(
+async def test_missing_market_data_is_read_again_and_an_unreadable_fact_halts_the_series(
     tmp_path: Path, redis_url: str
 ) -> None:
     world = StrategyWorld(redis_url)

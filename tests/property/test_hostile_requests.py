@@ -30,10 +30,10 @@ from pmcore.shell.service.control import create_control_app
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 from pmsimulator.app import create_app
 from pmsimulator.credentials import credentials_for
 from pmsimulator.rate_limits import Tier
@@ -266,7 +266,7 @@ class _Service:
 
 @pytest.fixture
 def control(tmp_path: Path) -> Client:
-    lever = KillSwitch(
+    kill_switch = KillSwitch(
         _Service(),
         MemoryBus(MemoryStore(lambda: 1), source="feed", run_id="r"),
         account="acct",
@@ -277,7 +277,7 @@ def control(tmp_path: Path) -> Client:
     app = create_control_app(
         token=TOKEN,
         metrics=ServiceMetrics("feed", version="1", mode="sim"),
-        lever=lever,
+        kill_switch=kill_switch,
         readiness=list,
         state=lambda: {"frames": 1},
     )

@@ -19,20 +19,20 @@ from pmcore.model.units import (
     parse_price_e4,
     parse_qty_u6,
 )
-from pmsim.run.checkers import ledger_problems
-from pmsim.venue.accounts import AccountsParams
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.faults.plan import FaultPlan
+from pmsim.run.checkers import ledger_problems
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.accounts import AccountsParams
 from pmsim.venue.ports import (
     Account,
     NewOrder,
-    VenueOrder,
     OrderSide,
     OrderStatus,
     PlaceResult,
     TimeInForce,
+    VenueOrder,
 )
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from support.sim_worlds import WORLD_START_NS
 
 OWNERS = ("ann", "bob", "cat")

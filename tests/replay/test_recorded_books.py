@@ -11,8 +11,8 @@ import pytest
 from pmcore.machines.book import BookCounters, BookState, WindowBooks
 from pmcore.messages.market_data import FeedStatusChanged, TradePrinted
 from pmcore.model.market import Outcome
-from pmsim.recordings.reader import Recording, RecordingFormat
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.recordings.reader import Recording, RecordingFormat
 from support.recordings import recording, venue_sample
 
 pytestmark = pytest.mark.recordings

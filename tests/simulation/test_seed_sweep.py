@@ -9,10 +9,10 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.model.market import parse_series
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmsim.venue.accounts import AccountsParams
 from pmsim.run.direct import DirectParams
 from pmsim.run.simulation import Simulation
 from pmsim.run.synthetic import SyntheticParams
+from pmsim.venue.accounts import AccountsParams
 
 START_NS = 1_790_766_900 * NS_PER_S
 STRATEGY = StrategyParams(bid_size_u6=5 * SHARE_U6, settle_grace_ns=30 * NS_PER_S)

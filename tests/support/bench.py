@@ -18,10 +18,10 @@ from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.market import Window, parse_series
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmsim.venue.ports import MarketFrame
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import codec
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 from support.running_venue import synthetic_venue
 
 START_NS = 1_790_766_900 * NS_PER_S

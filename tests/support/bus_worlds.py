@@ -11,9 +11,9 @@ import redis as redis_py
 
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.bus.redis_bus import RedisBus
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.ports import Bus
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 
 _TWO_DAYS_MS = 2 * 86_400_000
 START_NS = 1_790_766_900_000_000_000

@@ -1,4 +1,4 @@
-"""A trader's driver around one engine: says what the feed, the venue and the clock say, keeps all."""
+"""Drives one engine: says what the feed, the venue and the clock say, and keeps its outputs."""
 
 from __future__ import annotations
 

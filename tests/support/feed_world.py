@@ -17,11 +17,11 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
 from pmfeed.service import FeedService
 from pmfeed.settings import FeedSettings
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.fake_market import UP_ID, FakeMarket
 from support.venue_peer import PeerSocket, VenuePeer, eventually
 

@@ -8,6 +8,8 @@ import msgspec
 
 from pmcore.model.market import Outcome, Window, parse_series
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmsim.crowd.world_params import LIGHT, UnderlyingParams, WorldParams
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmsim.venue.accounts import AccountsParams
 from pmsim.venue.ports import (
     Account,
@@ -18,8 +20,6 @@ from pmsim.venue.ports import (
     UserFrame,
     VenueEvent,
 )
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.crowd.world_params import LIGHT, UnderlyingParams, WorldParams
 from support.sim_worlds import WORLD_START_NS, new_order
 
 ANN = Account(owner="ann", maker_address="0x" + "aa" * 20)
@@ -35,7 +35,12 @@ class QuietMarket:
     """The venue, one empty market, and accounts with a thousand dollars and `sets` each."""
 
     def __init__(
-        self, *, sets: int = 100, lead: int = 2, accounts: AccountsParams | None = None, **world: Any
+        self,
+        *,
+        sets: int = 100,
+        lead: int = 2,
+        accounts: AccountsParams | None = None,
+        **world: Any,
     ) -> None:
         (spec,) = (parse_series("btc-updown-5m"),)
         params = SyntheticParams(

@@ -15,11 +15,11 @@ from pmcore.model.market import Protocol, Window, parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.web import listen
-from pmsim.venue.accounts import AccountsParams
-from pmsim.faults.faulty_venue import FaultyVenue
-from pmsim.venue.ports import SimulatedVenue
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmcore.venue.listings import parse_gamma_market
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.ports import SimulatedVenue
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
 from pmsimulator.server import VenueServer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmsim.venue.accounts import AccountsParams
 from pmsim.venue.ports import Account, NewOrder, OrderSide, SimulatedVenue, TimeInForce, VenueEvent
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 
 WORLD_START_NS = 1_790_766_900 * NS_PER_S
 ME = Account(owner="my-key", maker_address="0x" + "11" * 20)

@@ -25,8 +25,8 @@ from pmcore.messages.user import (
 )
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.bus.redis_bus import RedisBus
+from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.wire import keys
 from pmcore.wire.codec import Stamper
 from pmcore.wire.ports import Ack, Outgoing

@@ -10,6 +10,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "libs/pmcore/src/pmcore"
+LIBRARIES = {
+    "pmcore": CORE,
+    "pmsim": ROOT / "libs/pmsim/src/pmsim",
+    "pmtools": ROOT / "libs/pmtools/src/pmtools",
+    "pmresearch": ROOT / "research/src/pmresearch",
+}
+"""Folder of each library by its package."""
 PURE = ("model", "messages", "machines", "engine", "venue", "wire")
 SERVICES = ("feed", "strategy", "executor", "userws", "simulator")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -31,7 +38,7 @@ def name_of(path: Path) -> str:
 
 def python_files(*, of_tests: bool = True) -> list[Path]:
     """Python files of the libraries and the services, with or without the tests."""
-    tops = ("libs", "services", "tests") if of_tests else ("libs", "services")
+    tops = ("libs", "research", "services", *(["tests"] if of_tests else []))
     return [
         path
         for path in tracked()

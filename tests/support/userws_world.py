@@ -19,12 +19,12 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from pmsim.venue.ports import Account, MakerFill, VenueOrder, OrderSide, TradeRecord
-from pmsim.venue.payloads import open_order_row, order_frame, trade_frame, trade_row
 from pmcore.venue.l2_auth import l2_signature
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.venue.payloads import open_order_row, order_frame, trade_frame, trade_row
+from pmsim.venue.ports import Account, MakerFill, OrderSide, TradeRecord, VenueOrder
 from pmuserws.service import UserwsService
 from pmuserws.settings import UserwsSettings
 from support.fake_market import FakeMarket

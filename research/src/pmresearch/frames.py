@@ -16,12 +16,12 @@ from pathlib import Path
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.units import NS_PER_S, QTY_GRID_U6
-from pmsim.venue.ports import MarketFrame
-from pmsim.run.synthetic import SyntheticVenue
-from pmsim.recordings.reader import Recording
+from pmcore.venue.fields import JsonObject, as_list, as_object, decode_json, qty_u6_of
 from pmresearch.figures import Figure
 from pmresearch.tape import polybot_rates
-from pmcore.venue.fields import JsonObject, as_list, as_object, decode_json, qty_u6_of
+from pmsim.recordings.reader import Recording
+from pmsim.run.synthetic import SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 
 GROUP = "form of frames"
 _OLDEST_MS = 10_000

@@ -15,11 +15,11 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.crowd.world_params import FITTED, WORLDS, WorldParams, at_pace
 from pmresearch.figures import Figure, figures
 from pmresearch.frames import FrameForm, form_table, recorded_form, synthetic_form
 from pmresearch.tape import Tape, recorded_tapes, synthetic_tapes
+from pmsim.crowd.world_params import FITTED, WORLDS, WorldParams, at_pace
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 
 START_NS = 1_790_766_900 * NS_PER_S
 

@@ -15,12 +15,6 @@ from pmcore.messages.market_data import BookDelta, BookSnapshot, Level, TradePri
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window, window_times_ns
 from pmcore.model.units import NS_PER_S, complement_e4
-from pmsim.venue.ports import MarketFrame
-from pmsim.run.synthetic import SyntheticVenue
-from pmsim.recordings.infer_window import slug_in
-from pmsim.recordings.bytes import whole_file
-from pmsim.recordings.rows import receive_ns
-from pmsim.recordings.reader import Recording
 from pmcore.venue.fields import (
     as_list,
     as_object,
@@ -30,6 +24,12 @@ from pmcore.venue.fields import (
     text_of,
 )
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.recordings.bytes import whole_file
+from pmsim.recordings.infer_window import slug_in
+from pmsim.recordings.reader import Recording
+from pmsim.recordings.rows import receive_ns
+from pmsim.run.synthetic import SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 
 NEAR_LEVELS = 5
 _STALE_NS = 5 * NS_PER_S

@@ -52,7 +52,10 @@ GROUPS = (
     ),
     Group(
         (f"{CORE}/shell/halts.py",),
-        ("tests/unit/shell/service/test_kill_switch.py", "tests/unit/shell/service/test_control.py"),
+        (
+            "tests/unit/shell/service/test_kill_switch.py",
+            "tests/unit/shell/service/test_control.py",
+        ),
     ),
 )
 

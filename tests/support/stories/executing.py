@@ -15,9 +15,9 @@ from pmcore.engine.execution.io import (
     DeleteOrders,
     ExecutionEvent,
     ExecutionOutput,
-    LookUpResult,
     ListOpenOrders,
     LookUpOrder,
+    LookUpResult,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
@@ -78,7 +78,9 @@ class Venue:
             case DeleteOrders(order_hashes=hashes):
                 self._later(at_ns, self._delete(hashes), 200)
             case LookUpOrder(order_hash=order_hash):
-                finding = LookUpResult.LIVE if order_hash in self._open else self._dice.pick(LookUpResult)
+                finding = (
+                    LookUpResult.LIVE if order_hash in self._open else self._dice.pick(LookUpResult)
+                )
                 filled_u6 = self._dice.maybe(50, self._dice.upto(5) * 1_000_000)
                 self._later(at_ns, OrderLookedUp(order_hash, finding, filled_u6), 200)
             case ListOpenOrders(slug=slug):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pmcore.machines.feed import FeedSession
 from pmcore.machines.dead_man_switch import DeadManSwitch
+from pmcore.machines.feed import FeedSession
 from pmcore.machines.inventory import Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart

@@ -22,7 +22,6 @@ from pmcore.model.errors import InvariantError
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack
 from pmexecutor.driver import Driver
@@ -30,6 +29,7 @@ from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import PostAnswer, PreparedOrder
 from pmexecutor.publisher import Publisher
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import T0_NS, window
 from support.executions import submit
 from support.venue_peer import eventually

@@ -10,13 +10,13 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.service.health import Health
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
-from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.driver import Driver
+from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import T0_NS
 from support.venue_peer import eventually
 

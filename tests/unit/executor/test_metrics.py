@@ -20,12 +20,12 @@ from support.executions import SLUG, Bench, submit
 
 
 def test_orders_under_way_are_forgotten_when_they_are_answered_and_bounded_before() -> None:
-    metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
+    executor_metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     for number in range(MAX_UNDER_WAY + 1):
-        metrics.received(submit(str(number)), T0_NS)
-    under_way = vars(metrics)["_received_ns"]
+        executor_metrics.received(submit(str(number)), T0_NS)
+    under_way = vars(executor_metrics)["_received_ns"]
     assert len(under_way) == MAX_UNDER_WAY
-    metrics.answered("0", T0_NS + 1)
+    executor_metrics.answered("0", T0_NS + 1)
     failed = OrderFailed(
         slug=SLUG,
         client_order_id="1",
@@ -34,9 +34,9 @@ def test_orders_under_way_are_forgotten_when_they_are_answered_and_bounded_befor
         text="",
         ts_exec_ns=T0_NS,
     )
-    metrics.message(failed)
+    executor_metrics.message(failed)
     assert len(under_way) == MAX_UNDER_WAY - 2
-    assert metrics.rejections == {"expired": 1}
+    assert executor_metrics.rejections == {"expired": 1}
 
 
 def samples(metrics: ServiceMetrics) -> dict[str, float]:
@@ -48,9 +48,9 @@ def samples(metrics: ServiceMetrics) -> dict[str, float]:
 
 def test_the_gauges_show_the_engine() -> None:
     metrics = ServiceMetrics("executor", version="1", mode="dry")
-    metrics, bench = ExecutorMetrics(metrics), Bench()
+    executor_metrics, bench = ExecutorMetrics(metrics), Bench()
     bench.rest("a")
-    metrics.show(bench.engine, bench.at_ns, beat_age_s=1.5, queued=3)
+    executor_metrics.show(bench.engine, bench.at_ns, beat_age_s=1.5, queued=3)
     shown = samples(metrics)
     assert shown["open_orders"] == 1
     assert shown['budget_tokens{kind="orders"}'] == bench.engine.tokens(bench.at_ns)[0]
@@ -59,32 +59,32 @@ def test_the_gauges_show_the_engine() -> None:
     assert shown["unpublished_entries"] == 3
     assert shown['venue_mode_state{kind="normal"}'] == 1
     assert shown['venue_mode_state{kind="disabled"}'] == 0
-    metrics.show(bench.engine, bench.at_ns, beat_age_s=None, queued=0)
+    executor_metrics.show(bench.engine, bench.at_ns, beat_age_s=None, queued=0)
     assert samples(metrics)["heartbeat_age_seconds"] == -1
 
 
 def test_each_word_and_each_command_is_counted_once() -> None:
     metrics = ServiceMetrics("executor", version="1", mode="dry")
-    metrics = ExecutorMetrics(metrics)
+    executor_metrics = ExecutorMetrics(metrics)
     named = {"slug": SLUG, "client_order_id": "a", "ts_exec_ns": T0_NS}
     ident = {**named, "order_hash": "0xa"}
-    metrics.message(OrderSubmitting(**ident))  # type: ignore[arg-type] # one dict for all
-    metrics.message(OrderAccepted(**ident))  # type: ignore[arg-type]
-    metrics.message(OrderUnknown(**ident, reason=Reason.TIMEOUT))  # type: ignore[arg-type]
-    metrics.message(OrderCancelled(**ident))  # type: ignore[arg-type]
-    metrics.message(CancelFailed(**named, reason=Reason.NOT_FOUND))  # type: ignore[arg-type]
+    executor_metrics.message(OrderSubmitting(**ident))  # type: ignore[arg-type] # one dict for all
+    executor_metrics.message(OrderAccepted(**ident))  # type: ignore[arg-type]
+    executor_metrics.message(OrderUnknown(**ident, reason=Reason.TIMEOUT))  # type: ignore[arg-type]
+    executor_metrics.message(OrderCancelled(**ident))  # type: ignore[arg-type]
+    executor_metrics.message(CancelFailed(**named, reason=Reason.NOT_FOUND))  # type: ignore[arg-type]
     failed = OrderFailed(**named, stage=FailureStage.DENIED, reason=Reason.RISK)  # type: ignore[arg-type]
-    metrics.message(failed)
-    metrics.message(failed)
-    metrics.notice(Notice(kind=NoticeKind.HALTED))
-    metrics.dropped("undecodable")
-    metrics.received(submit("a"), T0_NS)
+    executor_metrics.message(failed)
+    executor_metrics.message(failed)
+    executor_metrics.notice(Notice(kind=NoticeKind.HALTED))
+    executor_metrics.dropped("undecodable")
+    executor_metrics.received(submit("a"), T0_NS)
     shown = samples(metrics)
     assert shown["orders_signed_total"] == shown["orders_accepted_total"] == 1
     assert shown['orders_unknown_total{reason="timeout"}'] == shown["cancels_total"] == 1
     assert shown['cancels_failed_total{reason="not_found"}'] == 1
     assert shown['orders_rejected_total{reason="risk"}'] == 2
-    assert metrics.rejections == {"risk": 2}
+    assert executor_metrics.rejections == {"risk": 2}
     assert shown['notices_total{kind="halted"}'] == 1
     assert shown['inputs_dropped_total{reason="undecodable"}'] == 1
     assert shown['commands_total{kind="SubmitOrder"}'] == 1
@@ -92,11 +92,11 @@ def test_each_word_and_each_command_is_counted_once() -> None:
 
 def test_hops_are_measured_from_what_led_to_them() -> None:
     metrics = ServiceMetrics("executor", version="1", mode="dry")
-    metrics, ms = ExecutorMetrics(metrics), 1_000_000
-    metrics.received(submit("a"), T0_NS + 2 * ms)
-    metrics.sending(submit("a"), T0_NS + 5 * ms)
-    metrics.answered("a", T0_NS + 9 * ms)
-    metrics.answered("a", T0_NS + 99 * ms)
+    executor_metrics, ms = ExecutorMetrics(metrics), 1_000_000
+    executor_metrics.received(submit("a"), T0_NS + 2 * ms)
+    executor_metrics.sending(submit("a"), T0_NS + 5 * ms)
+    executor_metrics.answered("a", T0_NS + 9 * ms)
+    executor_metrics.answered("a", T0_NS + 99 * ms)
     hops = metrics.hop_ms()
     assert {hop: (row["p50"], row["n"]) for hop, row in hops.items()} == {
         "cmd_to_executor": (2.0, 1),

@@ -10,11 +10,11 @@ import pytest
 
 from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.service.logs import configure_logs
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from pmexecutor import publisher as publisher_module
 from pmexecutor.publisher import Publisher
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.messages import SERIES, flat
 
 EXE = keys.exe(SERIES)

@@ -11,14 +11,14 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
-from pmexecutor.windows import ROT_GROUP, WindowsContext, SeriesWindows
+from pmexecutor.windows import ROT_GROUP, SeriesWindows, WindowsContext
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import at, window
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pmcore.machines.order_lifecycle import TRANSITIONS, OrderState, OrderTrigger
-from pmtools.docs import PAGES, STATES, TRIGGERS, main, stale_pages
 from pmcore.wire.registry import STREAMS
+from pmtools.docs import PAGES, STATES, TRIGGERS, main, stale_pages
 
 ROOT = Path(__file__).parents[3]
 

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from pmcore.shell.settings.common import CommonSettings, check_settings
-from pmtools.doctor import checks as doctor_checks
+from pmsimulator.settings import SimulatorSettings
 from pmtools.cli import build_parser
+from pmtools.doctor import checks as doctor_checks
 from pmtools.doctor.command import examine
 from pmtools.replay.command import read_params
 from pmtools.run.files import runs_root
@@ -29,9 +30,8 @@ from pmtools.run.plan import SERVICES as RUN_SERVICES
 from pmtools.run.plan import Surroundings, plan_run
 from pmtools.run.token import control_token
 from pmtools.simulator import simulator_environment
-from pmsimulator.settings import SimulatorSettings
 from support.settings import settings_of, variables_of
-from support.tree import CORE, ROOT, SERVICES, parsed
+from support.tree import LIBRARIES, ROOT, SERVICES, parsed
 
 NAMED = re.compile(r"\b(?:PM|POLYMARKET)_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*)")
 COMMANDS = ("run", "replay", "simulator", "doctor")
@@ -167,9 +167,14 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     return dict(commands.choices)
 
 
+def file_of(module: str) -> Path:
+    """The file of a module of `pmtools`, named without the package."""
+    return LIBRARIES["pmtools"] / f"{module.replace('.', '/')}.py"
+
+
 @cache
 def modules_of(module: str) -> frozenset[str]:
-    """A module of `pmcore.tools` and those of them that it imports, all the way."""
+    """A module of `pmtools` and those of them that it imports, all the way."""
     found: set[str] = set()
     waiting = [module]
     while waiting:
@@ -178,10 +183,10 @@ def modules_of(module: str) -> frozenset[str]:
             continue
         found.add(name)
         waiting += [
-            node.module.rpartition(".")[2]
-            for node in ast.walk(parsed(CORE / f"tools/{name}.py"))
+            node.module.partition(".")[2]
+            for node in ast.walk(parsed(file_of(name)))
             if isinstance(node, ast.ImportFrom)
-            if node.module is not None and node.module.startswith("pmcore.tools.")
+            if node.module is not None and node.module.startswith("pmtools.")
         ]
     return frozenset(found - {"cli"})
 
@@ -203,7 +208,7 @@ def mentions(command: str) -> set[tuple[str, str]]:
     module = parser.get_default("handler").partition(":")[0]
     named = set(NAMED.findall(parser.format_help()))
     for each in modules_of(module):
-        named |= names_in(CORE / f"tools/{each}.py")
+        named |= names_in(file_of(each))
     return {(command, name) for name in named}
 
 

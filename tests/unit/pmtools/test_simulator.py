@@ -10,10 +10,10 @@ import pytest
 from pmcore.shell.clock import Clock
 from pmcore.shell.settings.common import check_settings, variables
 from pmcore.shell.settings.strategy import StrategySettings
+from pmsimulator.settings import SimulatorSettings
 from pmtools.cli import build_parser
 from pmtools.errors import UsageError
 from pmtools.simulator import simulator_environment
-from pmsimulator.settings import SimulatorSettings
 from support.small_recording import SLUG, write_recording
 
 

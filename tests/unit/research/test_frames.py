@@ -12,13 +12,13 @@ from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.market_data import BookDelta, BookSnapshot, TickSizeChanged, TradePrinted
 from pmcore.model.market import Outcome, parse_series
 from pmcore.model.units import NS_PER_S
-from pmsim.venue.ports import MarketFrame
-from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.crowd.world_params import WORLDS
-from pmsim.recordings.reader import Recording
+from pmcore.venue.market_frames import MarketFrameParser
 from pmresearch.frames import FrameForm, form_table, recorded_form
 from pmresearch.statistics import START_NS, frames_of_world, main
-from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.crowd.world_params import WORLDS
+from pmsim.recordings.reader import Recording
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 from support.recordings import recording, venue_sample
 
 SECONDS = 30

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmresearch.svg import bar_chart, line_chart
 from pmresearch.figures import PHASES, figures, quantile
 from pmresearch.plots import main as plots_main
 from pmresearch.statistics import kind_of, main, synthetic_column, table
+from pmresearch.svg import bar_chart, line_chart
 from pmresearch.tape import Tape, TapeWriter, recorded_tapes
 from support.recordings import recording
 

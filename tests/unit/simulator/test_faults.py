@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pmcore.model.errors import MalformedInputError
-from pmsim.faults.plan import TransportFaults, TradingMode
+from pmsim.faults.plan import TradingMode, TransportFaults
 from pmsimulator.answers import VenueError
 from pmsimulator.faults import Dice, DoorKeeper, read_faults
 

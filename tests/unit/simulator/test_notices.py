@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
-from pmsim.venue.ports import Account, ListedWindow, VenueOrder, OrderSide, UserFrame
+from pmsim.venue.ports import Account, ListedWindow, OrderSide, UserFrame, VenueOrder
 from pmsimulator.notices import KEPT, Notices
 
 WINDOW = Window(

@@ -12,8 +12,8 @@ from py_clob_client_v2 import ClobClient
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmsim.faults.faulty_venue import FaultyVenue
-from pmsim.venue.ports import MarketFrame
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 
 START_NS = 1_790_000_110 * NS_PER_S
 MINUTES = 10

@@ -14,8 +14,8 @@ from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order
 from py_clob_client_v2.order_utils.model.side import Side
 
 from pmcore.model.market import Protocol, Window
-from pmsim.venue.ports import NewOrder, OrderSide, TimeInForce
 from pmcore.venue.contracts import EXCHANGE
+from pmsim.venue.ports import NewOrder, OrderSide, TimeInForce
 from pmsimulator.answers import VenueError
 from pmsimulator.credentials import Credentials, credentials_for
 from pmsimulator.order_entry import check_order, decode_batch, decode_order

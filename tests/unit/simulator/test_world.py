@@ -13,10 +13,10 @@ from pmcore.model.errors import InvariantError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmsim.venue.ports import NewOrder, OrderSide, SimulatedVenue
+from pmsim.recordings.reader import Recording
 from pmsim.run.recorded import RecordedParams, RecordedVenue
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.recordings.reader import Recording
+from pmsim.venue.ports import NewOrder, OrderSide, SimulatedVenue
 from pmsimulator.credentials import credentials_for
 from pmsimulator.heartbeats import LAPSE_NS
 from pmsimulator.subscriptions import UserSubscriber

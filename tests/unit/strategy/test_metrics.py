@@ -9,7 +9,7 @@ from pmcore.model.market import TakerSide
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmstrategy.metrics import StrategyMetrics
 from support.builders import at, fill, trade
-from support.desk import UP, Desk
+from support.engine_driver import UP, EngineDriver
 
 
 @pytest.fixture
@@ -26,17 +26,17 @@ def shown(metrics: ServiceMetrics) -> dict[str, float]:
     }
 
 
-def desk_with_a_fill() -> Desk:
-    desk = Desk()
-    desk.start()
-    desk.books(2, "0.46/0.48", "0.51/0.53")
-    desk.batch(3, fill(UP, "5", "0.47"), trade(UP, TakerSide.BUY, "7", at_ns=at(3)))
-    return desk
+def driver_with_a_fill() -> EngineDriver:
+    driver = EngineDriver()
+    driver.start()
+    driver.books(2, "0.46/0.48", "0.51/0.53")
+    driver.batch(3, fill(UP, "5", "0.47"), trade(UP, TakerSide.BUY, "7", at_ns=at(3)))
+    return driver
 
 
 def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> None:
-    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
-    metrics.show(desk.session, at(4))
+    strategy_metrics, driver = StrategyMetrics(metrics), driver_with_a_fill()
+    strategy_metrics.show(driver.session, at(4))
     samples = shown(metrics)
     up = '{outcome="up",series="btc-15m"}'
     assert samples[f"inventory_shares{up}"] == 5
@@ -49,29 +49,29 @@ def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> 
 
 
 def test_counters_go_on_over_windows_and_count_nothing_twice(metrics: ServiceMetrics) -> None:
-    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
+    strategy_metrics, driver = StrategyMetrics(metrics), driver_with_a_fill()
     fills = 'fills_total{series="btc-15m"}'
     for _ in range(2):
-        metrics.count([desk.session])
+        strategy_metrics.count([driver.session])
         assert shown(metrics)[fills] == 1
-    desk.batch(5, fill(UP, "5", "0.47", trade_id="t2"))
-    metrics.count([desk.session])
+    driver.batch(5, fill(UP, "5", "0.47", trade_id="t2"))
+    strategy_metrics.count([driver.session])
     assert shown(metrics)[fills] == 2
-    metrics.forget(desk.window.slug)
-    metrics.count([desk_with_a_fill().session])
+    strategy_metrics.forget(driver.window.slug)
+    strategy_metrics.count([driver_with_a_fill().session])
     assert shown(metrics)[fills] == 3
     assert shown(metrics)['filled_shares_total{series="btc-15m"}'] == 15
 
 
 def test_notices_are_counted_by_kind(metrics: ServiceMetrics) -> None:
-    metrics = StrategyMetrics(metrics)
-    metrics.notice(Notice(kind=NoticeKind.BOOK_GAP))
+    strategy_metrics = StrategyMetrics(metrics)
+    strategy_metrics.notice(Notice(kind=NoticeKind.BOOK_GAP))
     assert shown(metrics)['notices_total{kind="book_gap"}'] == 1
 
 
 def test_a_window_that_is_over_is_forgotten(metrics: ServiceMetrics) -> None:
-    metrics, desk = StrategyMetrics(metrics), desk_with_a_fill()
-    metrics.count([desk.session])
-    assert list(vars(metrics)["_seen"]) == [desk.window.slug]
-    metrics.forget(desk.window.slug)
-    assert vars(metrics)["_seen"] == {}
+    strategy_metrics, driver = StrategyMetrics(metrics), driver_with_a_fill()
+    strategy_metrics.count([driver.session])
+    assert list(vars(strategy_metrics)["_seen"]) == [driver.window.slug]
+    strategy_metrics.forget(driver.window.slug)
+    assert vars(strategy_metrics)["_seen"] == {}

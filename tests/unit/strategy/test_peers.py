@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pmcore.shell.service.health import Health, Placing
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.peers import Peers
 
 KEY = keys.alive("main", "executor")

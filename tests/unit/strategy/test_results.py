@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pmcore.model.units import NS_PER_S
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.results import SHOWN_RESULTS, DailyResults, WindowResult
 from support.builders import T0_NS
 

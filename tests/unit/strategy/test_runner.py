@@ -23,12 +23,12 @@ from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.settings.strategy import StrategySettings
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
 from pmcore.wire.ports import Incoming, Outgoing
-from pmstrategy.runner import WindowRunner
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.metrics import StrategyMetrics
+from pmstrategy.runner import WindowRunner
 from support.builders import at, book, params, window
 from support.venue_peer import eventually
 

@@ -22,9 +22,9 @@ from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.settings.strategy import StrategySettings
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
 from pmstrategy.service import StrategyService

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire.ports import Incoming
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.unreadable_entries import MAX_ENTRIES, UnreadableEntries
 
 

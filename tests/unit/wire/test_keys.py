@@ -17,7 +17,7 @@ def test_keys_are_versioned_and_tagged() -> None:
     assert keys.ctl("acct") == "pm:v1:{acct}:ctl"
     assert keys.halt("acct") == "pm:v1:{acct}:halt"
     assert keys.results("acct") == "pm:v1:{acct}:results"
-    assert keys.poison("acct") == "pm:v1:{acct}:poison"
+    assert keys.unreadable("acct") == "pm:v1:{acct}:poison"
     assert keys.alive("acct", "feed") == "pm:v1:{acct}:alive:feed"
 
 

@@ -115,7 +115,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run = _command(
         commands,
         "run",
-        "run:command",
+        "run.command:command",
         "run everything locally and sum it up",
         f"{_RUN_EXAMPLES}\n{EXIT_CODES_HELP}",
     )
@@ -162,7 +162,7 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
     replay = _command(
         commands,
         "replay",
-        "replay:command",
+        "replay.command:command",
         "run recordings through the engine, with paper fills",
         _REPLAY_EXAMPLES,
     )
@@ -250,7 +250,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = _command(
         commands,
         "status",
-        "status:status_command",
+        "control.status:status_command",
         "how every engine of this checkout is: halts, services, profit",
         _STATUS_EXAMPLES,
     )
@@ -258,19 +258,19 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
     kill = _command(
         commands,
         "kill",
-        "levers:kill_command",
+        "control.kill:kill_command",
         "cancel everything and place nothing, until resume",
         _KILL_EXAMPLES,
     )
     kill.add_argument("--reason", default="operator", metavar="TEXT", help="kept with the halt")
     _add_choice(kill)
     _add_choice(
-        _command(commands, "resume", "levers:resume_command", "lift a kill", _RESUME_EXAMPLES)
+        _command(commands, "resume", "control.kill:resume_command", "lift a kill", _RESUME_EXAMPLES)
     )
     doctor = _command(
         commands,
         "doctor",
-        "doctor:command",
+        "doctor.command:command",
         "settings, clock, endpoints, credentials: what is wrong and how to mend it",
         _DOCTOR_EXAMPLES,
     )
@@ -312,7 +312,7 @@ def _command(
 def _load(handler: str) -> Callable[[argparse.Namespace], int]:
     module, _, function = handler.partition(":")
     loaded: Callable[[argparse.Namespace], int] = getattr(
-        importlib.import_module(f"pmcore.tools.{module}"), function
+        importlib.import_module(f"pmtools.{module}"), function
     )
     return loaded
 

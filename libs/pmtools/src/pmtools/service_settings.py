@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from pydantic_settings import BaseSettings
 
-from pmcore.shell.settings.problems import Problem
 from pmcore.shell.settings.common import check_settings
+from pmcore.shell.settings.problems import Problem
 
 _CLASSES = {
     "feed": ("pmfeed.settings", "FeedSettings"),

@@ -47,7 +47,7 @@ from pmcore.venue.rest_models import (
     parse_trades_page,
 )
 from pmexecutor.clob_http import HTTP_OK, ClobAnswer, ClobHttp
-from pmexecutor.ports import HeartbeatAnswer, CancelAnswer, ListAnswer, PostAnswer, PreparedOrder
+from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, ListAnswer, PostAnswer, PreparedOrder
 from pmexecutor.signer import MAX_SALT, OrderSigner
 
 MAX_PAGES = 50

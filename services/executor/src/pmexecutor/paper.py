@@ -1,6 +1,6 @@
 """Paper trading as a venue: the simulated exchange on live market data; no order leaves.
 
-The one live module that may use `pmcore.sim`. Commands and answers take the exchange's latencies;
+The one live module that may use `pmsim`. Commands and answers take the exchange's latencies;
 what it says on the user channel goes to `on_user`, in the order in which it happened.
 """
 
@@ -30,9 +30,9 @@ from pmcore.messages.user import (
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock
+from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, PostAnswer, PreparedOrder
 from pmsim.queue.paper import PaperMessage, PaperParams, PaperVenue
 from pmsim.queue.paper_reports import digest
-from pmexecutor.ports import HeartbeatAnswer, CancelAnswer, PostAnswer, PreparedOrder
 
 MAX_IDLE_MS = 100.0
 _CANCELLED = ""

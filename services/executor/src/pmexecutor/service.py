@@ -17,27 +17,27 @@ from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
 from pmcore.model.errors import TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.settings.account import write_credentials
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Health, Placing
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.settings.common import Mode
 from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.settings.account import write_credentials
+from pmcore.shell.settings.common import Mode
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
-from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
 from pmexecutor.driver import Driver
+from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import Venue
 from pmexecutor.publisher import Publisher
-from pmexecutor.windows import WindowsContext, SeriesWindows
 from pmexecutor.settings import ExecutorSettings
 from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve
+from pmexecutor.windows import SeriesWindows, WindowsContext
 
 TICK_MS = 50.0
 LEAST_TICK_S = 0.01

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.machines.rate_budget import RateTier
 from pmcore.shell.settings.account import AccountSettings
-from pmcore.shell.settings.problems import Problem, rule
 from pmcore.shell.settings.common import Mode
+from pmcore.shell.settings.problems import Problem, rule
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32

@@ -9,8 +9,8 @@ from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.causes import cause_of_status
 from pmcore.shell.clock import Clock
-from pmcore.shell.service.health import Health
 from pmcore.shell.http import JsonReader
+from pmcore.shell.service.health import Health
 from pmcore.shell.service.logs import Log
 from pmcore.venue.listings import (
     check_pairing,

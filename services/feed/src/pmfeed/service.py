@@ -9,9 +9,9 @@ from pmcore.messages.market_data import FeedState
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import TransportError
 from pmcore.model.market import SeriesSpec, Window, window_times_ns
-from pmcore.shell.service.errors import StartupError
-from pmcore.shell.http import JsonReader
 from pmcore.shell.bus.janitor import trim_streams
+from pmcore.shell.http import JsonReader
+from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import Backoff
 from pmcore.wire import keys
@@ -26,7 +26,7 @@ TRIM_EVERY_S = 60.0
 
 
 class FeedService:
-    """See `pmcore.shell.service.process.Service`. With fixed slugs only, `run` returns after the last."""
+    """See `pmcore.shell.service.process.Service`. With fixed slugs `run` returns after the last."""
 
     name = "feed"
 

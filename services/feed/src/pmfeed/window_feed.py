@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from pmcore.machines.feed import AskBooks, DropSocket, FeedAction, FeedSession, SetStatus
 from pmcore.machines.book import BookState, WindowBooks
+from pmcore.machines.feed import AskBooks, DropSocket, FeedAction, FeedSession, SetStatus
 from pmcore.messages.market_data import (
     BookCheckpoint,
     BookSnapshot,

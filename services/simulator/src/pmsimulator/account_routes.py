@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmcore.model.market import Protocol
-from pmsim.venue.ports import TradeRecord
-from pmsim.venue.payloads import open_order_row, trade_row
 from pmcore.venue.contracts import EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
+from pmsim.venue.payloads import open_order_row, trade_row
+from pmsim.venue.ports import TradeRecord
 from pmsimulator.answers import FIRST_CURSOR, NO_ORDER, VenueError, answer, not_found, page
-from pmsimulator.credentials import KeyRing
 from pmsimulator.auth import Door
+from pmsimulator.credentials import KeyRing
 from pmsimulator.faults import DoorKeeper
 from pmsimulator.rate_limits import RateLimits
 from pmsimulator.seconds import is_between, seconds

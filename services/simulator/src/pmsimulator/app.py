@@ -16,19 +16,19 @@ from pmsimulator.answers import (
     answer_validation_error,
 )
 from pmsimulator.audit import audit_routes
+from pmsimulator.auth import Door
 from pmsimulator.builder_routes import builder_trade_routes, extra_key_routes
 from pmsimulator.channels import channel_routes
 from pmsimulator.clob_markets import clob_market_routes
 from pmsimulator.credentials import KeyRing
 from pmsimulator.data_routes import data_routes
-from pmsimulator.auth import Door
+from pmsimulator.fault_middleware import Road
 from pmsimulator.faults import DoorFaults, DoorKeeper
 from pmsimulator.gamma_routes import gamma_routes
 from pmsimulator.gamma_search import gamma_search_routes
 from pmsimulator.market_routes import market_routes
 from pmsimulator.rate_limits import RateLimits, Tier
 from pmsimulator.reward_routes import reward_routes
-from pmsimulator.fault_middleware import Road
 from pmsimulator.shared_paths import shared_paths
 from pmsimulator.sim_routes import sim_routes
 from pmsimulator.trading import Trading

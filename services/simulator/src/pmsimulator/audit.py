@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from pmcore.model.units import format_qty
-from pmsim.venue.ports import Account, TradeRecord
 from pmsim.venue.payloads import open_order_row, trade_row
+from pmsim.venue.ports import Account, TradeRecord
 from pmsimulator.answers import answer
 from pmsimulator.world import World
 

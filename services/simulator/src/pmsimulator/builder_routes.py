@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pmcore.model.units import format_price, format_qty, value_u6
-from pmsim.venue.ports import MakerFill, TradeRecord
 from pmsim.venue.payloads import outcome_name
+from pmsim.venue.ports import MakerFill, TradeRecord
 from pmsimulator.answers import FIRST_CURSOR, VenueError, answer, page, read_body
-from pmsimulator.clob_market import Row
 from pmsimulator.auth import Door
+from pmsimulator.clob_market import Row
 from pmsimulator.extra_keys import ExtraKeys
 from pmsimulator.seconds import is_between, seconds
 from pmsimulator.world import World

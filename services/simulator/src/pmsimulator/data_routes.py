@@ -188,7 +188,9 @@ def _history(world: World, query: QueryParams) -> list[Row]:
     ]
 
 
-def _rows(world: World, deals: Sequence[Deal], write: Callable[[Deal, ListedWindow], Row]) -> list[Row]:
+def _rows(
+    world: World, deals: Sequence[Deal], write: Callable[[Deal, ListedWindow], Row]
+) -> list[Row]:
     found = ((deal, world.listing_of(deal.condition_id)) for deal in deals)
     return [write(deal, listing) for deal, listing in found if listing is not None]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from pmcore.model.errors import MalformedInputError
-from pmsim.faults.plan import FaultPlan, TransportFaults, strikes
 from pmcore.venue.fields import decode_json_as
+from pmsim.faults.plan import FaultPlan, TransportFaults, strikes
 from pmsimulator.answers import VenueError
 
 _ORDER_PATHS = ("/order", "/orders")

@@ -14,8 +14,8 @@ from starlette.datastructures import QueryParams
 
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmsim.venue.ports import ListedWindow
 from pmcore.venue.fields import natural_of
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import VenueError
 from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, question_id
 from pmsimulator.gamma_series import is_series, tag_row

@@ -17,8 +17,8 @@ from pmcore.model.units import (
     format_price,
     parse_price_e4,
 )
-from pmsim.venue.ports import ListedWindow
 from pmcore.venue.fields import natural_of
+from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import (
     NO_BOOK,
     NO_MARKET,

@@ -13,8 +13,8 @@ from enum import IntEnum
 import msgspec
 
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmsim.venue.ports import ListedWindow, VenueOrder, UserFrame
 from pmsim.venue.payloads import outcome_name
+from pmsim.venue.ports import ListedWindow, UserFrame, VenueOrder
 from pmsimulator.clob_market import Row, clob_market, outcome_index
 from pmsimulator.gamma_series import series_slug
 from pmsimulator.titles import title

@@ -13,9 +13,9 @@ import msgspec
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Protocol, Window
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, format_price
-from pmsim.venue.ports import NewOrder, OrderSide, TimeInForce
 from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
 from pmcore.venue.fields import decode_json, decode_json_as, natural_of
+from pmsim.venue.ports import NewOrder, OrderSide, TimeInForce
 from pmsimulator.answers import BAD_PAYLOAD, VenueError
 from pmsimulator.credentials import Credentials
 from pmsimulator.signatures import BadSignatureError, order_digest, order_signer

@@ -24,8 +24,8 @@ from pmsimulator.answers import (
     page,
     read_body,
 )
-from pmsimulator.clob_market import Row, token_rows
 from pmsimulator.auth import Door
+from pmsimulator.clob_market import Row, token_rows
 from pmsimulator.gamma import LISTED_BEFORE_NS, event_id, market_id, stamp
 from pmsimulator.gamma_filters import values
 from pmsimulator.gamma_series import tag_row

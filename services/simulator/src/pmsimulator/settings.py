@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Protocol
-from pmcore.shell.settings.problems import Problem, rule
 from pmcore.shell.settings.common import CommonSettings
+from pmcore.shell.settings.problems import Problem, rule
 from pmsimulator.faults import FaultRequest, read_faults
 from pmsimulator.rate_limits import Tier
 

@@ -15,9 +15,9 @@ from fastapi.responses import Response
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.units import format_price, format_qty, parse_price_e4, parse_qty_u6
-from pmsim.venue.controls import PositionResult
-from pmsim.faults.plan import FaultPlan
 from pmcore.venue.fields import decode_json_as
+from pmsim.faults.plan import FaultPlan
+from pmsim.venue.controls import PositionResult
 from pmsimulator.answers import NO_MARKET, VenueError, answer
 from pmsimulator.faults import DoorFaults, DoorKeeper, FaultRequest, read_faults
 from pmsimulator.world import World

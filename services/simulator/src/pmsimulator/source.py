@@ -9,13 +9,13 @@ from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.errors import StartupError
-from pmsim.venue.accounts import AccountsParams
+from pmsim.crowd.world_params import WORLDS
 from pmsim.faults.faulty_venue import FaultyVenue
-from pmsim.venue.ports import SimulatedVenue
+from pmsim.recordings.reader import Recording, load_market_file
 from pmsim.run.recorded import RecordedParams, RecordedVenue
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.crowd.world_params import WORLDS
-from pmsim.recordings.reader import Recording, load_market_file
+from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.ports import SimulatedVenue
 from pmsimulator.settings import SimulatorSettings
 
 _LATE_NS = 600 * NS_PER_S
@@ -50,7 +50,9 @@ def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
     )
 
 
-def _recorded(path: Path, market: Path | None, clock: Clock, accounts: AccountsParams) -> RecordedVenue:
+def _recorded(
+    path: Path, market: Path | None, clock: Clock, accounts: AccountsParams
+) -> RecordedVenue:
     try:
         recording = Recording(path, load_market_file(market) if market is not None else ())
         windows = recording.windows()

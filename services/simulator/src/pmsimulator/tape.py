@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pmcore.model.units import complement_e4, parse_price_e4, parse_qty_u6, value_u6
-from pmsim.venue.ports import MarketFrame, OrderSide
 from pmcore.venue.fields import decode_json_as
+from pmsim.venue.ports import MarketFrame, OrderSide
 
 KEPT_PRINTS = 2_000
 KEPT_MARKETS = 1_000

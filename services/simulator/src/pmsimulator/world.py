@@ -18,10 +18,10 @@ from pmsim.venue.ports import (
     Account,
     ListedWindow,
     MarketFrame,
-    VenueOrder,
     SimulatedVenue,
     UserFrame,
     VenueEvent,
+    VenueOrder,
 )
 from pmsimulator.catalogue import Catalogue
 from pmsimulator.credentials import Credentials

@@ -14,8 +14,8 @@ from typing import cast
 
 import msgspec
 
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.engine.strategy.engine import Output, WindowEngine
+from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.messages.control import Halt
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
@@ -25,12 +25,12 @@ from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming, Outgoing
-from pmstrategy.sequence import Arrival, SequenceWatch
 from pmstrategy.metrics import StrategyMetrics
+from pmstrategy.sequence import Arrival, SequenceWatch
 
 TICK_MS = 100
 BLOCK_MS = 1000
@@ -136,7 +136,9 @@ class WindowRunner:
         await retry_until_answered(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
         for stream in (self._exe, self._user):
-            old = await retry_until_answered(partial(self._bus.recover, self._group, consumer, [stream]))
+            old = await retry_until_answered(
+                partial(self._bus.recover, self._group, consumer, [stream])
+            )
             acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
             await retry_until_answered(partial(self._bus.ack, acks))
 
@@ -150,7 +152,9 @@ class WindowRunner:
         if self.window.slug not in stored:
             return [self._feed_state(FeedState.LIVE, "no checkpoint")]
         known = msgspec.json.decode(stored[self.window.slug], type=BookCheckpoint)
-        await retry_until_answered(partial(self._bus.set_group_id, self._group, self._md, known.entry_id))
+        await retry_until_answered(
+            partial(self._bus.set_group_id, self._group, self._md, known.entry_id)
+        )
         books = [book for book in (known.up, known.down) if book is not None]
         return [*books, self._feed_state(known.state, "checkpoint")]
 

@@ -18,17 +18,17 @@ from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import SHARE_U6
 from pmcore.shell.service.kill_switch import halt_view
 from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
-from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Incoming
+from pmstrategy.metrics import StrategyMetrics
 from pmstrategy.peers import Peers
-from pmstrategy.unreadable_entries import UnreadableEntries
 from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
 from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, is_long_over
-from pmstrategy.metrics import StrategyMetrics
+from pmstrategy.unreadable_entries import UnreadableEntries
 
 GROUP = "strategy"
 BLOCK_MS = 1000
@@ -143,7 +143,9 @@ class StrategyService:
     async def _follow(self, spec: SeriesSpec) -> None:
         bus, stream = self._context.bus, keys.rot(spec.series)
         consumer = self._context.settings.consumer
-        await retry_until_answered(partial(bus.create_group, GROUP, [stream], start="0", announce=None))
+        await retry_until_answered(
+            partial(bus.create_group, GROUP, [stream], start="0", announce=None)
+        )
         await retry_until_answered(partial(bus.set_group_id, GROUP, stream, "0-0"))
         read = partial(bus.read, GROUP, consumer, [stream], block_ms=BLOCK_MS)
         while True:
@@ -267,7 +269,10 @@ class StrategyService:
 
     async def _refresh(self) -> None:
         while True:
-            alive = await retry_until_answered(partial(self._context.bus.get, self._user_alive_key)) is not None
+            alive = (
+                await retry_until_answered(partial(self._context.bus.get, self._user_alive_key))
+                is not None
+            )
             newest: dict[str, WindowRunner] = {}
             for runner in list(self._runners.values()):
                 doubt = "" if alive else "service is not alive"

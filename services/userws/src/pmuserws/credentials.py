@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import NoReturn
 
-from pmcore.shell.settings.account import read_credentials
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.logs import Log
+from pmcore.shell.settings.account import read_credentials
 from pmcore.venue.l2_auth import ApiCredentials
 from pmuserws.settings import UserwsSettings
 

@@ -20,8 +20,8 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.settings.common import Mode
 from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.settings.common import Mode
 from pmcore.shell.websocket import Frame, SocketDown, SocketUp, WebSocketClient
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.user_frames import UserFrameParser

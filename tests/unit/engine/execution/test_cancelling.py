@@ -9,9 +9,9 @@ from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
     DeleteOrders,
-    LookUpResult,
     Finished,
     LookUpOrder,
+    LookUpResult,
     OrderLookedUp,
     PlacingGate,
     RateHeaders,
@@ -107,7 +107,9 @@ def test_an_order_that_ended_is_looked_up_when_it_is_asked_about_again(
 
 
 @pytest.mark.parametrize("finding", [LookUpResult.LIVE, LookUpResult.ABSENT])
-def test_an_old_or_empty_answer_is_not_the_last_word_on_what_was_filled(finding: LookUpResult) -> None:
+def test_an_old_or_empty_answer_is_not_the_last_word_on_what_was_filled(
+    finding: LookUpResult,
+) -> None:
     bench, token = _ended()
     bench.step(OrderLookedUp(hash_of("a"), finding, 1_000_000))
     assert bench.one(CancelFailed).filled_u6 is None

@@ -7,9 +7,9 @@ import pytest
 from pmcore.engine.execution.io import (
     Abandoned,
     DeleteOrders,
-    LookUpResult,
     Finished,
     LookUpOrder,
+    LookUpResult,
     OrderLookedUp,
     Posted,
     PostOrder,

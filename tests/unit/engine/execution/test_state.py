@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pmcore.engine.execution.state import ExecutionState
 from pmcore.engine.execution.io import Posted, PostRejected, RateHeaders, SignOrder
 from pmcore.engine.execution.records import OrderRecord, WindowRecord
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.machines.outbox import OutboxState
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.execution import VenueMode, VenueModeChanged

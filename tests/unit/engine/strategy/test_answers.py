@@ -178,7 +178,9 @@ def test_matched_but_unreported_shares_count_until_patience_ends() -> None:
     cancelled = OrderCancelled(filled_u6=2_000_000, **names(FIRST))  # type: ignore[arg-type] # shared names
     driver.batch(2.1, cancelled)
     assert next(e.qty_u6 for e in driver.session.orders.exposures()) in (2_000_000, 5_000_000)
-    driver.batch(2.2, driver.user_order(2.2, FIRST, OrderUpdateKind.CANCELLATION, matched=3_000_000))
+    driver.batch(
+        2.2, driver.user_order(2.2, FIRST, OrderUpdateKind.CANCELLATION, matched=3_000_000)
+    )
     assert driver.session.orders.get(FIRST).venue_filled_u6 == 3_000_000  # type: ignore[union-attr] # placed by the driver
 
 

@@ -175,7 +175,9 @@ def test_halt_cancels_and_resume_quotes_again() -> None:
 )
 def test_venue_modes_change_quoting(mode: VenueMode, cancels: int, places: bool) -> None:
     driver = quoting_driver()
-    changed = VenueModeChanged(slug=driver.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2))
+    changed = VenueModeChanged(
+        slug=driver.window.slug, mode=mode, until_ns=at(10), ts_exec_ns=at(2)
+    )
     driver.batch(2, changed)
     assert len(driver.cancels) == cancels
     fresh = EngineDriver()
@@ -238,7 +240,9 @@ def test_a_pair_that_would_break_a_limit_is_not_begun() -> None:
 def test_inventory_measures() -> None:
     driver = EngineDriver()
     driver.start()
-    driver.batch(2, driver.filled(2, "a", UP, "5", "0.47"), driver.filled(2, "b", DOWN, "5", "0.52"))
+    driver.batch(
+        2, driver.filled(2, "a", UP, "5", "0.47"), driver.filled(2, "b", DOWN, "5", "0.52")
+    )
     counters = driver.engine.counters
     assert (counters.fills, counters.filled_u6) == (2, 10_000_000)
     assert counters.max_abs_net_diff_u6 == 5_000_000

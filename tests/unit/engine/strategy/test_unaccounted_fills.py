@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from pmcore.engine.execution.io import (
     DeleteOrders,
-    LookUpResult,
     ListOpenOrders,
     LookUpOrder,
+    LookUpResult,
     OpenOrdersAnswered,
     OrderLookedUp,
 )
@@ -46,7 +46,9 @@ def matched_event(
     return replace(event, status="matched", token_id=driver.window.token_id(outcome))
 
 
-def bought_up_u6(told_after_s: float, *, events: bool, until_s: int = 90) -> tuple[EngineDriver, int]:
+def bought_up_u6(
+    told_after_s: float, *, events: bool, until_s: int = 90
+) -> tuple[EngineDriver, int]:
     """Every Up bid is matched as soon as it rests; the price moves to and fro meanwhile."""
     driver = quoting_driver()
     matched: dict[str, float] = {}

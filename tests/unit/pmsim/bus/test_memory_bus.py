@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from pmcore.model.errors import Sent, TransportError
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.messages import SERIES, command
 
 CMD = keys.cmd(SERIES)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pmsim.bus.streams import Stream
 from pmcore.wire.entry_ids import ZERO
+from pmsim.bus.streams import Stream
 
 MS = 1_000_000
 

@@ -8,11 +8,11 @@ from pmcore.messages.market_data import TradePrinted
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.units import NS_PER_S
-from pmsim.venue.ports import MarketFrame
-from pmsim.crowd.activity import ActivityProcess
-from pmsim.run.synthetic import SyntheticVenue
-from pmsim.crowd.world_params import FITTED, LIGHT, CrowdParams, at_pace
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.crowd.activity import ActivityProcess
+from pmsim.crowd.world_params import FITTED, LIGHT, CrowdParams, at_pace
+from pmsim.run.synthetic import SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 from support.sim_worlds import play, synthetic
 
 
@@ -23,25 +23,25 @@ def frames_of(venue: SyntheticVenue, seconds: int) -> list[MarketFrame]:
 def test_spells_have_the_mean_that_rates_are_given_for() -> None:
     activity, leans = [], []
     for seed in range(60):
-        activity = ActivityProcess(CrowdParams(), Random(seed), 0, 300)
-        activity += activity.activity
-        leans += [activity.lean_at(second * NS_PER_S) for second in range(300)]
+        process = ActivityProcess(CrowdParams(), Random(seed), 0, 300)
+        activity += process.activity
+        leans += [process.lean_at(second * NS_PER_S) for second in range(300)]
     assert sum(activity) / len(activity) == pytest.approx(1.0, abs=0.1)
     assert sum(leans) / len(leans) == pytest.approx(0.0, abs=0.1)
     assert all(-1 < lean < 1 for lean in leans)
 
 
 def test_a_spell_lasts() -> None:
-    activity = ActivityProcess(CrowdParams(), Random(1), 0, 600)
-    steps = [abs(b - a) for a, b in zip(activity.activity, activity.activity[1:], strict=False)]
-    far = [abs(b - a) for a, b in zip(activity.activity, activity.activity[60:], strict=False)]
+    process = ActivityProcess(CrowdParams(), Random(1), 0, 600)
+    steps = [abs(b - a) for a, b in zip(process.activity, process.activity[1:], strict=False)]
+    far = [abs(b - a) for a, b in zip(process.activity, process.activity[60:], strict=False)]
     assert sum(steps) / len(steps) < sum(far) / len(far) / 1.5
 
 
 def test_before_and_after_the_window_the_nearest_second_holds() -> None:
-    activity = ActivityProcess(CrowdParams(), Random(1), 100 * NS_PER_S, 10)
-    assert activity.activity_at(0) == activity.activity[0]
-    assert activity.activity_at(10**18) == activity.activity[-1]
+    process = ActivityProcess(CrowdParams(), Random(1), 100 * NS_PER_S, 10)
+    assert process.activity_at(0) == process.activity[0]
+    assert process.activity_at(10**18) == process.activity[-1]
 
 
 def test_pace_changes_rates_and_keeps_the_law() -> None:

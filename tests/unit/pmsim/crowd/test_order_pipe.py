@@ -10,9 +10,9 @@ import pytest
 
 from pmcore.model.errors import InvariantError
 from pmcore.model.units import NS_PER_MS
-from pmsim.venue.matching import BookOrder
 from pmsim.crowd.order_pipe import GAP_MS, MOST_GROUPED, OrderPipe
 from pmsim.run.scheduler import Scheduler
+from pmsim.venue.matching import BookOrder
 
 
 def test_operations_come_in_order_a_few_at_a_time() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from pmcore.model.market import Outcome, Window, parse_series
 from pmcore.model.units import NS_PER_S
-from pmsim.venue.identity import window_at
 from pmsim.crowd.underlying import STEP_NS, Underlying
 from pmsim.crowd.world_params import UnderlyingParams
+from pmsim.venue.identity import window_at
 from support.sim_worlds import WORLD_START_NS
 
 USUAL = UnderlyingParams()

@@ -15,12 +15,12 @@ from pmcore.machines.book import WindowBooks
 from pmcore.messages.market_data import BookSnapshot, TradePrinted
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Protocol, Window
-from pmsim.recordings import bytes as recording_bytes
-from pmsim.recordings import reader as recordings_module
-from pmsim.recordings.reader import RawFrame, Recording, RecordingFormat
 from pmcore.venue.encode import book_frame as written_book
 from pmcore.venue.encode import rest_book, to_text, trade_book_frame
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.recordings import bytes as recording_bytes
+from pmsim.recordings import reader as recordings_module
+from pmsim.recordings.reader import RawFrame, Recording, RecordingFormat
 from support.builders import CONDITION, DOWN_TOKEN, T0_NS, T0_S, UP_TOKEN, window
 from support.frames import STAMP, book_frame, change_frame, entry, text
 from support.venue_books import ASKS, BIDS

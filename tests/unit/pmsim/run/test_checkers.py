@@ -17,8 +17,8 @@ from pmsim.run.checkers import (
     outliving_problems,
     taker_problems,
 )
-from pmsim.venue.ports import OrderSide, TimeInForce
 from pmsim.run.synthetic import SyntheticVenue
+from pmsim.venue.ports import OrderSide, TimeInForce
 from support.sim_worlds import ME, new_order, synthetic
 
 

@@ -8,11 +8,18 @@ from pmcore.messages.market_data import BookDelta, BookSnapshot, TradePrinted
 from pmcore.messages.user import FillReported, OrderUpdated, TradeStatus
 from pmcore.model.market import Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
-from pmsim.venue.ports import MarketFrame, OrderSide, OrderStatus, TimeInForce, UserFrame, VenueEvent
-from pmsim.run.recorded import RecordedParams, RecordedVenue
 from pmcore.venue.encode import book_frame, to_text, trade_frame
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.venue.user_frames import UserFrameParser
+from pmsim.run.recorded import RecordedParams, RecordedVenue
+from pmsim.venue.ports import (
+    MarketFrame,
+    OrderSide,
+    OrderStatus,
+    TimeInForce,
+    UserFrame,
+    VenueEvent,
+)
 from support.sim_worlds import ME, WORLD_START_NS, new_order, play, synthetic
 
 MS = NS_PER_MS

@@ -11,6 +11,9 @@ from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, Tr
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.venue.market_frames import MarketFrameParser
+from pmcore.venue.user_frames import UserFrameParser
+from pmsim.run.synthetic import SyntheticVenue
 from pmsim.venue.ports import (
     MarketFrame,
     OrderSide,
@@ -19,9 +22,6 @@ from pmsim.venue.ports import (
     UserFrame,
     VenueEvent,
 )
-from pmsim.run.synthetic import SyntheticVenue
-from pmcore.venue.market_frames import MarketFrameParser
-from pmcore.venue.user_frames import UserFrameParser
 from support.sim_worlds import ME, WORLD_START_NS, new_order, play, synthetic
 
 

@@ -7,10 +7,10 @@ import msgspec
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S, SHARE_U6
-from pmsim.venue.ports import Account, MakerFill, VenueOrder, OrderSide, TradeRecord
-from pmsim.venue.payloads import open_order_row, order_frame, trade_frame, trade_row
 from pmcore.venue.rest_models import parse_open_orders_page, parse_order
 from pmcore.venue.user_frames import UserFrameParser
+from pmsim.venue.payloads import open_order_row, order_frame, trade_frame, trade_row
+from pmsim.venue.ports import Account, MakerFill, OrderSide, TradeRecord, VenueOrder
 
 ME = Account(owner="my-key", maker_address="0x" + "11" * 20)
 OTHER = Account(owner="their-key", maker_address="0x" + "22" * 20)

@@ -81,7 +81,9 @@ def test_a_resolved_pair_pays_a_dollar_and_losers_nothing() -> None:
 
 
 def test_a_failure_gives_fee_and_rebate_back_too() -> None:
-    market = QuietMarket(accounts=AccountsParams(cash_u6=START_U6 + 100 * SHARE_U6, failed_ppm=1_000_000))
+    market = QuietMarket(
+        accounts=AccountsParams(cash_u6=START_U6 + 100 * SHARE_U6, failed_ppm=1_000_000)
+    )
     market.post(ANN, 5000, 10, sell=True)
     market.post(BOB, 5000, 10)
     assert market.venue.account_audit(ANN.owner).rebates_u6 == 35_000

@@ -5,8 +5,8 @@ import msgspec
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.market_data import BookDelta, BookSnapshot, TickSizeChanged, TradePrinted
 from pmcore.model.market import Outcome
-from pmsim.venue.ports import MarketFrame, VenueEvent
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.venue.ports import MarketFrame, VenueEvent
 from support.quiet_market import ANN, BOB, QuietMarket
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pmcore.model.units import NS_PER_S
 from pmsim.faults.plan import TradingMode
-from pmsim.venue.trading_modes import TradingModes
 from pmsim.venue.ports import PlaceResult
+from pmsim.venue.trading_modes import TradingModes
 from support.sim_worlds import new_order
 
 MAKER = new_order("0x1", "5", 4000)

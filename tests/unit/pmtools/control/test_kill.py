@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pmtools.control import compose_stack
-from pmtools.control import engines
-from pmtools.control.checkout import find_checkout
 from pmtools.cli import main
+from pmtools.control import compose_stack, engines
+from pmtools.control.checkout import find_checkout
 from pmtools.control.client import open_http
 from pmtools.control.engines import find_by_hand
 from support.control_ports import SERVICES, ControlPort, FakeCheckout

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pmtools.control import engines
 from pmtools.cli import main
+from pmtools.control import engines
 from support.control_ports import FakeCheckout, FakeEngine
 
 HALT = {"reason": "news at 14:30", "by": "alice@desk", "since": "2026-11-25T14:30:05Z"}

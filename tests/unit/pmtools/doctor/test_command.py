@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from pmcore.shell.clock import real_now_ns
-from pmtools.run.redis_server import LocalRedis
 from pmcore.shell.settings.common import try_settings
 from pmcore.shell.settings.strategy import StrategySettings
 from pmtools.cli import main
 from pmtools.doctor.checks import Verdict, local_findings
+from pmtools.run.redis_server import LocalRedis
 
 KEY = "0x" + "1f" * 32
 WALLET = "0x" + "ab" * 20

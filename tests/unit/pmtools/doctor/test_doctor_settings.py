@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pmcore.shell.settings.known_variables import nearest, unknown_variables
 from pmcore.shell.settings.common import load_settings, variables
+from pmcore.shell.settings.known_variables import nearest, unknown_variables
 from pmtools.cli import main
 from support.settings import settings_of
 from support.tree import SERVICES

@@ -9,9 +9,9 @@ from pmcore.messages.control import Halt, Resume
 from pmcore.model.errors import TransportError
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import configure_logs
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 
 _NOW_NS = 1_000
 

@@ -16,9 +16,9 @@ from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.messages import SLUG_A, command, status
 from support.venue_peer import eventually
 

@@ -1,6 +1,6 @@
 """Whether the executor may place, as the strategy's driver learnt it. Journalled, never published.
 
-The executor says it in its liveness key (`pmcore.shell.service.health`). A driver without an executor
+The executor says it in its liveness key (`pmcore.shell.service.health`). A driver without one
 (replay, simulation) says it once at the start of a window.
 """
 

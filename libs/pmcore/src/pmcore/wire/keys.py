@@ -67,7 +67,7 @@ def results(account: str) -> str:
     return stream_key(account, "results")
 
 
-def poison(account: str) -> str:
+def unreadable(account: str) -> str:
     """Hash of unreadable entries, each `open` until an operator resumes."""
     return f"{_VERSION}:{{{account}}}:poison"
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pmcore.model.check import invariant
 from pmcore.model.errors import Sent, TransportError
 from pmcore.model.units import NS_PER_MS
-from pmsim.bus.streams import Stream
 from pmcore.wire.codec import Stamper, decode_entry
 from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.keys import one_hash_tag
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
 from pmcore.wire.transactions import by_hash_tag
+from pmsim.bus.streams import Stream
 
 
 class MemoryStore:

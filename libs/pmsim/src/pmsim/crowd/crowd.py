@@ -21,12 +21,12 @@ from pmcore.model.units import (
     complement_e4,
     floor_to_tick_e4,
 )
-from pmsim.venue.listed_market import ListedMarket
-from pmsim.venue.matching import BookOrder
-from pmsim.venue.ports import OrderSide
 from pmsim.crowd.activity import ActivityProcess
 from pmsim.crowd.underlying import Underlying
 from pmsim.crowd.world_params import CrowdParams
+from pmsim.venue.listed_market import ListedMarket
+from pmsim.venue.matching import BookOrder
+from pmsim.venue.ports import OrderSide
 
 _AHEAD_OF_BURST_NS = 6 * NS_PER_S
 _FAR_E4 = 1_000

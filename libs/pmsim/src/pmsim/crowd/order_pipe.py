@@ -11,8 +11,8 @@ from random import Random
 
 from pmcore.model.check import invariant
 from pmcore.model.units import NS_PER_MS
-from pmsim.venue.matching import BookOrder
 from pmsim.run.scheduler import Scheduler
+from pmsim.venue.matching import BookOrder
 
 GROUPED_PERCENT = 5
 MOST_GROUPED = 4

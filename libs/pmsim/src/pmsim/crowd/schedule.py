@@ -12,11 +12,11 @@ from random import Random
 import msgspec
 
 from pmsim.crowd.crowd import Crowd, Requote
-from pmsim.venue.listed_market import ListedMarket
-from pmsim.venue.matching import BookOrder
-from pmsim.run.scheduler import Scheduler
 from pmsim.crowd.underlying import Underlying
 from pmsim.crowd.world_params import WorldParams
+from pmsim.run.scheduler import Scheduler
+from pmsim.venue.listed_market import ListedMarket
+from pmsim.venue.matching import BookOrder
 
 
 class CrowdActions(msgspec.Struct, frozen=True):

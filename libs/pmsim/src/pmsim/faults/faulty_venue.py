@@ -13,23 +13,23 @@ import msgspec
 
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
+from pmsim.faults.faulty_stream import FaultyStream, quirked
+from pmsim.faults.plan import FaultPlan
 from pmsim.venue.answers import NO_BOOK_TEXT, refused
 from pmsim.venue.controls import AccountAudit, PositionResult
-from pmsim.faults.plan import FaultPlan
-from pmsim.faults.faulty_stream import FaultyStream, quirked
-from pmsim.venue.trading_modes import TradingModes
 from pmsim.venue.ports import (
     Account,
     CancelOutcome,
     ListedWindow,
     MarketFrame,
     NewOrder,
-    VenueOrder,
     PlaceResult,
     SimulatedVenue,
     TradeRecord,
     VenueEvent,
+    VenueOrder,
 )
+from pmsim.venue.trading_modes import TradingModes
 
 
 class FaultyVenue:

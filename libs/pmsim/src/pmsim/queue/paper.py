@@ -35,6 +35,7 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
+from pmsim.queue.model import QueueModel
 from pmsim.queue.paper_reports import (
     PaperOrder,
     cancel_failed,
@@ -44,7 +45,6 @@ from pmsim.queue.paper_reports import (
     matched,
     updated,
 )
-from pmsim.queue.model import QueueModel
 
 PaperMessage = ExecutionMessage | UserMessage
 

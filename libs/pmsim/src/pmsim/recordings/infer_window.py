@@ -17,7 +17,6 @@ from pmcore.messages.market_data import BookSnapshot
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Protocol, Window, parse_series, window_times_ns
 from pmcore.model.units import format_qty
-from pmsim.recordings.rows import stand_in_id
 from pmcore.venue.encode import to_text
 from pmcore.venue.fields import (
     JsonObject,
@@ -36,6 +35,7 @@ from pmcore.venue.listings import (
     token_id_of,
 )
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.recordings.rows import stand_in_id
 
 _SLUG = re.compile(r"[a-z0-9]+-updown-[0-9]+[smh]-[0-9]{9,11}")
 _BOOKS_TRIED = 3

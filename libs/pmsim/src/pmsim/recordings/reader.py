@@ -15,21 +15,6 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S
-from pmsim.recordings.infer_window import (
-    MarketGuess,
-    slug_in,
-    window_without_tokens,
-    windows_of_market_file,
-)
-from pmsim.recordings.bytes import chunks, records, whole_file
-from pmsim.recordings.rows import (
-    RawFrame,
-    book_row_frame,
-    caio_frames,
-    envelope_frame,
-    stand_in_id,
-    text_frame,
-)
 from pmcore.venue.fields import (
     as_list,
     as_object,
@@ -40,6 +25,21 @@ from pmcore.venue.fields import (
 )
 from pmcore.venue.market_values import event_type_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample
+from pmsim.recordings.bytes import chunks, records, whole_file
+from pmsim.recordings.infer_window import (
+    MarketGuess,
+    slug_in,
+    window_without_tokens,
+    windows_of_market_file,
+)
+from pmsim.recordings.rows import (
+    RawFrame,
+    book_row_frame,
+    caio_frames,
+    envelope_frame,
+    stand_in_id,
+    text_frame,
+)
 
 __all__ = ["RawFrame", "Recording", "RecordingFormat", "load_market_file"]
 

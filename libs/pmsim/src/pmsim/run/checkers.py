@@ -44,7 +44,9 @@ def taker_problems(accounts: Accounts, owner: str) -> list[str]:
     return problems
 
 
-def outliving_problems(accounts: Accounts, owner: str, windows: Iterable[Window], at_ns: int) -> list[str]:
+def outliving_problems(
+    accounts: Accounts, owner: str, windows: Iterable[Window], at_ns: int
+) -> list[str]:
     """No order rests after its window's close."""
     closed = {window.condition_id: window.slug for window in windows if window.close_ns < at_ns}
     return [

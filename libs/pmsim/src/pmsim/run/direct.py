@@ -25,11 +25,11 @@ from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, S
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
+from pmcore.venue.rest_models import classify_error
+from pmsim.run.scheduler import Scheduler
 from pmsim.venue.answers import MATCHED_TEXT
 from pmsim.venue.identity import digest_hex
 from pmsim.venue.ports import Account, NewOrder, OrderSide, PlaceResult, SimulatedVenue
-from pmsim.run.scheduler import Scheduler
-from pmcore.venue.rest_models import classify_error
 
 
 class DirectParams(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,8 +15,11 @@ import msgspec
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, complement_e4
-from pmsim.venue.answers import DELAYED_TEXT, NO_BOOK_TEXT, POST_ONLY_TEXT, accepted, refused
+from pmcore.venue.encode import to_text
+from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.run.recorded_market import RecordedMarket
 from pmsim.venue.accounts import CROWD, AccountsParams
+from pmsim.venue.answers import DELAYED_TEXT, NO_BOOK_TEXT, POST_ONLY_TEXT, accepted, refused
 from pmsim.venue.base import SimulatedVenueBase
 from pmsim.venue.identity import digest_hex
 from pmsim.venue.ports import (
@@ -25,14 +28,11 @@ from pmsim.venue.ports import (
     MakerFill,
     MarketFrame,
     NewOrder,
-    VenueOrder,
     OrderSide,
     PlaceResult,
     TimeInForce,
+    VenueOrder,
 )
-from pmsim.run.recorded_market import RecordedMarket
-from pmcore.venue.encode import to_text
-from pmcore.venue.market_frames import MarketFrameParser
 
 UNCOVERED_NS = 60 * NS_PER_S
 """A window that closes longer than this after the last frame is not waited for."""
@@ -192,7 +192,9 @@ class RecordedVenue(SimulatedVenueBase):
             size_u6=qty_u6,
         )
         transaction_hash = digest_hex("tx", window.slug, self._fills)
-        self.accounts.trade(window, taker, (maker,), self._now_ns, transaction_hash=transaction_hash)
+        self.accounts.trade(
+            window, taker, (maker,), self._now_ns, transaction_hash=transaction_hash
+        )
 
     def _unresolved(self) -> list[RecordedMarket]:
         return [market for market in self._markets.values() if not market.resolved]

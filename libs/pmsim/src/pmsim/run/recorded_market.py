@@ -14,10 +14,10 @@ from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import FeedStatusChanged, Level, MarketDataMessage, TradePrinted
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, complement_e4
-from pmsim.venue.ports import ListedWindow, NewOrder, VenueOrder, OrderSide
-from pmsim.queue.model import QueueFill, QueueModel
 from pmcore.venue.encode import book_frame, rest_book
 from pmcore.venue.fields import JsonObject
+from pmsim.queue.model import QueueFill, QueueModel
+from pmsim.venue.ports import ListedWindow, NewOrder, OrderSide, VenueOrder
 
 
 class _WriteBook(Protocol):

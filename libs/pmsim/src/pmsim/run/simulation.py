@@ -20,6 +20,8 @@ from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.market import Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.venue.market_frames import MarketFrameParser
+from pmcore.venue.user_frames import UserFrameParser
 from pmsim.run.checkers import (
     CommandAudit,
     belief_problems,
@@ -29,10 +31,8 @@ from pmsim.run.checkers import (
     taker_problems,
 )
 from pmsim.run.direct import DirectExecutor, DirectParams
-from pmsim.venue.ports import Account, MarketFrame, VenueEvent
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmcore.venue.market_frames import MarketFrameParser
-from pmcore.venue.user_frames import UserFrameParser
+from pmsim.venue.ports import Account, MarketFrame, VenueEvent
 
 ACCOUNT = Account(owner="sim-key", maker_address="0x" + "5a" * 20)
 PREWARM_NS = 10 * NS_PER_S

@@ -13,25 +13,25 @@ import msgspec
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
-from pmsim.venue.custom_frames import stranger_frame
+from pmcore.venue.encode import to_text
+from pmsim.crowd.world_params import LIGHT, WorldParams
+from pmsim.run.scheduler import Scheduler
+from pmsim.run.synthetic_window import SyntheticWindow, SyntheticWindowParams
 from pmsim.venue.accounts import CROWD, AccountsParams
 from pmsim.venue.base import NO_MARKET, SimulatedVenueBase
-from pmsim.venue.order_flow import OrderFlow
+from pmsim.venue.custom_frames import stranger_frame
 from pmsim.venue.identity import window_at
-from pmsim.run.synthetic_window import SyntheticWindow, SyntheticWindowParams
 from pmsim.venue.listed_market import is_finer
 from pmsim.venue.matching import UpLevel
+from pmsim.venue.order_flow import OrderFlow
 from pmsim.venue.ports import (
     CancelOutcome,
     ListedWindow,
     MarketFrame,
     NewOrder,
-    VenueOrder,
     PlaceResult,
+    VenueOrder,
 )
-from pmsim.run.scheduler import Scheduler
-from pmsim.crowd.world_params import LIGHT, WorldParams
-from pmcore.venue.encode import to_text
 
 KEPT_WINDOWS = 64
 STRANGER_NS = 60 * NS_PER_S
@@ -65,11 +65,15 @@ class SyntheticVenue(SimulatedVenueBase):
     def __init__(self, params: SyntheticParams) -> None:
         invariant(bool(params.series), "a synthetic world needs a series")
         self.source = f"synthetic, seed {params.seed}"
-        super().__init__(msgspec.structs.replace(params.accounts, seed=params.seed), params.start_ns)
+        super().__init__(
+            msgspec.structs.replace(params.accounts, seed=params.seed), params.start_ns
+        )
         self.accounts.ledger.fund(CROWD.owner, params.accounts.cash_u6)
         self._params = params
         self._schedule = Scheduler()
-        self._flow = OrderFlow(self.accounts, self._schedule, self._synthetic_of, params.taker_delay_ms)
+        self._flow = OrderFlow(
+            self.accounts, self._schedule, self._synthetic_of, params.taker_delay_ms
+        )
         self._windows: dict[str, SyntheticWindow] = {}
         self._slug_of: dict[str, str] = {}
         self._strangers = 0
@@ -191,7 +195,9 @@ class SyntheticVenue(SimulatedVenueBase):
                 taker_delay_ms=params.taker_delay_ms,
                 auto_tick=params.auto_tick,
             )
-            synthetic = SyntheticWindow(window, window_params, self.accounts, self._schedule, self._emit)
+            synthetic = SyntheticWindow(
+                window, window_params, self.accounts, self._schedule, self._emit
+            )
             self._windows[window.slug] = synthetic
             synthetic.announce(self._now_ns)
             for outcome in Outcome:
@@ -237,7 +243,10 @@ class SyntheticVenue(SimulatedVenueBase):
 
     def _synthetic_of_market(self, condition_id: str) -> SyntheticWindow | None:
         windows = self._windows.values()
-        return next((synthetic for synthetic in windows if synthetic.window.condition_id == condition_id), None)
+        return next(
+            (synthetic for synthetic in windows if synthetic.window.condition_id == condition_id),
+            None,
+        )
 
     def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
         synthetic = self._synthetic_of_market(condition_id)

@@ -13,25 +13,25 @@ import msgspec
 
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
+from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 from pmsim.crowd.crowd import Requote
+from pmsim.crowd.order_pipe import OrderPipe
 from pmsim.crowd.schedule import CrowdActions, CrowdLife
-from pmsim.venue.custom_frames import new_market_frame
+from pmsim.crowd.world_params import WorldParams
+from pmsim.run.scheduler import Scheduler
 from pmsim.venue.accounts import CROWD, Accounts
+from pmsim.venue.custom_frames import new_market_frame
 from pmsim.venue.identity import digest_hex
 from pmsim.venue.listed_market import ListedMarket, PlacedOn, is_finer
 from pmsim.venue.matching import BookOrder, Placement, UpLevel
-from pmsim.crowd.order_pipe import OrderPipe
 from pmsim.venue.ports import (
     ListedWindow,
     MakerFill,
     MarketFrame,
-    VenueOrder,
     OrderSide,
     TradeRecord,
+    VenueOrder,
 )
-from pmsim.run.scheduler import Scheduler
-from pmsim.crowd.world_params import WorldParams
-from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 
 ENDOWMENT_U6 = 100_000 * SHARE_U6
 NEAR_LIMIT_E4 = 400

@@ -16,26 +16,26 @@ from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import DOLLAR_U6, NS_PER_S, value_u6
+from pmsim.faults.plan import FaultPlan, strikes
+from pmsim.run.scheduler import Scheduler
 from pmsim.venue.answers import MATCHED_TEXT, NOT_OPEN_TEXT
 from pmsim.venue.checks import content_refusal, inactive_ns
-from pmsim.faults.plan import FaultPlan, strikes
 from pmsim.venue.fees import FeeParams, priced, taker_fee_u6
 from pmsim.venue.funds import Funds
 from pmsim.venue.ledger import Ledger, moves_of
+from pmsim.venue.payloads import order_frame, trade_frame
 from pmsim.venue.ports import (
     Account,
     CancelOutcome,
     MakerFill,
     NewOrder,
-    VenueOrder,
     OrderSide,
     OrderStatus,
     TimeInForce,
     TradeRecord,
     UserFrame,
+    VenueOrder,
 )
-from pmsim.venue.payloads import order_frame, trade_frame
-from pmsim.run.scheduler import Scheduler
 from pmsim.venue.settlement import Settlement, new_trade
 
 CROWD = Account(owner="crowd", maker_address="0x" + "c0" * 20)
@@ -204,9 +204,7 @@ class Accounts:
             return self.ledger.shares_u6(owner, token_id)
         return self.ledger.cash_u6(owner)
 
-    def close(
-        self, record: VenueOrder, status: OrderStatus, at_ns: int, *, text: str = ""
-    ) -> None:
+    def close(self, record: VenueOrder, status: OrderStatus, at_ns: int, *, text: str = "") -> None:
         """End an order unfilled; `text` is what its frame says instead of the status."""
         record.status = status
         record.status_text = text

@@ -9,17 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from pmcore.model.market import Outcome, Window
-from pmsim.venue.controls import AccountAudit, PositionResult
-from pmsim.venue.accounts import Accounts, AccountsParams
 from pmsim.faults.plan import FaultPlan
+from pmsim.venue.accounts import Accounts, AccountsParams
+from pmsim.venue.controls import AccountAudit, PositionResult
 from pmsim.venue.ports import (
     Account,
     CancelOutcome,
     NewOrder,
-    VenueOrder,
     PlaceResult,
     TradeRecord,
     VenueEvent,
+    VenueOrder,
 )
 from pmsim.venue.positions import audited, merged, redeemed, split
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6, format_price
-from pmsim.venue.identity import digest_hex
-from pmsim.venue.ports import MarketFrame
 from pmcore.venue.encode import ms_text, spaced_text
 from pmcore.venue.fields import JsonObject
+from pmsim.venue.identity import digest_hex
+from pmsim.venue.ports import MarketFrame
 
 
 def new_market_frame(window: Window, *, ts_event_ns: int) -> JsonObject:

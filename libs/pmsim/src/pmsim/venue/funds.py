@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pmcore.model.units import value_u6
 from pmsim.venue.checks import order_value_u6
 from pmsim.venue.ledger import Ledger
-from pmsim.venue.ports import NewOrder, VenueOrder, OrderSide
+from pmsim.venue.ports import NewOrder, OrderSide, VenueOrder
 
 _TEXT = "not enough balance / allowance: the balance is not enough -> balance: "
 

@@ -20,16 +20,6 @@ from pmcore.messages.market_data import Level, LevelChange
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, complement_e4
-from pmsim.venue.matching import (
-    BookOrder,
-    Match,
-    MergedBook,
-    UpLevel,
-    merge_levels,
-    mirrored,
-)
-from pmsim.venue.ports import MarketFrame, OrderSide
-from pmsim.venue.stamps import EventStamps
 from pmcore.venue.encode import (
     book_frame,
     price_change_frame,
@@ -40,6 +30,16 @@ from pmcore.venue.encode import (
     trade_frame,
 )
 from pmcore.venue.fields import JsonObject
+from pmsim.venue.matching import (
+    BookOrder,
+    Match,
+    MergedBook,
+    UpLevel,
+    merge_levels,
+    mirrored,
+)
+from pmsim.venue.ports import MarketFrame, OrderSide
+from pmsim.venue.stamps import EventStamps
 
 PRINT_DELAY_NS = 35 * NS_PER_MS
 UNCHANGED_PERCENT = 7

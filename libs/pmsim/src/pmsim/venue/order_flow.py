@@ -14,6 +14,9 @@ import msgspec
 from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_MS, QTY_GRID_U6
+from pmsim.run.scheduler import Scheduler
+from pmsim.run.synthetic_window import SyntheticWindow
+from pmsim.venue.accounts import Accounts
 from pmsim.venue.answers import (
     NO_BOOK_TEXT,
     NO_MATCH_TEXT,
@@ -24,18 +27,15 @@ from pmsim.venue.answers import (
     refused,
 )
 from pmsim.venue.checks import dollar_refusal, rests
-from pmsim.venue.accounts import Accounts
-from pmsim.run.synthetic_window import SyntheticWindow
 from pmsim.venue.matching import BookOrder, Placement, Refusal, UpLevel
 from pmsim.venue.ports import (
     NewOrder,
-    VenueOrder,
     OrderStatus,
     PlaceResult,
     TimeInForce,
     TradeRecord,
+    VenueOrder,
 )
-from pmsim.run.scheduler import Scheduler
 
 _REFUSALS = {
     Refusal.POST_ONLY_CROSSES: POST_ONLY_TEXT,
@@ -101,11 +101,15 @@ class OrderFlow:
         entry = _Entry(owner, order, synthetic, outcome)
         taker = entry.fresh()
         takes = synthetic.market.book.crosses(taker)
-        text = self._accounts.shortage(owner, order, takes=takes) or _book_refusal(order, takes=takes)
+        text = self._accounts.shortage(owner, order, takes=takes) or _book_refusal(
+            order, takes=takes
+        )
         if text:
             return refused(order, text)
         if takes and self._delay_ns:
-            record = self._accounts.accept(owner, order, synthetic.window, at_ns, status=OrderStatus.DELAYED)
+            record = self._accounts.accept(
+                owner, order, synthetic.window, at_ns, status=OrderStatus.DELAYED
+            )
             self._schedule.at(
                 at_ns + self._delay_ns, lambda now_ns: self._release(entry, record, now_ns)
             )

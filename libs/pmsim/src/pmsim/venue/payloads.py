@@ -9,7 +9,7 @@ from __future__ import annotations
 from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_MS, NS_PER_S, format_price, format_qty
-from pmsim.venue.ports import MakerFill, VenueOrder, OrderStatus, TradeRecord
+from pmsim.venue.ports import MakerFill, OrderStatus, TradeRecord, VenueOrder
 
 Row = dict[str, object]
 

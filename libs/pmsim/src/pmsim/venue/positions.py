@@ -7,8 +7,8 @@ merged nor redeemed, and what open orders need is left to them.
 from __future__ import annotations
 
 from pmcore.model.market import Outcome, Window
-from pmsim.venue.controls import AccountAudit, PositionResult
 from pmsim.venue.accounts import Accounts
+from pmsim.venue.controls import AccountAudit, PositionResult
 from pmsim.venue.funds import reserved_cash_u6, reserved_shares_u6
 from pmsim.venue.ports import OrderSide
 
@@ -30,7 +30,9 @@ def merged(accounts: Accounts, owner: str, window: Window, size_u6: int) -> Posi
     return PositionResult(size_u6=size_u6, cash_u6=size_u6)
 
 
-def redeemed(accounts: Accounts, owner: str, window: Window, winner: Outcome | None) -> PositionResult:
+def redeemed(
+    accounts: Accounts, owner: str, window: Window, winner: Outcome | None
+) -> PositionResult:
     """Burn all settled shares of a resolved market."""
     if winner is None:
         return PositionResult(error="market is not resolved")

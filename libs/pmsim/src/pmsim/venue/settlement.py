@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
 from pmsim.faults.plan import FaultPlan, strikes
+from pmsim.run.scheduler import Scheduler
 from pmsim.venue.ledger import Ledger, moves_of, taker_price_e4
 from pmsim.venue.ports import MakerFill, OrderSide, TradeRecord
-from pmsim.run.scheduler import Scheduler
 
 _PENDING = ("MATCHED", "RETRYING")
 

@@ -21,8 +21,8 @@ import msgspec
 
 from pmcore.shell.clock import monotonic_s
 from pmtools.control.checkout import find_checkout
-from pmtools.control.compose_stack import find_stacks
 from pmtools.control.client import ControlAnswer, ControlClient, open_http
+from pmtools.control.compose_stack import find_stacks
 from pmtools.control.engines import (
     Engine,
     EngineKind,

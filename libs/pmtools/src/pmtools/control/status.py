@@ -15,8 +15,8 @@ import msgspec
 
 from pmtools.control.client import ControlAnswer, ControlClient, open_http
 from pmtools.control.engines import Engine, Found, ServiceAt
-from pmtools.errors import EXIT_FAILED, EXIT_OK
 from pmtools.control.kill import nothing_found, read_choice, say_notes, title_of, visit
+from pmtools.errors import EXIT_FAILED, EXIT_OK
 from pmtools.money import profit_text
 from pmtools.summary import as_count, as_mapping
 

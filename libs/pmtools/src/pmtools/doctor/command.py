@@ -13,10 +13,10 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from pmcore.shell.settings.common import CommonSettings, Mode, check_settings
 from pmcore.shell.settings.known_variables import unknown_variables
 from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.problems import Problem
-from pmcore.shell.settings.common import CommonSettings, Mode, check_settings
 from pmcore.shell.settings.strategy import StrategySettings
 from pmtools.doctor.checks import Finding, Verdict, fail, local_findings, ok, warn
 from pmtools.doctor.probes import probe

@@ -15,13 +15,13 @@ from redis.exceptions import RedisError
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmcore.shell.clock import Clock
-from pmtools.run.redis_server import LocalRedisError, find_server
 from pmcore.shell.bus.redis_client import close_client, make_client
+from pmcore.shell.clock import Clock
 from pmcore.shell.settings.strategy import StrategySettings
-from pmtools.doctor.checks import Finding, fail, ok, warn
 from pmcore.venue.listings import accepts_orders, find_market, parse_gamma_market
 from pmcore.wire import keys
+from pmtools.doctor.checks import Finding, fail, ok, warn
+from pmtools.run.redis_server import LocalRedisError, find_server
 
 _TIMEOUT_S = 8.0
 _CLOCK_WARN_S = 2.0

@@ -19,8 +19,8 @@ from typing import IO, Any
 import msgspec
 from rich.console import Console
 
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry
 from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.engine.strategy.journal import JournalEnd, JournalEntry
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
@@ -29,20 +29,20 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S
-from pmtools.run.redis_server import LocalRedis, LocalRedisError
-from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.settings.common import try_settings
+from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.strategy import StrategySettings
+from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmsim.queue.paper import PaperParams, PaperVenue
-from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmsim.recordings.reader import Recording
-from pmtools.replay.transport import BusConduit, ReplayTransport, DirectConduit
+from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.inputs import JournalParts, find_inputs, header_of, journal_lines
-from pmtools.replay.window import TICK_NS, WindowReplay, Output
+from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
+from pmtools.replay.window import TICK_NS, Output, WindowReplay
+from pmtools.run.redis_server import LocalRedis, LocalRedisError
 from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
-from pmcore.venue.market_frames import MarketFrameParser
 
 RUN_ID = "replay"
 TAIL_NS = 5 * NS_PER_S
@@ -136,7 +136,9 @@ class Replay:
     def _clock_ns(self) -> int:
         return self._now_ns
 
-    async def _recording(self, recording: Recording, make_transport: Callable[[], ReplayTransport]) -> None:
+    async def _recording(
+        self, recording: Recording, make_transport: Callable[[], ReplayTransport]
+    ) -> None:
         windows = {window.slug: window for window in recording.windows()}
         parser = MarketFrameParser(*windows.values())
         replays: dict[str, WindowReplay] = {}

@@ -12,9 +12,9 @@ from pmcore.engine.strategy.journal import JournalHeader, JournalLine, decode_li
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.shell.journal import journal_parts, journal_stem
-from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
 from pmsim.recordings.bytes import records
 from pmsim.recordings.reader import Recording, load_market_file
+from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
 
 _HEADER = b'{"type":"header"'
 _ENTRY = b'["in",'

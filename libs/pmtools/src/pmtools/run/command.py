@@ -23,7 +23,6 @@ from pmcore.model.errors import Cause
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
-from pmtools.run.redis_server import LocalRedis, LocalRedisError
 from pmcore.shell.settings.paper_defaults import as_sentence
 from pmtools.control.checkout import find_checkout
 from pmtools.control.client import ControlClient, open_http
@@ -47,6 +46,7 @@ from pmtools.run.plan import (
     Surroundings,
     plan_run,
 )
+from pmtools.run.redis_server import LocalRedis, LocalRedisError
 from pmtools.run.token import control_token
 from pmtools.run.view import RunView
 from pmtools.service_settings import problems_of_services

@@ -9,8 +9,8 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
-from pmtools.errors import UsageError, unusable_file
 from pmsim.recordings.reader import Recording
+from pmtools.errors import UsageError, unusable_file
 from pmtools.run.plan import RunOptions, default_market, with_window
 
 _BEFORE_OPEN_NS = 12 * NS_PER_S

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pmcore.engine.execution.state import ExecutionState
 from pmcore.engine.execution.io import (
     Adopted,
     CancelAnswered,
     CancelsFailed,
     DeleteOrders,
-    LookUpResult,
     LookUpOrder,
+    LookUpResult,
     OrderLookedUp,
 )
 from pmcore.engine.execution.records import (
@@ -22,6 +21,7 @@ from pmcore.engine.execution.records import (
     backoff_ns,
     refused_cancel,
 )
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger
 from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import CancelOrders
@@ -230,7 +230,9 @@ def _told_again(state: ExecutionState, record: OrderRecord, event: OrderLookedUp
         return
     if finding is LookUpResult.LIVE:
         filled_u6 = None  # an old answer: not the last word
-    elif finding is LookUpResult.ABSENT and state.at_ns - record.ended_ns >= ABSENT_MEANS_UNFILLED_NS:
+    elif (
+        finding is LookUpResult.ABSENT and state.at_ns - record.ended_ns >= ABSENT_MEANS_UNFILLED_NS
+    ):
         filled_u6 = filled_u6 or 0
     elif finding is LookUpResult.ABSENT:
         filled_u6 = None

@@ -11,10 +11,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pmcore.engine.execution import cancelling
-from pmcore.engine.execution import placing
-from pmcore.engine.execution import windows
-from pmcore.engine.execution.state import ExecutionState
+from pmcore.engine.execution import cancelling, placing, windows
 from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
@@ -36,6 +33,7 @@ from pmcore.engine.execution.io import (
     Stop,
     WindowEnded,
 )
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import VenueMode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from pmcore.engine.execution.state import ExecutionState
 from pmcore.engine.execution.io import Finished, PostOrder, PostRejected, SignOrder
 from pmcore.engine.execution.records import (
     MAX_LIVE_PER_WINDOW,
@@ -13,6 +12,7 @@ from pmcore.engine.execution.records import (
     OrderRecord,
     WindowRecord,
 )
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.machines.outbox import OutboxState, OutboxTrigger
 from pmcore.messages.execution import FailureStage, OrderAccepted, OrderSubmitting, OrderUnknown
 from pmcore.messages.notices import NoticeKind

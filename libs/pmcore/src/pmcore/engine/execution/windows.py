@@ -6,7 +6,6 @@ Swept until the venue lists no open order, and compared with its list from time 
 from __future__ import annotations
 
 from pmcore.engine.execution.cancelling import ask_if_due, doubt, take_back
-from pmcore.engine.execution.state import ExecutionState
 from pmcore.engine.execution.io import DeleteAll, Finished, ListOpenOrders
 from pmcore.engine.execution.records import (
     LIST_LAG_NS,
@@ -18,6 +17,7 @@ from pmcore.engine.execution.records import (
     WindowRecord,
     backoff_ns,
 )
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.machines.outbox import OutboxState
 from pmcore.messages.execution import VenueMode, WindowFlat
 from pmcore.messages.notices import NoticeKind
@@ -152,7 +152,9 @@ def list_failed(state: ExecutionState, slug: str, reason: Reason, text: str) -> 
         _missed(state, window, window.sweep, reason, text)
 
 
-def _missed(state: ExecutionState, window: WindowRecord, sweep: Sweep, reason: Reason, text: str) -> None:
+def _missed(
+    state: ExecutionState, window: WindowRecord, sweep: Sweep, reason: Reason, text: str
+) -> None:
     sweep.next_ns = state.at_ns + backoff_ns(sweep.attempts)
     sweep.attempts += 1
     gave_up = sweep.attempts >= MAX_SWEEP_ATTEMPTS

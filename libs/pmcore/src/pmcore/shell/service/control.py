@@ -17,8 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from pmcore.model.errors import TransportError
-from pmcore.shell.service.errors import StartupError
 from pmcore.shell.files import create_file_once
+from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.kill_switch import KillSwitch, halt_view
 from pmcore.shell.service.metrics import ServiceMetrics
 
@@ -113,7 +113,9 @@ def create_control_app(
         try:
             await kill_switch.resume(by=by or f"{metrics.service} /resume")
         except TransportError as error:
-            return JSONResponse({"halted": kill_switch.reason, "redis": "away", "why": str(error)}, 503)
+            return JSONResponse(
+                {"halted": kill_switch.reason, "redis": "away", "why": str(error)}, 503
+            )
         return JSONResponse({"halted": "", "redis": "ok"})
 
     return app

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.clock import real_now_ns
-from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.health import Health
+from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import Log
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.wire import keys

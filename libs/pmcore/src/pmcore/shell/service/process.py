@@ -1,4 +1,4 @@
-"""One way to run a service: loop, logs, HTTP, the halt kill_switch, the alive key, signals, exit code.
+"""One way to run a service: loop, logs, HTTP, the kill switch, the alive key, signals, exit.
 
 When any task fails, the process ends with one log line; a restart recovers. On
 SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify and close, with
@@ -23,18 +23,18 @@ from fastapi import FastAPI
 
 from pmcore.messages.control import Halt, Resume
 from pmcore.model.errors import TransportError
+from pmcore.shell.bus.janitor import TrimmableBus
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.control import control_token, create_control_app
 from pmcore.shell.service.errors import StartupError
-from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.health import Health
+from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
-from pmcore.shell.bus.janitor import TrimmableBus
 from pmcore.shell.service.logs import Log, configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmcore.shell.settings.common import CommonSettings
 from pmcore.shell.service.tasks import Backoff
 from pmcore.shell.service.web import QuietServer, listen
+from pmcore.shell.settings.common import CommonSettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
 

@@ -13,10 +13,10 @@ import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.shell.service.errors import StartupError
 from pmcore.shell.files import write_file_atomically
-from pmcore.shell.settings.problems import Problem, rule
+from pmcore.shell.service.errors import StartupError
 from pmcore.shell.settings.common import CommonSettings
+from pmcore.shell.settings.problems import Problem, rule
 from pmcore.venue.l2_auth import ApiCredentials, check_secret
 
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]

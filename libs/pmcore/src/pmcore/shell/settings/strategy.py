@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field
 
 from pmcore.model.params import LimitParams, OfiMode, OfiParams, OfiScope, StrategyParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
-from pmcore.shell.settings.problems import Problem, rule
 from pmcore.shell.settings.common import CommonSettings
+from pmcore.shell.settings.problems import Problem, rule
 
 TICKS = ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001")
 
