@@ -29,7 +29,7 @@ TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 def looked_at(path: Path) -> bool:
     if path.is_relative_to(CORE):
         return path.relative_to(CORE).parts[0] in CORE_PACKAGES
-    return "simulator" not in path.parts
+    return path.is_relative_to(ROOT / "services") and "simulator" not in path.parts
 
 
 def is_unbounded(value: ast.expr | None) -> bool:

@@ -86,11 +86,11 @@ def test_other_lines_do_not_change_a_key(made: list[Mutant], tmp_path: Path) -> 
     ("file", "was", "now"),
     [
         ("session.py", "self.inventory.settled.can_open(limits)", "self.evidenced.can_open"),
-        ("halts.py", "item.ts_recv_ns >= halt.ts_recv_ns", "isinstance(item, Resume) for item"),
+        ("kill_switch.py", "item.ts_recv_ns >= halt.ts_recv_ns", "isinstance(item, Resume) for item"),
         ("risk.py", "return not filled(view, [new, *others])", "filled(view, [new"),
         ("inventory.py", "(entry.outcome, entry.price_e4, entry.s", "(entry.outcome, entry.s"),
-        ("driver.py", "if sent_ns >= ticket.command.expires_at_ns:", "if False:"),
-        ("strategy.py", "session.cause_ns = 0", "pass"),
+        ("driver.py", "if sent_ns >= prepared.command.expires_at_ns:", "if False:"),
+        ("engine.py", "session.cause_ns = 0", "pass"),
         ("inventory.py", "cost_u6 = -(-(self.up.cost_e4u6", "cost_u6 = ((self.up.cost_e4u6"),
     ],
 )  # fmt: skip

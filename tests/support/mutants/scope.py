@@ -51,7 +51,7 @@ GROUPS = (
         ),
     ),
     Group(
-        (f"{CORE}/shell/halts.py",),
+        (f"{CORE}/shell/service/kill_switch.py",),
         (
             "tests/unit/shell/service/test_kill_switch.py",
             "tests/unit/shell/service/test_control.py",

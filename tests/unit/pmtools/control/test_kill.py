@@ -330,7 +330,7 @@ def test_a_working_directory_that_is_gone_is_no_error(
     (gone := tmp_path / "gone").mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert find_checkout(None, checkout.root / "libs/pmcore/checkout.py") == checkout.root.resolve()
+    assert find_checkout(None, checkout.root / "libs/pmtools/module") == checkout.root.resolve()
     monkeypatch.chdir(checkout.root)
 
 

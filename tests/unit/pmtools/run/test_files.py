@@ -109,4 +109,4 @@ def test_a_checkout_is_found_from_a_folder_in_it_else_from_the_code(tmp_path: Pa
     module = code / "libs/pmtools/src/pmtools/control/checkout.py"
     assert find_checkout(deep, module) == ours
     assert find_checkout(away, module) == code
-    assert find_checkout(away, away / "site-packages/checkout.py") is None
+    assert find_checkout(away, away / "site-packages/module") is None
