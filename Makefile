@@ -119,8 +119,8 @@ docs: setup ## write the generated documents anew
 
 # --- locks -----------------------------------------------------------------------------------------------------
 
-lock: setup ## resolve all versions anew: requirements.lock, then one lock per service from it
-	@$(UV_COMPILE) --upgrade --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
+lock: setup ## lock what is asked for, keeping the versions; UPGRADE=1 takes the newest of everything
+	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
 	@for s in $(SERVICES); do \
 		$(UV_COMPILE) -c requirements.lock -o services/$$s/requirements.lock services/$$s/pyproject.toml || exit 1; done
 
@@ -157,5 +157,5 @@ resume: $(NEEDS_SETUP) ## quote again after a kill (ENGINE=..., "--all")
 	@$(RUN) pmtools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run .venv-clients
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
