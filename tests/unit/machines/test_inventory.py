@@ -140,3 +140,14 @@ def test_a_part_of_a_millionth_that_was_paid_is_a_loss() -> None:
 def test_one_leg_has_no_pair_cost() -> None:
     assert position(down=(5, 5200)).portfolio_cost_dollars == 0
     assert position(up=(5, 5200)).portfolio_cost_dollars == 0
+
+
+def test_what_the_chain_has_not_taken_counts_only_where_it_hurts() -> None:
+    inventory = Inventory()
+    inventory.apply(fill(UP, "5", "0.47", trade_id="taken", status=TradeStatus.MINED), UP)
+    inventory.apply(fill(DOWN, "5", "0.52", trade_id="open"), DOWN)
+    gone = fill(DOWN, "2", "0.50", trade_id="gone", status=TradeStatus.FAILED)
+    inventory.apply(gone, DOWN)
+    assert [entry.trade_id for entry in inventory.unsettled()] == ["open"]
+    assert inventory.worst_profit_u6(UP) == 2_650_000 - 2_600_000
+    assert inventory.worst_profit_u6(DOWN) == -2_350_000

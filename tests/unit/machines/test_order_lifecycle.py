@@ -61,3 +61,11 @@ def test_exposure_is_what_may_still_be_bought() -> None:
     assert seen.exposure_u6 == 3_000_000
     assert order(state=S.CLOSED).exposure_u6 == 0
     assert order(filled_u6=9_000_000).leaves_u6 == 0
+
+
+def test_owed_is_what_is_proved_to_be_matched_and_not_told_as_a_trade() -> None:
+    assert order(state=S.RESTING, claimed_u6=3_000_000, filled_u6=1_000_000).owed_u6 == 2_000_000
+    assert order(state=S.GONE_REST, match_proved=True).owed_u6 == 5_000_000  # no amount: all of it
+    told = order(state=S.GONE_REST, match_proved=True, venue_filled_u6=2_000_000)
+    assert told.owed_u6 == 2_000_000
+    assert order(state=S.RESTING, claimed_u6=9_000_000).owed_u6 == 5_000_000

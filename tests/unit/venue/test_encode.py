@@ -134,3 +134,9 @@ def test_events_that_drive_nothing() -> None:
         ("0", "1", "1"),
     ]
     assert (frames[2]["winning_asset_id"], frames[2]["winning_outcome"]) == (DOWN_TOKEN, "Down")
+
+
+def test_later_frames_have_a_space_between_their_members() -> None:
+    frame: JsonObject = {"a": "1", "b": ["2", "3"]}
+    assert encode.spaced_text(frame) == '{"a":"1", "b":["2", "3"]}'
+    assert msgspec.json.decode(encode.spaced_text(frame)) == frame

@@ -8,13 +8,15 @@ import msgspec
 import pytest
 
 from pmcore.engine.strategy.decision import decide_commands
+from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.why import Obstacle
 from pmcore.machines.order_lifecycle import OrderState
+from pmcore.machines.quoting import Quote, QuoteMode, Targets
 from pmcore.messages.control import Halt
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState
-from pmcore.messages.user import OrderUpdateKind, UserChannelState
+from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import LimitParams, OfiParams
@@ -321,3 +323,37 @@ def test_a_gate_that_closes_stops_quoting_and_leaves_what_rests_to_the_executor(
 def test_a_journal_of_before_the_gate_steps_with_an_open_one() -> None:
     assert EngineDriver(gated=False).session.gate_open
     assert not EngineDriver().session.gate_open
+
+
+@pytest.mark.parametrize(
+    ("fills", "words"),
+    [
+        ((fill(UP, "10", "0.30"),), "net difference of 10 shares: PM_MAX_NET_DIFF=10 is reached"),
+        (
+            (fill(UP, "1", "0.60"), fill(DOWN, "1", "0.45", trade_id="t2")),
+            "pair cost 1.05: PM_MAX_PORTFOLIO_COST=1.02 is reached",
+        ),
+        (
+            (fill(UP, "6", "0.10"), fill(DOWN, "6", "0.90", trade_id="t2")),
+            "5.4 dollars in down: PM_MAX_POSITION_VALUE=5 is reached",
+        ),
+    ],
+)
+def test_the_limit_that_is_reached_is_named(fills: tuple[FillReported, ...], words: str) -> None:
+    driver = started()
+    driver.batch(2, *fills)
+    whys = explain(driver.session, at(2), Targets(QuoteMode.NOT_OPEN))
+    assert {why.text for why in whys.values()} == {words}
+
+
+def test_a_loss_limit_is_named() -> None:
+    driver = started()
+    driver.session.loss_limit = "PM_MAX_DAILY_LOSS"
+    whys = explain(driver.session, at(2), Targets(QuoteMode.NOT_OPEN))
+    assert whys[UP].text == "PM_MAX_DAILY_LOSS reached: no new risk"
+
+
+def test_a_wanted_bid_that_nothing_keeps_back_comes_with_the_next_decision() -> None:
+    driver = started()
+    wanted = Targets(QuoteMode.BALANCED, up=Quote(4700, 5_000_000), down=Quote(5200, 5_000_000))
+    assert explain(driver.session, at(2), wanted)[UP].text == "the next decision places a bid"

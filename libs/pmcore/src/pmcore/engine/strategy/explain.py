@@ -6,6 +6,8 @@ target that waits. So its answer is the first obstacle that the decision met.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.engine.strategy.why import RESTS, Obstacle, Why
 from pmcore.machines.book import BookState
@@ -61,6 +63,8 @@ def _untargeted(
         case QuoteMode.HOLD | QuoteMode.BALANCED:
             text = session.hold_reason or "one of the two bids has no price"
             return Why(Obstacle.NO_SECOND_LEG, text)
+        case _:
+            assert_never(targets.mode)
 
 
 def _toxic(session: MarketSession) -> Why:
