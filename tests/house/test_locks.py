@@ -63,7 +63,7 @@ def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
     assert not re.search(r"://|^-|^\.|file:", text, re.MULTILINE)
 
 
-def test_only_the_executor_gets_packages_that_sign() -> None:
+def test_no_live_service_but_the_executor_gets_packages_that_sign() -> None:
     for service in ("feed", "strategy", "userws"):
         own = pins(ROOT / f"services/{service}/requirements.lock").keys()
         assert own.isdisjoint({"py-clob-client-v2", "eth-account", "coincurve"}), service
