@@ -13,8 +13,8 @@ PURE := model messages machines engine venue wire
 QUICK := tests/unit tests/property tests/contract tests/house
 
 COMPOSE := docker compose
-UV_COMPILE := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-emit-package pmcore --no-emit-package pmsim
+UV_COMPILE := $(RUN) uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-emit-package pmcore --no-emit-package pmsim
 
 SECONDS ?= 120
 SEED ?= 7

@@ -13,6 +13,10 @@ from support.tree import LIBRARIES, ROOT, SERVICES
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ \\;]+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 EXTRAS = re.compile(r"[a-z]+(?=[,\]])")
+MEMBERS = [
+    *("libs/pmcore", "libs/pmsim", "libs/pmtools", "research"),
+    *(f"services/{name}" for name in SERVICES),
+]
 OURS = {*LIBRARIES, *(f"pm{service}" for service in SERVICES)}
 
 
@@ -42,10 +46,10 @@ def test_a_services_lock_agrees_with_the_whole(service: str) -> None:
     assert own.items() <= whole.items()
 
 
-@pytest.mark.parametrize("member", ["libs/pmcore", *(f"services/{name}" for name in SERVICES)])
+@pytest.mark.parametrize("member", MEMBERS)
 def test_what_a_member_asks_for_is_locked(member: str) -> None:
     lock = ROOT / (
-        "requirements.lock" if member == "libs/pmcore" else f"{member}/requirements.lock"
+        f"{member}/requirements.lock" if member.startswith("services/") else "requirements.lock"
     )
     assert asked_for(ROOT / member / "pyproject.toml") <= pins(lock).keys()
 
@@ -63,7 +67,7 @@ def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
     assert not re.search(r"://|^-|^\.|file:", text, re.MULTILINE)
 
 
-def test_only_the_executor_gets_packages_that_sign() -> None:
+def test_no_live_service_but_the_executor_gets_packages_that_sign() -> None:
     for service in ("feed", "strategy", "userws"):
         own = pins(ROOT / f"services/{service}/requirements.lock").keys()
         assert own.isdisjoint({"py-clob-client-v2", "eth-account", "coincurve"}), service
@@ -72,3 +76,10 @@ def test_only_the_executor_gets_packages_that_sign() -> None:
 def test_the_strategy_gets_no_network_client() -> None:
     own = pins(ROOT / "services/strategy/requirements.lock").keys()
     assert own.isdisjoint({"httpx", "websockets", "aiohttp", "requests"})
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_gets_what_only_research_uses(service: str) -> None:
+    own = pins(ROOT / f"services/{service}/requirements.lock").keys()
+    assert own.isdisjoint({"matplotlib", "numpy", "pillow", "fonttools"})
+    assert own.isdisjoint(asked_for(ROOT / "research/pyproject.toml"))

@@ -14,9 +14,9 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
+from pmresearch.charts import bar_chart, line_chart
 from pmresearch.figures import PHASES, Figure, figures, quantile
 from pmresearch.statistics import START_NS, kind_of, synthetic_column
-from pmresearch.svg import bar_chart, line_chart
 from pmresearch.tape import Tape, recorded_tapes, synthetic_tapes
 from pmsim.crowd.world_params import FITTED
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
+import re
+from types import ModuleType
+
 import pytest
 from py_clob_client_v2.order_utils.exchange_order_builder_v2 import ExchangeOrderBuilderV2
 from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, SignedOrderV2
@@ -11,14 +16,10 @@ from py_clob_client_v2.signer import Signer
 from py_clob_client_v2.signing.eip712 import sign_clob_auth_message
 
 from pmcore.model.market import Protocol
+from pmcore.venue import contracts
 from pmcore.venue.contracts import Domain, OrderContent, exchange_domain
-from pmsimulator.signatures import (
-    BadSignatureError,
-    auth_signer,
-    order_digest,
-    order_signer,
-    recover,
-)
+from pmsimulator import signatures
+from pmsimulator.signatures import BadSignatureError, auth_signer, order_digest, order_signer
 
 KEY = "0x" + "42" * 32
 WALLET = "0x" + "77" * 20
@@ -101,10 +102,67 @@ def test_impossible_values_are_a_bad_signature(changes: dict[str, object]) -> No
         order_signer(content_of(order, **changes), DOMAINS[0], order.signature)
 
 
-@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(65), b"\xff" * 64 + b"\x05"])
-def test_bytes_that_are_no_signature_are_refused(signature: bytes) -> None:
+@pytest.mark.parametrize(
+    "signature", ["", "zz", "00" * 64, "00" * 65, "ff" * 64 + "05", "ff" * 64 + "1b"]
+)
+def test_what_is_no_signature_is_refused(signature: str) -> None:
+    order, _ = signed(DOMAINS[0], 0, Side.BUY)
     with pytest.raises(BadSignatureError):
-        recover(bytes(32), signature)
+        order_signer(content_of(order), DOMAINS[0], signature)
+
+
+@pytest.mark.parametrize("signature_type", [0, 3])
+def test_the_case_of_an_address_changes_nothing(signature_type: int) -> None:
+    order, order_id = signed(DOMAINS[0], signature_type, Side.BUY)
+    content = content_of(
+        order, maker=order.maker.upper().replace("0X", "0x"), signer=order.signer.lower()
+    )
+    assert "0x" + order_digest(content, DOMAINS[0]).hex() == order_id
+    assert order_signer(content, DOMAINS[0], order.signature) == Signer(KEY, 137).address()
+
+
+@pytest.mark.parametrize("last_byte", [0, 27])
+def test_both_ways_to_write_the_last_byte_of_a_signature_are_known(last_byte: int) -> None:
+    order, _ = signed(DOMAINS[0], 0, Side.BUY)
+    raw = bytes.fromhex(order.signature.removeprefix("0x"))
+    written = raw[:64] + bytes([raw[64] % 27 + last_byte])
+    assert order_signer(content_of(order), DOMAINS[0], written.hex()) == Signer(KEY, 137).address()
+
+
+@pytest.mark.parametrize("signature_type", [0, 3])
+def test_no_text_that_the_executor_signs_with_is_used_here(
+    monkeypatch: pytest.MonkeyPatch, signature_type: int
+) -> None:
+    """A fault in the shared texts must make the simulator refuse orders, not agree with us."""
+    for name, value in vars(contracts).items():
+        if name.startswith(("EXCHANGE_NAME", "WALLET_")) and isinstance(value, str):
+            monkeypatch.setattr(contracts, name, value + "?")
+        if name.endswith("_TYPE") and isinstance(value, bytes):
+            monkeypatch.setattr(contracts, name, value.replace(b"salt", b"pepper"))
+    assert b"pepper" in contracts.ORDER_TYPE
+    fresh = loaded_anew(signatures)
+    order, order_id = signed(DOMAINS[0], signature_type, Side.BUY)
+    content = content_of(order)
+    assert "0x" + fresh.order_digest(content, DOMAINS[0]).hex() == order_id
+    assert fresh.order_signer(content, DOMAINS[0], order.signature) == Signer(KEY, 137).address()
+
+
+def test_of_the_account_library_only_recovery_is_used() -> None:
+    used = re.findall(
+        r"\bAccount\b[.\w]*", inspect.getsource(signatures).split("import Account")[1]
+    )
+    assert set(used) == {"Account.recover_message"}
+
+
+def loaded_anew(module: ModuleType) -> ModuleType:
+    assert module.__spec__ is not None
+    assert module.__spec__.origin is not None
+    spec = importlib.util.spec_from_file_location("signatures_anew", module.__spec__.origin)
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    return fresh
 
 
 def test_clob_auth_is_verified_for_its_chain_timestamp_and_nonce() -> None:

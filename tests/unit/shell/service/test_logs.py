@@ -3,6 +3,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
+from decimal import Decimal
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -46,3 +49,25 @@ def test_libraries_speak_through_the_same_formatter() -> None:
     logging.getLogger("websockets").warning("trouble")
     line = json.loads(stream.getvalue())
     assert (line["event"], line["logger"]) == ("trouble", "websockets")
+
+
+def test_the_keys_of_a_line_their_order_and_the_form_of_the_time() -> None:
+    """Queries and `pm run` read these; decision 10 says why no library writes them."""
+    stream = io.StringIO()
+    log = configure_logs("feed", "info", stream)
+    log.info("window_announced", slug="a-b", price=Decimal("0.10"), path=Path("var"))
+    logging.getLogger("websockets").warning("trouble %d", 1)
+    try:
+        raise RuntimeError("boom")
+    except RuntimeError as error:
+        log.fatal("task_died", error, task="reader")
+    ours, library, fatal = map(json.loads, stream.getvalue().splitlines())
+    own = ["ts", "level", "service", "event"]
+    assert list(ours) == [*own, "slug", "price", "path"]
+    assert (ours["price"], ours["path"]) == ("0.10", "var")
+    assert list(library) == [*own, "logger"]
+    assert library["event"] == "trouble 1"
+    assert list(fatal) == [*own, "task", "error", "detail", "traceback"]
+    assert fatal["level"] == "critical"
+    for line in (ours, library, fatal):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["ts"])

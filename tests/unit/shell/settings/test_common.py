@@ -90,6 +90,47 @@ def test_a_secret_given_twice_or_not_readable_is_named(
     assert [line.partition(":")[0] for line in lines] == ["PM_CONTROL_TOKEN_FILE", "T_API_SECRET"]
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("absent", "cannot be read: No such file or directory"),
+        ("folder", "cannot be read: Is a directory"),
+        ("bytes", "cannot be read: not UTF-8 text"),
+    ],
+)
+def test_a_secret_file_that_is_of_no_use_is_named_with_reason_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    name: str,
+    reason: str,
+) -> None:
+    """One line that says all; and a bad value elsewhere does not hide it (decision 10)."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bytes").write_bytes(b"hush-hush-\xff")
+    path = str(tmp_path / name)
+    monkeypatch.setenv("T_API_SECRET_FILE", path)
+    monkeypatch.setenv("PM_HTTP_PORT", "70000")
+    lines = _problems(capsys)
+    remedy = "name a file that this user may read"
+    assert f"T_API_SECRET_FILE: {reason} (is {path[:80]!r}); {remedy}" in lines
+    assert {line.partition(":")[0] for line in lines} == {"T_API_SECRET_FILE", "PM_HTTP_PORT"}
+    assert not any("hush" in line for line in lines)
+
+
+def test_a_secret_file_may_be_a_link_to_another_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "real").write_text("from-the-file")
+    (tmp_path / "secrets").mkdir()
+    link = tmp_path / "secrets" / "T_API_SECRET"
+    link.symlink_to(tmp_path / "real")
+    monkeypatch.setenv("T_API_SECRET_FILE", str(link))
+    secret = load_settings(_Settings).api_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "from-the-file"
+
+
 def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_HTTP_PORT", "")
     monkeypatch.setenv("PM_CONTROL_TOKEN", "")
