@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from pmcore.engine.strategy.decision import (
+    approved,
     choose_targets,
     decide_commands,
     must_ask_flat,
@@ -136,17 +137,27 @@ def test_a_single_order_is_approved_on_both_views_and_on_orders_that_are_going()
     going = driver.session.orders.slot(UP)
     assert going is not None
     going.state = OrderState.GONE_REST  # may still turn out to be filled
-    numbers = count(100)
     quote = Quote(4700, 5_000_000)
-    refused = place(driver.session, at(2), UP, quote, lambda: f"n{next(numbers)}")
-    assert refused == []
+    assert approved(driver.session, at(2), UP, quote) is None
     assert driver.session.hold_reason == "up bid could break net_diff"
 
     settled = started(params(limits=limits))
     settled.session.inventory.settled = settled.session.inventory.settled.with_buy(
         UP, 4700, 5_000_000
     )
-    assert place(settled.session, at(2), UP, quote, lambda: "x") == []
+    assert approved(settled.session, at(2), UP, quote) is None
+
+
+def test_an_approved_order_is_the_one_that_is_placed() -> None:
+    session = started().session
+    approval = approved(session, at(2), DOWN, Quote(5100, 6_000_000))
+    assert approval is not None
+    assert session.orders.slot(DOWN) is None, "an approval alone takes no slot"
+    submit = place(session, at(2), approval, lambda: "x")
+    assert (submit.outcome, submit.price_e4, submit.size_u6) == (DOWN, 5100, 6_000_000)
+    order = session.orders.slot(DOWN)
+    assert order is not None
+    assert (order.client_order_id, order.price_e4, order.size_u6) == ("x", 5100, 6_000_000)
 
 
 def test_a_venue_that_takes_no_orders_gets_none() -> None:

@@ -9,7 +9,7 @@ from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.placement import PlacementAction, action_for
 from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide
-from pmcore.machines.risk import Exposure, refuse
+from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.model.market import Outcome
@@ -37,7 +37,7 @@ def _decide(
         return Targets(QuoteMode.HOLD), [asked]
     targets = choose_targets(session, at_ns)
     session.mode = targets.mode
-    # taken now: `place` below writes the reason of the side that it refuses
+    # taken now: `approved` below writes the reason of the side that it refuses
     cancel_reason = session.hold_reason or targets.mode.value
     commands: list[CommandMessage] = []
     cancels: list[OwnOrder] = overdue_orders(session, at_ns)
@@ -51,7 +51,9 @@ def _decide(
             reprice_threshold_e4=session.params.reprice_threshold_e4,
         )
         if action is PlacementAction.PLACE and target is not None:
-            commands += place(session, at_ns, outcome, target, next_order_id)
+            approval = approved(session, at_ns, outcome, target)
+            if approval is not None:
+                commands.append(place(session, at_ns, approval, next_order_id))
         elif action is PlacementAction.CANCEL:
             order = session.orders.slot(outcome)
             if order is not None and order not in cancels:
@@ -106,7 +108,7 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
     """Whether both bids together fit the limits: a first leg must leave room for the second.
 
     What already rests on a side stands for its target; orders that are going do not count here,
-    but they do when a single order is approved (`place`).
+    but they do when a single order is approved (`approved`).
     """
     exposures: dict[Outcome, Exposure] = {}
     for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down)):
@@ -123,50 +125,51 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
     return ""
 
 
-def place(
-    session: MarketSession,
-    at_ns: int,
-    outcome: Outcome,
-    target: Quote,
-    next_order_id: Callable[[], str],
-) -> list[CommandMessage]:
-    """Approve one order on the worst case and take the slot; nothing when it must wait."""
+def approved(
+    session: MarketSession, at_ns: int, outcome: Outcome, target: Quote
+) -> RiskApproved | None:
+    """Approve one order on the worst case; None when it must wait, with the reason as the hold."""
     if blocked := session.placing_blocked(at_ns):
         session.hold_reason = blocked
-        return []
+        return None
     if session.orders.owes(outcome):
         session.hold_reason = f"waiting for the trade of matched {outcome.value} shares"
-        return []
+        return None
     exposure = Exposure(outcome, target.price_e4, target.size_u6)
     views = (session.inventory.working, session.inventory.settled)
-    refusal = refuse(exposure, session.orders.exposures(), views, session.params.limits)
-    if refusal:
-        session.hold_reason = f"{outcome.value} bid could break {refusal.value}"
-        session.risk_refusals[outcome] = refusal
-        return []
+    verdict = approve(exposure, session.orders.exposures(), views, session.params.limits)
+    if isinstance(verdict, RiskRefusal):
+        session.hold_reason = f"{outcome.value} bid could break {verdict.value}"
+        session.risk_refusals[outcome] = verdict
+        return None
+    return verdict
+
+
+def place(
+    session: MarketSession, at_ns: int, approval: RiskApproved, next_order_id: Callable[[], str]
+) -> SubmitOrder:
+    """Take the slot and make the command. The only place where an order begins."""
     order = OwnOrder(
         client_order_id=next_order_id(),
-        outcome=outcome,
-        price_e4=target.price_e4,
-        size_u6=target.size_u6,
+        outcome=approval.outcome,
+        price_e4=approval.price_e4,
+        size_u6=approval.qty_u6,
         changed_ns=at_ns,
     )
     session.orders.add(order)
-    session.sides[outcome].last_placed_ns = at_ns
+    session.sides[order.outcome].last_placed_ns = at_ns
     session.counters.quotes_submitted += 1
-    return [
-        SubmitOrder(
-            client_order_id=order.client_order_id,
-            slug=session.window.slug,
-            outcome=outcome,
-            price_e4=order.price_e4,
-            size_u6=order.size_u6,
-            tick_e4=session.books.tick_e4,
-            expires_at_ns=at_ns + session.params.order_ttl_ns,
-            ts_step_ns=at_ns,
-            ts_cause_ns=session.cause_ns,
-        )
-    ]
+    return SubmitOrder(
+        client_order_id=order.client_order_id,
+        slug=session.window.slug,
+        outcome=order.outcome,
+        price_e4=order.price_e4,
+        size_u6=order.size_u6,
+        tick_e4=session.books.tick_e4,
+        expires_at_ns=at_ns + session.params.order_ttl_ns,
+        ts_step_ns=at_ns,
+        ts_cause_ns=session.cause_ns,
+    )
 
 
 def overdue_orders(session: MarketSession, at_ns: int) -> list[OwnOrder]:
