@@ -119,8 +119,8 @@ docs: setup ## write the generated documents anew
 
 # --- locks -----------------------------------------------------------------------------------------------------
 
-lock: setup ## resolve all versions anew: requirements.lock, then one lock per service from it
-	@$(UV_COMPILE) --upgrade --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
+lock: setup ## lock what is asked for, keeping the versions; UPGRADE=1 takes the newest of everything
+	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
 	@for s in $(SERVICES); do \
 		$(UV_COMPILE) -c requirements.lock -o services/$$s/requirements.lock services/$$s/pyproject.toml || exit 1; done
 
@@ -141,21 +141,21 @@ logs: ## follow the services' logs
 ps: ## what runs, and how healthy
 	@$(COMPOSE) --profile sim ps
 
-# --- the operator's levers -------------------------------------------------------------------------------------
+# --- the operator's commands -----------------------------------------------------------------------------------
 
 # A halt must not wait for an installation: what is in .venv is used as it is.
-LEVERS_NEED := $(if $(wildcard $(PY)),,setup)
+NEEDS_SETUP := $(if $(wildcard $(PY)),,setup)
 kill: export REASON := $(REASON)
 
-status: $(LEVERS_NEED) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
+status: $(NEEDS_SETUP) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
 	@$(RUN) pmtools.cli status $(ENGINE)
 
-kill: $(LEVERS_NEED) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
+kill: $(NEEDS_SETUP) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
 	@$(RUN) pmtools.cli kill --reason="$$REASON" $(ENGINE)
 
-resume: $(LEVERS_NEED) ## quote again after a kill (ENGINE=..., "--all")
+resume: $(NEEDS_SETUP) ## quote again after a kill (ENGINE=..., "--all")
 	@$(RUN) pmtools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist .run .venv-clients
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
