@@ -94,7 +94,7 @@ def test_other_lines_do_not_change_a_key(made: list[Mutant], tmp_path: Path) -> 
         ("risk.py", "return not filled(view, [new, *others])", "filled(view, [new"),
         ("inventory.py", "(entry.outcome, entry.price_e4, entry.s", "(entry.outcome, entry.s"),
         ("driver.py", "if sent_ns >= prepared.command.expires_at_ns:", "if False:"),
-        ("engine.py", "session.cause_ns = 0", "pass"),
+        ("engine.py", "session.cause.decided()", "pass"),
         ("inventory.py", "cost_u6 = -(-(self.up.cost_e4u6", "cost_u6 = ((self.up.cost_e4u6"),
     ],
 )  # fmt: skip

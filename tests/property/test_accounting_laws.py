@@ -229,7 +229,7 @@ class AccountingMachine(RuleBasedStateMachine):
             self.t += 1.0
             self.look()
         session = self.driver.session
-        assert session.distrust == ""
+        assert session.trust.doubt == ""
         assert session.orders.owed() == []
         assert self.dead_slots() == []
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from pmcore.machines.inventory import Holding, Position
-from pmcore.machines.risk import Exposure, RiskRefusal, filled, refuse
+from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, filled, refuse
+from pmcore.model.errors import InvariantError
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 
@@ -23,6 +26,18 @@ def down(price_e4: int = 5200, qty: int = 5) -> Exposure:
 def test_a_first_pair_is_fine() -> None:
     assert refuse(up(), [down()], FLAT, LIMITS) is None
     assert refuse(down(), [up()], FLAT, LIMITS) is None
+
+
+def test_an_approval_names_the_order_that_was_checked() -> None:
+    verdict = approve(up(4700, 6), [down()], FLAT, LIMITS)
+    assert isinstance(verdict, RiskApproved)
+    assert (verdict.outcome, verdict.price_e4, verdict.qty_u6) == (UP, 4700, 6_000_000)
+    assert approve(up(), [up()], FLAT, LIMITS) is RiskRefusal.NET_DIFF
+
+
+def test_nobody_else_makes_an_approval() -> None:
+    with pytest.raises(InvariantError, match="approve"):
+        RiskApproved(up(), object())
 
 
 def test_resting_orders_count_as_filled() -> None:

@@ -97,18 +97,18 @@ async def test_fills_that_are_not_accounted_for_hold_the_whole_series(tmp_path: 
     await bus.publish([Outgoing(keys.user("main"), up)])
     await bus.put(keys.alive("main", "executor"), b"{}", ttl_ms=60_000)
     older, newer = runners[first.slug].engine.session, runners[second.slug].engine.session
-    await eventually(lambda: newer.user is UserChannelState.UP, "the channel is up")
+    await eventually(lambda: newer.user.state is UserChannelState.UP, "the channel is up")
     matched = fill_event(first)
     await bus.publish([Outgoing(keys.user("main"), matched)])
     await eventually(lambda: bool(older.orders.owed()), "the match is known")
     late_ns = older.params.account_timeout_ns
     for order in older.orders.alive():
         order.owed_since_ns = (order.owed_since_ns or 0) - late_ns  # as if it were told long ago
-    await eventually(lambda: newer.user is UserChannelState.DOWN, "the newer window holds")
-    assert older.user is UserChannelState.UP
+    await eventually(lambda: newer.user.state is UserChannelState.DOWN, "the newer window holds")
+    assert older.user.state is UserChannelState.UP
     told = fill(Outcome.UP, "5", "0.47", order_hash=matched.order_hash)
     await bus.publish([Outgoing(keys.user("main"), told)])
-    await eventually(lambda: newer.user is UserChannelState.UP, "the newer window goes on")
+    await eventually(lambda: newer.user.state is UserChannelState.UP, "the newer window goes on")
     running.cancel()
     await asyncio.wait({running})
 
@@ -132,7 +132,7 @@ async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost
     assert (state["profit_today"], state["worst_case_profit_today"]) == (-1.0, -3.35)
     await announce(bus, second)
     await eventually(lambda: second.slug in runners, "the second window")
-    assert runners[first.slug].engine.session.prior_loss_u6 == 1_000_000
-    assert runners[second.slug].engine.session.prior_loss_u6 == 3_350_000
+    assert runners[first.slug].engine.session.loss_limit.prior_loss_u6 == 1_000_000
+    assert runners[second.slug].engine.session.loss_limit.prior_loss_u6 == 3_350_000
     running.cancel()
     await asyncio.wait({running})

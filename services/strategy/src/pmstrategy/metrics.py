@@ -69,7 +69,7 @@ class StrategyMetrics:
         self.pair_cost.labels(series).set(working.portfolio_cost_dollars)
         self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
-        self.distrusted.labels(series).set(bool(session.distrust))
+        self.distrusted.labels(series).set(bool(session.trust.doubt))
         for state in WindowState:
             self.state.labels(series, state.value).set(session.clock.state is state)
         for outcome in OUTCOMES:

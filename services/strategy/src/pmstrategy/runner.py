@@ -235,7 +235,7 @@ class WindowRunner:
             outputs += self._feed(at_ns, event)
         if not batch:
             outputs += self._feed(at_ns, Tick())
-        cause_ns = self.engine.session.cause_ns
+        cause_ns = self.engine.session.cause.received_ns
         if cause_ns:
             self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
         outputs += self._feed(at_ns, BatchEnded())

@@ -241,8 +241,8 @@ class StrategyService:
         for other in self._runners.values():
             session = other.engine.session
             same_series = other.window.series == runner.window.series
-            if same_series and other is not runner and session.distrust:
-                return f"{other.window.slug}: {session.distrust}"
+            if same_series and other is not runner and session.trust.doubt:
+                return f"{other.window.slug}: {session.trust.doubt}"
         return ""
 
     async def _watch_peers(self) -> None:

@@ -100,7 +100,7 @@ def test_a_page_of_the_edge_is_waited_out_and_never_the_end_of_the_window() -> N
     assert driver.engine.view()["refused"] == ""
     assert driver.engine.counters.orders_rejected["edge_page"] == 8
     driver.accept(124, *driver.submits)
-    assert driver.session.refused_in_a_row == 0
+    assert driver.session.refusals.in_a_row == 0
 
 
 def test_a_refusal_in_unknown_words_ends_the_window_only_when_it_repeats() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from pmcore.engine.strategy.decision import (
+    approved,
     choose_targets,
     decide_commands,
     must_ask_flat,
@@ -41,7 +42,7 @@ def started(strategy: StrategyParams | None = None) -> EngineDriver:
 
 def test_the_first_thing_is_to_ask_whether_we_are_flat_and_again_when_nobody_answers() -> None:
     driver = EngineDriver()
-    driver.session.user = UserChannelState.UP
+    driver.session.user.state = UserChannelState.UP
     driver.session.clock.advance(at(1))
     (asked,) = decide(driver, 1)
     assert isinstance(asked, CancelWindow)
@@ -65,7 +66,7 @@ def test_the_end_asks_for_a_flat_window_and_marks_all_orders_as_going() -> None:
 
 def test_both_bids_take_their_slots_and_carry_their_times() -> None:
     driver = started()
-    driver.session.cause_ns = at(0.9)
+    driver.session.cause.received_ns = at(0.9)
     commands = decide(driver, 1.1)
     assert [type(c) for c in commands] == [SubmitOrder, SubmitOrder]
     first = commands[0]
@@ -89,12 +90,12 @@ def test_a_moved_target_cancels_first_and_counts_a_requote() -> None:
 
 def test_a_hold_cancels_and_is_no_requote() -> None:
     driver = quoting_driver()
-    driver.session.halted = "drill"
+    driver.session.halt.reason = "drill"
     (cancel,) = decide(driver, 2)
     assert isinstance(cancel, CancelOrders)
     assert cancel.reason == "halted: drill"
     assert driver.session.counters.requotes == 0
-    assert driver.session.mode is QuoteMode.HOLD
+    assert driver.session.decision.mode is QuoteMode.HOLD
 
 
 def test_toxic_flow_cancels_under_its_own_name() -> None:
@@ -114,14 +115,14 @@ def test_one_bid_without_a_price_holds_both() -> None:
     driver.session.sides[UP].extra_ticks = 5
     targets = choose_targets(driver.session, at(1.1))
     assert (targets.up, targets.down) == (None, None)
-    assert "no first leg without a second" in driver.session.hold_reason
+    assert "no first leg without a second" in driver.session.decision.hold_reason
 
 
 def test_a_first_leg_must_leave_room_for_the_second() -> None:
     driver = started(params(limits=LimitParams(max_position_value_u6=2_500_000)))
     targets = choose_targets(driver.session, at(1.1))
     assert targets.mode is QuoteMode.RISK
-    assert "position_value" in driver.session.hold_reason
+    assert "position_value" in driver.session.decision.hold_reason
     assert decide(driver, 1.1) == []
 
 
@@ -136,22 +137,32 @@ def test_a_single_order_is_approved_on_both_views_and_on_orders_that_are_going()
     going = driver.session.orders.slot(UP)
     assert going is not None
     going.state = OrderState.GONE_REST  # may still turn out to be filled
-    numbers = count(100)
     quote = Quote(4700, 5_000_000)
-    refused = place(driver.session, at(2), UP, quote, lambda: f"n{next(numbers)}")
-    assert refused == []
-    assert driver.session.hold_reason == "up bid could break net_diff"
+    assert approved(driver.session, at(2), UP, quote) is None
+    assert driver.session.decision.hold_reason == "up bid could break net_diff"
 
     settled = started(params(limits=limits))
     settled.session.inventory.settled = settled.session.inventory.settled.with_buy(
         UP, 4700, 5_000_000
     )
-    assert place(settled.session, at(2), UP, quote, lambda: "x") == []
+    assert approved(settled.session, at(2), UP, quote) is None
+
+
+def test_an_approved_order_is_the_one_that_is_placed() -> None:
+    session = started().session
+    approval = approved(session, at(2), DOWN, Quote(5100, 6_000_000))
+    assert approval is not None
+    assert session.orders.slot(DOWN) is None, "an approval alone takes no slot"
+    submit = place(session, at(2), approval, lambda: "x")
+    assert (submit.outcome, submit.price_e4, submit.size_u6) == (DOWN, 5100, 6_000_000)
+    order = session.orders.slot(DOWN)
+    assert order is not None
+    assert (order.client_order_id, order.price_e4, order.size_u6) == ("x", 5100, 6_000_000)
 
 
 def test_a_venue_that_takes_no_orders_gets_none() -> None:
     driver = started()
-    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    driver.session.venue_mode.mode = VenueMode.CANCEL_ONLY
     assert decide(driver, 1.1) == []
 
 
@@ -174,7 +185,7 @@ def test_an_order_that_nobody_answered_for_is_cancelled() -> None:
 def test_an_overdue_order_without_a_target_is_cancelled_once() -> None:
     driver = started()
     decide(driver, 1.1)
-    driver.session.halted = "drill"
+    driver.session.halt.reason = "drill"
     (cancel,) = decide(driver, 6.1)
     assert isinstance(cancel, CancelOrders)
     assert len(cancel.client_order_ids) == len(set(cancel.client_order_ids)) == 2
@@ -198,7 +209,7 @@ def test_a_requote_carries_its_own_reason_and_not_the_refusal_of_the_other_side(
     driver.session.books.apply(book(UP, "0.46", "0.48", at_ns=at(2)))
     driver.session.books.apply(book(DOWN, "0.49", "0.53", at_ns=at(2)))
     (cancel,) = decide(driver, 2)
-    assert driver.session.hold_reason == "up bid could break net_diff"
+    assert driver.session.decision.hold_reason == "up bid could break net_diff"
     assert isinstance(cancel, CancelOrders)
     assert cancel.reason == QuoteMode.BALANCED.value
 
@@ -224,7 +235,9 @@ def test_the_bound_on_orders_ends_new_risk_with_its_reason_but_not_the_hedge() -
     driver.books(2, "0.48/0.50", "0.49/0.51")
     driver.confirm_cancel(2.1)
     assert driver.submits == []
-    assert driver.session.hold_reason == "2 orders were placed in this window: hedging only"
+    assert (
+        driver.session.decision.hold_reason == "2 orders were placed in this window: hedging only"
+    )
     hedging = quoting_driver(params(max_orders_per_window=2))
     up = hedging.resting(UP)
     assert up
@@ -237,7 +250,7 @@ def test_the_bound_on_orders_ends_new_risk_with_its_reason_but_not_the_hedge() -
 
 def test_a_mode_in_which_the_venue_takes_no_orders_is_the_reason_shown() -> None:
     driver = quoting_driver()
-    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    driver.session.venue_mode.mode = VenueMode.CANCEL_ONLY
     driver.books(2, "0.48/0.50", "0.49/0.51")
     driver.confirm_cancel(2.1)
-    assert driver.session.hold_reason == "the venue is cancel_only"
+    assert driver.session.decision.hold_reason == "the venue is cancel_only"

@@ -88,7 +88,7 @@ def test_a_feed_that_is_not_live_cancels(state: FeedState) -> None:
     status = FeedStatusChanged(slug=driver.window.slug, state=state, ts_recv_ns=at(2))
     driver.batch(2, status)
     assert len(driver.cancels) == 2
-    assert "feed" in driver.session.hold_reason
+    assert "feed" in driver.session.decision.hold_reason
 
 
 def test_another_windows_messages_change_nothing() -> None:
@@ -208,7 +208,7 @@ def test_a_cancel_counts_in_the_worst_case_until_the_user_channel_agrees() -> No
     driver.books(2, "0.48/0.50", "0.49/0.51")
     driver.confirm_cancel(2.2, *driver.cancels, user=False)
     assert driver.submits == []  # five going and five new would be ten
-    assert "net_diff" in driver.session.hold_reason
+    assert "net_diff" in driver.session.decision.hold_reason
     driver.books(3.1, "0.48/0.50", "0.49/0.51")
     assert driver.submits == []
     old = driver.session.orders.alive()
@@ -224,7 +224,7 @@ def test_one_bid_without_a_price_means_no_bid() -> None:
     driver.start()
     driver.books(2, "0.98/0.99", "0.00/0.01")
     assert driver.submits == []
-    assert "no first leg" in driver.session.hold_reason
+    assert "no first leg" in driver.session.decision.hold_reason
 
 
 def test_a_pair_that_would_break_a_limit_is_not_begun() -> None:
@@ -233,8 +233,8 @@ def test_a_pair_that_would_break_a_limit_is_not_begun() -> None:
     driver.start()
     driver.books(2, *BOOKS)  # 5 x .52 = 2.60
     assert driver.submits == []
-    assert "position_value" in driver.session.hold_reason
-    assert driver.session.mode == "risk"
+    assert "position_value" in driver.session.decision.hold_reason
+    assert driver.session.decision.mode == "risk"
 
 
 def test_inventory_measures() -> None:

@@ -77,21 +77,21 @@ def before_the_open() -> EngineDriver:
 
 def feed_away() -> EngineDriver:
     driver = started()
-    driver.session.feed, driver.session.feed_reason = FeedState.RESYNCING, "reconnected"
+    driver.session.feed.state, driver.session.feed.reason = FeedState.RESYNCING, "reconnected"
     driver.batch(2)
     return driver
 
 
 def user_away() -> EngineDriver:
     driver = started()
-    driver.session.user = UserChannelState.DOWN
+    driver.session.user.state = UserChannelState.DOWN
     driver.batch(2)
     return driver
 
 
 def closed_only() -> EngineDriver:
     driver = started()
-    driver.session.venue_mode = VenueMode.CLOSED_ONLY
+    driver.session.venue_mode.mode = VenueMode.CLOSED_ONLY
     driver.batch(2)
     return driver
 
@@ -165,7 +165,7 @@ def hedge_too_dear() -> EngineDriver:
 
 def venue_mode() -> EngineDriver:
     driver = started()
-    driver.session.venue_mode = VenueMode.CANCEL_ONLY
+    driver.session.venue_mode.mode = VenueMode.CANCEL_ONLY
     driver.books(2, *BOOKS)
     return driver
 
@@ -282,14 +282,14 @@ def test_the_true_obstacle_is_named(obstacle: Obstacle) -> None:
     make, words = CASES[obstacle]
     driver = make()
     side = DOWN if obstacle in (Obstacle.HEDGE_WITHOUT_PRICE, Obstacle.TRADE_AWAITED) else UP
-    why = driver.session.whys[side]
+    why = driver.session.decision.whys[side]
     assert (why.obstacle, words in why.sentence) == (obstacle, True), why
     view = driver.engine.view()
     assert words in str(view["why"])
     for outcome in (UP, DOWN):
         order = driver.session.orders.slot(outcome)
         rests = order is not None and order.state is OrderState.RESTING
-        sentence = driver.session.whys[outcome].sentence
+        sentence = driver.session.decision.whys[outcome].sentence
         assert sentence not in ("balanced", "hedge", "hold")
         assert bool(sentence) or (rests and order.cancel_requested_ns is None)  # type: ignore[union-attr] # rests
 
@@ -297,17 +297,17 @@ def test_the_true_obstacle_is_named(obstacle: Obstacle) -> None:
 def test_a_bid_that_rests_needs_no_reason() -> None:
     driver = quoting_driver()
     driver.batch(1.3)
-    assert {why.obstacle for why in driver.session.whys.values()} == {Obstacle.NONE}
+    assert {why.obstacle for why in driver.session.decision.whys.values()} == {Obstacle.NONE}
     assert driver.engine.view()["why"] == ""
 
 
 def test_nothing_is_quoted_until_the_executor_says_that_it_places() -> None:
     driver = EngineDriver()
     driver.batch(1, driver.flat(1))
-    driver.session.user = UserChannelState.UP
+    driver.session.user.state = UserChannelState.UP
     driver.batch(1.05, driver.flat(1.05))
     driver.books(1.1, *BOOKS)
-    assert driver.session.whys[UP].obstacle is Obstacle.GATE
+    assert driver.session.decision.whys[UP].obstacle is Obstacle.GATE
     assert driver.submits == []
     driver.batch(1.2, PlacingGateChanged(open=True, ts_recv_ns=at(1.2)))
     assert len(driver.submits) == 2
@@ -321,8 +321,8 @@ def test_a_gate_that_closes_stops_quoting_and_leaves_what_rests_to_the_executor(
 
 
 def test_a_journal_of_before_the_gate_steps_with_an_open_one() -> None:
-    assert EngineDriver(gated=False).session.gate_open
-    assert not EngineDriver().session.gate_open
+    assert EngineDriver(gated=False).session.gate.open
+    assert not EngineDriver().session.gate.open
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,6 @@ def test_a_journal_of_before_the_gate_is_stepped_without_one() -> None:
     del old["gated"]
     header = decode_line(msgspec.json.encode(old))
     assert isinstance(header, JournalHeader)
-    assert header.make_engine().session.gate_open
+    assert header.make_engine().session.gate.open
     gated = msgspec.structs.replace(header, gated=True)
-    assert not gated.make_engine().session.gate_open
+    assert not gated.make_engine().session.gate.open

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.engine.strategy.session import MAX_EXTRA_TICKS, MarketSession, SideState
+from pmcore.engine.strategy.progress import MAX_EXTRA_TICKS, SideState
+from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.execution import VenueMode
@@ -22,8 +23,8 @@ UP, DOWN = Outcome.UP, Outcome.DOWN
 def open_session() -> MarketSession:
     """A window in which all is well and both books are fresh."""
     session = MarketSession(window(), params())
-    session.started_flat = session.gate_open = True
-    session.user = UserChannelState.UP
+    session.flat_check.started_flat = session.gate.open = True
+    session.user.state = UserChannelState.UP
     session.clock.advance(at(1))
     for outcome, bid, ask in ((UP, "0.46", "0.48"), (DOWN, "0.51", "0.53")):
         session.books.apply(book(outcome, bid, ask, at_ns=at(1)))
@@ -55,27 +56,27 @@ def test_the_margin_is_forgotten_after_a_while_without_refusals() -> None:
 
 def test_a_size_below_the_minimum_is_refused_with_what_to_set() -> None:
     session = MarketSession(window(), params(bid_size_u6=4_900_000))
-    assert "PM_BID_SIZE=4.9" in session.refused
+    assert "PM_BID_SIZE=4.9" in session.refusals.text
     assert "set PM_BID_SIZE=5 or more" in session.hold(at(1))
-    assert MarketSession(window(), params()).refused == ""
+    assert MarketSession(window(), params()).refusals.text == ""
 
 
 def test_the_reasons_to_hold_in_their_order() -> None:
     session = open_session()
     assert session.hold(at(1)) == ""
-    session.venue_mode = VenueMode.CLOSED_ONLY
+    session.venue_mode.mode = VenueMode.CLOSED_ONLY
     assert "closed-only" in session.hold(at(1))
-    session.user = UserChannelState.RECONCILING
+    session.user.state = UserChannelState.RECONCILING
     assert session.hold(at(1)) == "user channel reconciling"
-    session.feed = FeedState.RESYNCING
+    session.feed.state = FeedState.RESYNCING
     assert session.hold(at(1)) == "market feed resyncing"
     session.clock.state = WindowState.CANCELLING
     assert session.hold(at(1)) == "window cancelling"
-    session.started_flat = False
+    session.flat_check.started_flat = False
     assert "no old order" in session.hold(at(1))
-    session.refused = "never"
+    session.refusals.text = "never"
     assert session.hold(at(1)) == "never"
-    session.halted = "drill"
+    session.halt.reason = "drill"
     assert session.hold(at(1)) == "halted: drill"
 
 
@@ -91,7 +92,7 @@ def test_a_feed_that_starts_anew_drops_the_books(state: FeedState, dropped: bool
     session = open_session()
     word = FeedStatusChanged(slug=session.window.slug, state=state, reason="", ts_recv_ns=at(1))
     session.hear_feed(word)
-    assert session.feed is state
+    assert session.feed.state is state
     assert session.book_fresh(at(1), UP) is not dropped
 
 
@@ -99,17 +100,17 @@ def test_another_windows_feed_is_not_believed() -> None:
     session = open_session()
     word = FeedStatusChanged(slug="other", state=FeedState.DOWN, reason="", ts_recv_ns=at(1))
     session.hear_feed(word)
-    assert session.feed is FeedState.LIVE
+    assert session.feed.state is FeedState.LIVE
     assert session.book_fresh(at(1), UP)
 
 
 def test_a_venue_mode_ends_by_itself() -> None:
     session = open_session()
-    session.venue_mode, session.venue_mode_until_ns = VenueMode.RESTARTING, at(5)
-    assert session.mode_now(at(4.999)) is VenueMode.RESTARTING
-    assert session.mode_now(at(5)) is VenueMode.NORMAL
-    session.venue_mode_until_ns = None
-    assert session.mode_now(at(5)) is VenueMode.RESTARTING
+    session.venue_mode.mode, session.venue_mode.until_ns = VenueMode.RESTARTING, at(5)
+    assert session.venue_mode.at(at(4.999)) is VenueMode.RESTARTING
+    assert session.venue_mode.at(at(5)) is VenueMode.NORMAL
+    session.venue_mode.until_ns = None
+    assert session.venue_mode.at(at(5)) is VenueMode.RESTARTING
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_venue_mode_ends_by_itself() -> None:
 )
 def test_modes_that_take_no_orders(mode: VenueMode, blocked: bool) -> None:
     session = open_session()
-    session.venue_mode = mode
+    session.venue_mode.mode = mode
     assert bool(session.placing_blocked(at(1))) is blocked
 
 

@@ -100,8 +100,8 @@ def test_a_late_or_missing_trade_does_not_pass_the_net_limit(
 
 def test_quoting_resumes_when_the_trade_is_told() -> None:
     driver, _ = bought_up_u6(NEVER, events=True, until_s=30)
-    assert driver.session.mode == "hold"
-    assert "not accounted for" in driver.session.hold_reason
+    assert driver.session.decision.mode == "hold"
+    assert "not accounted for" in driver.session.decision.hold_reason
     driver.batch(30, driver.filled(30, desk_first(driver), UP, "5", "0.47"))
     assert [s.outcome for s in driver.submits] == [DOWN]  # the hedge
     assert [n.reason for n in driver.notices(NoticeKind.UNACCOUNTED)] == ["entered", "left"]
@@ -119,7 +119,7 @@ def test_a_hedge_that_is_matched_but_not_told_is_not_bought_again() -> None:
     driver.batch(2.1, matched_event(driver, 2.1, down[0], DOWN, 5_000_000))
     driver.books(2.5, *BOOKS)
     assert driver.submits == []
-    assert "matched down shares" in driver.session.hold_reason
+    assert "matched down shares" in driver.session.decision.hold_reason
 
 
 @pytest.mark.parametrize("matched", [5_000_000, None], ids=["5 of 5", "no amount"])

@@ -110,10 +110,10 @@ def test_matched_then_failed_is_flat_again_and_never_balanced_in_between() -> No
     assert driver.session.inventory.working.net_diff_u6 == 5_000_000
     assert not any(s.outcome is UP for s in driver.submits)
     driver.batch(2.5)
-    assert driver.session.mode == "hedge"
+    assert driver.session.decision.mode == "hedge"
     failed = driver.filled(2.6, up[0], UP, "5", "0.47", trade_id="t", status=TradeStatus.FAILED)
     driver.batch(2.6, failed)
     working = driver.session.inventory.working
     assert (working.net_diff_u6, working.up.avg_cost_dollars) == (0, 0)
-    assert driver.session.mode == "balanced"
+    assert driver.session.decision.mode == "balanced"
     assert [(s.outcome, s.price_e4) for s in driver.submits] == [(UP, 4700)]

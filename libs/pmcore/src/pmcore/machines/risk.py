@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import final
 
 import msgspec
 
 from pmcore.machines.inventory import Position
+from pmcore.model.check import invariant
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 from pmcore.model.units import PRICE_ONE_E4
@@ -34,6 +36,47 @@ class Exposure(msgspec.Struct, frozen=True):
     outcome: Outcome
     price_e4: int
     qty_u6: int
+
+
+_KEY = object()
+"""Only `approve` holds it: see `RiskApproved`."""
+
+
+@final
+class RiskApproved:
+    """One order that may be placed: what is built from it was checked against every limit.
+
+    Only `approve` can make one. The constructor raises `InvariantError` for everybody else. It
+    holds for the state that it was made from: place it in the same decision, do not keep it.
+    """
+
+    __slots__ = ("_exposure",)
+
+    def __init__(self, exposure: Exposure, key: object) -> None:
+        invariant(key is _KEY, "only machines/risk.py makes a RiskApproved: call approve()")
+        self._exposure = exposure
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome to buy."""
+        return self._exposure.outcome
+
+    @property
+    def price_e4(self) -> int:
+        """The limit price, in ten-thousandths of a dollar."""
+        return self._exposure.price_e4
+
+    @property
+    def qty_u6(self) -> int:
+        """The size, in millionths of a share."""
+        return self._exposure.qty_u6
+
+
+def approve(
+    new: Exposure, others: Iterable[Exposure], views: Iterable[Position], limits: LimitParams
+) -> RiskApproved | RiskRefusal:
+    """The approval that an order is built from, or the first limit that it could break."""
+    return refuse(new, others, views, limits) or RiskApproved(new, _KEY)
 
 
 def refuse(

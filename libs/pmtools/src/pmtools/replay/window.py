@@ -65,7 +65,7 @@ class WindowReplay:
         answers: list[Answer] = []
         for message in await self._transport.market(messages):
             self._step(at_ns, message)
-            unseen_e4 = self.engine.session.unseen_trade_e4
+            unseen_e4 = self.engine.session.cause.unseen_trade_e4
             answers += self._paper.market(at_ns, message, unseen_trade_e4=unseen_e4)
         await self._answers(at_ns, answers)
 

@@ -6,12 +6,7 @@ from collections import deque
 from typing import assert_never
 
 from pmcore.engine.strategy.orders import GONE_REASONS
-from pmcore.engine.strategy.session import (
-    FATAL_REASONS,
-    MAX_REFUSED_IN_A_ROW,
-    PASSING_REASONS,
-    MarketSession,
-)
+from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OrderTrigger, OwnOrder
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.execution import (
@@ -64,7 +59,7 @@ class Answers:
             case OrderAccepted():
                 session.counters.orders_placed += 1
                 session.sides[order.outcome].accepted()
-                session.refused_in_a_row = 0
+                session.refusals.accepted()
                 said = self._move(at_ns, order, OrderTrigger.ACCEPTED)
                 return said + self._identify(at_ns, order, event.order_hash)
             case OrderFailed():
@@ -85,7 +80,7 @@ class Answers:
     ) -> list[CommandMessage | Notice]:
         """Nothing rests (and perhaps: how much was matched), or the cancel is to be repeated."""
         if event.reason not in GONE_REASONS:
-            order.cancel_requested_ns = None
+            self._session.orders.cancel_failed(order)
             return []
         orders, filled_u6 = self._session.orders, event.filled_u6
         if filled_u6 is None and event.reason is Reason.NOT_FOUND and not order.order_hash:
@@ -103,17 +98,14 @@ class Answers:
         rejected, reason = session.counters.orders_rejected, event.reason
         rejected[reason.value] = rejected.get(reason.value, 0) + 1
         side = session.sides[order.outcome]
-        side.last_failure = f"{reason.value}: {event.text}" if event.text else reason.value
+        side.failed(f"{reason.value}: {event.text}" if event.text else reason.value)
+        wait_ns = session.refusals.refused(reason, event.text)
         if reason is Reason.POST_ONLY_CROSSES:
             side.crossed(at_ns, session.params)
-        elif reason in PASSING_REASONS:
-            session.refused_in_a_row += 1
-            side.blocked_until_ns = at_ns + session.passing_wait_ns
+        elif wait_ns is not None:
+            side.wait(at_ns + wait_ns)
         elif reason is not Reason.EXPIRED:
-            side.blocked_until_ns = at_ns + session.params.failure_backoff_ns
-        repeated = reason is Reason.REFUSED and session.refused_in_a_row >= MAX_REFUSED_IN_A_ROW
-        if reason in FATAL_REASONS or repeated:
-            session.refused = f"the venue refuses orders: {reason.value} {event.text}".strip()
+            side.wait(at_ns + session.params.failure_backoff_ns)
         denied = event.stage is FailureStage.DENIED
         kind = NoticeKind.ORDER_DENIED if denied else NoticeKind.ORDER_REJECTED
         notice = self._notice(kind, event.client_order_id, event.text, reason=reason.value)
@@ -181,13 +173,11 @@ class Answers:
     def window_flat(self, at_ns: int, event: WindowFlat) -> list[CommandMessage | Notice]:
         """The venue was asked: nothing of ours is open in this window."""
         session = self._session
-        if event.slug != session.window.slug or session.cancel_window_asked_ns is None:
+        if event.slug != session.window.slug or session.flat_check.asked_ns is None:
             return []
         session.orders.close_all(at_ns)
-        session.started_flat = True
         session.clock.flat()
-        if session.clock.state is not WindowState.CANCELLING:
-            session.cancel_window_asked_ns = None
+        session.flat_check.answered(ending=session.clock.state is WindowState.CANCELLING)
         return []
 
     def note_fill(self, at_ns: int, order_hash: str) -> None:

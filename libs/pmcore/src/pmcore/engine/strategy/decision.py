@@ -9,7 +9,7 @@ from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.placement import PlacementAction, action_for
 from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide
-from pmcore.machines.risk import Exposure, refuse
+from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.model.market import Outcome
@@ -19,9 +19,9 @@ def decide_commands(
     session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
 ) -> list[CommandMessage]:
     """What to send now. A cancel never waits for anything; a placement waits for everything."""
-    session.risk_refusals.clear()
+    session.decision.begin()
     targets, commands = _decide(session, at_ns, next_order_id)
-    session.whys = explain(session, at_ns, targets)
+    session.decision.explain(explain(session, at_ns, targets))
     return commands
 
 
@@ -29,16 +29,15 @@ def _decide(
     session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
 ) -> tuple[Targets, list[CommandMessage]]:
     if must_ask_flat(session, at_ns):
-        session.cancel_window_asked_ns = at_ns
-        for resting in session.orders.alive():
-            resting.cancel_requested_ns = at_ns
-        reason = "start" if not session.started_flat else "window end"
+        session.flat_check.asked(at_ns)
+        session.orders.cancel_asked(session.orders.alive(), at_ns)
+        reason = "start" if not session.flat_check.started_flat else "window end"
         asked = CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)
         return Targets(QuoteMode.HOLD), [asked]
     targets = choose_targets(session, at_ns)
-    session.mode = targets.mode
-    # taken now: `place` below writes the reason of the side that it refuses
-    cancel_reason = session.hold_reason or targets.mode.value
+    session.decision.choose(targets.mode)
+    # taken now: `approved` below writes the reason of the side that it refuses
+    cancel_reason = session.decision.hold_reason or targets.mode.value
     commands: list[CommandMessage] = []
     cancels: list[OwnOrder] = overdue_orders(session, at_ns)
     for outcome in OUTCOMES:
@@ -51,15 +50,16 @@ def _decide(
             reprice_threshold_e4=session.params.reprice_threshold_e4,
         )
         if action is PlacementAction.PLACE and target is not None:
-            commands += place(session, at_ns, outcome, target, next_order_id)
+            approval = approved(session, at_ns, outcome, target)
+            if approval is not None:
+                commands.append(place(session, at_ns, approval, next_order_id))
         elif action is PlacementAction.CANCEL:
             order = session.orders.slot(outcome)
             if order is not None and order not in cancels:
                 cancels.append(order)
                 session.counters.requotes += target is not None
     if cancels:
-        for order in cancels:
-            order.cancel_requested_ns = at_ns
+        session.orders.cancel_asked(cancels, at_ns)
         commands.insert(
             0,
             CancelOrders(
@@ -68,7 +68,7 @@ def _decide(
                 order_hashes=tuple(order.order_hash for order in cancels),
                 reason=cancel_reason,
                 ts_step_ns=at_ns,
-                ts_cause_ns=session.cause_ns,
+                ts_cause_ns=session.cause.received_ns,
             ),
         )
     return targets, commands
@@ -77,27 +77,25 @@ def _decide(
 def must_ask_flat(session: MarketSession, at_ns: int) -> bool:
     """Ask for CancelWindow at the start and at the end, again after a while without an answer."""
     state = session.clock.state
-    ending = state is WindowState.CANCELLING
-    over = state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED)
-    if over or (session.started_flat and not ending):
+    if state in (WindowState.AWAITING_RESOLUTION, WindowState.SETTLED):
         return False
-    asked_ns = session.cancel_window_asked_ns
-    return asked_ns is None or at_ns - asked_ns >= session.params.answer_timeout_ns
+    ending = state is WindowState.CANCELLING
+    return session.flat_check.due(at_ns, session.params.answer_timeout_ns, ending=ending)
 
 
 def choose_targets(session: MarketSession, at_ns: int) -> Targets:
     """The quotes we want, or none with the reason."""
-    session.hold_reason = session.hold(at_ns)
-    if session.hold_reason:
+    session.decision.hold(session.hold(at_ns))
+    if session.decision.hold_reason:
         return Targets(QuoteMode.HOLD)
     targets = decide(session.quote_view(at_ns))
     if targets.mode is not QuoteMode.BALANCED:
         return targets
     if targets.up is None or targets.down is None:
-        session.hold_reason = "one of the two bids has no price: no first leg without a second"
+        session.decision.hold("one of the two bids has no price: no first leg without a second")
         return Targets(QuoteMode.HOLD)
     if refusal := pair_refusal(session, targets.up, targets.down):
-        session.hold_reason = f"both bids together could break {refusal}"
+        session.decision.hold(f"both bids together could break {refusal}")
         return Targets(QuoteMode.RISK)
     return targets
 
@@ -106,7 +104,7 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
     """Whether both bids together fit the limits: a first leg must leave room for the second.
 
     What already rests on a side stands for its target; orders that are going do not count here,
-    but they do when a single order is approved (`place`).
+    but they do when a single order is approved (`approved`).
     """
     exposures: dict[Outcome, Exposure] = {}
     for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down)):
@@ -123,50 +121,50 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
     return ""
 
 
-def place(
-    session: MarketSession,
-    at_ns: int,
-    outcome: Outcome,
-    target: Quote,
-    next_order_id: Callable[[], str],
-) -> list[CommandMessage]:
-    """Approve one order on the worst case and take the slot; nothing when it must wait."""
+def approved(
+    session: MarketSession, at_ns: int, outcome: Outcome, target: Quote
+) -> RiskApproved | None:
+    """Approve one order on the worst case; None when it must wait, with the reason as the hold."""
     if blocked := session.placing_blocked(at_ns):
-        session.hold_reason = blocked
-        return []
+        session.decision.hold(blocked)
+        return None
     if session.orders.owes(outcome):
-        session.hold_reason = f"waiting for the trade of matched {outcome.value} shares"
-        return []
+        session.decision.hold(f"waiting for the trade of matched {outcome.value} shares")
+        return None
     exposure = Exposure(outcome, target.price_e4, target.size_u6)
     views = (session.inventory.working, session.inventory.settled)
-    refusal = refuse(exposure, session.orders.exposures(), views, session.params.limits)
-    if refusal:
-        session.hold_reason = f"{outcome.value} bid could break {refusal.value}"
-        session.risk_refusals[outcome] = refusal
-        return []
+    verdict = approve(exposure, session.orders.exposures(), views, session.params.limits)
+    if isinstance(verdict, RiskRefusal):
+        session.decision.refuse(outcome, verdict)
+        return None
+    return verdict
+
+
+def place(
+    session: MarketSession, at_ns: int, approval: RiskApproved, next_order_id: Callable[[], str]
+) -> SubmitOrder:
+    """Take the slot and make the command. The only place where an order begins."""
     order = OwnOrder(
         client_order_id=next_order_id(),
-        outcome=outcome,
-        price_e4=target.price_e4,
-        size_u6=target.size_u6,
+        outcome=approval.outcome,
+        price_e4=approval.price_e4,
+        size_u6=approval.qty_u6,
         changed_ns=at_ns,
     )
     session.orders.add(order)
-    session.sides[outcome].last_placed_ns = at_ns
+    session.sides[order.outcome].placed(at_ns)
     session.counters.quotes_submitted += 1
-    return [
-        SubmitOrder(
-            client_order_id=order.client_order_id,
-            slug=session.window.slug,
-            outcome=outcome,
-            price_e4=order.price_e4,
-            size_u6=order.size_u6,
-            tick_e4=session.books.tick_e4,
-            expires_at_ns=at_ns + session.params.order_ttl_ns,
-            ts_step_ns=at_ns,
-            ts_cause_ns=session.cause_ns,
-        )
-    ]
+    return SubmitOrder(
+        client_order_id=order.client_order_id,
+        slug=session.window.slug,
+        outcome=order.outcome,
+        price_e4=order.price_e4,
+        size_u6=order.size_u6,
+        tick_e4=session.books.tick_e4,
+        expires_at_ns=at_ns + session.params.order_ttl_ns,
+        ts_step_ns=at_ns,
+        ts_cause_ns=session.cause.received_ns,
+    )
 
 
 def overdue_orders(session: MarketSession, at_ns: int) -> list[OwnOrder]:

@@ -119,7 +119,7 @@ class WindowEngine:
             case OrderUpdated():
                 return answers.order_updated(at_ns, event)
             case UserChannelChanged():
-                session.user, session.user_reason = event.state, event.reason
+                session.user.hear(event)
                 return []
             case (
                 OrderSubmitting()
@@ -133,23 +133,21 @@ class WindowEngine:
             case WindowFlat():
                 return answers.window_flat(at_ns, event)
             case VenueModeChanged():
-                session.venue_mode, session.venue_mode_until_ns = event.mode, event.until_ns
+                session.venue_mode.hear(event)
                 return []
             case WindowResolved():
-                if event.slug == session.window.slug:
-                    session.winner = event.winner
-                    session.clock.resolved(at_ns)
+                session.resolve(at_ns, event)
                 return []
             case WindowAnnounced():
                 return []
             case Halt():
-                session.halted = event.reason or "by the operator"
+                session.halt.hear(event)
                 return [self._notice(NoticeKind.HALTED, event.reason, f"by {event.by}")]
             case Resume():
-                session.halted = ""
+                session.halt.resume()
                 return [self._notice(NoticeKind.RESUMED, "", f"by {event.by}")]
             case PlacingGateChanged():
-                session.gate_open, session.gate_reason = event.open, event.reason
+                session.gate.hear(event)
                 return []
             case Tick():
                 return []
@@ -166,9 +164,8 @@ class WindowEngine:
         session = self.session
         if event.slug != session.window.slug:
             return []
-        session.cause_ns = max(session.cause_ns, event.ts_recv_ns)
         effect = session.books.apply(event)
-        session.unseen_trade_e4 = effect.unseen_trade_e4
+        session.cause.market(event.ts_recv_ns, effect.unseen_trade_e4)
         outputs: list[Output] = []
         if effect.gap:
             outputs.append(self._notice(NoticeKind.BOOK_GAP, effect.gap))
@@ -234,11 +231,12 @@ class WindowEngine:
         outputs += self._loss_limits()
         if session.clock.advance(at_ns):
             outputs.append(self._notice(NoticeKind.WINDOW_STATE, session.clock.state.value))
-            if session.refused and session.clock.may_quote:
-                outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", session.refused))
+            if session.refusals.text and session.clock.may_quote:
+                text = session.refusals.text
+                outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", text))
         outputs += self._tell_unsettled(at_ns)
         outputs += decide_commands(session, at_ns, self._next_order_id)
-        session.cause_ns = 0
+        session.cause.decided()
         elapsed_ns = at_ns - session.window.open_ns
         for outcome in OUTCOMES:
             flow = session.flows[outcome]
@@ -247,13 +245,13 @@ class WindowEngine:
 
     def _account(self, at_ns: int) -> list[Output]:
         """Close what is accounted for; say when the account's events cannot be trusted."""
-        session, before = self.session, self.session.distrust
+        session, before = self.session, self.session.trust.doubt
         session.orders.settle_accounts(at_ns)
-        if not session.judge_account(at_ns):
+        if not session.trust.judge(session.orders, at_ns):
             return []
-        session.counters.distrusted += bool(session.distrust)
-        reason = "entered" if session.distrust else "left"
-        return [self._notice(NoticeKind.UNACCOUNTED, reason, session.distrust or before)]
+        session.counters.distrusted += bool(session.trust.doubt)
+        reason = "entered" if session.trust.doubt else "left"
+        return [self._notice(NoticeKind.UNACCOUNTED, reason, session.trust.doubt or before)]
 
     def _tell_unsettled(self, at_ns: int) -> list[Output]:
         """Fills that stay MATCHED for too long, and at the latest when the window is over."""
@@ -283,12 +281,12 @@ class WindowEngine:
         window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
         daily = (
             limits.max_daily_loss_u6 is not None
-            and session.prior_loss_u6 + loss_u6 >= limits.max_daily_loss_u6
+            and session.loss_limit.prior_loss_u6 + loss_u6 >= limits.max_daily_loss_u6
         )
         if not (window or daily) or not session.clock.may_open:
             return []
         session.clock.wind_down()
         reason = "PM_MAX_WINDOW_LOSS" if window else "PM_MAX_DAILY_LOSS"
-        session.loss_limit = reason
+        session.loss_limit.reach(reason)
         detail = f"profit of this window in the worst case: {format_profit(-loss_u6)} dollars"
         return [self._notice(NoticeKind.LOSS_LIMIT, reason, detail)]

@@ -59,9 +59,11 @@ def _untargeted(
         case QuoteMode.HEDGE:
             return _hedge(session, outcome)
         case QuoteMode.RISK:
-            return Why(Obstacle.PAIR_RISK, session.hold_reason or "both bids break a limit")
+            return Why(
+                Obstacle.PAIR_RISK, session.decision.hold_reason or "both bids break a limit"
+            )
         case QuoteMode.HOLD | QuoteMode.BALANCED:
-            text = session.hold_reason or "one of the two bids has no price"
+            text = session.decision.hold_reason or "one of the two bids has no price"
             return Why(Obstacle.NO_SECOND_LEG, text)
         case _:
             assert_never(targets.mode)
@@ -104,8 +106,8 @@ def _no_book(session: MarketSession) -> Why:
 def _not_open(session: MarketSession) -> Why:
     if text := _limit_text(session):
         return Why(Obstacle.LIMIT, text)
-    if session.loss_limit:
-        return Why(Obstacle.NO_NEW_RISK, f"{session.loss_limit} reached: no new risk")
+    if session.loss_limit.reached:
+        return Why(Obstacle.NO_NEW_RISK, f"{session.loss_limit.reached} reached: no new risk")
     return Why(Obstacle.NO_NEW_RISK, "the window ends soon: no new risk, only hedges")
 
 
@@ -151,10 +153,10 @@ def _hedge(session: MarketSession, outcome: Outcome) -> Why:
 
 def _waiting(session: MarketSession, at_ns: int, outcome: Outcome) -> Why:
     """A quote is wanted and no order was made: what it waits for."""
-    if not session.gate_open:
-        return Why(Obstacle.GATE, "the executor does not place", session.gate_reason)
+    if not session.gate.open:
+        return Why(Obstacle.GATE, "the executor does not place", session.gate.reason)
     if blocked := session.placing_blocked(at_ns):
-        normal = session.mode_now(at_ns) is VenueMode.NORMAL
+        normal = session.venue_mode.at(at_ns) is VenueMode.NORMAL
         return Why(Obstacle.ORDER_CAP if normal else Obstacle.VENUE_MODE, blocked)
     if session.orders.owes(outcome):
         text = f"waiting for the trade of matched {outcome.value} shares"
@@ -168,7 +170,7 @@ def _waiting(session: MarketSession, at_ns: int, outcome: Outcome) -> Why:
     if last_ns is not None and at_ns - last_ns < session.params.debounce_ns:
         text = f"PM_DEBOUNCE_MS={session.params.debounce_ns // NS_PER_MS} between two bids"
         return Why(Obstacle.DEBOUNCE, text)
-    refusal = session.risk_refusals.get(outcome)
+    refusal = session.decision.risk_refusals.get(outcome)
     if refusal is not None:
         return Why(Obstacle.RISK, f"a bid could break {refusal.value}")
     return Why(Obstacle.STARTING, "the next decision places a bid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pmcore.machines.order_lifecycle import (
     InvalidTransitionError,
     OrderState,
@@ -35,6 +37,16 @@ class OrderBookkeeper:
         """A command to place it was just emitted."""
         self._by_id[order.client_order_id] = order
         self._alive.append(order)
+
+    def cancel_asked(self, orders: Iterable[OwnOrder], at_ns: int) -> None:
+        """A command to cancel these orders was just emitted."""
+        for order in orders:
+            order.cancel_requested_ns = at_ns
+
+    @staticmethod
+    def cancel_failed(order: OwnOrder) -> None:
+        """The cancel did not go through: it may be sent again at once."""
+        order.cancel_requested_ns = None
 
     def get(self, client_order_id: str) -> OwnOrder | None:
         """The order of one of our ids."""

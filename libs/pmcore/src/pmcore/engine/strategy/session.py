@@ -4,71 +4,42 @@ from __future__ import annotations
 
 import math
 
-import msgspec
-
+from pmcore.engine.strategy.conditions import (
+    AccountTrust,
+    FeedStatus,
+    OperatorHalt,
+    PlacingGate,
+    UserChannelStatus,
+    VenueModeState,
+    VenueRefusals,
+)
 from pmcore.engine.strategy.counters import EngineCounters
 from pmcore.engine.strategy.orders import OrderBookkeeper
-from pmcore.engine.strategy.why import STARTING, Obstacle, Why, as_one_line, both
+from pmcore.engine.strategy.progress import (
+    BatchCause,
+    FlatCheck,
+    LastDecision,
+    LossLimit,
+    SideState,
+)
+from pmcore.engine.strategy.why import Obstacle, Why, as_one_line
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
-from pmcore.machines.risk import RiskRefusal, filled
+from pmcore.machines.risk import filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
+from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import UserChannelState
-from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
-FATAL_REASONS = (
-    Reason.AUTH,
-    Reason.BANNED,
-    Reason.CLOSED_ONLY,
-    Reason.VERSION_MISMATCH,
-    Reason.INVALID_ORDER,
-    Reason.REGION_BLOCKED,
-)
-PASSING_REASONS = (Reason.EDGE_PAGE, Reason.REFUSED)
-"""Not about us, as far as anybody says: wait longer each time, then try again."""
-MAX_REFUSED_IN_A_ROW = 6
-MAX_PASSING_WAIT_NS = 30 * NS_PER_S
-_CLOSED_MODES = (VenueMode.CANCEL_ONLY, VenueMode.DISABLED, VenueMode.RESTARTING)
-MAX_EXTRA_TICKS = 5
-
-
-class SideState(msgspec.Struct):
-    """What one side remembers about placing: debounce, back-off and post-only margin."""
-
-    last_placed_ns: int | None = None
-    blocked_until_ns: int = 0
-    backoff_ns: int = 0
-    extra_ticks: int = 0
-    last_cross_ns: int = 0
-    last_failure: str = ""
-
-    def crossed(self, at_ns: int, params: StrategyParams) -> None:
-        """A post-only refusal: one more tick away, and wait twice as long as last time."""
-        self.extra_ticks = min(self.extra_ticks + 1, MAX_EXTRA_TICKS)
-        self.last_cross_ns = at_ns
-        self.backoff_ns = min(
-            self.backoff_ns * 2 or params.cross_backoff_ns, params.cross_backoff_max_ns
-        )
-        self.blocked_until_ns = at_ns + self.backoff_ns
-
-    def accepted(self) -> None:
-        """The venue took an order: the next refusal starts at the shortest wait again."""
-        self.backoff_ns = 0
-
-    def forget_crosses(self, at_ns: int, params: StrategyParams) -> None:
-        """The margin goes when no refusal came for a while."""
-        if self.extra_ticks and at_ns - self.last_cross_ns >= params.cross_memory_ns:
-            self.extra_ticks = 0
 
 
 class MarketSession:
@@ -85,7 +56,6 @@ class MarketSession:
     ) -> None:
         self.window = window
         self.params = params
-        self.prior_loss_u6 = prior_loss_u6
         self.books = WindowBooks(window)
         self.flows = {
             outcome: OutcomeFlow(
@@ -99,28 +69,18 @@ class MarketSession:
         self.clock = WindowClock(window, params)
         self.sides = {outcome: SideState() for outcome in OUTCOMES}
         self.counters = EngineCounters()
-        self.feed = FeedState.LIVE
-        self.feed_reason = ""
-        self.user = UserChannelState.DOWN
-        self.user_reason = ""
-        self.gate_open = not gated
-        self.gate_reason = "it has not said yet whether it may place"
-        self.venue_mode = VenueMode.NORMAL
-        self.venue_mode_until_ns: int | None = None
-        self.halted = ""
-        self.refused = self._size_refusal()
-        self.started_flat = False
-        self.cancel_window_asked_ns: int | None = None
+        self.feed = FeedStatus()
+        self.user = UserChannelStatus()
+        self.gate = PlacingGate(gated=gated)
+        self.venue_mode = VenueModeState()
+        self.halt = OperatorHalt()
+        self.refusals = VenueRefusals(self._size_refusal(), params.failure_backoff_ns)
+        self.trust = AccountTrust()
+        self.flat_check = FlatCheck()
+        self.cause = BatchCause()
+        self.loss_limit = LossLimit(prior_loss_u6)
+        self.decision = LastDecision()
         self.winner: Outcome | None = None
-        self.cause_ns = 0  # receive time of the newest market data of this batch
-        self.unseen_trade_e4: int | None = None
-        self.mode = QuoteMode.HOLD
-        self.hold_reason = "starting"
-        self.loss_limit = ""
-        self.risk_refusals: dict[Outcome, RiskRefusal] = {}
-        self.whys = both(STARTING)
-        self.distrust = ""
-        self.refused_in_a_row = 0
 
     def _size_refusal(self) -> str:
         bid_u6, min_u6 = self.params.bid_size_u6, self.window.min_size_u6
@@ -161,12 +121,6 @@ class MarketSession:
         return filled(self.inventory.working, self.orders.owed())
 
     @property
-    def passing_wait_ns(self) -> int:
-        """How long to wait after a refusal that should pass: doubles each time, bounded."""
-        wait_ns = self.params.failure_backoff_ns << min(max(self.refused_in_a_row - 1, 0), 10)
-        return min(wait_ns, MAX_PASSING_WAIT_NS)
-
-    @property
     def profit_u6(self) -> int:
         """Dollars (millionths) won; the worst case while the winner is not known."""
         working = self.inventory.working
@@ -194,10 +148,14 @@ class MarketSession:
 
         Books of before a new start are dropped, whole ones will follow.
         """
+        if event.slug == self.window.slug and self.feed.hear(event):
+            self.books.reset()
+
+    def resolve(self, at_ns: int, event: WindowResolved) -> None:
+        """The venue named the winner."""
         if event.slug == self.window.slug:
-            self.feed, self.feed_reason = event.state, event.reason
-            if event.state in (FeedState.DOWN, FeedState.RESYNCING):
-                self.books.reset()
+            self.winner = event.winner
+            self.clock.resolved(at_ns)
 
     def hold(self, at_ns: int) -> str:
         """Why nothing may rest now, or ""."""
@@ -207,30 +165,26 @@ class MarketSession:
     def holding(self, at_ns: int) -> Why | None:
         """The first obstacle for which nothing may rest now, None when bids may."""
         why: Why | None = None
-        if self.halted:
-            why = Why(Obstacle.HALTED, f"halted: {self.halted}")
-        elif self.refused:
-            small = self.refused == self._size_refusal()
-            why = Why(Obstacle.MIN_SIZE if small else Obstacle.VENUE_REFUSES, self.refused)
-        elif not self.started_flat:
+        if self.halt.reason:
+            why = Why(Obstacle.HALTED, f"halted: {self.halt.reason}")
+        elif self.refusals.text:
+            small = self.refusals.too_small
+            why = Why(Obstacle.MIN_SIZE if small else Obstacle.VENUE_REFUSES, self.refusals.text)
+        elif not self.flat_check.started_flat:
             text = "waiting until the venue says that no old order is open"
             why = Why(Obstacle.NOT_FLAT_YET, text)
         elif not self.clock.may_quote:
             why = Why(Obstacle.WINDOW_STATE, f"window {self.clock.state.value}")
-        elif self.feed is not FeedState.LIVE:
-            why = Why(Obstacle.FEED, f"market feed {self.feed.value}", self.feed_reason)
-        elif self.user is not UserChannelState.UP:
-            why = Why(Obstacle.USER_CHANNEL, f"user channel {self.user.value}", self.user_reason)
-        elif self.distrust:
-            why = Why(Obstacle.UNACCOUNTED_FILLS, self.distrust)
-        elif self.mode_now(at_ns) is VenueMode.CLOSED_ONLY:
+        elif self.feed.state is not FeedState.LIVE:
+            why = Why(Obstacle.FEED, f"market feed {self.feed.state.value}", self.feed.reason)
+        elif self.user.state is not UserChannelState.UP:
+            text = f"user channel {self.user.state.value}"
+            why = Why(Obstacle.USER_CHANNEL, text, self.user.reason)
+        elif self.trust.doubt:
+            why = Why(Obstacle.UNACCOUNTED_FILLS, self.trust.doubt)
+        elif self.venue_mode.at(at_ns) is VenueMode.CLOSED_ONLY:
             why = Why(Obstacle.CLOSED_ONLY, "account is in closed-only mode")
         return why
-
-    def mode_now(self, at_ns: int) -> VenueMode:
-        """The venue's mode, back to normal once its time is over."""
-        until_ns = self.venue_mode_until_ns
-        return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
 
     def placing_blocked(self, at_ns: int) -> str:
         """Why no new order may be placed now, or ""; what rests is left alone.
@@ -238,25 +192,14 @@ class MarketSession:
         The executor takes back what rests when its gate closes; until it opens again each order
         would be denied. The bound on orders stops new risk only: a hedge lowers it.
         """
-        if not self.gate_open:
-            return f"the executor does not place: {self.gate_reason}"
-        mode = self.mode_now(at_ns)
-        if mode in _CLOSED_MODES:
-            return f"the venue is {mode.value}"
+        if not self.gate.open:
+            return f"the executor does not place: {self.gate.reason}"
+        if self.venue_mode.takes_no_orders(at_ns):
+            return f"the venue is {self.venue_mode.at(at_ns).value}"
         most = self.params.max_orders_per_window
-        if len(self.orders) >= most and self.mode is not QuoteMode.HEDGE:
+        if len(self.orders) >= most and self.decision.mode is not QuoteMode.HEDGE:
             return f"{most} orders were placed in this window: hedging only"
         return ""
-
-    def judge_account(self, at_ns: int) -> bool:
-        """Trust the account's events, or not; return whether that changed."""
-        before = self.distrust
-        late = self.orders.unaccounted(at_ns)
-        self.distrust = ""
-        if late:
-            names = ", ".join(o.client_order_id or o.order_hash for o in late[:3])
-            self.distrust = f"fills of {len(late)} orders are not accounted for: {names}"
-        return bool(before) is not bool(late)
 
     def quote_view(self, at_ns: int) -> QuoteView:
         """Freeze everything that the quotes depend on."""
@@ -326,19 +269,19 @@ class MarketSession:
         return {
             "slug": self.window.slug,
             "state": self.clock.state.value,
-            "mode": self.mode.value,
-            "hold": self.hold_reason,
-            "why": as_one_line(self.whys),
-            "refused": self.refused,
+            "mode": self.decision.mode.value,
+            "hold": self.decision.hold_reason,
+            "why": as_one_line(self.decision.whys),
+            "refused": self.refusals.text,
             "can_open": self.can_open,
             "net_diff": working.net_diff_u6 / SHARE_U6,
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
             "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
             "unsettled": len(self.inventory.unsettled()),
-            "distrust": self.distrust,
+            "distrust": self.trust.doubt,
             "winner": self.winner.value if self.winner else None,
-            "venue_mode": self.mode_now(at_ns).value,
+            "venue_mode": self.venue_mode.at(at_ns).value,
             "tick": self.tick_e4 / 10_000,
             "inferred": list(self.window.inferred),
             "outcomes": {o.value: self._outcome_view(at_ns, o) for o in OUTCOMES},
@@ -364,8 +307,8 @@ class MarketSession:
             "quote": order.price_e4 / 10_000 if order else None,
             "leaves": order.leaves_u6 / SHARE_U6 if order else None,
             "order_state": order.state.value if order else None,
-            "why": self.whys[outcome].sentence,
-            "obstacle": self.whys[outcome].obstacle.value,
+            "why": self.decision.whys[outcome].sentence,
+            "obstacle": self.decision.whys[outcome].obstacle.value,
         }
 
 
