@@ -20,7 +20,6 @@ from pmcore.messages.market_data import (
 )
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
-from pmcore.model.errors import TransportError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
@@ -81,10 +80,14 @@ class SeriesWindows:
     async def run(self) -> None:
         """Recover, then follow the rotation, until cancelled."""
         rot = keys.rot(self._series)
-        await self._bus.create_group(ROT_GROUP, [rot], start="0", announce=None)
+        await retry_until_answered(
+            partial(self._bus.create_group, ROT_GROUP, [rot], start="0", announce=None)
+        )
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            left = await self._bus.recover(ROT_GROUP, self._consumer, [rot])
+            left = await retry_until_answered(
+                partial(self._bus.recover, ROT_GROUP, self._consumer, [rot])
+            )
             await self._hear_rotation(left, left_by_earlier_run=True)
             tasks.create_task(self._close_over_handles())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
@@ -123,8 +126,7 @@ class SeriesWindows:
                 case _:
                     self._drop(item)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
-        if done:
-            await self._bus.ack(done)
+        await self._ack(done)
         for slug, handle in tuple(self.handles.items()):
             if slug not in known:
                 await self._join(handle, left_by_earlier_run=left_by_earlier_run)
@@ -165,12 +167,9 @@ class SeriesWindows:
         slug = handle.window.slug
         for task in handle.tasks:
             await cancel_and_wait(task)
-        try:
-            await self._destroy_groups(slug)
-            rot = keys.rot(self._series)
-            await self._bus.ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
-        except TransportError as error:  # found stale, and destroyed, by the next start
-            self._log.warning("window_not_closed", slug=slug, detail=str(error))
+        await self._destroy_groups(slug)
+        rot = keys.rot(self._series)
+        await self._ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
         del self.handles[slug]
         self._driver.windows.pop(slug, None)
         if self._paper is not None:
@@ -179,17 +178,22 @@ class SeriesWindows:
 
     async def _destroy_groups(self, slug: str) -> None:
         group = keys.window_group(slug, "executor")
-        await self._bus.destroy_group(group, [keys.cmd(self._series), keys.md(self._series)])
+        streams = [keys.cmd(self._series), keys.md(self._series)]
+        await retry_until_answered(partial(self._bus.destroy_group, group, streams))
 
     # ---- one window --------------------------------------------------------------------------
 
     async def _join(self, handle: WindowHandle, *, left_by_earlier_run: bool) -> None:
         """Settle what an earlier run left, then read on."""
         group = keys.window_group(handle.window.slug, "executor")
-        left = await self._bus.recover(group, self._consumer, [keys.cmd(self._series)])
+        left = await retry_until_answered(
+            partial(self._bus.recover, group, self._consumer, [keys.cmd(self._series)])
+        )
         if left or left_by_earlier_run:
             first = min(handle.entry_ids, key=_by_time)
-            traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
+            traces = await retry_until_answered(
+                partial(read_traces, self._bus, keys.exe(self._series), self._consumer, first)
+            )
             own = {key: t for key, t in traces.items() if t.slug == handle.window.slug}
             await self._recover_commands(handle, left, own)
         self._start_reading(handle)
@@ -205,13 +209,13 @@ class SeriesWindows:
                 self._driver.track_ack(_token(group, item), Ack(stream, group, item.entry_id))
                 pending.append((_token(group, item), message))
             else:
-                await self._bus.ack([Ack(stream, group, item.entry_id)])
+                await self._ack([Ack(stream, group, item.entry_id)])
         events, answered = take_up(pending, traces)
         for event in events:
             self._driver.feed(event)
         for token in answered:
             if (ack := self._driver.drop_ack(token)) is not None:
-                await self._bus.ack([ack])
+                await self._ack([ack])
         if events or answered:
             self._log.warning(
                 "recovered", slug=handle.window.slug, commands=len(pending), orders=len(events)
@@ -243,16 +247,13 @@ class SeriesWindows:
                 self._driver.track_ack(token, ack)
                 self._metrics.received(message, at_ns)
                 self._driver.feed(Command(token, message))
-            if foreign:
-                await self._ack_later(foreign)
+            await self._ack(foreign)
 
         await self._follow(group, stream, hear)
 
-    async def _ack_later(self, acks: Sequence[Ack]) -> None:
-        try:
-            await self._bus.ack(acks)
-        except TransportError as error:  # they stay pending and are acknowledged by a restart
-            self._log.warning("ack_failed", detail=str(error))
+    async def _ack(self, acks: Sequence[Ack]) -> None:
+        if acks:
+            await retry_until_answered(partial(self._bus.ack, acks))
 
     def _own_command(self, item: Incoming, slug: str) -> CommandMessage | None:
         message = item.message
