@@ -86,7 +86,11 @@ def test_other_lines_do_not_change_a_key(made: list[Mutant], tmp_path: Path) -> 
     ("file", "was", "now"),
     [
         ("session.py", "self.inventory.settled.can_open(limits)", "self.evidenced.can_open"),
-        ("kill_switch.py", "item.ts_recv_ns >= halt.ts_recv_ns", "isinstance(item, Resume) for item"),
+        (
+            "kill_switch.py",
+            "item.ts_recv_ns >= halt.ts_recv_ns",
+            "isinstance(item, Resume) for item",
+        ),
         ("risk.py", "return not filled(view, [new, *others])", "filled(view, [new"),
         ("inventory.py", "(entry.outcome, entry.price_e4, entry.s", "(entry.outcome, entry.s"),
         ("driver.py", "if sent_ns >= prepared.command.expires_at_ns:", "if False:"),

