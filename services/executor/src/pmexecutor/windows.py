@@ -141,10 +141,7 @@ class SeriesWindows:
             handle.entry_ids.append(item.entry_id)
             return
         self.handles[window.slug] = WindowHandle(window, [item.entry_id])
-        self._driver.windows[window.slug] = window
-        if self._paper is not None:
-            self._paper.add_window(window)
-        self._driver.feed(WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()))
+        self._driver.join(window)
         self._log.info("window_joined", slug=window.slug)
 
     def _end_by(self, slug: str, grace_ns: int) -> None:
@@ -171,9 +168,7 @@ class SeriesWindows:
         rot = keys.rot(self._series)
         await self._ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
         del self.handles[slug]
-        self._driver.windows.pop(slug, None)
-        if self._paper is not None:
-            self._paper.drop_window(slug)
+        self._driver.leave(slug)
         self._log.info("window_left", slug=slug)
 
     async def _destroy_groups(self, slug: str) -> None:
