@@ -24,7 +24,7 @@ from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
-from pmexecutor.windows import ROT_GROUP, SeriesWindows, WindowsContext
+from pmexecutor.windows import ROT_GROUP, SeriesWindows
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import at, window
 
@@ -101,7 +101,8 @@ class World:
             metrics=metrics,
             post_concurrency=1,
         )
-        context = WindowsContext(
+        self.windows = SeriesWindows(
+            series=SERIES,
             bus=self.bus,
             driver=self.driver,
             consumer="one",
@@ -111,7 +112,6 @@ class World:
             linger_ns=60 * NS_PER_S,
             paper=None,
         )
-        self.windows = SeriesWindows(SERIES, context)
 
     async def announce(self, market: Window) -> None:
         said = Outgoing(ROT, WindowAnnounced(window=market, ts_recv_ns=0))
