@@ -141,19 +141,19 @@ logs: ## follow the services' logs
 ps: ## what runs, and how healthy
 	@$(COMPOSE) --profile sim ps
 
-# --- the operator's levers -------------------------------------------------------------------------------------
+# --- the operator's commands -----------------------------------------------------------------------------------
 
 # A halt must not wait for an installation: what is in .venv is used as it is.
-LEVERS_NEED := $(if $(wildcard $(PY)),,setup)
+NEEDS_SETUP := $(if $(wildcard $(PY)),,setup)
 kill: export REASON := $(REASON)
 
-status: $(LEVERS_NEED) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
+status: $(NEEDS_SETUP) ## every engine of this checkout: halts, services, profit (ENGINE="--run ID", "--compose")
 	@$(RUN) pmtools.cli status $(ENGINE)
 
-kill: $(LEVERS_NEED) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
+kill: $(NEEDS_SETUP) ## every engine of this checkout: stop quoting and cancel everything, now (REASON=..., ENGINE=...)
 	@$(RUN) pmtools.cli kill --reason="$$REASON" $(ENGINE)
 
-resume: $(LEVERS_NEED) ## quote again after a kill (ENGINE=..., "--all")
+resume: $(NEEDS_SETUP) ## quote again after a kill (ENGINE=..., "--all")
 	@$(RUN) pmtools.cli resume $(ENGINE)
 
 clean: ## remove caches and what runs leave behind; not .venv, not var/

@@ -11,6 +11,7 @@ from support.tree import FENCE, HEADING, ROOT, anchors, name_of, tracked
 
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 MAX_LINE = 120
+MAX_WORDS_OF_ARCHITECTURE = 1800
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]+)\b")
 
@@ -58,3 +59,8 @@ def test_the_make_targets_that_documents_name_exist() -> None:
         if target not in targets
     }
     assert named == set()
+
+
+def test_the_architecture_is_short_enough_to_be_read_at_once() -> None:
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(text.split()) < MAX_WORDS_OF_ARCHITECTURE

@@ -82,6 +82,22 @@ def test_named_modules_exist(path: Path) -> None:
     assert {f"{a}{b}" for a, b in named if not is_in_package(a, b)} == set()
 
 
+def test_the_classes_of_the_glossary_exist_where_it_says() -> None:
+    table = (ROOT / "docs/glossary.md").read_text().partition("\n## Classes\n")[2]
+    rows = re.findall(r"^\| (`.+`) \| `([\w.]+)` \|", table, re.MULTILINE)
+    named = {(place, name) for names, place in rows for name in re.findall(r"`(\w+)`", names)}
+    assert len(named) > len(rows) > 0
+    assert {(place, name) for place, name in named if not is_class_below(place, name)} == set()
+
+
+def is_class_below(place: str, name: str) -> bool:
+    """Whether a module, or one of a package's, has the class."""
+    package, *parts = place.split(".")
+    path = PACKAGES[package].joinpath(*parts)
+    files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+    return any(f"\nclass {name}" in file.read_text() for file in files)
+
+
 def test_decisions_are_numbered_without_a_gap() -> None:
     numbers = sorted(path.name[:4] for path in (ROOT / "docs/decisions").glob("*.md"))
     assert numbers == [f"{number:04d}" for number in range(1, len(numbers) + 1)]

@@ -206,7 +206,7 @@ class ExecutionMachine(RuleBasedStateMachine):
         self.at_ns += ms * NS_PER_MS
         self.feed(Tick())
 
-    # ---- Redis and the road ------------------------------------------------------------------
+    # ---- Redis and the network ---------------------------------------------------------------
 
     @precondition(lambda self: self.to_record)
     @rule()
@@ -220,7 +220,7 @@ class ExecutionMachine(RuleBasedStateMachine):
 
     @rule()
     def all_is_well_for_a_while(self) -> None:
-        """Levers back, everything answered: the next rules meet an engine that may place."""
+        """No halt, everything answered: the next rules meet an engine that may place."""
         self.feed(Resume(by="y", ts_recv_ns=0))
         self.feed(PlacingGate(open=True))
         for _ in range(6):

@@ -79,12 +79,12 @@ async def test_an_order_denied_after_it_was_signed_leaves_nothing_behind() -> No
         publishing = tasks.create_task(vars(driver)["_publisher"].run())
         driver.feed(Command("token", submit()))
         assert engine.view()["open_orders"] == 0
-        assert len(vars(driver)["_tickets"]) == 1
+        assert len(vars(driver)["_prepared"]) == 1
         driver.feed(PlacingGate(open=False, text="no heartbeat"))
         await vars(driver)["_publisher"].drain()
         await driver.until_flat()
         publishing.cancel()
-    assert vars(driver)["_tickets"] == {}
+    assert vars(driver)["_prepared"] == {}
 
 
 class HandClock(Clock):
@@ -136,7 +136,7 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
         await vars(driver)["_publisher"].drain()
         publishing.cancel()
     assert venue.sent == sent
-    assert (vars(driver)["_acks"], vars(driver)["_tickets"]) == ({}, {})
+    assert (vars(driver)["_acks"], vars(driver)["_prepared"]) == ({}, {})
     view = driver.engine.view()
     assert view["open_orders"] == len(sent)
     assert vars(driver)["_metrics"].rejections == ({} if len(sent) == 2 else {"expired": 1})

@@ -1,4 +1,4 @@
-"""The road to Redis: in order, together with the acknowledgements, and patient."""
+"""The publisher: in order, together with the acknowledgements, and patient."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from support.tree import LIBRARIES, ROOT, SERVICES, parsed
 
 NAMED = re.compile(r"\b(?:PM|POLYMARKET)_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*)")
 COMMANDS = ("run", "replay", "simulator", "doctor")
-"""Without status, kill and resume: the tests of the levers try their addresses and tokens."""
+"""Without status, kill and resume: their own tests try their addresses and tokens."""
 LEFT_OUT = {
     ("run", "POLYMARKET_MARKET_SLUG"): "tested with the options of `pm run`",
     ("simulator", "PM_DRY_RUN"): "said by `read_options`, which only `pm run` calls",

@@ -1,4 +1,4 @@
-"""Real failures of the road, each with its cause."""
+"""Real failures of a connection, each with its cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading faults, and the refusals and dice at the door."""
+"""Reading faults, and the refusals and random faults of requests."""
 
 from __future__ import annotations
 

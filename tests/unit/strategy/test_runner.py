@@ -1,4 +1,4 @@
-"""One window on a memory bus: roads that close for a while, and readers that die."""
+"""One window on a memory bus: a bus that is away for a while, and readers that fail."""
 
 from __future__ import annotations
 

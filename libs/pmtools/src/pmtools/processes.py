@@ -1,7 +1,7 @@
 """Child processes of a local run: started, watched and always ended.
 
 A child writes both its streams to one log file. On Linux it also receives SIGTERM when this
-process dies, so that nothing is left running whatever happens here.
+process ends, so that nothing is left running whatever happens here.
 """
 
 from __future__ import annotations

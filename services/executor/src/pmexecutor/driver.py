@@ -69,7 +69,7 @@ class Driver:
         self._log = log
         self._metrics = metrics
         self._posts = asyncio.Semaphore(post_concurrency)
-        self._tickets: dict[str, PreparedOrder] = {}
+        self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
         self._events: deque[ExecutionEvent] = deque()
         self._tasks: asyncio.TaskGroup | None = None
@@ -159,7 +159,7 @@ class Driver:
                     if isinstance(output, OrderSubmitting):
                         recorded.append(output.client_order_id)
                     elif isinstance(output, OrderFailed):
-                        self._tickets.pop(output.client_order_id, None)
+                        self._prepared.pop(output.client_order_id, None)
         if outgoing or acks:
             done = self._publisher.put(outgoing, acks)
             if recorded:
@@ -188,7 +188,7 @@ class Driver:
         if isinstance(request, SignOrder):
             command = request.command
             prepared = self._venue.sign(command, self.windows[command.slug])
-            self._tickets[command.client_order_id] = prepared
+            self._prepared[command.client_order_id] = prepared
             self._events.append(Signed(command.client_order_id, prepared.order_hash))
         elif self._tasks is not None:
             self._tasks.create_task(self._carry_out(request))
@@ -215,7 +215,7 @@ class Driver:
                 assert_never(request)
 
     async def _post(self, request: PostOrder) -> None:
-        prepared = self._tickets.pop(request.client_order_id)
+        prepared = self._prepared.pop(request.client_order_id)
         async with self._posts:
             sent_ns = self._clock.now_ns()
             if sent_ns >= prepared.command.expires_at_ns:

@@ -154,7 +154,7 @@ class FeedService:
             self._done.add(feed)
 
     async def _left_over(self, spec: SeriesSpec) -> list[tuple[str, int]]:
-        """Find closed windows whose readers still wait for the winner: the last feed died."""
+        """Find closed windows whose readers still wait for the winner: an earlier feed ended."""
         now_ns = self._clock.now_ns()
         found = []
         groups = partial(self._bus.groups, keys.md(spec.series))

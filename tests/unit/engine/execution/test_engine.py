@@ -1,4 +1,4 @@
-"""The engine's levers, its clock, and what it shows."""
+"""Halts and other orders to the engine, its clock, and what it shows."""
 
 from __future__ import annotations
 

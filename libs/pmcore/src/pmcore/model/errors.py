@@ -29,7 +29,7 @@ class Sent(StrEnum):
 class Cause(StrEnum):
     """Why a service cannot do its work. Closed: each has an exit code of `pm run`."""
 
-    # the road to another machine
+    # the connection to another machine
     NAME_RESOLUTION = "name_resolution"
     CONNECTION_REFUSED = "connection_refused"
     UNREACHABLE = "unreachable"
@@ -93,7 +93,7 @@ class Reason(StrEnum):
     TRADING_DISABLED = "trading_disabled"
     VENUE_ERROR = "venue_error"
     REFUSED = "refused"  # this request, in words that we do not know
-    # the road
+    # the connection
     TIMEOUT = "timeout"
     TRANSPORT = "transport"
     EDGE_PAGE = "edge_page"  # a page of whatever stands in front of the venue

@@ -40,7 +40,7 @@ _KEEPALIVE = frozenset({"PING", "PONG", ""})
 
 
 class RecordedParams(msgspec.Struct, frozen=True, kw_only=True):
-    """When windows resolve after their close, and the desk's own settings."""
+    """When windows resolve after their close, and the settings of the accounts."""
 
     resolve_delay_ms: int = 20_000
     accounts: AccountsParams = AccountsParams()

@@ -1,7 +1,7 @@
 """One synthetic window from the crowd's arrival to its resolution.
 
 Its chance is its own, drawn from (seed, slug): what happens in one window does not move another.
-Public frames go to `emit`, which may get frames of the near future; accounts are the desk's.
+Public frames go to `emit`, which may get frames of the near future.
 """
 
 from __future__ import annotations

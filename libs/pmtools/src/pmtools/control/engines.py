@@ -83,7 +83,7 @@ class Found(msgspec.Struct, kw_only=True):
 async def find_run_engines(
     http: httpx.AsyncClient, environ: Mapping[str, str], checkout: Path | None
 ) -> Found:
-    """Every `pm run` that lives; one whose process died counts while a service of it answers."""
+    """Every running `pm run`; one whose process is gone counts while a service of it answers."""
     found = Found()
     for run in find_runs(environ, checkout):
         engine = _engine_of(run)

@@ -1,4 +1,4 @@
-"""`pm kill` and `pm resume`: the operator's levers, at every engine of this checkout.
+"""`pm kill` and `pm resume`: sent to every engine of this checkout.
 
 A kill without a choice reaches all engines at once; those that need Docker to be found hold up no
 other. Nothing here waits without a bound.

@@ -193,7 +193,7 @@ class LocalRun:
         if found is not None and end.reason != "orders_left":
             cause, sentence = found
             if end.exit_code != EXIT_OK and cause in (Cause.NO_DATA, Cause.NO_WINDOW):
-                return end  # it died of something else
+                return end  # it ended for another reason
             problem = "; ".join(part for part in (end.problem, sentence) if part)
             return msgspec.structs.replace(
                 end, reason=cause.value, exit_code=EXIT_CODES[cause], problem=problem

@@ -37,7 +37,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 class FoundRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run's directory and what its record says; `record` is None when `problem` says why.
 
-    `held` is False when no `pm run` holds the record: it died, but a service may still work.
+    `held` is False when no `pm run` holds the record: it is gone, but a service may still work.
     """
 
     directory: Path
@@ -64,7 +64,7 @@ class HeldRecord:
         self.release()
 
     def release(self) -> None:
-        """Let go of the record without removing it, as the death of this process does."""
+        """Let go of the record without removing it, as the end of this process does."""
         os.close(self._descriptor)
 
 
