@@ -92,10 +92,11 @@ class World:
         self.other = MemoryBus(self.store, source="feed", run_id="f")
         log = configure_logs("executor", "debug", io.StringIO())
         metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
+        self.publisher = Publisher(self.bus, log)
         self.driver = Driver(
             ExecutionEngine(),
             PaperClob(0, self.clock, lambda _: None),
-            Publisher(self.bus, log),
+            self.publisher,
             clock=self.clock,
             log=log,
             metrics=metrics,
@@ -180,6 +181,7 @@ async def test_an_entry_of_another_window_is_acknowledged_after_redis_was_away()
         async with asyncio.timeout(10):
             await world.bus.until_missed()
         await world.until(task, lambda: world.pending(CMD, group) == 0)
+        assert world.publisher.queued == 0  # the engine has not heard of it, and answers nothing
 
 
 @pytest.mark.parametrize("call", ["destroy_group", "ack"])

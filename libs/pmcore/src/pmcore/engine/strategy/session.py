@@ -194,10 +194,9 @@ class MarketSession:
 
         Books of before a new start are dropped, whole ones will follow.
         """
-        if event.slug == self.window.slug:
-            self.feed, self.feed_reason = event.state, event.reason
-            if event.state in (FeedState.DOWN, FeedState.RESYNCING):
-                self.books.reset()
+        self.feed, self.feed_reason = event.state, event.reason
+        if event.state in (FeedState.DOWN, FeedState.RESYNCING):
+            self.books.reset()
 
     def hold(self, at_ns: int) -> str:
         """Why nothing may rest now, or ""."""
