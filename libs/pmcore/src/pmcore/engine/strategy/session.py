@@ -17,6 +17,7 @@ from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
 from pmcore.machines.risk import RiskRefusal, filled
 from pmcore.machines.rotation import WindowClock
+from pmcore.machines.venue_mode import is_over
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.user import UserChannelState
@@ -228,8 +229,8 @@ class MarketSession:
 
     def mode_now(self, at_ns: int) -> VenueMode:
         """The venue's mode, back to normal once its time is over."""
-        until_ns = self.venue_mode_until_ns
-        return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.venue_mode
+        over = is_over(at_ns, self.venue_mode_until_ns)
+        return VenueMode.NORMAL if over else self.venue_mode
 
     def placing_blocked(self, at_ns: int) -> str:
         """Why no new order may be placed now, or ""; what rests is left alone.
