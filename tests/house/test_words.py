@@ -22,6 +22,12 @@ MACHINE = re.compile(
         )
     )
 )
+RETIRED = re.compile(
+    r"\b(lanes?|desks?|rooms|doors?|levers?|conduits?|poison|doorman|spells|tickets?|meters"
+    r"|telemetry|brain|the road|heals?|dies|alive (?!key)|aloud)\b",
+    re.IGNORECASE,
+)
+"""Names that the code no longer has, and figures of speech, in documents for people."""
 MAY_NAME_AN_INDEX = {"Makefile"}  # --no-emit-index-url
 
 
@@ -49,6 +55,11 @@ def test_no_file_names_a_package_mirror_or_a_path_of_one_machine() -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("pattern", [UNFINISHED, MACHINE])
+def test_documents_use_no_retired_name_and_no_figure_of_speech() -> None:
+    found = {line for line in lines_with(RETIRED) if line.partition(":")[0].endswith(".md")}
+    assert found == set()
+
+
+@pytest.mark.parametrize("pattern", [UNFINISHED, MACHINE, RETIRED])
 def test_the_patterns_are_not_empty(pattern: re.Pattern[str]) -> None:
     assert pattern.search("") is None

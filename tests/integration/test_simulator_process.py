@@ -164,7 +164,7 @@ def test_a_recording_is_played_to_its_end(tmp_path: Path, redis_url: str) -> Non
     ("variables", "complaint"),
     [
         ({"PM_SIM_PORT": "70000", "PM_SIM_SEED": "x"}, "PM_SIM_SEED"),
-        ({"PM_SIM_RECORDING": "/nowhere"}, "PM_SIM_RECORDING: no such file: /nowhere"),
+        ({"PM_SIM_RECORDING": "/nowhere"}, "PM_SIM_RECORDING: no such file (is '/nowhere')"),
         ({"PM_SIM_SOURCE": "recording"}, "go together"),
         ({"PM_SIM_CHAIN_ID": "1"}, "PM_SIM_CHAIN_ID"),
     ],
@@ -182,4 +182,5 @@ def test_bad_settings_are_named_and_exit_2(
     )
     assert ended.returncode == 2
     assert complaint in ended.stderr
+    assert "default factory" not in ended.stderr
     assert "Traceback" not in ended.stderr

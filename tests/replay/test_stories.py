@@ -1,4 +1,4 @@
-"""The core answers a fixed story as it did when somebody last looked: a net below the other tests.
+"""The core answers fixed inputs as it did before: finds changes that other tests do not.
 
 A story is thousands of rolled inputs (`support.stories`). When a behaviour was changed on purpose,
 look at the first lines that differ, then write the new answers with `make stories`.

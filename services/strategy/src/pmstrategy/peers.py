@@ -39,7 +39,7 @@ class Peers:
         return [name for name, alive in self._seen.items() if alive is None]
 
     def gate(self, at_ns: int) -> PlacingGateChanged:
-        """Whether the executor may place, by its own word of the last three seconds."""
+        """Whether the executor may place, as it said in the last three seconds."""
         executor = self._seen.get("executor")
         if self._away:
             is_open, reason = False, f"Redis does not answer: {self._away}"

@@ -10,7 +10,7 @@ from pmcore.messages.base import Message
 
 
 class PlacingGateChanged(Message, frozen=True, kw_only=True):
-    """`open`: an order placed now would be taken up. `reason` says why not; unknown is closed."""
+    """`open`: the executor would place an order now. `reason` says why not; unknown is closed."""
 
     open: bool
     reason: str = ""

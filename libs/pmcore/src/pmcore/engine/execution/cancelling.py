@@ -271,7 +271,7 @@ def _resolve(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -
 
 
 def _tell_vanished(state: ExecutionState, record: OrderRecord, finding: LookUpResult) -> None:
-    """It was resting and ended without a word from anybody."""
+    """It was resting, and no message said that it ended."""
     if record.doubted and not record.cancel_wanted:
         text = f"{record.client_order_id} {record.order_hash} found {finding}"
         state.notice(NoticeKind.ORDER_VANISHED, record.slug, Reason.NOT_FOUND, text)

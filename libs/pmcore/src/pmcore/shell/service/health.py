@@ -27,7 +27,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Placing(msgspec.Struct, frozen=True):
-    """The executor's word on whether an order placed now would be taken up, and why not."""
+    """Whether the executor would place an order now, and why not; said by the executor."""
 
     open: bool
     reason: str = ""
@@ -60,7 +60,7 @@ class Health:
         self._troubles.pop(what, None)
 
     def say_placing(self, placing: Placing) -> None:
-        """The executor's word; a change is written to Redis at once."""
+        """What the executor says; a change is written to Redis at once."""
         if placing != self.placing:
             self.placing = placing
             self.changed.set()

@@ -54,6 +54,8 @@ SIMULATOR_URLS = {
 
 
 _RULES = "broken_rules"
+_NOT_TRIED = "default_factory_not_called"
+"""A default that rests on a field which is itself wrong: that one is named."""
 _given_only: ContextVar[bool] = ContextVar("_given_only", default=False)
 
 
@@ -281,7 +283,8 @@ def _build(
 ) -> tuple[SettingsT | None, list[Problem]]:
     """Make settings. With bad values, make them again without those, to look at the rules."""
     settings, errors = _try(cls, values)
-    problems = [_of_a_field(cls, error) for error in errors if error["type"] != _RULES]
+    ours = {_RULES, _NOT_TRIED}
+    problems = [_of_a_field(cls, error) for error in errors if error["type"] not in ours]
     bad = {variables(cls).get(problem.variable, "") for problem in problems}
     if problems:
         usable = {name: v for name, v in values.items() if variables(cls)[name] not in bad}
