@@ -141,7 +141,7 @@ async def test_redis_is_waited_for(tmp_path: Path) -> None:
     async with service_process(
         _MODULE, tmp_path, PM_REDIS_URL=f"redis://127.0.0.1:{port}/0"
     ) as service:
-        await service.until_logged("redis_away", times=2)
+        await service.until_logged("redis_away")
         with LocalRedis(port=port):
             await service.wait_for("/readyz")
             assert await service.terminate() == 0

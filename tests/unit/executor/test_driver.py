@@ -16,7 +16,6 @@ from pmcore.engine.execution.io import (
     Posted,
 )
 from pmcore.messages.control import Halt
-from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import InvariantError
 from pmcore.shell.clock import Clock
@@ -74,8 +73,7 @@ async def test_an_engine_that_failed_once_fails_for_everybody() -> None:
 async def test_an_order_denied_after_it_was_signed_leaves_nothing_behind() -> None:
     engine = ExecutionEngine()
     driver = driver_of(engine)
-    driver.windows[window().slug] = window()
-    driver.feed(WindowAnnounced(window=window(), ts_recv_ns=0))
+    driver.join(window())
     async with asyncio.TaskGroup() as tasks:
         driver.start(tasks)
         publishing = tasks.create_task(vars(driver)["_publisher"].run())
@@ -121,8 +119,7 @@ async def test_an_order_that_expires_while_it_waits_for_a_connection_is_not_sent
     clock = HandClock()
     venue = SlowVenue(clock)
     driver = driver_of(ExecutionEngine(), clock, venue)
-    driver.windows[window().slug] = window()
-    driver.feed(WindowAnnounced(window=window(), ts_recv_ns=0))
+    driver.join(window())
     async with asyncio.TaskGroup() as tasks:
         driver.start(tasks)
         driver.feed(PlacingGate(open=True))

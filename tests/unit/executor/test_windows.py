@@ -17,7 +17,7 @@ from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
-from pmexecutor.windows import ROT_GROUP, SeriesWindows, WindowsContext
+from pmexecutor.windows import ROT_GROUP, SeriesWindows
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import at, window
 
@@ -37,7 +37,8 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
         post_concurrency=1,
     )
     stale = window()
-    context = WindowsContext(
+    handles = SeriesWindows(
+        series=stale.series,
         bus=bus,
         driver=driver,
         consumer="one",
@@ -50,7 +51,6 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
     rot, cmd, md = keys.rot(stale.series), keys.cmd(stale.series), keys.md(stale.series)
     said = Outgoing(rot, WindowAnnounced(window=stale, ts_recv_ns=0))
     await bus.create_group(keys.window_group(stale.slug, "executor"), [cmd, md], announce=said)
-    handles = SeriesWindows(stale.series, context)
     running = asyncio.create_task(handles.run())
 
     async def all_heard() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.machines.venue_mode import MAX_NS, VenueModes
+from pmcore.machines.venue_mode import MAX_NS, VenueModes, is_over
 from pmcore.messages.execution import VenueMode
 from pmcore.model.errors import Reason
 from pmcore.model.units import NS_PER_S
@@ -69,3 +69,12 @@ def test_an_accepted_order_ends_a_mode_that_refuses_orders() -> None:
     modes.learned(0, VenueMode.POST_ONLY, None)
     assert not modes.accepted()
     assert modes.mode is VenueMode.POST_ONLY
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "until_ns", "over"), [(4, 5, False), (5, 5, True), (6, 5, True), (6, None, False)]
+)
+def test_a_mode_is_over_at_its_end_and_not_before(
+    at_ns: int, until_ns: int | None, over: bool
+) -> None:
+    assert is_over(at_ns, until_ns) is over

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pmcore.machines.rate_budget import RATE_TIERS, RateTier
 from pmcore.model.units import NS_PER_S
 from pmsimulator.answers import VenueError
 from pmsimulator.rate_limits import RateLimits, Tier
@@ -53,3 +54,21 @@ def test_off_admits_everything_without_a_word() -> None:
     assert limits.admit_orders("a", 10_000, T0) == {}
     assert limits.admit_cancels("a", 10_000, T0) == {}
     assert limits.debit_cancels("a", 10_000, T0) == {}
+
+
+@pytest.mark.parametrize(
+    ("tier", "orders_per_s"),
+    list(zip(RateTier, (40, 60, 80, 200, 400, 450, 525, 600), strict=True)),
+)
+def test_every_tier_has_the_documented_figures(tier: RateTier, orders_per_s: int) -> None:
+    """docs/venue.md 2.2: a burst of one and a half seconds; twice as much for cancels."""
+    assert RateLimits(Tier(tier.value)).tier_row() == {
+        "tier": tier.value.capitalize(),
+        "orders": {"per_second": orders_per_s, "burst": orders_per_s * 3 // 2},
+        "cancels": {"per_second": orders_per_s * 2, "burst": orders_per_s * 3},
+    }
+    assert RATE_TIERS[tier][:2] == (orders_per_s, orders_per_s * 3 // 2)
+
+
+def test_the_simulator_knows_the_engines_tiers_and_off() -> None:
+    assert {tier.value for tier in Tier} == {"off", *(tier.value for tier in RateTier)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pmsim.venue.ports import MarketFrame, OrderSide
-from pmsimulator.tape import KEPT_MARKETS, KEPT_PRINTS, Tape
+from pmsimulator.tape import KEPT_MARKETS, KEPT_PRINTS, PublicTape
 
 
 def frame(market: str = "0xc", **fields: object) -> MarketFrame:
@@ -24,7 +24,7 @@ def frame(market: str = "0xc", **fields: object) -> MarketFrame:
 
 
 def test_a_trade_is_seen_from_both_tokens() -> None:
-    tape = Tape()
+    tape = PublicTape()
     tape.hear(frame())
     last = tape.last("0xc")
     assert last is not None
@@ -34,7 +34,7 @@ def test_a_trade_is_seen_from_both_tokens() -> None:
 
 
 def test_volume_is_in_cash_and_the_newest_comes_first() -> None:
-    tape = Tape()
+    tape = PublicTape()
     tape.hear(frame())
     tape.hear(frame(price="0.50", size="2", side="SELL"))
     tape.hear(frame(market="0xd"))
@@ -45,7 +45,7 @@ def test_volume_is_in_cash_and_the_newest_comes_first() -> None:
 
 
 def test_other_frames_and_unreadable_ones_are_passed_over() -> None:
-    tape = Tape()
+    tape = PublicTape()
     tape.hear(frame(event_type="book", last_trade_price="0.4"))
     tape.hear(frame(price="much"))
     tape.hear(frame(side="HOLD"))
@@ -57,7 +57,7 @@ def test_other_frames_and_unreadable_ones_are_passed_over() -> None:
 
 
 def test_it_keeps_a_bounded_number_of_prints_and_markets() -> None:
-    tape = Tape()
+    tape = PublicTape()
     for number in range(KEPT_PRINTS + 3):
         tape.hear(frame(market=f"0x{number}"))
     assert len(tape.prints()) == KEPT_PRINTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pmcore.engine.strategy.counters import SUMS, EngineCounters
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.model.market import TakerSide
 from pmcore.shell.service.metrics import ServiceMetrics
@@ -75,3 +76,23 @@ def test_a_window_that_is_over_is_forgotten(metrics: ServiceMetrics) -> None:
     assert list(vars(strategy_metrics)["_seen"]) == [driver.window.slug]
     strategy_metrics.forget(driver.window.slug)
     assert vars(strategy_metrics)["_seen"] == {}
+
+
+def test_every_sum_of_an_engine_is_a_counter(metrics: ServiceMetrics) -> None:
+    """A new field of `EngineCounters` needs a metric; times of doubt are a gauge instead."""
+    strategy_metrics, driver = StrategyMetrics(metrics), EngineDriver()
+    assert set(strategy_metrics.of_engine) == set(SUMS) - {"distrusted"}
+    for name, (_, unit) in strategy_metrics.of_engine.items():
+        setattr(driver.session.counters, name, 3 * unit)
+    strategy_metrics.count([driver.session])
+    series = '_total{series="btc-15m"}'
+    counted = {name: value for name, value in shown(metrics).items() if name.endswith(series)}
+    others = {f"windows{series}", f"book_mismatches{series}", f"books_verified{series}"}
+    assert {name for name, value in counted.items() if value == 3} == set(counted) - others
+
+
+def test_every_field_is_a_sum_a_maximum_or_the_rejections() -> None:
+    fields = set(EngineCounters.__struct_fields__)
+    assert {name for name in fields if not isinstance(getattr(EngineCounters(), name), int)} == {
+        "orders_rejected"
+    }

@@ -136,3 +136,18 @@ async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost
     assert runners[second.slug].engine.session.loss_limit.prior_loss_u6 == 3_350_000
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_a_start_while_redis_is_away_for_a_moment_is_waited_out(tmp_path: Path) -> None:
+    clock = Clock.starting_at(at(1), 1.0)
+    store = MemoryStore(clock.now_ns)
+    bus = MemoryBus(store, source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path)
+    store.available = False
+    running = asyncio.create_task(service.run())
+    done, _ = await asyncio.wait({running}, timeout=0.1)
+    assert not done
+    store.available = True
+    await eventually(lambda: not service.readiness(), "ready")
+    running.cancel()
+    await asyncio.wait({running})

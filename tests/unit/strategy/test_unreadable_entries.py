@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pmcore.wire.ports import Incoming
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.unreadable_entries import MAX_ENTRIES, UnreadableEntries
@@ -62,3 +64,16 @@ async def test_an_open_entry_outlives_seen_ones_and_open_ones_are_bounded_too() 
     for number in range(MAX_ENTRIES):
         book.is_new("sol", bad(number))
     assert len(book) == MAX_ENTRIES
+
+
+async def test_an_entry_that_is_met_while_others_are_saved_does_not_break_the_saving() -> None:
+    bus = new_bus()
+    book = UnreadableEntries(bus, "main")
+    book.is_new("btc", bad(1))
+    book.is_new("btc", bad(2))
+    saving = asyncio.create_task(book.save())
+    await asyncio.sleep(0)  # its first request is under way
+    book.is_new("btc", bad(3))
+    await saving
+    await book.save()
+    assert len(await reloaded(bus)) == 3

@@ -9,26 +9,11 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from pmcore.engine.strategy.counters import SUMS
+from pmcore.machines.book import BookCounters
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmtools.money import figure_text
 
-_BOOK_COUNTS = (
-    "books_verified",
-    "books_mismatched",
-    "books_unverifiable",
-    "change_hashes_verified",
-    "change_hashes_mismatched",
-    "touch_agreements",
-    "touch_disagreements",
-)
-_ENGINE_COUNTS = (
-    "trades",
-    "orders_placed",
-    "orders_cancelled",
-    "requotes",
-    "fills",
-    "limit_violations",
-)
 _INVENTORY = ("net_diff", "portfolio_cost", "worst_case_profit", "profit")
 
 
@@ -62,12 +47,14 @@ class Summary(msgspec.Struct, kw_only=True):
 
     def add_books(self, counters: Mapping[str, Any]) -> None:
         """Add the counters of one window's books, or of a whole feed."""
-        for name in _BOOK_COUNTS:
+        for name in BookCounters.__struct_fields__:
             setattr(self, name, getattr(self, name) + as_count(counters.get(name)))
 
     def add_engine(self, counters: Mapping[str, Any]) -> None:
         """Add the counters of one engine, or of all; maxima stay maxima."""
-        for name in _ENGINE_COUNTS:
+        for name in SUMS:
+            if name not in self.__struct_fields__:
+                continue
             setattr(self, name, getattr(self, name) + as_count(counters.get(name)))
         add_reasons(self.orders_rejected, counters.get("orders_rejected"))
         net_diff = as_count(counters.get("max_abs_net_diff_u6")) / SHARE_U6

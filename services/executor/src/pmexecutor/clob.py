@@ -201,6 +201,12 @@ class ClobVenue:
         )
         raise TransportError(text, retryable=True, sent=Sent.YES, cause=cause)
 
+    def add_window(self, window: Window) -> None:
+        """The venue knows its windows."""
+
+    def drop_window(self, slug: str) -> None:
+        """The venue knows its windows."""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()

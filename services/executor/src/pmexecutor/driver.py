@@ -29,6 +29,7 @@ from pmcore.engine.execution.io import (
 )
 from pmcore.messages.execution import ExecutionMessage, OrderFailed, OrderSubmitting
 from pmcore.messages.notices import Notice
+from pmcore.messages.rotation import WindowAnnounced
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason, TransportError
 from pmcore.model.market import Window
@@ -87,6 +88,17 @@ class Driver:
     def running(self) -> bool:
         """Whether requests go to the venue."""
         return self._tasks is not None
+
+    def join(self, window: Window) -> None:
+        """A window may be traded: here, at the venue and in the engine."""
+        self.windows[window.slug] = window
+        self._venue.add_window(window)
+        self.feed(WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()))
+
+    def leave(self, slug: str) -> None:
+        """A window that the engine has forgotten is over: nothing more is asked or said of it."""
+        self.windows.pop(slug, None)
+        self._venue.drop_window(slug)
 
     def track_ack(self, token: str, ack: Ack) -> None:
         """The entry to acknowledge when the engine finishes a command."""

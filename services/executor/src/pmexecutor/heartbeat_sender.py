@@ -153,6 +153,8 @@ class HeartbeatSender:
                     if (reason := _fault(peer, await self._bus.get(key)))
                 ]
         except (TransportError, TimeoutError) as error:
+            if isinstance(error, TransportError) and not error.retryable:
+                raise
             self._unhealthy = [f"redis away: {error or 'no answer'}"]
 
 

@@ -48,6 +48,14 @@ class Venue(Protocol):
         """Whether the venue cancels orders when no heartbeat comes."""
         ...
 
+    def add_window(self, window: Window) -> None:
+        """A window is traded from now on."""
+        ...
+
+    def drop_window(self, slug: str) -> None:
+        """A window is over."""
+        ...
+
     def sign(self, command: SubmitOrder, window: Window) -> PreparedOrder:
         """Build and sign; fast enough for the event loop."""
         ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.service.logs import Log
-from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire.ports import Ack, Bus, Outgoing
 
 MAX_QUEUED = 20_000
@@ -60,25 +60,10 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish until cancelled; while Redis is away it waits."""
-        backoff = Backoff(first_s=0.05, most_s=1.0)
         while True:
             await self._filled.wait()
-            batch = self._next_batch()
-            try:
-                await self._bus.publish(
-                    [entry for item in batch for entry in item.outgoing],
-                    [ack for item in batch for ack in item.acks],
-                )
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                if not self._away:
-                    self._log.warning("bus_away", detail=str(error), queued=self.queued)
-                self._away = True
-                await asyncio.sleep(backoff.next_s())
-                continue
+            batch = await retry_until_answered(self._publish_next, self._note_away)
             self._away = False
-            backoff.reset()
             for item in batch:
                 self._queue.popleft()
                 if not item.done.done():
@@ -91,5 +76,14 @@ class Publisher:
         if self._queue:
             await asyncio.shield(self._queue[-1].done)
 
-    def _next_batch(self) -> list[_Item]:
-        return [self._queue[i] for i in range(min(len(self._queue), MAX_BATCH))]
+    async def _publish_next(self) -> list[_Item]:
+        batch = [self._queue[i] for i in range(min(len(self._queue), MAX_BATCH))]
+        await self._bus.publish(
+            [entry for item in batch for entry in item.outgoing],
+            [ack for item in batch for ack in item.acks],
+        )
+        return batch
+
+    def _note_away(self, error: TransportError) -> None:
+        self._away = True
+        self._log.warning("bus_away", detail=str(error), queued=self.queued)

@@ -37,7 +37,7 @@ from pmexecutor.ports import Venue
 from pmexecutor.publisher import Publisher
 from pmexecutor.settings import ExecutorSettings
 from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve
-from pmexecutor.windows import SeriesWindows, WindowsContext
+from pmexecutor.windows import SeriesWindows
 
 TICK_MS = 50.0
 LEAST_TICK_S = 0.01
@@ -119,18 +119,19 @@ class ExecutorService:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
         tasks.create_task(self._tick(driver))
-        context = WindowsContext(
-            bus=self._context.bus,
-            driver=driver,
-            consumer=self._settings.consumer,
-            clock=self._clock,
-            log=self._log,
-            metrics=self._metrics,
-            linger_ns=self._settings.window_linger_s * NS_PER_S,
-            paper=paper,
-        )
         for spec in self._settings.series:
-            tasks.create_task(SeriesWindows(spec.series, context).run())
+            windows = SeriesWindows(
+                series=spec.series,
+                bus=self._context.bus,
+                driver=driver,
+                consumer=self._settings.consumer,
+                clock=self._clock,
+                log=self._log,
+                metrics=self._metrics,
+                linger_ns=self._settings.window_linger_s * NS_PER_S,
+                paper=paper,
+            )
+            tasks.create_task(windows.run())
 
     async def stop(self) -> None:
         """Place nothing more, cancel all, ask what is left, close."""

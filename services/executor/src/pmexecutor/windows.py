@@ -20,7 +20,6 @@ from pmcore.messages.market_data import (
 )
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
-from pmcore.model.errors import TransportError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
@@ -48,10 +47,11 @@ class WindowHandle:
     over_ns: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WindowsContext:
-    """What all windows share. `linger_ns`: how long an unresolved window is kept past its close."""
+@dataclass(kw_only=True)
+class SeriesWindows:
+    """All windows of a series; `linger_ns`: how long an unresolved one is kept past its close."""
 
+    series: str
     bus: Bus
     driver: Driver
     consumer: str
@@ -60,31 +60,20 @@ class WindowsContext:
     metrics: ExecutorMetrics
     linger_ns: int
     paper: PaperClob | None
-
-
-class SeriesWindows:
-    """All windows of a series."""
-
-    def __init__(self, series: str, context: WindowsContext) -> None:
-        self.handles: dict[str, WindowHandle] = {}
-        self._series = series
-        self._bus = context.bus
-        self._driver = context.driver
-        self._consumer = context.consumer
-        self._clock = context.clock
-        self._log = context.log
-        self._metrics = context.metrics
-        self._linger_ns = context.linger_ns
-        self._paper = context.paper
-        self._tasks: asyncio.TaskGroup | None = None
+    handles: dict[str, WindowHandle] = field(default_factory=dict)
+    _tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Recover, then follow the rotation, until cancelled."""
-        rot = keys.rot(self._series)
-        await self._bus.create_group(ROT_GROUP, [rot], start="0", announce=None)
+        rot = keys.rot(self.series)
+        await retry_until_answered(
+            partial(self.bus.create_group, ROT_GROUP, [rot], start="0", announce=None)
+        )
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            left = await self._bus.recover(ROT_GROUP, self._consumer, [rot])
+            left = await retry_until_answered(
+                partial(self.bus.recover, ROT_GROUP, self.consumer, [rot])
+            )
             await self._hear_rotation(left, left_by_earlier_run=True)
             tasks.create_task(self._close_over_handles())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
@@ -98,7 +87,7 @@ class SeriesWindows:
         noack: bool = False,
     ) -> None:
         read = partial(
-            self._bus.read, group, self._consumer, [stream], block_ms=BLOCK_MS, noack=noack
+            self.bus.read, group, self.consumer, [stream], block_ms=BLOCK_MS, noack=noack
         )
         while True:
             await hear(await retry_until_answered(read))
@@ -123,15 +112,14 @@ class SeriesWindows:
                 case _:
                     self._drop(item)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
-        if done:
-            await self._bus.ack(done)
+        await self._ack(done)
         for slug, handle in tuple(self.handles.items()):
             if slug not in known:
                 await self._join(handle, left_by_earlier_run=left_by_earlier_run)
 
     def _is_stale(self, window: Window) -> bool:
         known = window.slug in self.handles
-        return not known and self._clock.now_ns() >= window.close_ns + self._linger_ns
+        return not known and self.clock.now_ns() >= window.close_ns + self.linger_ns
 
     def _announced(self, item: Incoming, window: Window) -> None:
         handle = self.handles.get(window.slug)
@@ -139,57 +127,54 @@ class SeriesWindows:
             handle.entry_ids.append(item.entry_id)
             return
         self.handles[window.slug] = WindowHandle(window, [item.entry_id])
-        self._driver.windows[window.slug] = window
-        if self._paper is not None:
-            self._paper.add_window(window)
-        self._driver.feed(WindowAnnounced(window=window, ts_recv_ns=self._clock.now_ns()))
-        self._log.info("window_joined", slug=window.slug)
+        self.driver.join(window)
+        self.log.info("window_joined", slug=window.slug)
 
     def _end_by(self, slug: str, grace_ns: int) -> None:
         handle = self.handles.get(slug)
         if handle is not None:
-            handle.over_ns = max(self._clock.now_ns(), handle.window.close_ns) + grace_ns
+            handle.over_ns = max(self.clock.now_ns(), handle.window.close_ns) + grace_ns
 
     async def _close_over_handles(self) -> None:
         while True:
-            await self._clock.sleep_ms(1_000)
-            now_ns = self._clock.now_ns()
+            await self.clock.sleep_ms(1_000)
+            now_ns = self.clock.now_ns()
             for handle in tuple(self.handles.values()):
-                by_ns = handle.over_ns or handle.window.close_ns + self._linger_ns
+                by_ns = handle.over_ns or handle.window.close_ns + self.linger_ns
                 if now_ns >= by_ns:
-                    self._driver.feed(WindowEnded(handle.window.slug))
-                    if handle.window.slug not in self._driver.engine.slugs:
+                    self.driver.feed(WindowEnded(handle.window.slug))
+                    if handle.window.slug not in self.driver.engine.slugs:
                         await self._close(handle)
 
     async def _close(self, handle: WindowHandle) -> None:
         slug = handle.window.slug
         for task in handle.tasks:
             await cancel_and_wait(task)
-        try:
-            await self._destroy_groups(slug)
-            rot = keys.rot(self._series)
-            await self._bus.ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
-        except TransportError as error:  # found stale, and destroyed, by the next start
-            self._log.warning("window_not_closed", slug=slug, detail=str(error))
+        await self._destroy_groups(slug)
+        rot = keys.rot(self.series)
+        await self._ack([Ack(rot, ROT_GROUP, entry_id) for entry_id in handle.entry_ids])
         del self.handles[slug]
-        self._driver.windows.pop(slug, None)
-        if self._paper is not None:
-            self._paper.drop_window(slug)
-        self._log.info("window_left", slug=slug)
+        self.driver.leave(slug)
+        self.log.info("window_left", slug=slug)
 
     async def _destroy_groups(self, slug: str) -> None:
         group = keys.window_group(slug, "executor")
-        await self._bus.destroy_group(group, [keys.cmd(self._series), keys.md(self._series)])
+        streams = [keys.cmd(self.series), keys.md(self.series)]
+        await retry_until_answered(partial(self.bus.destroy_group, group, streams))
 
     # ---- one window --------------------------------------------------------------------------
 
     async def _join(self, handle: WindowHandle, *, left_by_earlier_run: bool) -> None:
         """Settle what an earlier run left, then read on."""
         group = keys.window_group(handle.window.slug, "executor")
-        left = await self._bus.recover(group, self._consumer, [keys.cmd(self._series)])
+        left = await retry_until_answered(
+            partial(self.bus.recover, group, self.consumer, [keys.cmd(self.series)])
+        )
         if left or left_by_earlier_run:
             first = min(handle.entry_ids, key=_by_time)
-            traces = await read_traces(self._bus, keys.exe(self._series), self._consumer, first)
+            traces = await retry_until_answered(
+                partial(read_traces, self.bus, keys.exe(self.series), self.consumer, first)
+            )
             own = {key: t for key, t in traces.items() if t.slug == handle.window.slug}
             await self._recover_commands(handle, left, own)
         self._start_reading(handle)
@@ -198,22 +183,22 @@ class SeriesWindows:
         self, handle: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]
     ) -> None:
         group = keys.window_group(handle.window.slug, "executor")
-        stream = keys.cmd(self._series)
+        stream = keys.cmd(self.series)
         pending: list[tuple[str, CommandMessage]] = []
         for item in left:
             if (message := self._own_command(item, handle.window.slug)) is not None:
-                self._driver.track_ack(_token(group, item), Ack(stream, group, item.entry_id))
+                self.driver.track_ack(_token(group, item), Ack(stream, group, item.entry_id))
                 pending.append((_token(group, item), message))
             else:
-                await self._bus.ack([Ack(stream, group, item.entry_id)])
+                await self._ack([Ack(stream, group, item.entry_id)])
         events, answered = take_up(pending, traces)
         for event in events:
-            self._driver.feed(event)
+            self.driver.feed(event)
         for token in answered:
-            if (ack := self._driver.drop_ack(token)) is not None:
-                await self._bus.ack([ack])
+            if (ack := self.driver.drop_ack(token)) is not None:
+                await self._ack([ack])
         if events or answered:
-            self._log.warning(
+            self.log.warning(
                 "recovered", slug=handle.window.slug, commands=len(pending), orders=len(events)
             )
 
@@ -223,16 +208,16 @@ class SeriesWindows:
             return
         slug = handle.window.slug
         handle.tasks.append(tasks.create_task(self._read_commands(slug)))
-        if self._paper is not None:
-            handle.tasks.append(tasks.create_task(self._read_market(slug, self._paper)))
+        if self.paper is not None:
+            handle.tasks.append(tasks.create_task(self._read_market(slug, self.paper)))
 
     async def _read_commands(self, slug: str) -> None:
         group = keys.window_group(slug, "executor")
-        stream = keys.cmd(self._series)
+        stream = keys.cmd(self.series)
 
         async def hear(batch: Sequence[Incoming]) -> None:
             foreign: list[Ack] = []
-            at_ns = self._clock.now_ns()
+            at_ns = self.clock.now_ns()
             for item in batch:
                 ack = Ack(stream, group, item.entry_id)
                 message = self._own_command(item, slug)
@@ -240,19 +225,16 @@ class SeriesWindows:
                     foreign.append(ack)
                     continue
                 token = _token(group, item)
-                self._driver.track_ack(token, ack)
-                self._metrics.received(message, at_ns)
-                self._driver.feed(Command(token, message))
-            if foreign:
-                await self._ack_later(foreign)
+                self.driver.track_ack(token, ack)
+                self.metrics.received(message, at_ns)
+                self.driver.feed(Command(token, message))
+            await self._ack(foreign)
 
         await self._follow(group, stream, hear)
 
-    async def _ack_later(self, acks: Sequence[Ack]) -> None:
-        try:
-            await self._bus.ack(acks)
-        except TransportError as error:  # they stay pending and are acknowledged by a restart
-            self._log.warning("ack_failed", detail=str(error))
+    async def _ack(self, acks: Sequence[Ack]) -> None:
+        if acks:
+            await retry_until_answered(partial(self.bus.ack, acks))
 
     def _own_command(self, item: Incoming, slug: str) -> CommandMessage | None:
         message = item.message
@@ -277,12 +259,12 @@ class SeriesWindows:
                         pass
 
         group = keys.window_group(slug, "executor")
-        await self._follow(group, keys.md(self._series), hear, noack=True)
+        await self._follow(group, keys.md(self.series), hear, noack=True)
 
     def _drop(self, item: Incoming) -> None:
         reason = item.problem or "unexpected"
-        self._metrics.dropped(reason)
-        self._log.warning("input_dropped", stream=item.stream, entry=item.entry_id, reason=reason)
+        self.metrics.dropped(reason)
+        self.log.warning("input_dropped", stream=item.stream, entry=item.entry_id, reason=reason)
 
 
 def _token(group: str, item: Incoming) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 from pmcore.messages.market_data import FeedState
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
@@ -13,7 +14,7 @@ from pmcore.shell.bus.janitor import trim_streams
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.tasks import answered_at_once, retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
@@ -156,7 +157,8 @@ class FeedService:
         """Find closed windows whose readers still wait for the winner: an earlier feed ended."""
         now_ns = self._clock.now_ns()
         found = []
-        for group in await self._bus.groups(keys.md(spec.series)):
+        groups = partial(self._bus.groups, keys.md(spec.series))
+        for group in await retry_until_answered(groups):
             times = window_times_ns(group.name)
             if times is not None and times[1] <= now_ns and group.name != spec.fixed_slug:
                 found.append((group.name, times[1]))
@@ -169,30 +171,15 @@ class FeedService:
         resolved = WindowResolved(slug=slug, winner=winner, ts_recv_ns=self._clock.now_ns())
         self._metrics.windows.labels("resolved" if winner else "unresolved").inc()
         self._log.info("window_resolved", slug=slug, winner=winner)
-        backoff = Backoff()
-        while True:
-            try:
-                await self._bus.publish([Outgoing(keys.rot(series), resolved)])
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
-            else:
-                return
+        said = [Outgoing(keys.rot(series), resolved)]
+        await retry_until_answered(partial(self._bus.publish, said))
 
     async def _announce_until_done(self, window: Window) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                await self._announce(window)
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                self._log.warning("announce_failed", slug=window.slug, detail=str(error))
-                await asyncio.sleep(backoff.next_s())
-            else:
-                self._log.info("window_announced", slug=window.slug, tick_e4=window.tick_e4)
-                return
+        def on_away(error: TransportError) -> None:
+            self._log.warning("announce_failed", slug=window.slug, detail=str(error))
+
+        await retry_until_answered(partial(self._announce, window), on_away)
+        self._log.info("window_announced", slug=window.slug, tick_e4=window.tick_e4)
 
     async def _announce(self, window: Window) -> None:
         """Make the window's groups, announce it with the last of them (docs/ARCHITECTURE.md)."""
@@ -217,10 +204,10 @@ class FeedService:
             streams += [keys.rot(spec.series), keys.cmd(spec.series), keys.exe(spec.series)]
         while True:
             await asyncio.sleep(TRIM_EVERY_S)
-            try:
-                await trim_streams(self._bus, streams)
-            except TransportError as error:
-                self._log.warning("trim_failed", detail=str(error))
+            await answered_at_once(partial(trim_streams, self._bus, streams), self._note_untrimmed)
+
+    def _note_untrimmed(self, error: TransportError) -> None:
+        self._log.warning("trim_failed", detail=str(error))
 
     def _current(self, series: str) -> WindowFeed | None:
         """Return the window that is open now, else the next one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -23,6 +24,7 @@ from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.causes import cause_of_status
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.tasks import answered_at_once
 from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
@@ -268,25 +270,26 @@ class WindowFeed:
         out, self._out = self._out, []
         if self._bus_away:
             out = self._everything(self._clock.now_ns())
-        try:
-            if self._bus_away:
-                await self._announce()
-            ids = await self._bus.publish([Outgoing(self._stream, message) for message in out])
-        except TransportError as error:
-            if not error.retryable:
-                raise
-            if not self._bus_away:
-                self._log.warning("publish_failed", slug=self.window.slug, detail=str(error))
-            self._bus_away = True
-            self._out.append(self._status())
+        if not await answered_at_once(partial(self._publish_now, out), self._note_bus_away):
             await asyncio.sleep(BUS_RETRY_S)
             return
         self._bus_away = False
-        self._last_entry_id = ids[-1]
         self._metrics.events.labels(self.window.series).inc(len(out))
         now_ns = self._clock.now_ns()
         for message in out:
             self._metrics.shell.hop("feed_parse", now_ns - message.ts_recv_ns)
+
+    async def _publish_now(self, out: Sequence[MarketDataMessage]) -> None:
+        if self._bus_away:
+            await self._announce()
+        ids = await self._bus.publish([Outgoing(self._stream, message) for message in out])
+        self._last_entry_id = ids[-1]
+
+    def _note_bus_away(self, error: TransportError) -> None:
+        if not self._bus_away:
+            self._log.warning("publish_failed", slug=self.window.slug, detail=str(error))
+        self._bus_away = True
+        self._out.append(self._status())
 
     def _everything(self, now_ns: int) -> list[MarketDataMessage]:
         """What readers need who missed messages: a break, both books, the feed's state."""
@@ -316,12 +319,11 @@ class WindowFeed:
         await self._put_checkpoint(msgspec.json.encode(checkpoint))
 
     async def _put_checkpoint(self, value: bytes | None) -> None:
-        try:
-            await self._bus.put_field(keys.checkpoints(self.window.series), self.window.slug, value)
-        except TransportError as error:
-            if not error.retryable:
-                raise
+        def on_away(error: TransportError) -> None:
             self._log.warning("checkpoint_failed", slug=self.window.slug, detail=str(error))
+
+        key, slug = keys.checkpoints(self.window.series), self.window.slug
+        await answered_at_once(partial(self._bus.put_field, key, slug, value), on_away)
 
     def _count(self, now_ns: int) -> None:
         series = self.window.series

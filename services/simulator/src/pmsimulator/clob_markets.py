@@ -12,7 +12,7 @@ from pmsim.venue.ports import ListedWindow
 from pmsimulator.answers import FIRST_CURSOR, NO_MARKET, answer, not_found, page
 from pmsimulator.clob_market import Row, clob_market, outcome_index, simplified_market
 from pmsimulator.portfolio import NOBODY
-from pmsimulator.tape import Print
+from pmsimulator.tape import PublicTrade
 from pmsimulator.titles import title
 from pmsimulator.world import World
 
@@ -61,7 +61,7 @@ def clob_market_routes(world: World) -> APIRouter:
     return router
 
 
-def _event(listing: ListedWindow, one: Print) -> Row:
+def _event(listing: ListedWindow, one: PublicTrade) -> Row:
     """A public trade; whose it was is not public here, so the user is nobody."""
     window = listing.window
     index = outcome_index(window, one.token_id)

@@ -28,14 +28,14 @@ from pmsimulator.data_rows import (
 from pmsimulator.gamma import event_id
 from pmsimulator.gamma_filters import values, whole_number
 from pmsimulator.history import SAMPLE_NS, interval_start_s
-from pmsimulator.portfolio import Deal, Holding, deals_of, holdings_of, public_deals
+from pmsimulator.portfolio import Deal, HeldShares, deals_of, holdings_of, public_deals
 from pmsimulator.seconds import is_between, parse_seconds, seconds
 from pmsimulator.titles import title
 from pmsimulator.world import World
 
 _MAX_ROWS = 1_000
 _ADDRESS_CHARS = len("0x") + 40
-_STATUSES: dict[str, Callable[[Holding], bool]] = {
+_STATUSES: dict[str, Callable[[HeldShares], bool]] = {
     "": lambda holding: holding.size_u6 > 0,
     "OPEN": lambda holding: holding.status == "OPEN",
     "REDEEMABLE": lambda holding: holding.status == "REDEEMABLE",
@@ -134,7 +134,7 @@ def _activity(world: World, query: QueryParams) -> list[Row]:
     return _rows(world, deals, activity_row)
 
 
-def _holdings(world: World, query: QueryParams) -> list[Holding]:
+def _holdings(world: World, query: QueryParams) -> list[HeldShares]:
     """Positions of a user, or of everybody in one market."""
     world.drain()
     status = query.get("status", "")

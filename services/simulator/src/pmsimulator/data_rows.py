@@ -7,7 +7,7 @@ from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmsim.venue.ports import ListedWindow
 from pmsimulator.clob_market import Row, outcome_index
 from pmsimulator.gamma import event_id, stamp
-from pmsimulator.portfolio import Deal, Holding
+from pmsimulator.portfolio import Deal, HeldShares
 from pmsimulator.seconds import seconds
 from pmsimulator.titles import title
 
@@ -69,7 +69,7 @@ def activity_row(deal: Deal, listing: ListedWindow) -> Row:
     }
 
 
-def position_row(holding: Holding) -> Row:
+def position_row(holding: HeldShares) -> Row:
     """A row of `/v2/positions`; sizes in shares, all else in dollars or percent."""
     listing = holding.listing
     window = listing.window

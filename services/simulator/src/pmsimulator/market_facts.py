@@ -6,7 +6,7 @@ import msgspec
 
 from pmcore.model.units import PRICE_ONE_E4, parse_price_e4, parse_qty_u6, value_u6
 from pmsim.venue.ports import ListedWindow, SimulatedVenue
-from pmsimulator.tape import Tape
+from pmsimulator.tape import PublicTape
 from pmsimulator.touch import touch_e4
 
 
@@ -30,17 +30,17 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
         return ask_e4 - (self.bid_e4 or 0)
 
 
-class _Level(msgspec.Struct):
+class _DepthLevel(msgspec.Struct):
     price: str
     size: str
 
 
 class _Depth(msgspec.Struct):
-    bids: list[_Level]
-    asks: list[_Level]
+    bids: list[_DepthLevel]
+    asks: list[_DepthLevel]
 
 
-def market_facts(venue: SimulatedVenue, tape: Tape, listing: ListedWindow) -> MarketFacts:
+def market_facts(venue: SimulatedVenue, tape: PublicTape, listing: ListedWindow) -> MarketFacts:
     """The facts of a window now. Bring the world to the present before."""
     window = listing.window
     book = venue.book(window.up_token_id)

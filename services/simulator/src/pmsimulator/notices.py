@@ -37,7 +37,7 @@ class _MakerEntry(msgspec.Struct):
     owner: str
 
 
-class _Frame(msgspec.Struct):
+class _UserFrame(msgspec.Struct):
     """What a notice needs of a user frame; an order's `id` is its hash, a trade's its number."""
 
     id: str
@@ -65,7 +65,7 @@ class Notices:
 
     def hear(self, event: UserFrame) -> None:
         """Turn a user frame into notifications: one for each own order that it is about."""
-        frame = msgspec.convert(event.frame, _Frame)
+        frame = msgspec.convert(event.frame, _UserFrame)
         kind = _type_of(frame)
         if kind is NoticeType.RESOLVED:
             self.resolved(event.owner, event.condition_id, event.at_ns)
@@ -111,7 +111,7 @@ class Notices:
         self._of.setdefault(owner, deque(maxlen=KEPT)).appendleft(row)
 
 
-def _type_of(frame: _Frame) -> NoticeType | None:
+def _type_of(frame: _UserFrame) -> NoticeType | None:
     if frame.event_type == "trade":
         return {"MATCHED": NoticeType.FILL, "FAILED": NoticeType.FILL_FAILED}.get(frame.status)
     if frame.type != "CANCELLATION":
@@ -119,7 +119,7 @@ def _type_of(frame: _Frame) -> NoticeType | None:
     return NoticeType.RESOLVED if frame.status == _RESOLVED_STATUS else NoticeType.CANCEL
 
 
-def _own_orders(frame: _Frame, owner: str) -> Iterator[str]:
+def _own_orders(frame: _UserFrame, owner: str) -> Iterator[str]:
     if frame.event_type == "order":
         yield frame.id
         return
@@ -128,7 +128,7 @@ def _own_orders(frame: _Frame, owner: str) -> Iterator[str]:
     yield from (entry.order_id for entry in frame.maker_orders if entry.owner == owner)
 
 
-def _order_payload(record: VenueOrder, listing: ListedWindow, frame: _Frame) -> Row:
+def _order_payload(record: VenueOrder, listing: ListedWindow, frame: _UserFrame) -> Row:
     """An order as a notification shows it; sizes in shares, matched and remaining in total."""
     window = listing.window
     trade_id = frame.id if frame.event_type == "trade" else ""

@@ -41,7 +41,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
         return value_u6(self.price_e4, self.size_u6)
 
 
-class Holding(msgspec.Struct, kw_only=True):
+class HeldShares(msgspec.Struct, kw_only=True):
     """A wallet's position in one token. `pair` says that the other token is held as well."""
 
     wallet: str
@@ -130,7 +130,7 @@ def public_deals(world: World) -> list[Deal]:
     ]
 
 
-def holdings_of(world: World, wallet: str) -> list[Holding]:
+def holdings_of(world: World, wallet: str) -> list[HeldShares]:
     """A wallet's positions, also those it no longer holds; dust is left out."""
     shares_u6: dict[str, int] = {}
     for account in world.accounts_of(wallet):
@@ -159,13 +159,13 @@ def _deal(trade: TradeRecord, fill: MakerFill, *, taker: bool) -> Deal:
 
 def _holding(
     world: World, wallet: str, token_id: str, shares_u6: dict[str, int], deals: list[Deal]
-) -> Holding | None:
+) -> HeldShares | None:
     listing = world.listing_of(token_id)
     if listing is None:
         return None
     window = listing.window
     other = window.down_token_id if token_id == window.up_token_id else window.up_token_id
-    holding = Holding(
+    holding = HeldShares(
         wallet=wallet,
         listing=listing,
         token_id=token_id,

@@ -12,12 +12,13 @@ from enum import StrEnum
 
 import msgspec
 
+from pmcore.machines.rate_budget import RATE_TIERS, RateTier, TierRates
 from pmcore.model.units import NS_PER_S
 from pmsimulator.answers import VenueError
 
 
 class Tier(StrEnum):
-    """Tiers by volume; `OFF` admits everything and sends no headers."""
+    """Those of `RateTier`, and `OFF`, which admits everything and sends no headers."""
 
     OFF = "off"
     STANDARD = "standard"
@@ -30,30 +31,17 @@ class Tier(StrEnum):
     ELITE = "elite"
 
 
-_ORDERS_PER_S = {
-    Tier.STANDARD: 40,
-    Tier.COPPER: 60,
-    Tier.BRONZE: 80,
-    Tier.SILVER: 200,
-    Tier.GOLD: 400,
-    Tier.PLATINUM: 450,
-    Tier.DIAMOND: 525,
-    Tier.ELITE: 600,
-}
+_NO_RATES = TierRates(0, 0, 0, 0)
 _NEVER_NEGATIVE = (Tier.PLATINUM, Tier.DIAMOND, Tier.ELITE)
 
 
 class Bucket(msgspec.Struct):
-    """Refills at `per_s` up to one and a half seconds' worth."""
+    """Refills at `per_s` up to `burst`. Written apart from the engine's own, as its check."""
 
     per_s: int
+    burst: int
     level: float
     at_ns: int
-
-    @property
-    def burst(self) -> int:
-        """The most it holds."""
-        return self.per_s * 3 // 2
 
     def refill(self, at_ns: int) -> None:
         """Bring the level up to date."""
@@ -76,11 +64,11 @@ class RateLimits:
 
     def tier_row(self) -> dict[str, object]:
         """The answer of `GET /v1/user/rate-limit-tier`; its exact form is not established."""
-        per_s = _ORDERS_PER_S.get(self._tier, 0)
+        rates = _NO_RATES if self._tier is Tier.OFF else RATE_TIERS[RateTier(self._tier.value)]
         return {
             "tier": self._tier.value.capitalize(),
-            "orders": {"per_second": per_s, "burst": per_s * 3 // 2},
-            "cancels": {"per_second": per_s * 2, "burst": per_s * 3},
+            "orders": {"per_second": rates.orders_per_s, "burst": rates.order_burst},
+            "cancels": {"per_second": rates.cancels_per_s, "burst": rates.cancel_burst},
         }
 
     def admit_orders(self, signer: str, cost: int, at_ns: int) -> dict[str, str]:
@@ -108,8 +96,8 @@ class RateLimits:
             return {}
         bucket = buckets.get(signer)
         if bucket is None:
-            per_s = _ORDERS_PER_S[self._tier] * (2 if cancels else 1)
-            bucket = buckets[signer] = Bucket(per_s, per_s * 1.5, at_ns)
+            per_s, burst = _rate_of(RATE_TIERS[RateTier(self._tier.value)], cancels=cancels)
+            bucket = buckets[signer] = Bucket(per_s, burst, burst, at_ns)
         bucket.refill(at_ns)
         wait_s = bucket.wait_s(cost)
         if wait_s > 0:
@@ -125,3 +113,10 @@ class RateLimits:
             "Poly-RateLimit-Reset": str(math.ceil(full_s)),
             "Poly-RateLimit-Tier": self._tier.value.capitalize(),
         }
+
+
+def _rate_of(rates: TierRates, *, cancels: bool) -> tuple[int, int]:
+    """Tokens per second and burst of one kind of request."""
+    if cancels:
+        return rates.cancels_per_s, rates.cancel_burst
+    return rates.orders_per_s, rates.order_burst

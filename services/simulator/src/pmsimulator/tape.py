@@ -20,7 +20,7 @@ KEPT_MARKETS = 1_000
 _EVENT = "last_trade_price"
 
 
-class Print(msgspec.Struct, frozen=True, kw_only=True):
+class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
     """One public trade: the taker's token and side, the price in that token."""
 
     at_ns: int
@@ -44,7 +44,7 @@ class Print(msgspec.Struct, frozen=True, kw_only=True):
         return complement_e4(self.price_e4), other
 
 
-class _Frame(msgspec.Struct):
+class _TradeFrame(msgspec.Struct):
     event_type: str = ""
     market: str = ""
     asset_id: str = ""
@@ -54,30 +54,30 @@ class _Frame(msgspec.Struct):
     transaction_hash: str = ""
 
 
-class _Market(msgspec.Struct):
-    last: Print
+class _MarketTrades(msgspec.Struct):
+    last: PublicTrade
     volume_u6: int = 0
 
 
-class Tape:
+class PublicTape:
     """The latest prints of all markets together, and a line for each of the latest markets."""
 
     def __init__(self) -> None:
-        self._prints: deque[Print] = deque(maxlen=KEPT_PRINTS)
-        self._markets: dict[str, _Market] = {}
+        self._prints: deque[PublicTrade] = deque(maxlen=KEPT_PRINTS)
+        self._markets: dict[str, _MarketTrades] = {}
 
     def hear(self, frame: MarketFrame) -> None:
         """Take a frame of the market channel; all but prints are ignored."""
         if _EVENT not in frame.text:
             return
         try:
-            seen = decode_json_as(frame.text, _Frame)
+            seen = decode_json_as(frame.text, _TradeFrame)
             if seen.event_type == _EVENT:
                 self._add(_print(seen, frame.at_ns))
         except ValueError:
             return  # a frame of a recording in another form, such as an array of books
 
-    def last(self, condition_id: str) -> Print | None:
+    def last(self, condition_id: str) -> PublicTrade | None:
         """The last print of a market."""
         market = self._markets.get(condition_id)
         return market.last if market else None
@@ -87,22 +87,22 @@ class Tape:
         market = self._markets.get(condition_id)
         return market.volume_u6 if market else 0
 
-    def prints(self, condition_id: str = "") -> Sequence[Print]:
+    def prints(self, condition_id: str = "") -> Sequence[PublicTrade]:
         """The latest prints, newest first; of one market or of all."""
         wanted = (one for one in self._prints if condition_id in ("", one.condition_id))
         return list(reversed(list(wanted)))
 
-    def _add(self, one: Print) -> None:
+    def _add(self, one: PublicTrade) -> None:
         self._prints.append(one)
-        market = self._markets.setdefault(one.condition_id, _Market(one))
+        market = self._markets.setdefault(one.condition_id, _MarketTrades(one))
         market.last = one
         market.volume_u6 += one.cash_u6
         if len(self._markets) > KEPT_MARKETS:
             del self._markets[next(iter(self._markets))]
 
 
-def _print(seen: _Frame, at_ns: int) -> Print:
-    return Print(
+def _print(seen: _TradeFrame, at_ns: int) -> PublicTrade:
+    return PublicTrade(
         at_ns=at_ns,
         condition_id=seen.market,
         token_id=seen.asset_id,

@@ -9,13 +9,13 @@ import msgspec
 from pmcore.model.units import parse_price_e4
 
 
-class _Level(msgspec.Struct):
+class _PriceLevel(msgspec.Struct):
     price: str
 
 
 class _Levels(msgspec.Struct):
-    bids: list[_Level]
-    asks: list[_Level]
+    bids: list[_PriceLevel]
+    asks: list[_PriceLevel]
 
 
 def touch_e4(book: Mapping[str, object] | None) -> tuple[int | None, int | None]:

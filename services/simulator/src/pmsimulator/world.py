@@ -30,7 +30,7 @@ from pmsimulator.history import SAMPLE_NS, PriceHistory
 from pmsimulator.market_facts import MarketFacts, market_facts
 from pmsimulator.notices import Notices
 from pmsimulator.subscriptions import MarketSubscriber, Subscriptions
-from pmsimulator.tape import Tape
+from pmsimulator.tape import PublicTape
 from pmsimulator.touch import touch_e4
 
 _LONGEST_WAIT_MS = 1_000.0
@@ -61,7 +61,7 @@ class World:
         self.heartbeat_lapses = 0
         self.catalogue = Catalogue(venue, series, listed_ahead_s)
         self.notices = Notices(venue.order, self.catalogue.find)
-        self.tape = Tape()
+        self.tape = PublicTape()
         self.history = PriceHistory()
         self._accounts: dict[str, Account] = {}
         self._wallet_types: dict[str, int] = {}

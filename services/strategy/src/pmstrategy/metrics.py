@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import Counter
 
 from pmcore.engine.strategy.counters import EngineCounters
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
@@ -56,6 +58,19 @@ class StrategyMetrics:
         self.mismatches = counter("book_mismatches_total", "Whole books not verified", ("series",))
         self.verified = counter("books_verified_total", "Whole books verified", ("series",))
         self.notices = counter("notices_total", "Notices of the engine", ("kind",))
+        self.of_engine: Mapping[str, tuple[Counter, int]] = {
+            "quotes_submitted": (self.quotes, 1),
+            "requotes": (self.requotes, 1),
+            "orders_placed": (self.placed, 1),
+            "orders_cancelled": (self.cancels, 1),
+            "fills": (self.fills, 1),
+            "filled_u6": (self.filled, SHARE_U6),
+            "fills_reversed": (self.reversed, 1),
+            "fills_unsettled": (self.unsettled, 1),
+            "trades": (self.trades, 1),
+            "limit_violations": (self.violations, 1),
+        }
+        """By the name in `EngineCounters`: the counter, and how many of its unit make one."""
         self._seen: dict[str, tuple[EngineCounters, int, int]] = {}
 
     def notice(self, notice: Notice) -> None:
@@ -92,18 +107,7 @@ class StrategyMetrics:
             slug, series = session.window.slug, session.window.series
             now, books = session.counters, session.books.counters
             was, was_bad, was_good = self._seen.get(slug) or (EngineCounters(), 0, 0)
-            for name, counter, unit in (
-                ("quotes_submitted", self.quotes, 1),
-                ("requotes", self.requotes, 1),
-                ("orders_placed", self.placed, 1),
-                ("orders_cancelled", self.cancels, 1),
-                ("fills", self.fills, 1),
-                ("filled_u6", self.filled, SHARE_U6),
-                ("fills_reversed", self.reversed, 1),
-                ("fills_unsettled", self.unsettled, 1),
-                ("trades", self.trades, 1),
-                ("limit_violations", self.violations, 1),
-            ):
+            for name, (counter, unit) in self.of_engine.items():
                 counter.labels(series).inc((getattr(now, name) - getattr(was, name)) / unit)
             for reason, total in now.orders_rejected.items():
                 self.failures.labels(series, reason).inc(total - was.orders_rejected.get(reason, 0))

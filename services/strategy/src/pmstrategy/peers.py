@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.model.errors import TransportError
 from pmcore.shell.service.health import Alive, read_alive
+from pmcore.shell.service.tasks import answered_at_once
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 
@@ -22,16 +23,16 @@ class Peers:
 
     async def look(self) -> None:
         """Read the keys; Redis being away makes everything unknown."""
-        try:
-            self._seen = {
-                name: read_alive(await self._bus.get(key)) for name, key in self._keys.items()
-            }
-        except TransportError as error:
-            if not error.retryable:
-                raise
-            self._seen, self._away = {}, str(error)
-        else:
+        if await answered_at_once(self._ask, self._note_away):
             self._away = ""
+
+    async def _ask(self) -> None:
+        self._seen = {
+            name: read_alive(await self._bus.get(key)) for name, key in self._keys.items()
+        }
+
+    def _note_away(self, error: TransportError) -> None:
+        self._seen, self._away = {}, str(error)
 
     def missing(self) -> list[str]:
         """Services that are not there."""

@@ -64,8 +64,8 @@ class StrategyService:
 
     async def run(self) -> None:
         """Read `rot` of every series; end when all of them were one window each, and settled."""
-        await self._results.load()
-        await self._unreadable.load()
+        await retry_until_answered(self._results.load)
+        await retry_until_answered(self._unreadable.load)
         for series in self._unreadable.open_series():
             self._halt_series(series, "an unreadable entry of an earlier run: see the dlq stream")
         async with asyncio.TaskGroup() as tasks:

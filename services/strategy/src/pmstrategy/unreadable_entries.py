@@ -50,7 +50,7 @@ class UnreadableEntries:
 
     async def save(self) -> None:
         """Keep all of it in Redis."""
-        for name, state in self._entries.items():
+        for name, state in tuple(self._entries.items()):  # another window may add one
             await self._bus.put_field(self._key, name, state)
         while self._forgotten:
             await self._bus.put_field(self._key, self._forgotten[0], None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -20,7 +21,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import monotonic_s
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.tasks import Backoff, answered_at_once
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.websocket import Frame, SocketDown, SocketUp, WebSocketClient
 from pmcore.venue.l2_auth import ApiCredentials
@@ -345,15 +346,14 @@ class _Channel:
                 f"{MAX_UNPUBLISHED} messages wait for Redis", retryable=False, sent=Sent.NO
             )
         batch = list(self._unpublished)
-        try:
-            await self._bus.publish([Outgoing(self._stream, message) for message in batch])
-        except TransportError as error:
-            if not error.retryable:
-                raise
-            self._log.warning("publish_failed", waiting=len(batch), detail=str(error))
+        entries = [Outgoing(self._stream, message) for message in batch]
+        if await answered_at_once(partial(self._bus.publish, entries), self._note_bus_away):
+            del self._unpublished[: len(batch)]
+        else:
             await asyncio.sleep(BUS_RETRY_S)
-            return
-        del self._unpublished[: len(batch)]
+
+    def _note_bus_away(self, error: TransportError) -> None:
+        self._log.warning("publish_failed", waiting=len(self._unpublished), detail=str(error))
 
 
 class _Counters:

@@ -348,7 +348,7 @@ def test_the_limit_that_is_reached_is_named(fills: tuple[FillReported, ...], wor
 
 def test_a_loss_limit_is_named() -> None:
     driver = started()
-    driver.session.loss_limit = "PM_MAX_DAILY_LOSS"
+    driver.session.loss_limit.reach("PM_MAX_DAILY_LOSS")
     whys = explain(driver.session, at(2), Targets(QuoteMode.NOT_OPEN))
     assert whys[UP].text == "PM_MAX_DAILY_LOSS reached: no new risk"
 

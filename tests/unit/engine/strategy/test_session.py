@@ -96,14 +96,6 @@ def test_a_feed_that_starts_anew_drops_the_books(state: FeedState, dropped: bool
     assert session.book_fresh(at(1), UP) is not dropped
 
 
-def test_another_windows_feed_is_not_believed() -> None:
-    session = open_session()
-    word = FeedStatusChanged(slug="other", state=FeedState.DOWN, reason="", ts_recv_ns=at(1))
-    session.hear_feed(word)
-    assert session.feed.state is FeedState.LIVE
-    assert session.book_fresh(at(1), UP)
-
-
 def test_a_venue_mode_ends_by_itself() -> None:
     session = open_session()
     session.venue_mode.mode, session.venue_mode.until_ns = VenueMode.RESTARTING, at(5)

@@ -12,6 +12,7 @@ import pytest
 
 from pmcore.messages.control import Resume
 from pmcore.messages.dead_letter import DeadLetter
+from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import configure_logs
@@ -96,6 +97,18 @@ async def test_redis_away_is_a_reason_and_not_an_end(world: _World) -> None:
         assert world.metric("pm_service_bus_connected 0.0")
         world.store.available = True
         await eventually(lambda: not world.heartbeat.reasons(), "ready again")
+
+
+async def test_an_error_that_waiting_does_not_mend_is_an_end(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise TransportError("redis: NOPERM", retryable=False, sent=Sent.NO)
+
+    monkeypatch.setattr(world.bus, "put", refuse)
+    async with asyncio.timeout(10):
+        with pytest.raises(TransportError, match="NOPERM"):
+            await world.heartbeat.run()
 
 
 async def test_a_halt_kept_locally_is_handed_on(world: _World) -> None:

@@ -5,7 +5,12 @@ import asyncio
 import pytest
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.service.tasks import Backoff, cancel_and_wait, retry_until_answered
+from pmcore.shell.service.tasks import (
+    Backoff,
+    answered_at_once,
+    cancel_and_wait,
+    retry_until_answered,
+)
 
 
 def test_delays_double_up_to_the_most_and_are_jittered_downwards() -> None:
@@ -50,3 +55,38 @@ async def test_a_call_is_made_again_while_the_road_is_down_and_not_when_it_says_
         await retry_until_answered(call)
     failures.append(TransportError("away", retryable=True, sent=Sent.NO))
     assert await retry_until_answered(call) == 7
+
+
+async def test_an_outage_is_told_once_however_often_the_call_is_made() -> None:
+    failures = [TransportError(f"away {n}", retryable=True, sent=Sent.NO) for n in range(3)]
+    told: list[str] = []
+
+    async def call() -> int:
+        if failures:
+            raise failures.pop(0)
+        return 7
+
+    assert await retry_until_answered(call, lambda error: told.append(str(error))) == 7
+    assert told == ["away 0"]
+
+
+async def test_a_call_of_one_turn_is_made_once_and_raises_what_waiting_does_not_mend() -> None:
+    calls: list[int] = []
+    told: list[str] = []
+    failures = [TransportError("away", retryable=True, sent=Sent.NO)]
+
+    async def call() -> None:
+        calls.append(1)
+        if failures:
+            raise failures.pop(0)
+
+    def tell(error: TransportError) -> None:
+        told.append(str(error))
+
+    assert not await answered_at_once(call, tell)
+    assert (len(calls), told) == (1, ["away"])
+    assert await answered_at_once(call, tell)
+    failures.append(TransportError("no", retryable=False, sent=Sent.NO))
+    with pytest.raises(TransportError, match="no"):
+        await answered_at_once(call, tell)
+    assert told == ["away"]

@@ -33,7 +33,7 @@ class FillsDue(msgspec.Struct, frozen=True):
     trade_ids: tuple[str, ...] = ()
 
 
-class _Order(msgspec.Struct):
+class _WatchedOrder(msgspec.Struct):
     matched_u6: int = 0
     told_u6: int = 0
     due_ns: int = 0
@@ -49,8 +49,8 @@ class FillWatch:
     """Feed it every message of the account, also those that were read by REST."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[str, _Order] = OrderedDict()
-        self._owing: dict[str, _Order] = {}
+        self._orders: OrderedDict[str, _WatchedOrder] = OrderedDict()
+        self._owing: dict[str, _WatchedOrder] = {}
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._trades: OrderedDict[str, _Trade] = OrderedDict()
 
@@ -98,7 +98,7 @@ class FillWatch:
         self._judge(at_ns, fill.order_hash, told_u6=fill.size_u6)
 
     def _judge(self, at_ns: int, order_hash: str, *, matched_u6: int = 0, told_u6: int = 0) -> None:
-        order = self._orders.get(order_hash) or _Order()
+        order = self._orders.get(order_hash) or _WatchedOrder()
         _remember(self._orders, order_hash, order)
         order.matched_u6 = max(order.matched_u6, matched_u6)
         order.told_u6 += told_u6

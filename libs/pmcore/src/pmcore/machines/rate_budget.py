@@ -7,7 +7,9 @@ delayed by our count, only by the venue's answer (429 with Retry-After).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from pmcore.model.check import invariant
 from pmcore.model.units import NS_PER_S
@@ -29,16 +31,27 @@ class RateTier(StrEnum):
     ELITE = "elite"
 
 
-_BUCKETS = {  # orders per second, burst; cancels per second, burst
-    RateTier.STANDARD: (40, 60, 80, 120),
-    RateTier.COPPER: (60, 90, 120, 180),
-    RateTier.BRONZE: (80, 120, 160, 240),
-    RateTier.SILVER: (200, 300, 400, 600),
-    RateTier.GOLD: (400, 600, 800, 1200),
-    RateTier.PLATINUM: (450, 675, 900, 1350),
-    RateTier.DIAMOND: (525, 787, 1050, 1575),
-    RateTier.ELITE: (600, 900, 1200, 1800),
+class TierRates(NamedTuple):
+    """The two buckets of a tier: tokens per second, and the most that each holds."""
+
+    orders_per_s: int
+    order_burst: int
+    cancels_per_s: int
+    cancel_burst: int
+
+
+RATE_TIERS: Mapping[RateTier, TierRates] = {
+    RateTier.STANDARD: TierRates(40, 60, 80, 120),
+    RateTier.COPPER: TierRates(60, 90, 120, 180),
+    RateTier.BRONZE: TierRates(80, 120, 160, 240),
+    RateTier.SILVER: TierRates(200, 300, 400, 600),
+    RateTier.GOLD: TierRates(400, 600, 800, 1200),
+    RateTier.PLATINUM: TierRates(450, 675, 900, 1350),
+    RateTier.DIAMOND: TierRates(525, 787, 1050, 1575),
+    RateTier.ELITE: TierRates(600, 900, 1200, 1800),
 }
+"""The figures of docs/venue.md 2.2; the simulator enforces the same, with buckets of its own."""
+
 MAX_IDS_PER_CANCEL = 1000
 """`DELETE /orders` takes at most this many ids (docs/venue.md 1.5)."""
 
@@ -88,9 +101,9 @@ class RateBudget:
     """The two buckets of one signer."""
 
     def __init__(self, tier: RateTier, cancel_reserve: int) -> None:
-        order_rate_per_s, order_burst, cancel_rate_per_s, cancel_burst = _BUCKETS[tier]
-        self.orders = TokenBucket(order_rate_per_s, order_burst)
-        self.cancels = TokenBucket(cancel_rate_per_s, cancel_burst)
+        rates = RATE_TIERS[tier]
+        self.orders = TokenBucket(rates.orders_per_s, rates.order_burst)
+        self.cancels = TokenBucket(rates.cancels_per_s, rates.cancel_burst)
         invariant(0 <= cancel_reserve < self.cancels.burst, "cancel reserve must fit the burst")
         self.cancel_reserve = cancel_reserve
 

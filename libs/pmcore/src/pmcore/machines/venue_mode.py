@@ -31,6 +31,11 @@ _REFUSES = {
 }
 
 
+def is_over(at_ns: int, until_ns: int | None) -> bool:
+    """Whether a mode that ends at `until_ns` has ended; None: it does not end by itself."""
+    return until_ns is not None and at_ns >= until_ns
+
+
 class VenueModes:
     """The mode now and when it ends."""
 
@@ -51,10 +56,11 @@ class VenueModes:
 
     def advance(self, at_ns: int) -> bool:
         """Let time pass; True when the mode changed."""
-        if self.until_ns is None or at_ns < self.until_ns:
+        until_ns = self.until_ns
+        if until_ns is None or not is_over(at_ns, until_ns):
             return False
         if self.mode is VenueMode.RESTARTING:
-            return self._enter(VenueMode.POST_ONLY, self.until_ns + POST_ONLY_AFTER_RESTART_NS)
+            return self._enter(VenueMode.POST_ONLY, until_ns + POST_ONLY_AFTER_RESTART_NS)
         return self._enter(VenueMode.NORMAL, None)
 
     def refusal(self) -> Reason | None:

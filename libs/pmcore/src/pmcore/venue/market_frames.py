@@ -60,7 +60,7 @@ _IGNORED = frozenset({"new_market", "best_bid_ask", "market_resolved"})
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
 
 
-class _Market:
+class _FrameMarket:
     """A window and what its frames showed so far."""
 
     __slots__ = ("last_ts_ns", "tick_e4", "window")
@@ -84,7 +84,7 @@ class MarketFrameParser:
         self.ignored = 0
         self.backwards = 0
         self._log = UnusableLog()
-        self._markets: dict[str, _Market] = {}
+        self._markets: dict[str, _FrameMarket] = {}
         self._trades: OrderedDict[tuple[object, ...], None] = OrderedDict()
         for window in windows:
             self.add(window)
@@ -101,7 +101,7 @@ class MarketFrameParser:
 
     def add(self, window: Window) -> None:
         """Understand one more window's frames."""
-        self._markets[window.condition_id] = _Market(window)
+        self._markets[window.condition_id] = _FrameMarket(window)
 
     def parse(self, raw: str | bytes, *, ts_recv_ns: int) -> list[MarketDataMessage]:
         """Read one WebSocket frame (or REST book); never raises for anything the world sent."""
@@ -174,19 +174,24 @@ class MarketFrameParser:
             ts_recv_ns=ts_recv_ns,
         )
 
-    def _event_time(self, market: _Market, item: JsonObject) -> int:
+    def _event_time(self, market: _FrameMarket, item: JsonObject) -> int:
         ts_event_ns = time_ns_of(item.get("timestamp"))
         self._note_time(market, ts_event_ns)
         return ts_event_ns
 
-    def _note_time(self, market: _Market, ts_event_ns: int) -> None:
+    def _note_time(self, market: _FrameMarket, ts_event_ns: int) -> None:
         if ts_event_ns < market.last_ts_ns:
             self.backwards += 1
         else:
             market.last_ts_ns = ts_event_ns
 
     def _book(
-        self, market: _Market, outcome: Outcome, item: JsonObject, raw: str | bytes, ts_recv_ns: int
+        self,
+        market: _FrameMarket,
+        outcome: Outcome,
+        item: JsonObject,
+        raw: str | bytes,
+        ts_recv_ns: int,
     ) -> BookSnapshot:
         try:
             snapshot = whole_book_of(market.window, outcome, item, market.tick_e4, ts_recv_ns)
@@ -210,7 +215,7 @@ class MarketFrameParser:
         return snapshot
 
     def _price_change(
-        self, market: _Market, item: JsonObject, raw: str | bytes, ts_recv_ns: int
+        self, market: _FrameMarket, item: JsonObject, raw: str | bytes, ts_recv_ns: int
     ) -> BookDelta | None:
         changes: list[LevelChange] = []
         damaged: dict[Outcome, None] = {}
@@ -243,7 +248,7 @@ class MarketFrameParser:
 
     def _trade(
         self,
-        market: _Market,
+        market: _FrameMarket,
         outcome: Outcome,
         item: JsonObject,
         ts_event_ns: int,

@@ -37,7 +37,7 @@ INFER_AFTER_NS = 2_000 * NS_PER_MS
 """Books after trades for this long without one print: the recording has none, infer them."""
 
 
-class _Order(msgspec.Struct):
+class _QueuedOrder(msgspec.Struct):
     order_id: str
     price_e4: int
     side: BookSide
@@ -64,7 +64,7 @@ class QueueModel:
         self.depth = MergedDepth()
         self._sweeps = {side: _Sweep() for side in BookSide}
         self._crossed_taken_u6 = dict.fromkeys(BookSide, 0)
-        self._orders: dict[str, _Order] = {}
+        self._orders: dict[str, _QueuedOrder] = {}
         self._prints_seen = False
         self._first_trade_book_ns: int | None = None
 
@@ -73,7 +73,9 @@ class QueueModel:
         invariant(order_id not in self._orders, f"order {order_id} rests already")
         side, key = up_key(outcome, BookSide.BID, price_e4)
         ahead_u6 = self.depth.size_u6(side, key) if self.depth.known else None
-        self._orders[order_id] = _Order(order_id, price_e4, side, key, size_u6, ahead_u6, at_ns)
+        self._orders[order_id] = _QueuedOrder(
+            order_id, price_e4, side, key, size_u6, ahead_u6, at_ns
+        )
 
     def remove(self, order_id: str) -> int:
         """Take an order out; return what was left of it, 0 when it does not rest."""
@@ -164,7 +166,7 @@ class QueueModel:
             spent_u6 += self._take(order, reached_u6 - spent_u6, fills)
         return fills
 
-    def _take(self, order: _Order, volume_u6: int, fills: list[QueueFill]) -> int:
+    def _take(self, order: _QueuedOrder, volume_u6: int, fills: list[QueueFill]) -> int:
         """Let volume reach an order: first the queue ahead, then us. Return our part."""
         if order.ahead_u6 is None or volume_u6 <= 0:
             return 0
@@ -172,7 +174,7 @@ class QueueModel:
         order.ahead_u6 -= eaten_u6
         return self._fill(order, volume_u6 - eaten_u6, fills)
 
-    def _fill(self, order: _Order, volume_u6: int, fills: list[QueueFill]) -> int:
+    def _fill(self, order: _QueuedOrder, volume_u6: int, fills: list[QueueFill]) -> int:
         qty_u6 = min(order.leaves_u6, volume_u6) // QTY_GRID_U6 * QTY_GRID_U6
         if qty_u6 <= 0:
             return 0
@@ -194,7 +196,7 @@ class QueueModel:
             fills += self._fill_crossed(side, orders)
         return fills
 
-    def _cap(self, order: _Order, at_ns: int) -> None:
+    def _cap(self, order: _QueuedOrder, at_ns: int) -> None:
         shown_u6 = self.depth.size_u6(order.side, order.key)
         if order.ahead_u6 is None:
             order.ahead_u6 = shown_u6
@@ -205,7 +207,7 @@ class QueueModel:
             order.capped_ns = at_ns
             order.ahead_u6 = shown_u6
 
-    def _fill_crossed(self, side: BookSide, orders: list[_Order]) -> list[QueueFill]:
+    def _fill_crossed(self, side: BookSide, orders: list[_QueuedOrder]) -> list[QueueFill]:
         facing = opposite(side)
         best = self.depth.best(facing)
         if best is None or not orders or best + orders[0].key < 0:
@@ -222,7 +224,7 @@ class QueueModel:
             self._crossed_taken_u6[side] += self._fill(order, left_u6, fills)
         return fills
 
-    def _by_priority(self, side: BookSide) -> list[_Order]:
+    def _by_priority(self, side: BookSide) -> list[_QueuedOrder]:
         orders = [order for order in self._orders.values() if order.side is side]
         return sorted(orders, key=lambda order: -order.key)
 

@@ -46,8 +46,6 @@ class Answers:
     def execution(self, at_ns: int, event: OrderAnswer) -> list[CommandMessage | Notice]:
         """Apply one answer of the executor."""
         session = self._session
-        if event.slug != session.window.slug:
-            return []
         order = session.orders.get(event.client_order_id)
         if order is None:
             ours = event.client_order_id.startswith(self._run_prefix)
@@ -112,9 +110,7 @@ class Answers:
         return [notice, *self._move(at_ns, order, OrderTrigger.FAILED)]
 
     def order_updated(self, at_ns: int, event: OrderUpdated) -> list[CommandMessage | Notice]:
-        """Apply one order event of the user channel; orders of others are ignored."""
-        if event.condition_id != self._session.window.condition_id:
-            return []
+        """Apply one order event of the user channel; orders of others are kept aside."""
         order = self._session.orders.by_hash(event.order_hash)
         if order is None or not order.client_order_id:
             self._early.append(event)
@@ -173,7 +169,7 @@ class Answers:
     def window_flat(self, at_ns: int, event: WindowFlat) -> list[CommandMessage | Notice]:
         """The venue was asked: nothing of ours is open in this window."""
         session = self._session
-        if event.slug != session.window.slug or session.flat_check.asked_ns is None:
+        if session.flat_check.asked_ns is None:
             return []
         session.orders.close_all(at_ns)
         session.clock.flat()

@@ -6,6 +6,7 @@ Everybody reads the fields; nobody else writes them (tests/house/test_state_owne
 from __future__ import annotations
 
 from pmcore.engine.strategy.orders import OrderBookkeeper
+from pmcore.machines.venue_mode import is_over
 from pmcore.messages.control import Halt
 from pmcore.messages.execution import VenueMode, VenueModeChanged
 from pmcore.messages.gate import PlacingGateChanged
@@ -94,8 +95,7 @@ class VenueModeState:
 
     def at(self, at_ns: int) -> VenueMode:
         """The venue's mode, back to normal once its time is over."""
-        until_ns = self.until_ns
-        return VenueMode.NORMAL if until_ns is not None and at_ns >= until_ns else self.mode
+        return VenueMode.NORMAL if is_over(at_ns, self.until_ns) else self.mode
 
     def takes_no_orders(self, at_ns: int) -> bool:
         """Whether an order would be refused now."""

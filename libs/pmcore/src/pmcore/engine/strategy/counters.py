@@ -1,4 +1,4 @@
-"""What an engine counts, for summaries and metrics."""
+"""What an engine counts: the one list; summaries and metrics are derived from it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ class EngineCounters(msgspec.Struct, kw_only=True):
 
     def add(self, other: EngineCounters) -> None:
         """Add another window's totals; maxima stay maxima."""
-        for name in self.__struct_fields__:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if name == "orders_rejected":
-                for reason, count in theirs.items():
-                    mine[reason] = mine.get(reason, 0) + count
-            elif name.startswith("max_"):
-                setattr(self, name, max(mine, theirs))
-            else:
-                setattr(self, name, mine + theirs)
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in MAXIMA:
+            setattr(self, name, max(getattr(self, name), getattr(other, name)))
+        for reason, count in other.orders_rejected.items():
+            self.orders_rejected[reason] = self.orders_rejected.get(reason, 0) + count
+
+
+MAXIMA = tuple(n for n in EngineCounters.__struct_fields__ if n.startswith("max_"))
+"""Fields of which the largest counts."""
+
+SUMS = tuple(
+    n for n in EngineCounters.__struct_fields__ if n not in MAXIMA and n != "orders_rejected"
+)
+"""Fields that are added up; `orders_rejected` is added up by reason."""

@@ -14,6 +14,7 @@ import msgspec
 
 from pmcore.engine.strategy.answers import Answers
 from pmcore.engine.strategy.decision import decide_commands
+from pmcore.engine.strategy.door import concerns
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.inventory import FillEffect
 from pmcore.machines.ofi_threshold import WarmStart
@@ -101,6 +102,8 @@ class WindowEngine:
         """Apply one input at a time that never runs backwards; raise nothing for a bad input."""
         invariant(at_ns >= self._at_ns, "time ran backwards")
         self._at_ns = at_ns
+        if not concerns(self.session.window, event):
+            return []
         outputs = self._apply(at_ns, event)
         for output in outputs:
             self._hash.update(b"%d " % at_ns + msgspec.json.encode(output) + b"\n")
@@ -162,8 +165,6 @@ class WindowEngine:
         self, at_ns: int, event: BookSnapshot | BookDelta | TickSizeChanged | TradePrinted
     ) -> list[Output]:
         session = self.session
-        if event.slug != session.window.slug:
-            return []
         effect = session.books.apply(event)
         session.cause.market(event.ts_recv_ns, effect.unseen_trade_e4)
         outputs: list[Output] = []
@@ -187,8 +188,6 @@ class WindowEngine:
 
     def _fill(self, at_ns: int, fill: FillReported) -> list[Output]:
         session = self.session
-        if fill.condition_id != session.window.condition_id:
-            return []
         outcome = session.window.outcome_of(fill.token_id)
         if outcome is None:
             return [self._notice(NoticeKind.INPUT_DROPPED, "foreign_token", fill.trade_id)]

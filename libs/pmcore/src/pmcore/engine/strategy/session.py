@@ -148,14 +148,13 @@ class MarketSession:
 
         Books of before a new start are dropped, whole ones will follow.
         """
-        if event.slug == self.window.slug and self.feed.hear(event):
+        if self.feed.hear(event):
             self.books.reset()
 
     def resolve(self, at_ns: int, event: WindowResolved) -> None:
         """The venue named the winner."""
-        if event.slug == self.window.slug:
-            self.winner = event.winner
-            self.clock.resolved(at_ns)
+        self.winner = event.winner
+        self.clock.resolved(at_ns)
 
     def hold(self, at_ns: int) -> str:
         """Why nothing may rest now, or ""."""

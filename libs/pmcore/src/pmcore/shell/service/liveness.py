@@ -64,6 +64,8 @@ class Liveness:
                 await self._beat(with_lag=beats % LAG_EVERY_BEATS == 0)
                 self._set_away("")
             except TransportError as error:
+                if not error.retryable:
+                    raise
                 self._set_away(str(error) or "no answer")
                 self._metrics.bus_lag({})
                 self._metrics.bus_pending_age({})

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
 
@@ -32,7 +33,7 @@ from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import Log, configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
-from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.shell.service.web import QuietServer, listen
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.wire import keys
@@ -195,7 +196,12 @@ class _Process(Generic[SettingsT]):
         return {**self._service.state(), "troubles": troubles}
 
     async def run(self) -> int:
-        await self._take_up_halt()
+        try:
+            async with asyncio.timeout(REDIS_START_S):
+                await self._take_up_halt()
+        except TimeoutError:
+            text = f"PM_REDIS_URL: Redis did not tell of a halt within {REDIS_START_S:.0f} s"
+            raise StartupError(text) from None
         gc.collect()
         gc.freeze()
         group = asyncio.create_task(self._run_group())
@@ -246,38 +252,35 @@ class _Process(Generic[SettingsT]):
 
     async def _take_up_halt(self) -> None:
         bus, group = self._context.bus, self._service.name
-        await bus.create_group(group, [self._ctl], start="0", announce=None)
+        create = partial(bus.create_group, group, [self._ctl], start="0", announce=None)
+        await retry_until_answered(create)
         consumer = self._context.settings.consumer
-        backlog = [*await bus.recover(group, consumer, [self._ctl])]
-        while batch := await bus.read(group, consumer, [self._ctl], block_ms=1):
+        recover = partial(bus.recover, group, consumer, [self._ctl])
+        backlog = [*await retry_until_answered(recover)]
+        read = partial(bus.read, group, consumer, [self._ctl], block_ms=1)
+        while batch := await retry_until_answered(read):
             backlog.extend(batch)
         heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
-        await self._kill_switch.load(heard)
-        await bus.ack([Ack(self._ctl, group, item.entry_id) for item in backlog])
+        await retry_until_answered(partial(self._kill_switch.load, heard))
+        await self._ack(backlog)
 
     async def _watch_ctl(self) -> None:
         group, consumer = self._service.name, self._context.settings.consumer
-        backoff = Backoff(most_s=5.0)
+        bus = self._context.bus
+        read = partial(bus.read, group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS)
         while True:
-            try:
-                batch = await self._context.bus.read(
-                    group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS
-                )
-                await self._obey(batch)
-                backoff.reset()
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                await asyncio.sleep(backoff.next_s())
+            await self._obey(await retry_until_answered(read))
 
     async def _obey(self, batch: Sequence[Incoming]) -> None:
         for item in batch:
             if isinstance(item.message, Halt | Resume):
                 await self._kill_switch.hear(item.message)
-        if batch:
-            await self._context.bus.ack(
-                [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]
-            )
+        await self._ack(batch)
+
+    async def _ack(self, batch: Sequence[Incoming]) -> None:
+        acks = [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]
+        if acks:
+            await retry_until_answered(partial(self._context.bus.ack, acks))
 
 
 def _first_of(error: BaseException) -> BaseException:
@@ -292,24 +295,20 @@ async def _connect_bus(
     from pmcore.shell.bus.redis_bus import RedisBus
 
     bus = RedisBus.connect(settings.redis_url, source=name, run_id=run_id, clock_ns=clock.now_ns)
-    backoff = Backoff(first_s=0.5, most_s=5.0)
-    attempt = 0
+
+    def on_away(error: TransportError) -> None:
+        log.warning("redis_away", detail=str(error))
+
     try:
         async with asyncio.timeout(REDIS_START_S):
-            while True:
-                attempt += 1
-                try:
-                    await bus.ping()
-                except TransportError as error:
-                    log.warning("redis_away", attempt=attempt, detail=str(error))
-                else:
-                    return bus
-                await asyncio.sleep(backoff.next_s())
+            await retry_until_answered(bus.ping, on_away)
     except TimeoutError:
         await bus.close()
-        raise StartupError(
-            f"PM_REDIS_URL: no Redis answered for {REDIS_START_S:.0f} s ({attempt} attempts)"
-        ) from None
+        raise StartupError(f"PM_REDIS_URL: no Redis answered for {REDIS_START_S:.0f} s") from None
+    except TransportError as error:
+        await bus.close()
+        raise StartupError(f"PM_REDIS_URL: {error}") from None
+    return bus
 
 
 async def _run_server(app: FastAPI, listener: socket.socket) -> None:

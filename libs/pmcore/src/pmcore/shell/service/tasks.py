@@ -31,19 +31,43 @@ class Backoff:
         return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
-async def retry_until_answered(call: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_answered(
+    call: Callable[[], Awaitable[T]], on_away: Callable[[TransportError], None] | None = None
+) -> T:
     """Call until there is an answer; only a `TransportError` that says so is waited out.
 
     Only for what may be sent twice: reads, acknowledgements, facts and commands with an identity.
+    `on_away` hears of the first failure only, so that an outage is one line in the log.
     """
     backoff = Backoff(first_s=0.05, most_s=1.0)
+    told = False
     while True:
         try:
             return await call()
         except TransportError as error:
             if not error.retryable:
                 raise
+            if on_away is not None and not told:
+                on_away(error)
+            told = True
             await asyncio.sleep(backoff.next_s())
+
+
+async def answered_at_once(
+    call: Callable[[], Awaitable[object]], on_away: Callable[[TransportError], None]
+) -> bool:
+    """Call once; tell `on_away` when Redis is away for now, and return whether it answered.
+
+    For what has its own next turn and must not wait. An error that waiting does not mend is raised.
+    """
+    try:
+        await call()
+    except TransportError as error:
+        if not error.retryable:
+            raise
+        on_away(error)
+        return False
+    return True
 
 
 async def cancel_and_wait(task: asyncio.Task[None]) -> None:

@@ -1,0 +1,53 @@
+"""Which messages of the shared streams concern a window: asked once, when the engine is stepped."""
+
+from __future__ import annotations
+
+from pmcore.messages.execution import (
+    CancelFailed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+    OrderUnknown,
+    WindowFlat,
+)
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    FeedStatusChanged,
+    TickSizeChanged,
+    TradePrinted,
+)
+from pmcore.messages.rotation import WindowResolved
+from pmcore.messages.union import EngineEvent
+from pmcore.messages.user import FillReported, OrderUpdated
+from pmcore.model.market import Window
+
+_NAMES_A_MARKET = (FillReported, OrderUpdated)
+_NAMES_A_WINDOW = (
+    BookSnapshot,
+    BookDelta,
+    TradePrinted,
+    TickSizeChanged,
+    FeedStatusChanged,
+    OrderSubmitting,
+    OrderAccepted,
+    OrderFailed,
+    OrderUnknown,
+    OrderCancelled,
+    CancelFailed,
+    WindowFlat,
+    WindowResolved,
+)
+
+
+def concerns(window: Window, event: EngineEvent) -> bool:
+    """Whether an event is about this window, or about the account, the operator or the clock.
+
+    `VenueModeChanged` names a window and tells the mode of the account, so it concerns all.
+    """
+    if isinstance(event, _NAMES_A_WINDOW):
+        return event.slug == window.slug
+    if isinstance(event, _NAMES_A_MARKET):
+        return event.condition_id == window.condition_id
+    return True
