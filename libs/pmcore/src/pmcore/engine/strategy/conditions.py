@@ -55,7 +55,7 @@ class UserChannelStatus:
         self.state, self.reason = event.state, event.reason
 
 
-class PlacingGate:
+class ExecutorGate:
     """Whether the executor may place; shut until it says so, if there is one."""
 
     def __init__(self, *, gated: bool) -> None:

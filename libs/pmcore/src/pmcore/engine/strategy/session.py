@@ -6,9 +6,9 @@ import math
 
 from pmcore.engine.strategy.conditions import (
     AccountTrust,
+    ExecutorGate,
     FeedStatus,
     OperatorHalt,
-    PlacingGate,
     UserChannelStatus,
     VenueModeState,
     VenueRefusals,
@@ -71,7 +71,7 @@ class MarketSession:
         self.counters = EngineCounters()
         self.feed = FeedStatus()
         self.user = UserChannelStatus()
-        self.gate = PlacingGate(gated=gated)
+        self.gate = ExecutorGate(gated=gated)
         self.venue_mode = VenueModeState()
         self.halt = OperatorHalt()
         self.refusals = VenueRefusals(self._size_refusal(), params.failure_backoff_ns)
