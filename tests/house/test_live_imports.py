@@ -1,7 +1,8 @@
 """A live service imports nothing of the tools, of research or of what only tests need.
 
 Each question is asked in a new process, that loads the modules of a service and names what came
-with them. `tests/integration/test_docker_contents.py` asks the same of the images.
+with them. Packages that the service's lock does not hold cannot be imported there.
+`tests/integration/test_docker_contents.py` asks the same of the images.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from support.tree import ROOT, SERVICES, name_of, python_files
 
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==", re.MULTILINE)
 SIMULATED = {"pmexecutor", "pmsimulator"}
 """Paper trading is the executor's; the simulator is made of it."""
 NEVER = {
@@ -24,6 +27,11 @@ NEVER = {
 """Not `rich`: httpx loads it where it finds it, and the images do not have it."""
 LOAD = """
 import importlib, json, pkgutil, sys
+class NotInTheImage:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in set(sys.argv[2].split(",")):
+            raise ModuleNotFoundError(f"{name} is not in the lock of this service", name=name)
+sys.meta_path.insert(0, NotInTheImage())
 package = importlib.import_module(sys.argv[1])
 names = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
 for name in names:
@@ -34,11 +42,23 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """`__main__` too: a service begins only when its name is `__main__`."""
 
 
+def not_in_the_image(service: str) -> set[str]:
+    """Top-level modules of packages that are installed here and not locked for the service."""
+    locked = set(PIN.findall((ROOT / f"services/{service}/requirements.lock").read_text()))
+    return {
+        top
+        for top, packages in packages_distributions().items()
+        if not {name.lower().replace("_", "-") for name in packages} & locked
+        if not top.startswith("pm")
+    }
+
+
 def imported_with(package: str) -> set[str]:
     paths = [str(ROOT / "libs" / n / "src") for n in ("pmcore", "pmsim", "pmtools")]
     paths += [str(ROOT / "research/src"), *(str(ROOT / f"services/{n}/src") for n in SERVICES)]
+    absent = ",".join(sorted(not_in_the_image(package.removeprefix("pm"))))
     started = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{LOAD}", package],
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{LOAD}", package, absent],
         capture_output=True,
         text=True,
         check=False,

@@ -25,11 +25,19 @@ RECOVERY = {
     *("coincurve", "cytoolz", "eth-hash", "eth-keys", "eth-typing", "eth-utils", "pycryptodome"),
     "toolz",
 }
-"""Finds who signed: the simulator checks signatures with it, the signer's libraries need it too."""
+"""The curve and the hash."""
+ACCOUNT = {
+    *("bitarray", "ckzg", "eth-abi", "eth-account", "eth-keyfile", "eth-rlp", "hexbytes"),
+    *("parsimonious", "py-ecc", "regex", "rlp"),
+}
+"""Finds who signed: the simulator checks signatures with it, the venue's client needs it too."""
 SIGNING = {
-    *("bitarray", "ckzg", "eth-abi", "eth-account", "eth-keyfile", "eth-rlp", "h2", "hexbytes"),
-    *("hpack", "hyperframe", "parsimonious", "poly-eip712-structs", "py-clob-client-v2", "py-ecc"),
-    *("py-order-utils", "regex", "rlp"),
+    "h2",
+    "hpack",
+    "hyperframe",
+    "poly-eip712-structs",
+    "py-clob-client-v2",
+    "py-order-utils",
 }
 FORCED = {"iniconfig", "packaging", "pluggy", "pygments", "pytest"}
 """Two libraries of the venue's client name pytest among what they need. Nothing of ours imports
@@ -37,9 +45,15 @@ it: tests/house/test_live_imports.py."""
 TABLE = {
     "feed": SHELL | HTTP | WS | {"pmcore", "pmfeed"},
     "strategy": SHELL | {"pmcore", "pmstrategy"},
-    "executor": SHELL | HTTP | RECOVERY | SIGNING | FORCED | {"pmcore", "pmsim", "pmexecutor"},
+    "executor": SHELL
+    | HTTP
+    | RECOVERY
+    | ACCOUNT
+    | SIGNING
+    | FORCED
+    | {"pmcore", "pmsim", "pmexecutor"},
     "userws": SHELL | HTTP | WS | {"pmcore", "pmuserws"},
-    "simulator": SHELL | WS | RECOVERY | {"pmcore", "pmsim", "pmsimulator"},
+    "simulator": SHELL | WS | RECOVERY | ACCOUNT | {"pmcore", "pmsim", "pmsimulator"},
 }
 PARTS = {
     "pmcore": {"engine", "machines", "messages", "model", "shell", "venue", "wire"},

@@ -7,9 +7,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
-from websockets.exceptions import InvalidStatus
-
 from pmcore.model.errors import Cause
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
@@ -28,11 +25,12 @@ def cause_of(error: BaseException) -> Cause:
         if any(isinstance(one, kind) for one in chain):
             return cause
     for one in chain:
-        if isinstance(one, InvalidStatus):
-            return cause_of_status(one.response.status_code)
+        status = getattr(getattr(one, "response", None), "status_code", None)
+        if isinstance(status, int):  # websockets' and httpx' errors; not every image has both
+            return cause_of_status(status)
         if isinstance(one, OSError) and one.errno in _UNREACHABLE:
             return Cause.UNREACHABLE
-    if any(isinstance(one, TimeoutError | httpx.TimeoutException) for one in chain):
+    if any(isinstance(one, TimeoutError) for one in chain):
         return Cause.TIMEOUT
     return Cause.CONNECTION_LOST
 
