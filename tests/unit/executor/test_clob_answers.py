@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
+from pmcore.engine.execution.io import RateHeaders
 from pmcore.model.errors import Reason
+from pmcore.model.units import NS_PER_S
 from pmcore.venue.l2_auth import ApiCredentials
-from pmexecutor import clob
+from pmexecutor import clob, clob_http
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.ports import PostAnswer
@@ -59,3 +62,20 @@ async def test_closing_the_venue_closes_its_connections() -> None:
     assert json.loads(prepared.body)["order"]["timestamp"] == str(T0_NS // 1_000_000)
     await venue.close()
     assert vars(http)["_client"].is_closed
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"poly-ratelimit-remaining": "7"}, RateHeaders(7, None)),
+        (
+            {"poly-ratelimit-remaining": "-3", "poly-ratelimit-reset": "5"},
+            RateHeaders(-3, 5 * NS_PER_S),
+        ),
+    ],
+)
+def test_the_rate_budget_is_read_with_and_without_its_reset(
+    headers: dict[str, str], expected: RateHeaders | None
+) -> None:
+    assert vars(clob_http)["_rate"](httpx.Headers(headers)) == expected

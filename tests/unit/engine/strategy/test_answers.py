@@ -206,6 +206,8 @@ def test_a_cancel_that_finds_nothing_means_gone(reason: Reason) -> None:
     )
     driver.batch(2.1, failed)
     assert driver.resting(UP) is None
+    owed = sum(e.qty_u6 for e in driver.session.orders.owed())
+    assert owed == (5_000_000 if reason is Reason.ALREADY_MATCHED else 0)
 
 
 def test_a_cancel_that_failed_is_sent_again() -> None:

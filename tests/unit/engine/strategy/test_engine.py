@@ -278,7 +278,9 @@ def test_reversed_fills_are_told() -> None:
     ("limits", "reason"),
     [
         (LimitParams(max_window_loss_u6=2_000_000), "PM_MAX_WINDOW_LOSS"),
+        (LimitParams(max_window_loss_u6=2_350_000), "PM_MAX_WINDOW_LOSS"),
         (LimitParams(max_daily_loss_u6=3_000_000), "PM_MAX_DAILY_LOSS"),
+        (LimitParams(max_daily_loss_u6=3_350_000), "PM_MAX_DAILY_LOSS"),
     ],
 )
 def test_loss_limits_wind_down(limits: LimitParams, reason: str) -> None:
