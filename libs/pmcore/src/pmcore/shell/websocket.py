@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from pmcore.model.errors import Cause
 from pmcore.shell.causes import cause_of
 from pmcore.shell.clock import monotonic_s
+from pmcore.shell.machine import machine
 from pmcore.shell.net import is_loopback
 from pmcore.shell.service.tasks import Backoff
 
@@ -116,7 +117,7 @@ class WebSocketClient:
     async def _connect_once(self) -> str:
         self._drop_reason = ""
         try:
-            async with connect(
+            async with (machine().socket_connector() or connect)(
                 self.url,
                 open_timeout=OPEN_S,
                 close_timeout=1,

@@ -12,11 +12,11 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import uvicorn
@@ -140,30 +140,35 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
             )
             service = factory(context)
             log.info("starting", mode=settings.mode, run_id=run_id, settings=repr(settings))
-            return await _Process(context, service, token, listener, stopping).run()
+            process = ServiceProcess(context, service, stopping)
+            app = create_control_app(
+                token=token,
+                metrics=context.metrics,
+                kill_switch=process.kill_switch,
+                readiness=process.reasons,
+                state=process.state,
+            )
+            return await process.run(partial(_run_server, app, listener))
         finally:
             await bus.close()
 
 
-class _Process(Generic[SettingsT]):
+class ServiceProcess(Generic[SettingsT]):
     """The tasks of a running service and how they end."""
 
     def __init__(
         self,
         context: ServiceContext[SettingsT],
         service: Service,
-        token: str,
-        listener: socket.socket,
         stopping: asyncio.Event,
     ) -> None:
         settings = context.settings
         self._context = context
         self._service = service
-        self._listener = listener
         self._stopping = stopping
         self._log = context.log
         self._ctl = keys.ctl(settings.account)
-        self._kill_switch = KillSwitch(
+        self.kill_switch = KillSwitch(
             service,
             context.bus,
             account=settings.account,
@@ -175,36 +180,32 @@ class _Process(Generic[SettingsT]):
             service.name,
             context.bus,
             context.metrics,
-            self._kill_switch,
+            self.kill_switch,
             readiness=service.readiness,
             account=settings.account,
             series=[spec.series for spec in settings.series],
             log=context.log,
             health=context.health,
         )
-        self._app = create_control_app(
-            token=token,
-            metrics=context.metrics,
-            kill_switch=self._kill_switch,
-            readiness=self._heartbeat.reasons,
-            state=self._state,
-        )
 
-    def _state(self) -> dict[str, object]:
+    def reasons(self) -> list[str]:
+        """Why the service is not ready, Redis included."""
+        return self._heartbeat.reasons()
+
+    def state(self) -> dict[str, object]:
         """The service's state, with what keeps it from its work."""
         troubles = [msgspec.to_builtins(one) for one in self._context.health.troubles()]
         return {**self._service.state(), "troubles": troubles}
 
-    async def run(self) -> int:
+    async def run(self, *others: Callable[[], Coroutine[Any, Any, None]]) -> int:
+        """Run the service, and `others` beside it, to the end; the exit code."""
         try:
             async with asyncio.timeout(REDIS_START_S):
                 await self._take_up_halt()
         except TimeoutError:
             text = f"PM_REDIS_URL: Redis did not tell of a halt within {REDIS_START_S:.0f} s"
             raise StartupError(text) from None
-        gc.collect()
-        gc.freeze()
-        group = asyncio.create_task(self._run_group())
+        group = asyncio.create_task(self._run_group(others))
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({group, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -217,9 +218,10 @@ class _Process(Generic[SettingsT]):
         self._log.info("stopped", code=code)
         return code
 
-    async def _run_group(self) -> None:
+    async def _run_group(self, others: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_run_server(self._app, self._listener))
+            for other in others:
+                tasks.create_task(other())
             tasks.create_task(self._watch_ctl())
             tasks.create_task(self._heartbeat.run())
             tasks.create_task(self._run_service())
@@ -261,7 +263,7 @@ class _Process(Generic[SettingsT]):
         while batch := await retry_until_answered(read):
             backlog.extend(batch)
         heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
-        await retry_until_answered(partial(self._kill_switch.load, heard))
+        await retry_until_answered(partial(self.kill_switch.load, heard))
         await self._ack(backlog)
 
     async def _watch_ctl(self) -> None:
@@ -274,7 +276,7 @@ class _Process(Generic[SettingsT]):
     async def _obey(self, batch: Sequence[Incoming]) -> None:
         for item in batch:
             if isinstance(item.message, Halt | Resume):
-                await self._kill_switch.hear(item.message)
+                await self.kill_switch.hear(item.message)
         await self._ack(batch)
 
     async def _ack(self, batch: Sequence[Incoming]) -> None:
@@ -312,6 +314,8 @@ async def _connect_bus(
 
 
 async def _run_server(app: FastAPI, listener: socket.socket) -> None:
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(
         app,
         log_config=None,

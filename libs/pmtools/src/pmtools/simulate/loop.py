@@ -1,0 +1,138 @@
+"""An event loop whose time is virtual: it jumps to the next timer when nothing is ready to run.
+
+There are no sockets, no threads and no real clock in it, so what runs on it is a function of its
+inputs. Each callback belongs to a `Life` (one start of one simulated process), named by the context
+that it was scheduled in: those of a life that was killed never run again, those of a frozen one
+wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import events
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from typing import Any, NoReturn
+
+CLOCK_RESOLUTION_S = 1e-9
+
+
+class Life:
+    """One start of one simulated process, as the loop sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.frozen = False
+        self._held: list[events.Handle] = []
+
+    def hold(self, handle: events.Handle) -> None:
+        """Keep a callback until the process goes on."""
+        self._held.append(handle)
+
+    def release(self) -> list[events.Handle]:
+        """What was held, in order."""
+        held, self._held = self._held, []
+        return held
+
+
+current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
+
+
+def _may_run(handle: events.Handle) -> bool:
+    life = handle._context.get(current_life)  # type: ignore[attr-defined]  # noqa: SLF001
+    if life is None:
+        return True
+    if life.frozen and not life.dead:
+        life.hold(handle)
+        return False
+    return not life.dead
+
+
+class _Handle(events.Handle):
+    def _run(self) -> None:
+        if _may_run(self):
+            super()._run()
+
+
+class _TimerHandle(events.TimerHandle):
+    def _run(self) -> None:
+        if _may_run(self):
+            super()._run()
+
+
+class _Time:
+    """Stands where a loop has its selector: waiting is what lets time pass."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def select(self, timeout_s: float | None) -> list[object]:
+        if timeout_s is None:
+            raise RuntimeError("the simulation has nothing left to wait for")
+        self.now_s += max(timeout_s, 0.0)
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """`after_turn` is called after each turn, with everything that was ready done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _Time()
+        self._clock_resolution = CLOCK_RESOLUTION_S
+        self.after_turn: Callable[[], None] | None = None
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._selector.now_s
+
+    def thaw(self, life: Life) -> None:
+        """Let a frozen life go on, with what came meanwhile."""
+        life.frozen = False
+        for handle in life.release():
+            self._ready.append(handle)  # type: ignore[attr-defined]
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> events.TimerHandle:
+        """See the base class."""
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _TimerHandle(when, callback, args, self, context)
+        self._push(timer)
+        return timer
+
+    def _push(self, timer: events.TimerHandle) -> None:
+        import heapq
+
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def _call_soon(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> events.Handle:
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
+    def _run_once(self) -> None:
+        super()._run_once()  # type: ignore[misc]
+        if self.after_turn is not None:
+            self.after_turn()
+
+    def _process_events(self, event_list: list[object]) -> None:
+        """No sockets, no events."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
+        """Threads would make the order of things a matter of luck."""
+        raise RuntimeError("a simulated process has no threads")

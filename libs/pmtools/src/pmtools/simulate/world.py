@@ -1,0 +1,208 @@
+"""The simulated system: venue, network, Redis and the four services, at one virtual clock.
+
+A world is a function of its seed, its parameters and what is done to it: same inputs, same log,
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pmcore.model.market import SeriesSpec, parse_series
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.shell.clock import Clock
+from pmcore.shell.machine import use_machine
+from pmcore.shell.settings.common import CommonSettings, check_settings
+from pmcore.shell.settings.strategy import StrategySettings
+from pmexecutor.service import ExecutorService
+from pmexecutor.settings import ExecutorSettings
+from pmfeed.service import FeedService
+from pmfeed.settings import FeedSettings
+from pmsim.bus.memory_bus import MemoryStore
+from pmsim.crowd.world_params import FITTED, WorldParams, at_pace
+from pmsim.faults.faulty_venue import FaultyVenue
+from pmsim.faults.plan import FaultPlan
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.accounts import AccountsParams
+from pmsimulator.app import create_app
+from pmsimulator.rate_limits import Tier
+from pmsimulator.world import World as VenueWorld
+from pmstrategy.service import StrategyService
+from pmtools.simulate.bus import HostBus
+from pmtools.simulate.host import Host
+from pmtools.simulate.loop import Life, VirtualLoop
+from pmtools.simulate.machine import SimulatedMachine
+from pmtools.simulate.network import Network
+from pmuserws.service import UserwsService
+from pmuserws.settings import UserwsSettings
+
+START_NS = 1_790_000_000 * NS_PER_S
+SERIES = "btc-updown-60s"
+KEPT_LINES = 4_000
+HOSTS: dict[str, tuple[type[CommonSettings], Callable[[Any], Any]]] = {
+    "feed": (FeedSettings, FeedService),
+    "userws": (UserwsSettings, UserwsService),
+    "executor": (ExecutorSettings, ExecutorService),
+    "strategy": (StrategySettings, StrategyService),
+}
+QUIET = WorldParams(crowd=at_pace(FITTED.crowd, 0.05))
+
+
+class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a world is made of, apart from its seed. `variables` go to every service."""
+
+    series: str = SERIES
+    crowd: WorldParams = QUIET
+    variables: dict[str, str] = {}
+
+
+class World:
+    """Make it, `run` it for a while, look at `venue`, `hosts`, `store` and `lines`."""
+
+    def __init__(self, seed: int, options: WorldOptions | None = None) -> None:
+        self.seed = seed
+        self.options = options or WorldOptions()
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.problems: list[str] = []
+        self.on_step: list[Callable[[], None]] = []
+        self._digest = hashlib.sha256()
+        self._folder = tempfile.TemporaryDirectory(prefix="pm-simulate-")
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(self._on_loop_error)
+        self.loop.after_turn = self._after_turn
+        self._venue_context = contextvars.copy_context()
+        machine = self._machine("venue")
+        self._venue_context.run(use_machine, machine)
+        self.network = Network(self.loop, str(seed), self._venue_context, self.say)
+        self.store = self._venue_context.run(lambda: MemoryStore(machine.wall_ns))
+        self.clock = machine
+        spec = parse_series(self.options.series)
+        self.venue = FaultyVenue(self._make_venue(spec), seed=seed, plan=FaultPlan())
+        self.world = self._venue_context.run(self._make_world, spec)
+        self.network.app = create_app(self.world, Tier.STANDARD, seed=seed)
+        self.hosts = {name: self._make_host(name) for name in HOSTS}
+
+    # ---- running
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.loop.run_until_complete(asyncio.wait_for(self._sleep(seconds), None))
+
+    def start(self) -> None:
+        """Start the venue and every process."""
+        self._venue_task = self.loop.create_task(self.world.run(), context=self._venue_context)
+        for host in self.hosts.values():
+            self.loop.call_soon(host.start)
+
+    def close(self) -> None:
+        """Drop everything; nothing of it runs any more."""
+        for host in self.hosts.values():
+            host.kill()
+        self._venue_task.cancel()
+        self._folder.cleanup()
+
+    def at(self, at_s: float, action: Callable[[], None]) -> None:
+        """Do something at a virtual time, in seconds since the start."""
+        self.loop.call_at(at_s, action)
+
+    @property
+    def now_ns(self) -> int:
+        """The true time."""
+        return self.clock.true_ns()
+
+    @property
+    def owner(self) -> str:
+        """The API key of our account; "" before the executor made it."""
+        accounts = self.world.accounts
+        return accounts[0].owner if accounts else ""
+
+    # ---- what happened
+
+    def say(self, who: str, what: str) -> None:
+        """Add a line to the log."""
+        line = f"{self.loop.time():10.4f} {who:<9} {what}"
+        self.lines.append(line)
+        self._digest.update(line.encode())
+
+    @property
+    def fingerprint(self) -> str:
+        """Of every line ever said."""
+        return self._digest.hexdigest()
+
+    def _after_turn(self) -> None:
+        for check in self.on_step:
+            check()
+
+    def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    # ---- making it
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def _machine(self, name: str) -> SimulatedMachine:
+        return SimulatedMachine(name, self.loop.time, START_NS, str(self.seed))
+
+    def _make_venue(self, spec: SeriesSpec) -> SyntheticVenue:
+        return SyntheticVenue(
+            SyntheticParams(
+                series=(spec,),
+                seed=self.seed,
+                start_ns=START_NS,
+                world=self.options.crowd,
+                accounts=AccountsParams(seed=self.seed),
+                taker_delay_ms=150,
+            )
+        )
+
+    def _make_world(self, spec: SeriesSpec) -> VenueWorld:
+        clock = Clock.from_spec("")
+        return VenueWorld(
+            self.venue, clock, series=(spec,), chain_id=137, outbox_frames=20_000
+        )
+
+    def _make_host(self, name: str) -> Host:
+        cls, factory = HOSTS[name]
+        folder = Path(self._folder.name)
+        given = {
+            "PM_VENUE": "sim",
+            "PM_DRY_RUN": "false",
+            "PM_CONTROL_TOKEN": "simulated",
+            "POLYMARKET_MARKET_SLUG": self.options.series,
+            "POLYMARKET_REST_URL": "http://127.0.0.1:8200",
+            "POLYMARKET_GAMMA_URL": "http://127.0.0.1:8200",
+            "POLYMARKET_WS_BASE_URL": "ws://127.0.0.1:8200/ws",
+            "POLYMARKET_API_CREDENTIALS_FILE": str(folder / "credentials.json"),
+            "PM_DATA_DIR": str(folder / name),
+            "PM_JOURNAL": "false",
+            **self.options.variables,
+        }
+        (folder / name).mkdir()
+        settings, problems = check_settings(cls, given)
+        if settings is None or problems:
+            raise ValueError("; ".join(map(str, problems)))
+        machine = self._machine(name)
+        machine.network = self.network
+        return Host(
+            name,
+            self.loop,
+            machine,
+            settings=settings,
+            factory=factory,
+            make_bus=self._make_bus,
+            on_death=self.network.cut,
+            say=self.say,
+        )
+
+    def _make_bus(self, name: str, run_id: str, life: Life) -> HostBus:
+        return HostBus(self.store, source=name, run_id=run_id, say=self.say)
