@@ -46,7 +46,8 @@ from pmuserws.service import UserwsService
 from pmuserws.settings import UserwsSettings
 
 START_NS = 1_790_000_000 * NS_PER_S
-SERIES = "btc-updown-60s"
+SERIES = "btc-updown-30s"
+VENUE_STEP_MS = 10.0
 KEPT_LINES = 4_000
 HOSTS: dict[str, tuple[type[CommonSettings], Callable[[Any], Any]]] = {
     "feed": (FeedSettings, FeedService),
@@ -54,7 +55,10 @@ HOSTS: dict[str, tuple[type[CommonSettings], Callable[[Any], Any]]] = {
     "executor": (ExecutorSettings, ExecutorService),
     "strategy": (StrategySettings, StrategyService),
 }
-QUIET = WorldParams(crowd=at_pace(FITTED.crowd, 0.05))
+QUIET = WorldParams(
+    crowd=msgspec.structs.replace(at_pace(FITTED.crowd, 0.2), requote_ms=700, levels=4, makers=4)
+)
+"""Some frames a second: little to compute, and still enough takers for every kind of fill."""
 
 
 class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +133,7 @@ class World:
 
     def say(self, who: str, what: str) -> None:
         """Add a line to the log."""
+        what = what.replace(self._folder.name, "DATA")
         line = f"{self.loop.time():10.4f} {who:<9} {what}"
         self.lines.append(line)
         self._digest.update(line.encode())
@@ -168,7 +173,12 @@ class World:
     def _make_world(self, spec: SeriesSpec) -> VenueWorld:
         clock = Clock.from_spec("")
         return VenueWorld(
-            self.venue, clock, series=(spec,), chain_id=137, outbox_frames=20_000
+            self.venue,
+            clock,
+            series=(spec,),
+            chain_id=137,
+            outbox_frames=20_000,
+            least_wait_ms=VENUE_STEP_MS,
         )
 
     def _make_host(self, name: str) -> Host:
@@ -185,6 +195,11 @@ class World:
             "POLYMARKET_API_CREDENTIALS_FILE": str(folder / "credentials.json"),
             "PM_DATA_DIR": str(folder / name),
             "PM_JOURNAL": "false",
+            "PM_BID_SIZE": "5",
+            "PM_MAX_NET_DIFF": "10",
+            "PM_MAX_POSITION_VALUE": "50",
+            "PM_OFI_TOXICITY_THRESHOLD": "400",
+            "PM_CANCEL_BEFORE_CLOSE_S": "3",
             **self.options.variables,
         }
         (folder / name).mkdir()
