@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -82,6 +83,11 @@ class StrategyService:
         """Withdraw every window's quotes; the executor cancels once more by itself."""
         runners = list(self._runners.values())
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
+
+    @property
+    def runners(self) -> Mapping[str, WindowRunner]:
+        """The windows that are not over, by slug."""
+        return self._runners
 
     def readiness(self) -> list[str]:
         """Not whether anything is quoted: each window says in /state why it holds."""

@@ -74,6 +74,11 @@ class Host:
         return self._life is not None and not self._life.dead
 
     @property
+    def frozen(self) -> bool:
+        """Whether it was stopped as by SIGSTOP."""
+        return self._life is not None and self._life.frozen and not self._life.dead
+
+    @property
     def data_dir(self) -> Path:
         """Survives every restart."""
         return Path(self.settings.data_dir)

@@ -46,6 +46,17 @@ class LinkFaults(msgspec.Struct, kw_only=True):
     lose_frame_ppm: int = 0
     repeat_frame_ppm: int = 0
     frame_delay_ms: float = 0.0
+    edge: str = ""
+    edge_ppm: int = 0
+
+
+EDGE_ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "429": (429, {"retry-after": "120"}, b'{"error": "Too Many Requests"}'),
+    "403": (403, {"content-type": "text/html"}, b"<html><title>Attention Required</title></html>"),
+    "503": (503, {"content-type": "text/html"}, b"<html>upstream connect error</html>"),
+}
+"""What the edge before the venue answers by itself; the venue never sees the request."""
+ACCEPTED = 202
 
 
 class Network:
@@ -62,6 +73,11 @@ class Network:
         self._faults: dict[str, LinkFaults] = {}
         self._sockets: list[_Socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_request: Callable[[str, httpx.Request, float], None] = lambda *_: None
+        self.on_answer: Callable[[httpx.Request, httpx.Response | None, float], None] = (
+            lambda *_: None
+        )
+        self.on_frame: Callable[[str, str], None] = lambda *_: None
 
     def faults(self, name: str) -> LinkFaults:
         """What happens on the way of one process."""
@@ -79,7 +95,7 @@ class Network:
 
         return connect
 
-    def cut(self, life: Life) -> None:
+    def cut(self, life: Life | None) -> None:
         """A process died, or its connections broke: the venue sees its sockets end."""
         for socket in [one for one in self._sockets if one.life is life]:
             socket.cut()
@@ -106,13 +122,16 @@ class Network:
         faults, target = self.faults(name), request.url
         answer: asyncio.Future[httpx.Response] = self._loop.create_future()
         what = f"{request.method} {target.raw_path.decode()}"
+        sent_s = self._loop.time()
+        self.on_request(name, request, sent_s)
         if faults.refuse:
             await asyncio.sleep(self._way_s(faults))
             raise httpx.ConnectError("refused by the simulated network", request=request)
 
         async def carry_out() -> None:
-            result = await _answer(self.app, request, body)
+            result = await self._reach_venue(faults, request, body)
             self._say("venue", f"{what} -> {result and result.status_code}")
+            self.on_answer(request, result, sent_s)
             if not self._strikes(faults.lose_answer_ppm):
                 self._loop.call_later(self._way_s(faults), arrive, result, context=self._context)
             else:
@@ -137,6 +156,18 @@ class Network:
             if self._strikes(faults.repeat_ppm):
                 self.at_venue(way_s + self._way_s(faults), carry_out)
         return await answer
+
+    async def _reach_venue(
+        self, faults: LinkFaults, request: httpx.Request, body: bytes
+    ) -> httpx.Response | None:
+        struck = bool(faults.edge) and self._strikes(faults.edge_ppm)
+        if struck and faults.edge in EDGE_ANSWERS:
+            status, headers, content = EDGE_ANSWERS[faults.edge]
+            return httpx.Response(status, headers=headers, content=content, request=request)
+        result = await _answer(self.app, request, body)
+        if struck and result is not None and result.status_code == httpx.codes.OK:
+            result.status_code = ACCEPTED
+        return result
 
     @asynccontextmanager
     async def _connect(self, name: str, url: str) -> AsyncIterator[_Socket]:
@@ -168,7 +199,11 @@ class Network:
         for _ in range(times):
             due_s = self._loop.time() + self._way_s(faults) + faults.frame_delay_ms / 1000
             socket.last_s = max(socket.last_s, due_s)
-            self._loop.call_at(socket.last_s, socket.arrive, text, context=self._context)
+            self._loop.call_at(socket.last_s, self._arrive, socket, text, context=self._context)
+
+    def _arrive(self, socket: _Socket, text: str) -> None:
+        self.on_frame(socket.name, text)
+        socket.arrive(text)
 
 
 class _Transport(httpx.AsyncBaseTransport):

@@ -17,12 +17,16 @@ from typing import Any
 
 import msgspec
 
+from pmcore.model.errors import TransportError
 from pmcore.model.market import SeriesSpec, parse_series
-from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.model.params import LimitParams
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.machine import use_machine
+from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.settings.common import CommonSettings, check_settings
 from pmcore.shell.settings.strategy import StrategySettings
+from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
 from pmexecutor.settings import ExecutorSettings
 from pmfeed.service import FeedService
@@ -32,12 +36,12 @@ from pmsim.crowd.world_params import FITTED, WorldParams, at_pace
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.faults.plan import FaultPlan
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.accounts import Accounts, AccountsParams
 from pmsimulator.app import create_app
 from pmsimulator.rate_limits import Tier
 from pmsimulator.world import World as VenueWorld
 from pmstrategy.service import StrategyService
-from pmtools.simulate.bus import HostBus
+from pmtools.simulate.bus import HostBus, RedisServer
 from pmtools.simulate.host import Host
 from pmtools.simulate.loop import Life, VirtualLoop
 from pmtools.simulate.machine import SimulatedMachine
@@ -77,6 +81,8 @@ class World:
         self.options = options or WorldOptions()
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.problems: list[str] = []
+        self.killed_since_s: float | None = None
+        self._resuming = False
         self.on_step: list[Callable[[], None]] = []
         self._digest = hashlib.sha256()
         self._folder = tempfile.TemporaryDirectory(prefix="pm-simulate-")
@@ -88,9 +94,12 @@ class World:
         self._venue_context.run(use_machine, machine)
         self.network = Network(self.loop, str(seed), self._venue_context, self.say)
         self.store = self._venue_context.run(lambda: MemoryStore(machine.wall_ns))
+        self.redis = RedisServer(self.store, str(seed))
+        self.on_publish: list[Callable[[str, Outgoing], None]] = []
         self.clock = machine
         spec = parse_series(self.options.series)
-        self.venue = FaultyVenue(self._make_venue(spec), seed=seed, plan=FaultPlan())
+        self._synthetic = self._make_venue(spec)
+        self.venue = FaultyVenue(self._synthetic, seed=seed, plan=FaultPlan())
         self.world = self._venue_context.run(self._make_world, spec)
         self.network.app = create_app(self.world, Tier.STANDARD, seed=seed)
         self.hosts = {name: self._make_host(name) for name in HOSTS}
@@ -124,10 +133,75 @@ class World:
         return self.clock.true_ns()
 
     @property
+    def accounts(self) -> Accounts:
+        """The venue's own books."""
+        return self._synthetic.accounts
+
+    @property
+    def limits(self) -> LimitParams:
+        """The limits that the strategy was given."""
+        settings: StrategySettings = self.hosts["strategy"].settings
+        return settings.as_params().limits
+
+    @property
+    def clock_moved(self) -> bool:
+        """Whether any process' wall clock was ever wrong."""
+        return any(h.machine.offset_ns or h.machine.drift_ppm for h in self.hosts.values())
+
+    @property
     def owner(self) -> str:
         """The API key of our account; "" before the executor made it."""
         accounts = self.world.accounts
         return accounts[0].owner if accounts else ""
+
+    # ---- the operator
+
+    def killed(self, by: str) -> None:
+        """An operator's halt was taken by a process: from now on nothing may be placed."""
+        self.say("operator", f"killed by {by}")
+        if self.killed_since_s is None:
+            self.killed_since_s = self.loop.time()
+
+    def resume(self) -> None:
+        """An operator resumes at the first process that lives, again until it succeeds."""
+        if self.killed_since_s is None and not self._resuming:
+            return
+        for host in self.hosts.values():
+            if host.process is not None:
+                self._resuming = True
+                host.do(lambda host=host: self._resume_at(host))  # type: ignore[misc]
+                return
+        self.loop.call_later(1.0, self.resume)
+
+    async def _resume_at(self, host: Host) -> None:
+        process = host.process
+        if process is None:
+            self.loop.call_later(1.0, self.resume)
+            return
+        self.killed_since_s = None
+        try:
+            await process.kill_switch.resume("operator")
+        except TransportError as error:
+            self.say("operator", f"resume failed: {error}")
+            self.loop.call_later(1.0, self.resume)
+        else:
+            self._resuming = False
+            self.say("operator", f"resumed at {host.name}")
+
+    def halt_for_good(self) -> None:
+        """The end: halt, again and again until a process takes it."""
+        for name in ("executor", "strategy", "feed", "userws"):
+            host = self.hosts[name]
+            if host.process is not None:
+                switch = host.process.kill_switch
+
+                async def halt(switch: KillSwitch = switch, name: str = name) -> None:
+                    await switch.halt("the trial is over", "operator")
+                    self.killed(name)
+
+                host.do(halt)
+                return
+        self.loop.call_later(1.0, self.halt_for_good)
 
     # ---- what happened
 
@@ -220,4 +294,8 @@ class World:
         )
 
     def _make_bus(self, name: str, run_id: str, life: Life) -> HostBus:
-        return HostBus(self.store, source=name, run_id=run_id, say=self.say)
+        return HostBus(self.redis, source=name, run_id=run_id, say=self.say, hear=self._hear)
+
+    def _hear(self, source: str, item: Outgoing) -> None:
+        for listener in self.on_publish:
+            listener(source, item)
