@@ -8,7 +8,7 @@ waiting time of a blocked read from the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pmcore.model.check import invariant
 from pmcore.model.errors import Sent, TransportError
@@ -31,16 +31,25 @@ class MemoryStore:
         self.streams: dict[str, Stream] = {}
         self.values: dict[str, tuple[bytes, int | None]] = {}
         self.hashes: dict[str, dict[str, bytes]] = {}
-        self._changed = asyncio.Event()
+        self._waiting: dict[str, dict[asyncio.Future[None], None]] = {}
 
-    def change(self) -> None:
-        """Wake every blocked read."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def change(self, streams: Iterable[str] | None = None) -> None:
+        """Wake the blocked reads of some streams, or of all."""
+        for key in tuple(self._waiting) if streams is None else streams:
+            for waiter in self._waiting.pop(key, {}):
+                if not waiter.done():
+                    waiter.set_result(None)
 
-    async def changed(self) -> None:
-        """Wait for the next change."""
-        await self._changed.wait()
+    async def changed(self, streams: Sequence[str]) -> None:
+        """Wait for the next change of one of these."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for key in streams:
+            self._waiting.setdefault(key, {})[waiter] = None
+        try:
+            await waiter
+        finally:
+            for key in streams:
+                self._waiting.get(key, {}).pop(waiter, None)
 
     def stream(self, key: str) -> Stream:
         """A stream, made when missing."""
@@ -71,7 +80,7 @@ class MemoryBus:
                 entry_ids[position] = self._add(item)
             for ack in transaction.acks:
                 self._acknowledge(ack)
-        self._store.change()
+        self._store.change({item.stream for item in outgoing})
         return entry_ids
 
     def _add(self, item: Outgoing) -> str:
@@ -160,7 +169,7 @@ class MemoryBus:
         try:
             async with asyncio.timeout(block_ms / 1000):
                 while not entries:
-                    await self._store.changed()
+                    await self._store.changed(streams)
                     entries = self._take(group, consumer, streams, count, noack=noack)
         except TimeoutError:
             return []

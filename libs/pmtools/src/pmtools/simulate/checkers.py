@@ -16,7 +16,8 @@ from pmcore.engine.strategy.session import MarketSession
 from pmcore.messages.execution import OrderAccepted, OrderFailed, OrderSubmitting
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import NS_PER_S, SHARE_U6, value_u6
+from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.model.units import value_u6 as cost_u6
 from pmcore.wire.ports import Outgoing
 from pmsim.venue.accounts import Accounts
 from pmsim.venue.ports import VenueOrder
@@ -46,7 +47,7 @@ class Judge:
         self._recorded_s: dict[str, float] = {}
         self._client_ids: dict[str, str] = {}
         self._answered_beat_s: float | None = None
-        self._frame_s = 0.0
+        self._market_s = 0.0
         self._restless_s = 0.0
         world.on_step.append(self._step)
         world.on_publish.append(self._published)
@@ -118,20 +119,21 @@ class Judge:
                 elif net_u6 + going[one] >= limits.max_net_diff_u6 and going[one]:
                     text = f"{(net_u6 + going[one]) / SHARE_U6:g} net if what rests is bought"
                     self._tell("exposure", window.slug, text)
-            spent_u6 = -self._cash_u6(window)
-            spent_u6 += sum(value_u6(r.price_e4, r.leaves_u6) for r in orders)
-            if spent_u6 >= limits.max_position_value_u6:
-                self._tell("value limit", window.slug, f"{spent_u6 / SHARE_U6:.2f} $ at risk")
+                value_u6 = self._paid_u6(window, one)
+                value_u6 += sum(cost_u6(r.price_e4, r.leaves_u6) for r in orders if r.outcome is one)
+                if value_u6 >= limits.max_position_value_u6:
+                    subject = f"{window.slug} {one.value}"
+                    self._tell("value limit", subject, f"{value_u6 / SHARE_U6:.2f} $ at risk")
 
-    def _cash_u6(self, window: Window) -> int:
-        """What our trades of a window cost, negative."""
+    def _paid_u6(self, window: Window, outcome: Outcome) -> int:
+        """What our shares of an outcome cost, FAILED trades aside; millionths of a dollar."""
         owner = self._world.owner
-        return -sum(
-            value_u6(fill.price_e4, fill.size_u6)
+        return sum(
+            cost_u6(fill.price_e4, fill.size_u6)
             for trade in self._accounts.trades_of(owner)
             if trade.condition_id == window.condition_id and trade.status != "FAILED"
             for fill in trade.makers
-            if fill.account.owner == owner
+            if fill.account.owner == owner and fill.outcome is outcome
         )
 
     def _no_taking(self) -> None:
@@ -168,13 +170,15 @@ class Judge:
         beat_s = self._answered_beat_s
         if beat_s is None or sent_s - beat_s > HEARTBEAT_S:
             self._tell("heartbeat", "executor", "sent an order without a heartbeat")
-        if sent_s - self._frame_s > STALE_S:
-            text = f"sent an order {sent_s - self._frame_s:.1f} s after the last market frame"
+        if sent_s - self._market_s > STALE_S:
+            text = f"sent an order on market data that left the venue {sent_s - self._market_s:.1f} s ago"
             self._tell("stale book", "executor", text)
 
     def _answered(
-        self, request: httpx.Request, answer: httpx.Response | None, sent_s: float
+        self, name: str, request: httpx.Request, answer: httpx.Response | None, sent_s: float
     ) -> None:
+        if name == "feed" and request.url.path.startswith("/book"):
+            self._market_s = self._world.loop.time()
         if answer is None or request.method != "POST" or answer.status_code != httpx.codes.OK:
             return
         if request.url.path == "/v1/heartbeats":
@@ -196,9 +200,9 @@ class Judge:
         if wall_ns > command.expires_at_ns + EXPIRY_S * NS_PER_S and not self._world.clock_moved:
             self._tell("expiry", client_id, "was sent after it had expired")
 
-    def _frame(self, name: str, text: str) -> None:
-        if name == "feed" and text != "PONG":
-            self._frame_s = self._world.loop.time()
+    def _frame(self, name: str, left_s: float) -> None:
+        if name == "feed":
+            self._market_s = max(self._market_s, left_s)
 
     # ---- on the bus
 

@@ -74,10 +74,10 @@ class Network:
         self._sockets: list[_Socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_request: Callable[[str, httpx.Request, float], None] = lambda *_: None
-        self.on_answer: Callable[[httpx.Request, httpx.Response | None, float], None] = (
+        self.on_answer: Callable[[str, httpx.Request, httpx.Response | None, float], None] = (
             lambda *_: None
         )
-        self.on_frame: Callable[[str, str], None] = lambda *_: None
+        self.on_frame: Callable[[str, float], None] = lambda *_: None
 
     def faults(self, name: str) -> LinkFaults:
         """What happens on the way of one process."""
@@ -131,7 +131,7 @@ class Network:
         async def carry_out() -> None:
             result = await self._reach_venue(faults, request, body)
             self._say("venue", f"{what} -> {result and result.status_code}")
-            self.on_answer(request, result, sent_s)
+            self.on_answer(name, request, result, sent_s)
             if not self._strikes(faults.lose_answer_ppm):
                 self._loop.call_later(self._way_s(faults), arrive, result, context=self._context)
             else:
@@ -199,10 +199,13 @@ class Network:
         for _ in range(times):
             due_s = self._loop.time() + self._way_s(faults) + faults.frame_delay_ms / 1000
             socket.last_s = max(socket.last_s, due_s)
-            self._loop.call_at(socket.last_s, self._arrive, socket, text, context=self._context)
+            self._loop.call_at(
+                socket.last_s, self._arrive, socket, text, self._loop.time(), context=self._context
+            )
 
-    def _arrive(self, socket: _Socket, text: str) -> None:
-        self.on_frame(socket.name, text)
+    def _arrive(self, socket: _Socket, text: str, sent_s: float) -> None:
+        if text != "PONG":
+            self.on_frame(socket.name, sent_s)
         socket.arrive(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import msgspec
@@ -10,10 +11,10 @@ from pmtools.simulate.checkers import Judge
 from pmtools.simulate.faults import Fault, plant
 from pmtools.simulate.world import World, WorldOptions
 
-SECONDS = 75.0
-HEAL_S = 20.0
+SECONDS = 45.0
+HEAL_S = 12.0
 """Without new faults, so that what was lost is found again."""
-REST_S = 40.0
+REST_S = 34.0
 """After the last halt: look-ups, settlements and questions come to their end."""
 OUTLIVED_EVERY_S = 1.0
 
@@ -41,6 +42,7 @@ def try_seed(
     """Run a world until everything is at rest, and judge it."""
     world = World(seed, options)
     judge = Judge(world)
+    gc.disable()
     try:
         world.start()
         plant(world, schedule)
@@ -64,6 +66,7 @@ def try_seed(
         )
     finally:
         world.close()
+        gc.enable()
 
 
 def _watch_outliving(world: World, judge: Judge) -> None:

@@ -60,7 +60,7 @@ HOSTS: dict[str, tuple[type[CommonSettings], Callable[[Any], Any]]] = {
     "strategy": (StrategySettings, StrategyService),
 }
 QUIET = WorldParams(
-    crowd=msgspec.structs.replace(at_pace(FITTED.crowd, 0.2), requote_ms=700, levels=4, makers=4)
+    crowd=msgspec.structs.replace(at_pace(FITTED.crowd, 0.2), requote_ms=1_200, levels=3, makers=3)
 )
 """Some frames a second: little to compute, and still enough takers for every kind of fill."""
 
