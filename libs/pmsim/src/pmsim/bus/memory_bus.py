@@ -80,7 +80,7 @@ class MemoryBus:
                 entry_ids[position] = self._add(item)
             for ack in transaction.acks:
                 self._acknowledge(ack)
-        self._store.change({item.stream for item in outgoing})
+        self._store.change(dict.fromkeys(item.stream for item in outgoing))
         return entry_ids
 
     def _add(self, item: Outgoing) -> str:

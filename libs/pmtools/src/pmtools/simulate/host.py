@@ -64,7 +64,8 @@ class Host:
         self._say = say
         self._life: Life | None = None
         self._context: contextvars.Context | None = None
-        self._graves: list[object] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self.lives: list[Life] = []
         self._stopping: asyncio.Event | None = None
         self._wanted = False
 
@@ -93,7 +94,8 @@ class Host:
         context.run(current_life.set, life)
         context.run(use_machine, self.machine)
         self._say(self.name, "started")
-        self._graves.append(self._loop.create_task(self._main(life), context=context))
+        self.lives.append(life)
+        self._tasks.append(self._loop.create_task(self._main(life), context=context))
 
     def kill(self) -> None:
         """As kill -9: nothing of it runs any more, its connections break."""
@@ -116,7 +118,7 @@ class Host:
 
     def thaw(self) -> None:
         """As SIGCONT."""
-        if self._life is not None and self._life.frozen:
+        if self.frozen and self._life is not None:
             self._say(self.name, "goes on")
             self._loop.thaw(self._life)
 
@@ -129,12 +131,10 @@ class Host:
     def do(self, make: Callable[[], Any]) -> None:
         """Run a coroutine function inside the process, as a request to its HTTP port would."""
         if self.alive and self._context is not None:
-            self._graves.append(self._loop.create_task(make(), context=self._context))
+            self._tasks.append(self._loop.create_task(make(), context=self._context))
 
     def _bury(self, life: Life) -> None:
         life.dead = True
-        life.release()
-        self._graves += [self.process, self.service]
         self.process = self.service = None
         self._on_death(life)
 

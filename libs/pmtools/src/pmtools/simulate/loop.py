@@ -41,12 +41,10 @@ current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
 
 def _may_run(handle: events.Handle) -> bool:
     life = handle._context.get(current_life)  # type: ignore[attr-defined]  # noqa: SLF001
-    if life is None:
+    if life is None or not (life.dead or life.frozen):
         return True
-    if life.frozen and not life.dead:
-        life.hold(handle)
-        return False
-    return not life.dead
+    life.hold(handle)
+    return False
 
 
 class _Handle(events.Handle):
@@ -91,8 +89,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._selector.now_s
 
     def thaw(self, life: Life) -> None:
-        """Let a frozen life go on, with what came meanwhile."""
-        life.frozen = False
+        """Let a frozen life go on, with what came meanwhile; a dead one, to take it apart."""
+        life.dead = life.frozen = False
         for handle in life.release():
             self._ready.append(handle)  # type: ignore[attr-defined]
 

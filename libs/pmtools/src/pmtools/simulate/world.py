@@ -51,8 +51,9 @@ from pmuserws.settings import UserwsSettings
 
 START_NS = 1_790_000_000 * NS_PER_S
 SERIES = "btc-updown-30s"
-VENUE_STEP_MS = 10.0
+VENUE_STEP_MS = 40.0
 KEPT_LINES = 4_000
+CANCEL_ROUNDS = 20
 HOSTS: dict[str, tuple[type[CommonSettings], Callable[[Any], Any]]] = {
     "feed": (FeedSettings, FeedService),
     "userws": (UserwsSettings, UserwsService),
@@ -83,6 +84,7 @@ class World:
         self.problems: list[str] = []
         self.killed_since_s: float | None = None
         self._resuming = False
+        self._closing = False
         self.on_step: list[Callable[[], None]] = []
         self._digest = hashlib.sha256()
         self._folder = tempfile.TemporaryDirectory(prefix="pm-simulate-")
@@ -117,10 +119,23 @@ class World:
             self.loop.call_soon(host.start)
 
     def close(self) -> None:
-        """Drop everything; nothing of it runs any more."""
+        """Take everything apart: every task ends, those of killed processes too."""
+        self.on_step.clear()
+        self.on_publish.clear()
+        self.store.available = False
         for host in self.hosts.values():
             host.kill()
-        self._venue_task.cancel()
+        for life in [life for host in self.hosts.values() for life in host.lives]:
+            self.loop.thaw(life)
+        self._closing = True
+        for _ in range(CANCEL_ROUNDS):
+            left = asyncio.all_tasks(self.loop)
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            self.loop.run_until_complete(self._sleep(1.0))
+        self.loop.close()
         self._folder.cleanup()
 
     def at(self, at_s: float, action: Callable[[], None]) -> None:
@@ -222,7 +237,8 @@ class World:
             check()
 
     def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
+        if not self._closing:
+            self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     # ---- making it
 
