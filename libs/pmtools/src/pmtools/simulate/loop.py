@@ -15,6 +15,11 @@ from contextvars import Context, ContextVar
 from typing import Any, NoReturn
 
 CLOCK_RESOLUTION_S = 1e-9
+MOST_TURNS = 20_000
+
+
+class LivelockError(RuntimeError):
+    """Tasks keep each other busy and never wait."""
 
 
 class Life:
@@ -83,6 +88,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _Time()
         self._clock_resolution = CLOCK_RESOLUTION_S
         self.after_turn: Callable[[], None] | None = None
+        self._turns = 0
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -121,7 +127,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return handle
 
     def _run_once(self) -> None:
+        before_s = self.time()
         super()._run_once()  # type: ignore[misc]
+        self._turns = self._turns + 1 if self.time() == before_s else 0
+        if self._turns > MOST_TURNS:
+            raise LivelockError(f"{MOST_TURNS} turns without time passing at {before_s:.3f} s")
         if self.after_turn is not None:
             self.after_turn()
 
