@@ -105,7 +105,7 @@ ROOMY = LimitParams(max_position_value_u6=1_000_000_000)
 
 
 @given(st.lists(exposures(), max_size=3), st.lists(exposures(), max_size=5), st.booleans())
-def test_the_gate_is_open_exactly_when_it_is_for_every_subset_of_the_matched_fills(
+def test_the_gate_is_as_exact_as_all_subsets_of_the_matched_fills(
     taken: list[Exposure], matched: list[Exposure], roomy: bool
 ) -> None:
     limits = ROOMY if roomy else LimitParams()
@@ -120,7 +120,7 @@ def test_the_gate_is_open_exactly_when_it_is_for_every_subset_of_the_matched_fil
     st.lists(exposures(), max_size=2),
     st.lists(exposures(), max_size=4),
 )
-def test_an_approved_order_keeps_the_limits_whichever_fills_come_and_whichever_are_taken_back(
+def test_approved_orders_keep_the_limits_whichever_fills_fail(
     new: Exposure, resting: list[Exposure], taken: list[Exposure], matched: list[Exposure]
 ) -> None:
     """Brute force: any subset of what rests is filled, any subset of what matched stays."""

@@ -51,15 +51,18 @@ class Provisional(msgspec.Struct, frozen=True):
         """The subset that leans most to one side: all fills of `outcome`, none of the other."""
         return filled(self.settled, (e for e in self.fills if e.outcome is outcome))
 
-    def can_open(self, limits: LimitParams) -> bool:
-        """The user's gate on every subset; as exact as trying all of them, and sorts them once.
+    @property
+    def worst(self) -> tuple[Position, ...]:
+        """The subsets of which one is the worst for each limit; sorts the fills once.
 
         Net and value are worst where all fills of one side stay and none of the other. The two
         averages have nothing in common, so the pair cost is worst where both are.
         """
-        leaning_fits = all(self.leaning(outcome).can_open(limits) for outcome in Outcome)
-        dearest = _dearest(self.settled, self.fills)
-        return leaning_fits and dearest.portfolio_cost_below(limits.max_portfolio_cost_e4)
+        return (*map(self.leaning, Outcome), _dearest(self.settled, self.fills))
+
+    def can_open(self, limits: LimitParams) -> bool:
+        """The user's gate on every subset, exactly as if all of them were tried."""
+        return all(view.can_open(limits) for view in self.worst)
 
 
 _KEY = object()
