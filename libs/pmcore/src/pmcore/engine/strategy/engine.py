@@ -40,6 +40,7 @@ from pmcore.messages.market_data import (
 )
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
@@ -151,6 +152,9 @@ class WindowEngine:
                 return [self._notice(NoticeKind.RESUMED, "", f"by {event.by}")]
             case PlacingGateChanged():
                 session.gate.hear(event)
+                return []
+            case PriorLossChanged():
+                session.loss_limit.hear(event)
                 return []
             case Tick():
                 return []
