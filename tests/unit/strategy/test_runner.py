@@ -50,7 +50,7 @@ class World:
         self.bus = MemoryBus(self.store, source="others", run_id="o")
         metrics = ServiceMetrics("strategy", version="1", mode="sim")
         context = ServiceContext(
-            settings=StrategySettings.model_validate({"data_dir": folder}),
+            settings=StrategySettings.model_validate({"data_dir": folder, "PM_VENUE": "sim"}),
             clock=self.clock,
             bus=MemoryBus(self.store, source="strategy", run_id="r"),
             metrics=metrics,
@@ -221,3 +221,24 @@ async def test_own_events_without_their_beginning_halt_the_series(
         await world.say(USER, user_state(world, first), own_fill(world, 2))
         await eventually(lambda: len(world.runner.engine.session.inventory) == 1, "a fill")
         assert [item.problem for item in met] == ([] if begins else ["headless"])
+
+
+async def test_after_a_restart_rest_is_read_again_before_a_bid(world: World) -> None:
+    """The earlier run's orders are forgotten; what they bought may not be told yet."""
+    await world.make_groups()
+    await world.bus.read(WINDOW.slug, "earlier", [USER], block_ms=0)
+    async with world.running():
+        session = world.runner.engine.session
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(11)))
+        await eventually(lambda: session.flat_check.started_flat, "flat")
+        await world.say_up()  # this read may have begun before
+        await eventually(lambda: vars(world.runner)["_reads_awaited"] == 1, "one read")
+        assert session.user.state is UserChannelState.RECONCILING
+        assert "before this start" in session.user.reason
+        await world.say_books()
+        await world.say(USER, own_fill(world, 1))
+        await world.say_up()
+        await world.until_said(SubmitOrder, 1)
+        assert [s.outcome for s in world.commands(SubmitOrder)] == [Outcome.DOWN]  # type: ignore[union-attr] # filtered

@@ -29,6 +29,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
 from pmcore.wire.entry_ids import parse_id
@@ -39,6 +40,8 @@ from pmstrategy.sequence import Arrival, SequenceWatch
 TICK_MS = 100
 BLOCK_MS = 1000
 MAX_QUEUED_BATCHES = 256
+READS_AFTER_RESTART = 2
+"""userws says up after each REST read. The second read after a moment began after that moment."""
 HEADLESS = "headless"
 """The problem of an own event of which those before it are missing; a start of userws tells all."""
 NO_FILLS_BEFORE_OPEN_NS = 3600 * NS_PER_S
@@ -79,6 +82,8 @@ class WindowRunner:
         self._user_said: UserChannelChanged | None = None
         self._user_doubt = ""
         self._tell_user_state = False
+        self._reads_awaited = 0
+        self._catching_up = False
         self._journal: JournalWriter | None = None
 
     async def run(self) -> None:
@@ -144,6 +149,8 @@ class WindowRunner:
 
     async def _join(self) -> None:
         consumer = self._context.settings.consumer
+        if self._context.settings.mode is not Mode.DRY and await self._had_a_reader():
+            self._reads_awaited = READS_AFTER_RESTART
         for stream in (self._exe, self._user):
             old = await retry_until_answered(
                 partial(self._bus.recover, self._group, consumer, [stream])
@@ -153,6 +160,14 @@ class WindowRunner:
         await self._catch_up(self._exe)
         await self._read_user_again()
         await self._queue.put(await self._from_checkpoint())
+
+    async def _had_a_reader(self) -> bool:
+        """Whether an earlier run joined this window.
+
+        What its orders bought may not be told yet, and nobody remembers the orders.
+        """
+        groups = await retry_until_answered(partial(self._bus.groups, self._user))
+        return any(group.name == self._group and group.consumers for group in groups)
 
     async def _read_user_again(self) -> None:
         """Read `user` from its beginning, up to what is there now; decide nothing meanwhile."""
@@ -166,10 +181,12 @@ class WindowRunner:
         tail = parse_id(await retry_until_answered(partial(self._bus.tail_id, stream)))
         consumer = self._context.settings.consumer
         read = partial(self._bus.read, self._group, consumer, [stream], block_ms=0)
+        self._catching_up = True
         while batch := await retry_until_answered(read):
             await self._step(batch, decide=False)
             if parse_id(batch[-1].entry_id) >= tail:
-                return
+                break
+        self._catching_up = False
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
@@ -275,7 +292,7 @@ class WindowRunner:
         events += self._held
         self._held = []
         if decide and self._tell_user_state and self._user_said and not self._user_doubt:
-            events.append(self._user_said)
+            events.append(self._believed(self._user_said))
         self._tell_user_state &= not decide
         outputs: list[Output] = []
         for event in events:
@@ -326,9 +343,23 @@ class WindowRunner:
             await self._unusable(msgspec.structs.replace(item, problem=HEADLESS), letters)
         if isinstance(item.message, UserChannelChanged):
             self._user_said = item.message
-            if self._user_doubt:
-                return None
+            if self._is_awaited_read(item.message):
+                self._reads_awaited -= 1
+            return None if self._user_doubt else self._believed(item.message)
         return cast(EngineEvent, item.message)
+
+    def _is_awaited_read(self, said: UserChannelChanged) -> bool:
+        """Whether userws read REST once more since the venue said that nothing is open."""
+        flat = self.engine.session.flat_check.started_flat and not self._catching_up
+        return flat and said.state is UserChannelState.UP and self._reads_awaited > 0
+
+    def _believed(self, said: UserChannelChanged) -> UserChannelChanged:
+        """What userws said; not "up" while trades of an earlier run may be untold."""
+        if said.state is not UserChannelState.UP or not self._reads_awaited:
+            return said
+        text = "REST is read for trades of before this start"
+        state = UserChannelState.RECONCILING
+        return msgspec.structs.replace(said, state=state, reason=text)
 
     async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
         """Market data recovers by itself.
