@@ -234,7 +234,8 @@ async def test_after_a_restart_rest_is_read_again_before_a_bid(world: World) -> 
         await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(11)))
         await eventually(lambda: session.flat_check.started_flat, "flat")
         await world.say_up()  # this read may have begun before
-        await eventually(lambda: vars(world.runner)["_reads_awaited"] == 1, "one read")
+        waits = vars(vars(world.runner)["_channel"])
+        await eventually(lambda: waits["_reads_awaited"] == 1, "one read")
         assert session.user.state is UserChannelState.RECONCILING
         assert "before this start" in session.user.reason
         await world.say_books()

@@ -36,12 +36,11 @@ from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.metrics import StrategyMetrics
 from pmstrategy.sequence import Arrival, SequenceWatch
+from pmstrategy.user_channel import UserChannelBelief
 
 TICK_MS = 100
 BLOCK_MS = 1000
 MAX_QUEUED_BATCHES = 256
-READS_AFTER_RESTART = 2
-"""userws says up after each REST read. The second read after a moment began after that moment."""
 HEADLESS = "headless"
 """The problem of an own event of which those before it are missing; a start of userws tells all."""
 NO_FILLS_BEFORE_OPEN_NS = 3600 * NS_PER_S
@@ -79,10 +78,7 @@ class WindowRunner:
         self._md_gap = False
         self._user_gap = False
         self._at_ns = 0
-        self._user_said: UserChannelChanged | None = None
-        self._user_doubt = ""
-        self._tell_user_state = False
-        self._reads_awaited = 0
+        self._channel = UserChannelBelief()
         self._catching_up = False
         self._journal: JournalWriter | None = None
 
@@ -117,17 +113,16 @@ class WindowRunner:
 
     async def user_trusted(self, doubt: str) -> None:
         """Why the user channel is not believed now, or "": then its own word counts again."""
-        if bool(doubt) == bool(self._user_doubt):
+        if bool(doubt) == bool(self._channel.doubt):
             return
-        self._user_doubt = doubt
-        now_ns = self._clock.now_ns()
+        self._channel.set_doubt(doubt)
         if doubt:
-            down = UserChannelState.DOWN
-            event = UserChannelChanged(state=down, reason=doubt, ts_recv_ns=now_ns)
             self._context.log.warning("user_channel_doubted", slug=self.window.slug, why=doubt)
-            await self.inject([event])
-        else:
-            self._tell_user_state = True  # as it stands when what is queued has been applied
+            await self.inject([self._channel_down(doubt)])
+
+    def _channel_down(self, reason: str) -> UserChannelChanged:
+        down = UserChannelState.DOWN
+        return UserChannelChanged(state=down, reason=reason, ts_recv_ns=self._clock.now_ns())
 
     async def withdraw(self, reason: str, timeout_s: float) -> None:
         """Stop quoting: the engine cancels everything; wait until its orders are gone."""
@@ -150,7 +145,7 @@ class WindowRunner:
     async def _join(self) -> None:
         consumer = self._context.settings.consumer
         if self._context.settings.mode is not Mode.DRY and await self._had_a_reader():
-            self._reads_awaited = READS_AFTER_RESTART
+            self._channel.await_reads()
         for stream in (self._exe, self._user):
             old = await retry_until_answered(
                 partial(self._bus.recover, self._group, consumer, [stream])
@@ -162,10 +157,7 @@ class WindowRunner:
         await self._queue.put(await self._from_checkpoint())
 
     async def _had_a_reader(self) -> bool:
-        """Whether an earlier run joined this window.
-
-        What its orders bought may not be told yet, and nobody remembers the orders.
-        """
+        """Whether an earlier run joined this window."""
         groups = await retry_until_answered(partial(self._bus.groups, self._user))
         return any(group.name == self._group and group.consumers for group in groups)
 
@@ -231,12 +223,9 @@ class WindowRunner:
         readers[self._user].cancel()
         await asyncio.wait({readers[self._user]})
         reason = "own events are missing on the bus: reading all again"
-        down = UserChannelChanged(
-            state=UserChannelState.DOWN, reason=reason, ts_recv_ns=self._clock.now_ns()
-        )
-        await self._step([down])
+        await self._step([self._channel_down(reason)])
         await self._read_user_again()
-        self._tell_user_state = True
+        self._channel.tell_again()
         readers[self._user] = self._start_reader(self._user)
 
     def _start_reader(self, stream: str) -> asyncio.Task[None]:
@@ -291,9 +280,8 @@ class WindowRunner:
                 events.append(event)
         events += self._held
         self._held = []
-        if decide and self._tell_user_state and self._user_said and not self._user_doubt:
-            events.append(self._believed(self._user_said))
-        self._tell_user_state &= not decide
+        if decide and (said := self._channel.to_tell()) is not None:
+            events.append(said)
         outputs: list[Output] = []
         for event in events:
             outputs += self._feed(at_ns, event)
@@ -342,24 +330,9 @@ class WindowRunner:
         elif arrival is Arrival.HEADLESS and not _begins_a_run(item):
             await self._unusable(msgspec.structs.replace(item, problem=HEADLESS), letters)
         if isinstance(item.message, UserChannelChanged):
-            self._user_said = item.message
-            if self._is_awaited_read(item.message):
-                self._reads_awaited -= 1
-            return None if self._user_doubt else self._believed(item.message)
+            flat = self.engine.session.flat_check.started_flat and not self._catching_up
+            return self._channel.heard(item.message, flat=flat)
         return cast(EngineEvent, item.message)
-
-    def _is_awaited_read(self, said: UserChannelChanged) -> bool:
-        """Whether userws read REST once more since the venue said that nothing is open."""
-        flat = self.engine.session.flat_check.started_flat and not self._catching_up
-        return flat and said.state is UserChannelState.UP and self._reads_awaited > 0
-
-    def _believed(self, said: UserChannelChanged) -> UserChannelChanged:
-        """What userws said; not "up" while trades of an earlier run may be untold."""
-        if said.state is not UserChannelState.UP or not self._reads_awaited:
-            return said
-        text = "REST is read for trades of before this start"
-        state = UserChannelState.RECONCILING
-        return msgspec.structs.replace(said, state=state, reason=text)
 
     async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
         """Market data recovers by itself.
