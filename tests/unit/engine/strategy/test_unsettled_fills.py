@@ -111,6 +111,18 @@ def test_no_bid_that_a_failed_trade_would_bring_to_the_limit() -> None:
     assert {s.outcome for s in driver.submits} == {UP, DOWN}
 
 
+def test_a_trade_that_fails_may_bring_the_net_to_the_limit_and_that_is_told() -> None:
+    driver = EngineDriver()
+    driver.start()
+    fills = [driver.filled(3, f"other-{n}", o, "5", "0.4") for n, o in enumerate((UP, DOWN, UP))]
+    driver.batch(3, *fills)
+    assert driver.engine.counters.limit_violations == 0
+    driver.batch(4, replace(fills[1], status=TradeStatus.FAILED))
+    assert driver.engine.counters.limit_violations == 1
+    (told,) = driver.notices(NoticeKind.LIMIT_REACHED)
+    assert (told.reason, told.detail) == ("reversed fill", "net 10000000 u6")
+
+
 def test_the_gate_closes_for_the_worst_subset_and_says_so() -> None:
     limits = LimitParams(max_net_diff_u6=5_000_000)
     driver = quoting_driver(params(limits=limits, bid_size_u6=5_000_000))

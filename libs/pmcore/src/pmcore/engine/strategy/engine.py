@@ -214,10 +214,12 @@ class WindowEngine:
         counters.max_abs_net_diff_u6 = max(counters.max_abs_net_diff_u6, abs(working.net_diff_u6))
         cost_e4 = -int(-working.portfolio_cost_dollars * 10_000 // 1)
         counters.max_pair_cost_e4 = max(counters.max_pair_cost_e4, cost_e4)
-        if effect is not FillEffect.ADDED or working.can_open(self.session.params.limits):
+        reasons = {FillEffect.ADDED: "fill", FillEffect.REVERSED: "reversed fill"}
+        if effect not in reasons or working.can_open(self.session.params.limits):
             return []
         counters.limit_violations += 1
-        return [self._notice(NoticeKind.LIMIT_REACHED, "fill", f"net {working.net_diff_u6} u6")]
+        net = f"net {working.net_diff_u6} u6"
+        return [self._notice(NoticeKind.LIMIT_REACHED, reasons[effect], net)]
 
     def _decide(self, at_ns: int) -> list[Output]:
         session = self.session
