@@ -3,7 +3,7 @@
 What is held and what rests at the venue never reaches the net limit, whatever the engine is told,
 and when: the channel is silent, or up to 60 s late, in any order; order events come or do not.
 The answers of the executor are true, as it gives them today: a cancel does not say how much was
-filled, "already matched" neither, and a look-up does.
+filled, "already matched" neither, and a look-up does, or does not know a matched order any more.
 """
 
 from __future__ import annotations
@@ -136,11 +136,12 @@ class TrueVenue:
                 ts_exec_ns=at(t),
             )
         else:
+            forgotten = amount is not None and self.dice.random() < 0.5
             answer = CancelFailed(
                 slug=slug,
                 client_order_id=name,
-                reason=Reason.ALREADY_MATCHED,
-                filled_u6=amount,
+                reason=Reason.NOT_FOUND if forgotten else Reason.ALREADY_MATCHED,
+                filled_u6=0 if forgotten else amount,
                 ts_exec_ns=at(t),
             )
         order.open = False
