@@ -85,7 +85,6 @@ def test_other_lines_do_not_change_a_key(made: list[Mutant], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("file", "was", "now"),
     [
-        ("session.py", "self.inventory.settled.can_open(limits)", "self.evidenced.can_open"),
         (
             "kill_switch.py",
             "item.ts_recv_ns >= halt.ts_recv_ns",

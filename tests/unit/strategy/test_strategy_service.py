@@ -34,10 +34,12 @@ from support.venue_peer import eventually
 SERIES = window().series
 
 
-def make_service(bus: MemoryBus, clock: Clock, data_dir: Path) -> StrategyService:
+def make_service(bus: MemoryBus, clock: Clock, data_dir: Path, **settings: str) -> StrategyService:
     return StrategyService(
         ServiceContext(
-            settings=StrategySettings.model_validate({"data_dir": data_dir, "journal": False}),
+            settings=StrategySettings.model_validate(
+                {"data_dir": data_dir, "journal": False, **settings}
+            ),
             clock=clock,
             bus=bus,
             metrics=ServiceMetrics("strategy", version="1", mode="dry"),
@@ -134,6 +136,24 @@ async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost
     await eventually(lambda: second.slug in runners, "the second window")
     assert runners[first.slug].engine.session.loss_limit.prior_loss_u6 == 1_000_000
     assert runners[second.slug].engine.session.loss_limit.prior_loss_u6 == 3_350_000
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_open_window_learns_what_the_others_lose_meanwhile(tmp_path: Path) -> None:
+    """After a start all windows are joined before their fills are read."""
+    clock = Clock.starting_at(at(890), 1.0)
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path, PM_MAX_DAILY_LOSS="2")
+    runners: dict[str, WindowRunner] = vars(service)["_runners"]
+    first, second = two_windows()
+    for new in (first, second):
+        await announce(bus, new)
+    running = asyncio.create_task(service.run())
+    await eventually(lambda: len(runners) == 2, "both windows")
+    newer = runners[second.slug].engine.session
+    await bus.publish([Outgoing(keys.user("main"), fill(Outcome.UP, "5", "0.47"))])
+    await eventually(lambda: newer.loss_limit.prior_loss_u6 == 2_350_000, "it knows")
     running.cancel()
     await asyncio.wait({running})
 

@@ -13,6 +13,7 @@ from pmcore.engine.strategy.journal import JournalHeader
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.gate import PlacingGateChanged
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
@@ -51,6 +52,8 @@ class StrategyService:
         self._settled = SettledWindows()
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
+        self._daily_limit_u6 = context.settings.as_params().limits.max_daily_loss_u6
+        self._told_loss_u6: dict[str, int] = {}
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
         self._unreadable = UnreadableEntries(context.bus, context.settings.account)
@@ -183,7 +186,7 @@ class StrategyService:
             params=settings.as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
-            prior_loss_u6=self._prior_loss_u6(),
+            prior_loss_u6=self._prior_loss_u6(window.slug),
             gated=True,
         )
         runner = WindowRunner(
@@ -199,13 +202,24 @@ class StrategyService:
             await runner.inject([self._gate])
         self._tasks.create_task(self._run_window(runner))
 
-    def _prior_loss_u6(self) -> int:
-        """Lost today: windows that are over, and the worst case of those that are not.
+    def _prior_loss_u6(self, slug: str) -> int:
+        """Lost today by others than `slug`: those that are over, the worst case of those open.
 
         Millionths of a dollar; negative when the day has won more than it lost.
         """
-        open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
+        others = [r for r in self._runners.values() if r.window.slug != slug]
+        open_u6 = sum(min(0, r.engine.session.worst_profit_u6) for r in others)
         return -self._results.worst_u6(self._context.clock.now_ns()) - open_u6
+
+    async def _tell_prior_loss(self, runner: WindowRunner) -> None:
+        """Windows lose while this one is open, and after a start their fills are read later."""
+        if self._daily_limit_u6 is None:
+            return
+        loss_u6 = self._prior_loss_u6(runner.window.slug)
+        if loss_u6 != self._told_loss_u6.get(runner.window.slug):
+            self._told_loss_u6[runner.window.slug] = loss_u6
+            now_ns = self._context.clock.now_ns()
+            await runner.inject([PriorLossChanged(loss_u6=loss_u6, ts_recv_ns=now_ns)])
 
     def _open_worst_case_u6(self) -> int:
         """What the windows that are not over bring if each ends in the worst way."""
@@ -217,6 +231,7 @@ class StrategyService:
         self._metrics.count([session])
         self._metrics.forget(slug)
         del self._runners[slug]
+        self._told_loss_u6.pop(slug, None)
         now_ns = self._context.clock.now_ns()
         self._settled.add(slug, runner.window.close_ns, runner.engine.fingerprint, now_ns)
         self._totals.add(runner.engine.counters)
@@ -283,6 +298,7 @@ class StrategyService:
             for runner in list(self._runners.values()):
                 doubt = "" if alive else "service is not alive"
                 await runner.user_trusted(doubt or self._doubt_of_series(runner))
+                await self._tell_prior_loss(runner)
                 runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner

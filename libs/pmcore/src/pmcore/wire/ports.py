@@ -123,7 +123,11 @@ class Bus(Protocol):
         ...
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
-        """XGROUP SETID: a late reader continues behind the checkpoint it loaded."""
+        """XGROUP SETID: a late reader continues behind the checkpoint it loaded.
+
+        What was given out before does not count any more: entries behind `entry_id` come (again),
+        those too that a read after this call was handed and could not give to its caller.
+        """
         ...
 
     async def ack(self, acks: Sequence[Ack]) -> None:

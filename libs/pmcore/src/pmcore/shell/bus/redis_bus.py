@@ -174,6 +174,9 @@ class RedisBus:
         async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(stream))
             await client.xgroup_setid(stream, group, entry_id)
+        for (seen_group, _), seen in self._seen.items():
+            if seen_group == group:
+                seen.forget(stream)
 
     async def ack(self, acks: Sequence[Ack]) -> None:
         """See `Bus.ack`."""
