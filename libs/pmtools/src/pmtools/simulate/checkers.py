@@ -13,7 +13,13 @@ import msgspec
 
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.engine.strategy.session import MarketSession
-from pmcore.messages.execution import OrderAccepted, OrderFailed, OrderSubmitting
+from pmcore.messages.execution import (
+    CancelFailed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFailed,
+    OrderSubmitting,
+)
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
@@ -179,7 +185,7 @@ class Judge:
     ) -> None:
         if name == "feed" and request.url.path.startswith("/book"):
             self._market_s = self._world.loop.time()
-        if answer is None or request.method != "POST" or answer.status_code != httpx.codes.OK:
+        if answer is None or request.method != "POST" or not answer.is_success:
             return
         if request.url.path == "/v1/heartbeats":
             self._answered_beat_s = sent_s
@@ -213,10 +219,10 @@ class Judge:
         elif isinstance(message, OrderSubmitting):
             self._recorded_s.setdefault(message.client_order_id, self._world.loop.time())
             self._client_ids[message.order_hash] = message.client_order_id
-        elif isinstance(message, OrderAccepted | OrderFailed):
+        elif isinstance(message, OrderAccepted | OrderFailed | OrderCancelled | CancelFailed):
             ends = self._ends.setdefault(message.client_order_id, set())
             ends.add(type(message).__name__)
-            if len(ends) > 1:
+            if {"OrderAccepted", "OrderFailed"} <= ends:
                 self._tell("one end", message.client_order_id, f"has {' and '.join(sorted(ends))}")
 
     # ---- at the end, when everything has come to rest

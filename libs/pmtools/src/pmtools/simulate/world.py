@@ -290,6 +290,7 @@ class World:
             "PM_MAX_POSITION_VALUE": "50",
             "PM_OFI_TOXICITY_THRESHOLD": "400",
             "PM_CANCEL_BEFORE_CLOSE_S": "3",
+            "PM_USERWS_RECONCILE_S": "5",
             **self.options.variables,
         }
         (folder / name).mkdir()
