@@ -272,7 +272,7 @@ def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
 async def test_messages_that_wait_for_redis_are_bounded(
     world: UserwsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmuserws.service.MAX_UNPUBLISHED", 1)
+    monkeypatch.setattr("pmuserws.channel.MAX_UNPUBLISHED", 1)
     world.store.available = False
 
     async def run_until_it_ends() -> None:

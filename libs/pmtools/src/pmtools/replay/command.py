@@ -23,8 +23,6 @@ from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.market_data import MarketDataMessage
-from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CommandMessage
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
@@ -41,7 +39,7 @@ from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
-from pmtools.replay.window import TICK_NS, Output, WindowReplay
+from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError
 from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
 
