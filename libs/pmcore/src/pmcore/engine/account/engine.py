@@ -161,6 +161,7 @@ class AccountEngine:
             self.counters.doubts += event.doubts
             self._notice(AccountNoticeKind.OWN_TRADE_UNREADABLE, count=event.doubts)
             self._reading = 0
+            self._read_at_ns = self._at_ns + DOUBT_NS
             self._distrust(UNREADABLE)
 
     def _take(self, messages: Sequence[OrderUpdated | FillReported], taken: Sequence[str]) -> None:
@@ -219,6 +220,7 @@ class AccountEngine:
             return
         self._last_read += 1
         self._reading = self._last_read
+        self._read_at_ns = self._at_ns + self._params.reconcile_ns
         doublings = min(self._watch.overdue, MAX_LOOKBACK_DOUBLINGS)
         lookback_s = self._params.lookback_s << doublings
         after_s = max(self._at_ns // NS_PER_S - lookback_s, 0)
@@ -242,7 +244,6 @@ class AccountEngine:
         self._reading = 0
         self._failures = 0
         self.counters.reads_done += 1
-        self._read_at_ns = self._at_ns + self._params.reconcile_ns
         was_up = self.state is UserChannelState.UP
         missed = sum(
             1
