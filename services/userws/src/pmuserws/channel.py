@@ -45,7 +45,7 @@ from pmcore.venue.user_frames import UserFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmuserws.metrics import UserwsMetrics
-from pmuserws.reconcile import AccountReader
+from pmuserws.reconcile import AccountReader, UnreadableTradeError
 from pmuserws.settings import UserwsSettings
 
 TURN_S = 0.1
@@ -213,7 +213,8 @@ class AccountChannel:
         except (TransportError, MalformedInputError) as error:
             cause = error.cause if isinstance(error, TransportError) else Cause.SERVER_ERROR
             self._health.set_trouble(_CHANNEL, cause, f"orders and trades by REST: {error}")
-            return AccountReadFailed(self._read_id, str(error))
+            unreadable = isinstance(error, UnreadableTradeError)
+            return AccountReadFailed(self._read_id, str(error), unreadable)
 
     def _forget_reading(self) -> None:
         if self._reading is not None:

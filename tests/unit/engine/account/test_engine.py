@@ -207,6 +207,20 @@ def test_a_frame_that_is_of_no_use_only_brings_the_next_reading_forward() -> Non
     assert len(driver.reads) == 2
 
 
+def test_a_trade_that_rest_tells_unreadably_ends_up_and_does_not_grow_too_old() -> None:
+    driver = up()
+    driver.wait(PARAMS.reconcile_ns)
+    asked = driver.reads[-1]
+    outputs = driver.step(AccountReadFailed(asked.read_id, "bad", unreadable=True))
+    assert states(outputs) == [(RECONCILING, UNREADABLE)]
+    driver.wait(7_200 * NS_PER_S)
+    assert driver.reads[-1].after_s == asked.after_s
+    driver.read(fill())
+    assert driver.engine.state is UP
+    driver.wait(PARAMS.reconcile_ns)
+    assert driver.reads[-1].after_s == driver.at_ns // NS_PER_S - PARAMS.lookback_s
+
+
 def test_what_makes_a_reading_needed_while_one_runs_is_read_after_it() -> None:
     driver = up()
     driver.wait(PARAMS.reconcile_ns)

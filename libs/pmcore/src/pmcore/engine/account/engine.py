@@ -92,6 +92,8 @@ class AccountEngine:
         self._reading = 0
         self._last_read = 0
         self._read_at_ns = 0
+        self._after_s = 0
+        self._doubt_from_s: int | None = None
         self._failures = 0
         self._trade_ids: tuple[str, ...] = ()
 
@@ -223,9 +225,11 @@ class AccountEngine:
         self._read_at_ns = self._at_ns + self._params.reconcile_ns
         doublings = min(self._watch.overdue, MAX_LOOKBACK_DOUBLINGS)
         lookback_s = self._params.lookback_s << doublings
-        after_s = max(self._at_ns // NS_PER_S - lookback_s, 0)
+        self._after_s = max(self._at_ns // NS_PER_S - lookback_s, 0)
+        if self._doubt_from_s is not None:  # it must not become too old to be asked for
+            self._after_s = min(self._after_s, self._doubt_from_s)
         trade_ids, self._trade_ids = self._trade_ids, ()
-        self._out.append(ReadAccount(self._reading, after_s, trade_ids))
+        self._out.append(ReadAccount(self._reading, self._after_s, trade_ids))
 
     def _read_failed(self, event: AccountReadFailed) -> None:
         if event.read_id != self._reading:
@@ -233,6 +237,9 @@ class AccountEngine:
         self._reading = 0
         self.counters.reads_failed += 1
         self._notice(AccountNoticeKind.RECONCILE_FAILED, reason=event.text)
+        if event.unreadable:
+            self._doubt_from_s = self._after_s
+            self._distrust(UNREADABLE)
         wait_ns = min(FIRST_BACKOFF_NS << min(self._failures, 10), MAX_BACKOFF_NS)
         self._failures += 1
         self._read_at_ns = self._at_ns + wait_ns
@@ -244,6 +251,7 @@ class AccountEngine:
         self._reading = 0
         self._failures = 0
         self.counters.reads_done += 1
+        self._doubt_from_s = None
         was_up = self.state is UserChannelState.UP
         missed = sum(
             1

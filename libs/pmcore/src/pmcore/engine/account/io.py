@@ -46,10 +46,14 @@ class AccountRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class AccountReadFailed(msgspec.Struct, frozen=True, tag=True):
-    """A `ReadAccount` that had no answer, or one that could not be read."""
+    """A `ReadAccount` that had no answer, or one that could not be read.
+
+    `unreadable`: it tells a trade of ours, and that trade could not be read.
+    """
 
     read_id: int
     text: str
+    unreadable: bool = False
 
 
 class OperatorResumed(msgspec.Struct, frozen=True, tag=True):
