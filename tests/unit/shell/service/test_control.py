@@ -105,7 +105,10 @@ async def test_the_rest_needs_the_token(
 
 async def test_kill_and_resume(http: httpx.AsyncClient, service: _Service) -> None:
     answer = await http.post("/kill", headers=_AUTH, json={"reason": "enough"})
-    assert (answer.status_code, answer.json()) == (200, {"halted": "enough", "redis": "ok"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"halted": "enough", "redis": "ok", "file": "ok"},
+    )
     assert service.halted == "enough"
     state = await http.get("/state", headers=_AUTH)
     halt = {"reason": "enough", "by": "feed /kill", "since": "1970-01-01T00:00:00Z"}

@@ -82,6 +82,11 @@ def window_group(slug: str, service: str = "") -> str:
     return f"{slug}:{service}" if service else slug
 
 
+def ctl_group(service: str, instance: str) -> str:
+    """The group with which one deployment of a service reads `ctl`: each hears every entry."""
+    return f"{instance}:{service}"
+
+
 def hash_tag(key: str) -> str:
     """The part that Redis Cluster hashes: the series or the account."""
     return _part(key, "tag")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,11 @@ from pydantic import BaseModel, Field
 from pmcore.model.errors import TransportError
 from pmcore.shell.files import create_file_once
 from pmcore.shell.service.errors import StartupError
-from pmcore.shell.service.kill_switch import KillSwitch, halt_view
+from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError, halt_view
 from pmcore.shell.service.metrics import ServiceMetrics
 
+INSTANCE_FILE = "instance_id"
+_INSTANCE = re.compile(r"[0-9a-f]{16}")
 TOKEN_FILE = "control_token"  # noqa: S105 - a file's name
 
 
@@ -52,6 +55,20 @@ def control_token(given: str | None, data_dir: Path) -> str:
     if not token:
         raise StartupError(f"{path} is empty: remove it, and a new token is made")
     return token
+
+
+def instance_id(data_dir: Path) -> str:
+    """What tells this deployment from others: made once and kept in the data directory."""
+    path = data_dir / INSTANCE_FILE
+    try:
+        if not path.exists():
+            create_file_once(path, secrets.token_hex(8).encode())
+        kept = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise StartupError(f"PM_DATA_DIR: cannot keep {path}: {error.strerror}") from None
+    if not _INSTANCE.fullmatch(kept):
+        raise StartupError(f"{path} is damaged: remove it, and a new one is made")
+    return kept
 
 
 async def _answer_bad_body(_request: Request, _error: Exception) -> JSONResponse:
@@ -104,18 +121,29 @@ def create_control_app(
         reason = asked.reason
         in_redis = await kill_switch.halt(reason, by=asked.by or f"{metrics.service} /kill")
         return JSONResponse(
-            {"halted": reason, "redis": "ok" if in_redis else "away"},
+            {
+                "halted": reason,
+                "redis": "ok" if in_redis else "away",
+                "file": "ok" if kill_switch.kept_in_file else "failed",
+            }
         )
 
     @app.post("/resume", dependencies=guarded)
     async def resume(body: Annotated[ResumeRequest | None, None] = None) -> JSONResponse:
-        by = (body or ResumeRequest()).by
-        try:
-            await kill_switch.resume(by=by or f"{metrics.service} /resume")
-        except TransportError as error:
-            return JSONResponse(
-                {"halted": kill_switch.reason, "redis": "away", "why": str(error)}, 503
-            )
-        return JSONResponse({"halted": "", "redis": "ok"})
+        by = (body or ResumeRequest()).by or f"{metrics.service} /resume"
+        return await _resume(kill_switch, by)
 
     return app
+
+
+async def _resume(kill_switch: KillSwitch, by: str) -> JSONResponse:
+    redis, why = "ok", ""
+    try:
+        await kill_switch.resume(by=by)
+    except TransportError as error:
+        redis, why = "away", str(error)
+    except (OSError, ResumeRefusedError) as error:
+        why = str(error)
+    if why:
+        return JSONResponse({"halted": kill_switch.reason, "redis": redis, "why": why}, 503)
+    return JSONResponse({"halted": "", "redis": "ok"})

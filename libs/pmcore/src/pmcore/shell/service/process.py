@@ -22,12 +22,13 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
-from pmcore.messages.control import Halt, Resume
+from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import TransportError
 from pmcore.shell.bus.janitor import TrimmableBus
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.shell.service.control import control_token, create_control_app
+from pmcore.shell.service.control import control_token, create_control_app, instance_id
 from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.halt_file import unreadable_halt
 from pmcore.shell.service.health import Health
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
@@ -163,6 +164,7 @@ class _Process(Generic[SettingsT]):
         self._stopping = stopping
         self._log = context.log
         self._ctl = keys.ctl(settings.account)
+        self._ctl_group = keys.ctl_group(service.name, instance_id(settings.data_dir))
         self._kill_switch = KillSwitch(
             service,
             context.bus,
@@ -181,6 +183,7 @@ class _Process(Generic[SettingsT]):
             series=[spec.series for spec in settings.series],
             log=context.log,
             health=context.health,
+            ctl_group=self._ctl_group,
         )
         self._app = create_control_app(
             token=token,
@@ -251,36 +254,47 @@ class _Process(Generic[SettingsT]):
         return True
 
     async def _take_up_halt(self) -> None:
-        bus, group = self._context.bus, self._service.name
+        """Read all of `ctl` again: a start trusts no halt or resume to have been heard before."""
+        bus, group = self._context.bus, self._ctl_group
         create = partial(bus.create_group, group, [self._ctl], start="0", announce=None)
         await retry_until_answered(create)
+        await retry_until_answered(partial(bus.set_group_id, group, self._ctl, "0-0"))
         consumer = self._context.settings.consumer
-        recover = partial(bus.recover, group, consumer, [self._ctl])
-        backlog = [*await retry_until_answered(recover)]
-        read = partial(bus.read, group, consumer, [self._ctl], block_ms=1)
+        read = partial(bus.read, group, consumer, [self._ctl], block_ms=0)
+        backlog: list[Incoming] = []
         while batch := await retry_until_answered(read):
             backlog.extend(batch)
-        heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
-        await retry_until_answered(partial(self._kill_switch.load, heard))
+        heard = [_said_by(item) for item in backlog]
+        told = [message for message in heard if message is not None]
+        await retry_until_answered(partial(self._kill_switch.load, told))
         await self._ack(backlog)
 
     async def _watch_ctl(self) -> None:
-        group, consumer = self._service.name, self._context.settings.consumer
+        consumer = self._context.settings.consumer
         bus = self._context.bus
-        read = partial(bus.read, group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS)
+        read = partial(bus.read, self._ctl_group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS)
         while True:
             await self._obey(await retry_until_answered(read))
 
     async def _obey(self, batch: Sequence[Incoming]) -> None:
         for item in batch:
-            if isinstance(item.message, Halt | Resume):
-                await self._kill_switch.hear(item.message)
+            if (message := _said_by(item)) is not None:
+                await self._kill_switch.hear(message)
         await self._ack(batch)
 
     async def _ack(self, batch: Sequence[Incoming]) -> None:
-        acks = [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]
+        acks = [Ack(self._ctl, self._ctl_group, item.entry_id) for item in batch]
         if acks:
             await retry_until_answered(partial(self._context.bus.ack, acks))
+
+
+def _said_by(item: Incoming) -> ControlMessage | None:
+    """The message of an entry. One that is there and cannot be read may be a halt, so it is one."""
+    if isinstance(item.message, Halt | Resume):
+        return item.message
+    if item.problem == "lost":
+        return None
+    return unreadable_halt("an unreadable entry on ctl", f"ctl {item.entry_id}")
 
 
 def _first_of(error: BaseException) -> BaseException:
