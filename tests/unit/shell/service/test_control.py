@@ -144,7 +144,8 @@ async def test_without_redis_kill_works_and_resume_does_not(
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 async def test_pages_that_describe_the_app_are_off(http: httpx.AsyncClient, path: str) -> None:
-    assert (await http.get(path)).status_code == 404
+    assert (await http.get(path)).status_code == 401
+    assert (await http.get(path, headers=_AUTH)).status_code == 404
 
 
 def test_a_token_is_made_once_and_kept_private(tmp_path: Path) -> None:

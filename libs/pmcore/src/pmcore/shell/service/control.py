@@ -1,6 +1,6 @@
 """The HTTP interface of every service: health, metrics, state, kill and resume.
 
-`/healthz`, `/readyz` and `/metrics` are open; the rest needs the bearer token.
+`/healthz`, `/readyz` and `/metrics` are open; the rest needs the bearer token (`guard`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from pmcore.model.errors import TransportError
 from pmcore.shell.files import create_file_once
 from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.guard import Guard
 from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError, halt_view
 from pmcore.shell.service.metrics import ServiceMetrics
 
@@ -88,12 +89,7 @@ def create_control_app(
     app = FastAPI(title=f"pm {metrics.service}", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, _answer_bad_body)
 
-    def authorize(request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secrets.compare_digest(given.encode(), token.encode()):
-            raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
-
-    guarded = [Depends(authorize)]
+    app.add_middleware(Guard, token=token)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -109,13 +105,13 @@ def create_control_app(
     async def render_metrics() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/state", dependencies=guarded)
+    @app.get("/state")
     async def show_state() -> JSONResponse:
         halt = kill_switch.halt_in_force
         view = halt_view(halt) if halt else None
         return JSONResponse({"halted": kill_switch.reason, "halt": view, **state()})
 
-    @app.post("/kill", dependencies=guarded)
+    @app.post("/kill")
     async def kill(body: Annotated[KillRequest | None, None] = None) -> JSONResponse:
         asked = body or KillRequest()
         reason = asked.reason
@@ -128,7 +124,7 @@ def create_control_app(
             }
         )
 
-    @app.post("/resume", dependencies=guarded)
+    @app.post("/resume")
     async def resume(body: Annotated[ResumeRequest | None, None] = None) -> JSONResponse:
         by = (body or ResumeRequest()).by or f"{metrics.service} /resume"
         return await _resume(kill_switch, by)

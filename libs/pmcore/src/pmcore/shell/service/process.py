@@ -19,7 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI
 
 from pmcore.messages.control import ControlMessage, Halt, Resume
@@ -35,7 +34,7 @@ from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import Log, configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.tasks import retry_until_answered
-from pmcore.shell.service.web import QuietServer, listen
+from pmcore.shell.service.web import QuietServer, bounded_config, listen
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
@@ -326,16 +325,7 @@ async def _connect_bus(
 
 
 async def _run_server(app: FastAPI, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_keep_alive=5,
-        limit_concurrency=64,
-    )
-    await QuietServer(config).serve(sockets=[listener])
+    await QuietServer(bounded_config(app)).serve(sockets=[listener])
 
 
 def _stop_on_signals() -> asyncio.Event:
