@@ -62,6 +62,16 @@ def halt(account: str) -> str:
     return stream_key(account, "halt")
 
 
+def lease(owned: str) -> str:
+    """Who alone may write: of a wallet, its executor. Expires when it is not renewed."""
+    return stream_key(owned, "lease")
+
+
+def last_token(lease_key: str) -> str:
+    """The fencing token of the newest holder of a lease; never expires."""
+    return f"{lease_key}:token"
+
+
 def results(account: str) -> str:
     """Hash of slug -> result of a settled window, for the daily loss limit."""
     return stream_key(account, "results")

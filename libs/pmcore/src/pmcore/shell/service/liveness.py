@@ -88,7 +88,8 @@ class Liveness:
         reasons = self._readiness()
         self._metrics.ready.set(not reasons)
         self._metrics.halted.set(bool(self._kill_switch.reason))
-        await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
+        if not self._health.standby:
+            await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
         if with_lag:
             groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
             now_ms = real_now_ns() // 1_000_000
