@@ -17,7 +17,7 @@ from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
 from pmcore.model.errors import Cause, TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import real_now_ns
+from pmcore.shell.clock import monotonic_s, real_now_ns
 from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Health, Placing
@@ -74,6 +74,7 @@ class ExecutorService:
         self._beats: HeartbeatSender | None = None
         self._lease: LeaseKeeper | None = None
         self._wallet = ""
+        self._timing: asyncio.Task[None] | None = None
         context.health.say_placing(Placing(open=False, reason="the executor is starting"))
 
     async def run(self) -> None:
@@ -211,9 +212,19 @@ class ExecutorService:
 
     async def on_halt(self, reason: str) -> None:
         """Cancel all at once; needs no Redis."""
+        began_s = monotonic_s()
         self._halted = reason
-        if self._driver is not None:
-            self._driver.feed(self._halt())
+        driver = self._driver
+        if driver is not None:
+            driver.feed(self._halt())
+        if driver is not None and driver.running:
+            self._timing = asyncio.create_task(self._time_kill(driver, began_s))
+
+    async def _time_kill(self, driver: Driver, began_s: float) -> None:
+        await driver.until_flat()
+        seconds = monotonic_s() - began_s
+        self._metrics.killed(seconds)
+        self._log.warning("all_cancelled", seconds=round(seconds, 4))
 
     async def on_resume(self) -> None:
         """Obey commands again."""
