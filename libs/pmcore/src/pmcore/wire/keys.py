@@ -63,7 +63,7 @@ def halt(account: str) -> str:
 
 
 def lease(owned: str) -> str:
-    """Who alone may write: of a wallet, its executor. Expires when it is not renewed."""
+    """Who alone may write: a wallet's executor, a series' strategy; expires if not renewed."""
     return stream_key(owned, "lease")
 
 
