@@ -104,7 +104,7 @@ async def test_a_lease_lost_after_the_order_was_recorded_stops_it_before_the_pos
         publishing = tasks.create_task(vars(driver)["_publisher"].run())
         driver.feed(Command("first", submit("a")))
         await vars(driver)["_publisher"].drain()
-        await driver.until_flat()
+        await eventually(lambda: not vars(driver)["_prepared"], "the first was treated")
         why[0] = ""
         driver.feed(Command("second", submit("b")))
         await eventually(lambda: bool(venue.sent), "an order is sent")
