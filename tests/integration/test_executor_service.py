@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from pmcore.machines.lease import LeaseHolder
 from pmcore.messages.execution import (
     OrderAccepted,
     OrderCancelled,
@@ -32,6 +33,7 @@ from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Placing
+from pmcore.shell.service.lease_keeper import LeaseLostError
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
@@ -194,6 +196,64 @@ async def test_it_cancels_what_it_finds_and_leaves_credentials_for_userws(world:
 
 async def _is_ready(service: ExecutorService) -> bool:
     return not service.readiness()
+
+
+async def test_a_second_executor_stands_by_and_takes_over(world: World, tmp_path: Path) -> None:
+    first, second = world.service(), world.service(data_dir=tmp_path / "second")
+    async with running(first, crash=True):
+        await _quoting(world)
+        order_hash = await _placed(world, first)
+        standing_by = asyncio.create_task(second.run())
+        await world.until(lambda: _standing_by(second))
+        await world.place("b")
+        await world.hear(OrderAccepted)
+        assert order_hash in world.clob.open_ids
+        assert not first.state()["refuses"]
+        assert "another one holds the lease" in second.readiness()[0]
+    await world.until(lambda: _has_lease(second))  # the first was killed: after the lease's time
+    await world.until(lambda: _is_ready(second))
+    assert not world.clob.open_ids
+    await second.stop()
+    standing_by.cancel()
+    with suppress(asyncio.CancelledError):
+        await standing_by
+    await second._context.bus.close()
+
+
+async def test_an_executor_that_stands_by_leaves_the_others_orders(
+    world: World, tmp_path: Path
+) -> None:
+    first, second = world.service(), world.service(data_dir=tmp_path / "second")
+    async with running(first):
+        await _quoting(world)
+        order_hash = await _placed(world, first)
+        async with running(second):
+            await world.until(lambda: _standing_by(second))
+        assert world.clob.open_ids == [order_hash]
+
+
+async def test_an_executor_whose_lease_was_taken_ends(world: World) -> None:
+    service = world.service()
+    run = asyncio.create_task(service.run())
+    await world.until(lambda: _has_lease(service))
+    view: Any = service.state()["lease"]
+    other = LeaseHolder("other", "x", view["token"] + 1)
+    await world.bus.put(keys.lease(service._wallet), msgspec.json.encode(other))
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await run
+    assert ended.group_contains(LeaseLostError)
+    assert "other" in service._lease_refuses()
+    await service.stop()
+    await service._context.bus.close()
+
+
+async def _standing_by(service: ExecutorService) -> bool:
+    return "standing by: another" in service.readiness()[0]
+
+
+async def _has_lease(service: ExecutorService) -> bool:
+    view: Any = service.state()["lease"]
+    return bool(view and not view["refuses"])
 
 
 async def test_it_does_not_start_when_it_cannot_cancel(world: World) -> None:

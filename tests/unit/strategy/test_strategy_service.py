@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.user import (
@@ -18,6 +20,7 @@ from pmcore.messages.user import (
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.service import lease_keeper
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
@@ -82,6 +85,37 @@ async def announce(bus: MemoryBus, new: Window) -> None:
     said = WindowAnnounced(window=new, ts_recv_ns=0)
     await bus.create_group(new.slug, [keys.user("main")], announce=None)
     await bus.create_group(new.slug, streams, announce=Outgoing(keys.rot(SERIES), said))
+
+
+async def test_a_second_strategy_stands_by_and_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_keeper, "RENEW_S", 0.001)
+    clock = Clock.starting_at(at(100), 1.0)
+    store = MemoryStore(clock.now_ns)
+    bus = MemoryBus(store, source="strategy", run_id="r")
+    await announce(bus, window())
+    first = make_service(bus, clock, tmp_path / "first")
+    second_bus = MemoryBus(store, source="strategy", run_id="s")
+    second = make_service(second_bus, clock, tmp_path / "second")
+    for service in (first, second):
+        assert service.readiness() == ["not started"]
+    running = asyncio.create_task(first.run())
+    await eventually(lambda: first.state()["windows"], "the first joins")
+    waiting = asyncio.create_task(second.run())
+    await eventually(lambda: "another one holds" in second.readiness()[0], "the second waits")
+    assert (first.readiness(), second.state()["windows"]) == ([], {})
+    assert vars(second)["_context"].health.standby
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    await vars(first)["_leases"][0].give_up()
+    await eventually(lambda: second.state()["windows"], "the second takes over")
+    assert second.readiness() == []
+    assert not vars(second)["_context"].health.standby
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
 
 
 async def test_fills_that_are_not_accounted_for_hold_the_whole_series(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import SHARE_U6
+from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.kill_switch import halt_view
+from pmcore.shell.service.lease_keeper import LeaseKeeper
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.service.tasks import answered_at_once, retry_until_answered
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
@@ -61,6 +63,8 @@ class StrategyService:
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._all_done = asyncio.Event()
+        self._leases: list[LeaseKeeper] = []
+        self._waits = "not started"
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
         self._peers = Peers(context.bus, context.settings.account, _PEERS)
         self._gate: PlacingGateChanged | None = None
@@ -68,6 +72,13 @@ class StrategyService:
 
     async def run(self) -> None:
         """Read `rot` of every series; end when all of them were one window each, and settled."""
+        async with asyncio.TaskGroup() as tasks:
+            leases = await self._stand_by(tasks)
+            await self._follow_all()
+            for task in leases:
+                task.cancel()
+
+    async def _follow_all(self) -> None:
         await retry_until_answered(self._results.load)
         await retry_until_answered(self._unreadable.load)
         for series in self._unreadable.open_series():
@@ -82,10 +93,37 @@ class StrategyService:
             for task in forever:
                 task.cancel()
 
+    async def _stand_by(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Wait for the lease of each series: another strategy may be at work on it."""
+        context, health = self._context, self._context.health
+
+        def say(why: str) -> None:
+            self._waits = f"standing by: {why}"
+            health.set_trouble("lease", Cause.WAITING, why)
+
+        health.standby = True
+        renewals: list[asyncio.Task[None]] = []
+        for series in sorted({spec.series for spec in context.settings.series}):
+            lease = LeaseKeeper(
+                context.bus,
+                keys.lease(series),
+                deployment=instance_id(context.settings.data_dir),
+                run_id=context.run_id,
+                log=context.log,
+            )
+            await lease.wait_for_it(say)
+            self._leases.append(lease)
+            renewals.append(tasks.create_task(lease.run()))
+        health.standby = False
+        health.clear_trouble("lease")
+        return renewals
+
     async def stop(self) -> None:
         """Withdraw every window's quotes; the executor cancels once more by itself."""
         runners = list(self._runners.values())
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
+        for lease in self._leases:
+            await answered_at_once(lease.give_up, lambda _error: None)
 
     @property
     def runners(self) -> Mapping[str, WindowRunner]:
@@ -94,7 +132,7 @@ class StrategyService:
 
     def readiness(self) -> list[str]:
         """Not whether anything is quoted: each window says in /state why it holds."""
-        return ["not started"] if self._tasks is None else []
+        return [self._waits] if self._tasks is None else []
 
     def state(self) -> dict[str, object]:
         """Totals, and each live window."""
@@ -113,6 +151,7 @@ class StrategyService:
             "series_halts": {
                 series: halt_view(halt) for series, halt in self._series_halts.items()
             },
+            "leases": [lease.view() for lease in self._leases],
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),

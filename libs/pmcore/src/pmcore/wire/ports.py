@@ -150,6 +150,15 @@ class Bus(Protocol):
         """Remove a key."""
         ...
 
+    async def swap(
+        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+    ) -> bool:
+        """Set a key that holds `expected` (None: that is absent); return whether it did.
+
+        `value` None removes it. One atomic step; without `ttl_ms` the key does not expire.
+        """
+        ...
+
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """Set a field of a hash (checkpoints), or remove it with None."""
         ...

@@ -243,6 +243,19 @@ class MemoryBus:
         self._store.values.pop(key, None)
         self._store.hashes.pop(key, None)
 
+    async def swap(
+        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+    ) -> bool:
+        """See `Bus.swap`."""
+        if await self.get(key) != expected:
+            return False
+        if value is None:
+            self._store.values.pop(key, None)
+        else:
+            expires_ns = None if ttl_ms is None else self._store.clock_ns() + ttl_ms * NS_PER_MS
+            self._store.values[key] = (value, expires_ns)
+        return True
+
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """See `Bus.put_field`."""
         await self._turn()
