@@ -39,6 +39,10 @@ class Machine:
         """An unpredictable integer in [0, bound)."""
         return secrets.randbelow(bound)
 
+    def new_id(self) -> str:
+        """Sixteen hex digits that no other call gives."""
+        return format(self.randbelow(2**64), "016x")
+
     def http_transport(self) -> httpx.AsyncBaseTransport | None:
         """What HTTP clients send through; None is the network."""
         return None

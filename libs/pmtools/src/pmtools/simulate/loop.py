@@ -12,7 +12,7 @@ import asyncio
 from asyncio import events
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any, NoReturn
+from typing import Any
 
 CLOCK_RESOLUTION_S = 1e-9
 MOST_TURNS = 20_000
@@ -59,6 +59,17 @@ class _Handle(events.Handle):
 
 
 class _TimerHandle(events.TimerHandle):
+    """Timers of one time go off in the order in which they were set."""
+
+    def __init__(self, number: int, *args: Any) -> None:
+        super().__init__(*args)
+        self._number = number
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _TimerHandle):
+            return NotImplemented
+        return (self._when, self._number) < (other._when, other._number)  # type: ignore[attr-defined]
+
     def _run(self) -> None:
         if _may_run(self):
             super()._run()
@@ -89,6 +100,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock_resolution = CLOCK_RESOLUTION_S
         self.after_turn: Callable[[], None] | None = None
         self._turns = 0
+        self._timers = 0
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -109,7 +121,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> events.TimerHandle:
         """See the base class."""
         self._check_closed()  # type: ignore[attr-defined]
-        timer = _TimerHandle(when, callback, args, self, context)
+        self._timers += 1
+        timer = _TimerHandle(self._timers, when, callback, args, self, context)
         self._push(timer)
         return timer
 
@@ -141,6 +154,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nobody sleeps."""
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
-        """Threads would make the order of things a matter of luck."""
-        raise RuntimeError("a simulated process has no threads")
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """There are no threads: it is done at once, and a moment later everybody knows."""
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it goes to whoever waits
+            done.set_exception(error)
+        return done

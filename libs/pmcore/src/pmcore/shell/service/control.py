@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from pmcore.model.errors import TransportError
 from pmcore.shell.files import create_file_once
+from pmcore.shell.machine import machine
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.guard import Guard
 from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError, halt_view
@@ -63,7 +64,7 @@ def instance_id(data_dir: Path) -> str:
     path = data_dir / INSTANCE_FILE
     try:
         if not path.exists():
-            create_file_once(path, secrets.token_hex(8).encode())
+            create_file_once(path, machine().new_id().encode())
         kept = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:
         raise StartupError(f"PM_DATA_DIR: cannot keep {path}: {error.strerror}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 
 from pmcore.messages.control import Halt
 from pmcore.shell.files import remove_file, write_file_atomically
+from pmcore.shell.machine import machine
 
 UNREADABLE = "an unreadable halt was stored"
 
@@ -60,4 +60,4 @@ def unreadable_halt(reason: str = UNREADABLE, halt_id: str = "") -> Halt:
 
 def new_id() -> str:
     """An id that no other halt or resume has."""
-    return secrets.token_hex(8)
+    return machine().new_id()
