@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from pmcore.machines.inventory import Inventory
 from pmcore.messages.base import Envelope
 from pmcore.messages.execution import WindowFlat
 from pmcore.messages.gate import PlacingGateChanged
+from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
 from pmcore.messages.orders import CancelWindow, SubmitOrder
 from pmcore.messages.union import StreamMessage
 from pmcore.messages.user import FillReported, UserChannelChanged, UserChannelState
@@ -206,6 +208,31 @@ async def test_own_events_that_are_missing_are_read_again(world: World) -> None:
         await world.say(USER, own_fill(world, 5))
         await eventually(lambda: len(session.inventory) == 4, "all that stands in the stream")
         await eventually(lambda: session.user.state is UserChannelState.UP, "up again")
+
+
+async def test_entries_missing_behind_the_checkpoint_are_looked_for_once(world: World) -> None:
+    """A hole that Redis' own loss made: no checkpoint behind it will come, and books must wait."""
+    async with world.running():
+        feed = world.runner.engine.session.feed
+        live = FeedStatusChanged(slug=WINDOW.slug, state=FeedState.LIVE, ts_recv_ns=at(10))
+        await world.say(MD, live)
+        vars(world.bus)["_stamper"].entry(Outgoing(MD, live), 0)  # its number is used, and lost
+        known = BookCheckpoint(
+            slug=WINDOW.slug,
+            entry_id="0-0",
+            state=FeedState.LIVE,
+            up=None,
+            down=None,
+            tick_e4=100,
+            ts_recv_ns=at(10),
+        )
+        stored = msgspec.json.encode(known)
+        await world.bus.put_field(keys.checkpoints(WINDOW.series), WINDOW.slug, stored)
+        await world.say(MD, live)
+        await eventually(lambda: "checkpoint too" in feed.reason, "it waits for whole books")
+        assert feed.state is FeedState.RESYNCING
+        await world.say(MD, live)
+        await eventually(lambda: feed.state is FeedState.LIVE, "the feed says that it is live")
 
 
 @pytest.mark.parametrize("begins", [True, False])

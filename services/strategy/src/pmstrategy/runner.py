@@ -76,6 +76,7 @@ class WindowRunner:
         self._sequence = SequenceWatch()
         self._sequence.expect_whole(self._user, self.window.open_ns - NO_FILLS_BEFORE_OPEN_NS)
         self._md_gap = False
+        self._md_gap_id = ""
         self._user_gap = False
         self._at_ns = 0
         self._channel = UserChannelBelief()
@@ -202,6 +203,19 @@ class WindowRunner:
             slug=self.window.slug, state=state, reason=reason, ts_recv_ns=now_ns
         )
 
+    def _miss_md(self, item: Incoming) -> None:
+        """Entries are missing before this one, or it cannot be read.
+
+        Start again behind the checkpoint, once. If the same is missing there too, the books wait
+        for whole ones: the checkpoint stays where it is while no feed writes a newer one.
+        """
+        if item.entry_id == self._md_gap_id:
+            text = "entries are missing on the bus, behind the checkpoint too"
+            self._held.append(self._feed_state(FeedState.RESYNCING, text))
+        else:
+            self._md_gap_id = item.entry_id
+            self._md_gap = True
+
     async def _resync_md(self, readers: dict[str, asyncio.Task[None]]) -> None:
         """Entries are missing: drop the books, and start again behind the newest checkpoint."""
         self._context.log.warning("md_gap", slug=self.window.slug)
@@ -320,7 +334,7 @@ class WindowRunner:
             await self._unusable(item, letters)
             return None
         if arrival is Arrival.GAP and item.stream == self._md:
-            self._md_gap = True
+            self._miss_md(item)
         elif arrival is Arrival.GAP:
             # a producer that published again after Redis was away; facts are acknowledged and
             # said again under a new number, and orders without an answer are cancelled anyway.
@@ -340,7 +354,7 @@ class WindowRunner:
         For streams about money we stop and leave it to a person.
         """
         if item.stream == self._md:
-            self._md_gap = True
+            self._miss_md(item)
         elif not await self._meet_unreadable(item):
             return
         self._context.log.error(

@@ -14,7 +14,7 @@ from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.logs import Log
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import Service, ServiceBus, ServiceContext, ServiceProcess
-from pmtools.simulate.loop import Life, VirtualLoop, current_life
+from pmtools.simulate.loop import LIFE, Life, VirtualLoop
 from pmtools.simulate.machine import SimulatedMachine
 
 RESTART_S = 1.0
@@ -91,7 +91,7 @@ class Host:
         self._wanted = True
         life = self._life = Life(self.name)
         context = self._context = contextvars.copy_context()
-        context.run(current_life.set, life)
+        context.run(LIFE.set, life)
         context.run(use_machine, self.machine)
         self._say(self.name, "started")
         self.lives.append(life)
@@ -120,7 +120,7 @@ class Host:
         """As SIGCONT."""
         if self.frozen and self._life is not None:
             self._say(self.name, "goes on")
-            self._loop.thaw(self._life)
+            self._loop.resume(self._life)
 
     def stop(self) -> None:
         """As SIGTERM; it is not started again."""

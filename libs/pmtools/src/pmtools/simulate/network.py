@@ -20,7 +20,7 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from websockets.exceptions import ConnectionClosedError
 
-from pmtools.simulate.loop import Life, VirtualLoop, current_life
+from pmtools.simulate.loop import LIFE, Life, VirtualLoop
 
 ABORT = "pmsimulator.abort"
 FRAMES = "pmsimulator.frames"
@@ -175,7 +175,7 @@ class Network:
         await asyncio.sleep(self._way_s(faults))
         if faults.refuse:
             raise ConnectionRefusedError("refused by the simulated network")
-        life = current_life.get()
+        life = LIFE.get()
         socket = _Socket(self, name, urlsplit(url).path, life)
         self._sockets.append(socket)
         self.at_venue(0.0, socket.serve)

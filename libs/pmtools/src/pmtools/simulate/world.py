@@ -90,7 +90,7 @@ class World:
         self._folder = tempfile.TemporaryDirectory(prefix="pm-simulate-")
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._on_loop_error)
-        self.loop.after_turn = self._after_turn
+        self.loop.on_pause = self._after_turn
         self._venue_context = contextvars.copy_context()
         machine = self._machine("venue")
         self._venue_context.run(use_machine, machine)
@@ -110,7 +110,7 @@ class World:
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
-        self.loop.run_until_complete(asyncio.wait_for(self._sleep(seconds), None))
+        self.loop.run_for(seconds)
 
     def start(self) -> None:
         """Start the venue and every process."""
@@ -126,7 +126,7 @@ class World:
         for host in self.hosts.values():
             host.kill()
         for life in [life for host in self.hosts.values() for life in host.lives]:
-            self.loop.thaw(life)
+            self.loop.resume(life)
         self._closing = True
         for _ in range(CANCEL_ROUNDS):
             left = asyncio.all_tasks(self.loop)
@@ -134,7 +134,7 @@ class World:
                 break
             for task in left:
                 task.cancel()
-            self.loop.run_until_complete(self._sleep(1.0))
+            self.loop.run_for(1.0)
         self.loop.close()
         self._folder.cleanup()
 
@@ -241,9 +241,6 @@ class World:
             self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     # ---- making it
-
-    async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def _machine(self, name: str) -> SimulatedMachine:
         return SimulatedMachine(name, self.loop.time, START_NS, str(self.seed))
