@@ -159,7 +159,9 @@ def test_every_kind_of_fault_begins_and_leaves_nothing_behind(kind: str) -> None
 
     target = next(iter(KINDS[kind].targets))
     with running() as world:
-        fault = Fault(at_s=1.0, kind=kind, target=target, lasts_s=2.0, amount=KINDS[kind].amounts[0])
+        fault = Fault(
+            at_s=1.0, kind=kind, target=target, lasts_s=2.0, amount=KINDS[kind].amounts[0]
+        )
         plant(world, [fault])
         world.run(9.0)
         assert [line for line in world.lines if " fault " in line]

@@ -292,14 +292,14 @@ def test_a_429_on_cancels_holds_all_cancels_until_the_venue_allows_them() -> Non
 
 
 @pytest.mark.parametrize("retry_after_ms", [120_000, 3_600_000, 86_400_000])
-def test_a_cancel_is_sent_again_within_a_second_whatever_the_venue_asks(retry_after_ms: int) -> None:
+def test_a_cancel_is_sent_again_within_a_second_whatever_the_venue_asks(
+    retry_after_ms: int,
+) -> None:
     bench = Bench()
     bench.rest("a")
     bench.cancel("a")
     for _ in range(6):
-        refused = CancelsFailed(
-            (hash_of("a"),), Reason.RATE_LIMITED, retry_after_ms=retry_after_ms
-        )
+        refused = CancelsFailed((hash_of("a"),), Reason.RATE_LIMITED, retry_after_ms=retry_after_ms)
         bench.step(refused)
         assert not bench.got(DeleteOrders)
         bench.wait(2_000)

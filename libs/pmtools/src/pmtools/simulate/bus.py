@@ -41,9 +41,7 @@ class RedisServer:
 
     def remember(self) -> None:
         """Keep the data as they are now, for `go_back`."""
-        self._snapshot = copy.deepcopy(
-            (self.store.streams, self.store.values, self.store.hashes)
-        )
+        self._snapshot = copy.deepcopy((self.store.streams, self.store.values, self.store.hashes))
 
     def go_back(self) -> None:
         """Lose everything since `remember`: the last second, or a replica's arrears."""

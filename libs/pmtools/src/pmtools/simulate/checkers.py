@@ -126,7 +126,9 @@ class Judge:
                     text = f"{(net_u6 + going[one]) / SHARE_U6:g} net if what rests is bought"
                     self._tell("exposure", window.slug, text)
                 value_u6 = self._paid_u6(window, one)
-                value_u6 += sum(cost_u6(r.price_e4, r.leaves_u6) for r in orders if r.outcome is one)
+                value_u6 += sum(
+                    cost_u6(r.price_e4, r.leaves_u6) for r in orders if r.outcome is one
+                )
                 if value_u6 >= limits.max_position_value_u6:
                     subject = f"{window.slug} {one.value}"
                     self._tell("value limit", subject, f"{value_u6 / SHARE_U6:.2f} $ at risk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -9,16 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from pmtools.errors import UsageError
 from pmtools.simulate.faults import KINDS, Fault, draw_schedule
 from pmtools.simulate.shrink import shrink
 from pmtools.simulate.sweep import sweep
 from pmtools.simulate.trial import Trial, try_seed
 
 LAST_LINES = 40
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done; one line that says what to do."""
 
 
 def chosen_kinds(names: str) -> list[str]:
@@ -75,8 +73,10 @@ def _tell(trial: Trial, seconds: float) -> None:
     print(f"the fewest faults that break '{law}':")
     for fault in short:
         print(f"       {fault}")
-    print(f"again, with the last events of every service:\n  pm simulate --seed {trial.seed} "
-          f"--schedule {path} --seconds {seconds:g} --lines {LAST_LINES}")
+    print(
+        f"again, with the last events of every service:\n  pm simulate --seed {trial.seed} "
+        f"--schedule {path} --seconds {seconds:g} --lines {LAST_LINES}"
+    )
 
 
 def _law(problem: str) -> str:
@@ -110,29 +110,23 @@ def _as_line(trial: Trial) -> bytes:
     return msgspec.json.encode(row) + b"\n"
 
 
-def simulate(  # noqa: PLR0913 - one for each option
-    *,
-    seed: int,
-    seeds: str,
-    faults: str,
-    schedule: Path | None,
-    seconds: float,
-    lines: int,
-    jobs: int,
-    found: Path | None,
-) -> int:
-    """What `pm simulate` does; 2 when it cannot be done."""
-    try:
-        kinds = chosen_kinds(faults)
-        if seeds:
-            first, _, last = seeds.partition("..")
-            if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-                raise UsageError(f"--seeds: {seeds}: expected FIRST..LAST, such as 1..200")
-            wanted = range(int(first), int(last) + 1)
-            return run_many(wanted, kinds, jobs=jobs, seconds=seconds, found=found)
-        drawn = draw_schedule(seed, kinds, seconds) if kinds else []
-        planned = read_schedule(schedule) if schedule else drawn
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return run_one(seed, planned, seconds=seconds, lines=lines)
+def command(arguments: argparse.Namespace) -> int:
+    """`pm simulate`; raise `UsageError` for what cannot be done."""
+    kinds, seconds = chosen_kinds(arguments.faults), float(arguments.seconds)
+    if arguments.seeds is not None:
+        first, _, last = arguments.seeds.partition("..")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+            raise UsageError(f"--seeds {arguments.seeds}: expected FIRST..LAST, such as 1..200")
+        return run_many(
+            range(int(first), int(last) + 1),
+            kinds,
+            jobs=arguments.jobs,
+            seconds=seconds,
+            found=arguments.found,
+        )
+    schedule = (
+        read_schedule(arguments.schedule)
+        if arguments.schedule
+        else draw_schedule(arguments.seed, kinds, seconds)
+    )
+    return run_one(arguments.seed, schedule, seconds=seconds, lines=arguments.lines)

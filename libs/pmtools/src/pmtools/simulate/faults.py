@@ -43,7 +43,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     says: str
 
 
-def _link(says: str, targets: Sequence[str], amounts: Sequence[float] = (0.0,), **fields: object) -> Kind:
+def _link(
+    says: str, targets: Sequence[str], amounts: Sequence[float] = (0.0,), **fields: object
+) -> Kind:
     """A fault of one process' way to the venue; a field given as "amount" takes the amount."""
 
     def begin(world: World, fault: Fault) -> None:
@@ -109,7 +111,9 @@ def _redis_empty(world: World, fault: Fault) -> None:
     _redis_start(world, fault)
 
 
-def _set_redis(name: str, value: object, sound: object) -> tuple[Callable[[World, Fault], None], ...]:
+def _set_redis(
+    name: str, value: object, sound: object
+) -> tuple[Callable[[World, Fault], None], ...]:
     def begin(world: World, fault: Fault) -> None:
         setattr(world.redis, name, fault.amount if value == "amount" else value)
 
@@ -152,18 +156,27 @@ KINDS: dict[str, Kind] = {
     "lose-answers": _link("half of the answers are lost", TRADERS, lose_answer_ppm=HALF),
     "repeat-requests": _link("half of the requests arrive twice", TRADERS, repeat_ppm=HALF),
     "late-requests": _link(
-        "half of the requests arrive late", ("executor",), (2_000, 4_000, 8_000),
-        late_ms="amount", late_ppm=HALF,
+        "half of the requests arrive late",
+        ("executor",),
+        (2_000, 4_000, 8_000),
+        late_ms="amount",
+        late_ppm=HALF,
     ),
     "refuse": _link("no connection can be made", TRADERS, refuse=True),
     "edge-429": _link("429 with Retry-After: 120", TRADERS, edge="429", edge_ppm=HALF),
     "edge-403": _link("a web page with 403", TRADERS, edge="403", edge_ppm=HALF),
     "edge-503": _link("a web page with 503", TRADERS, edge="503", edge_ppm=HALF),
     "edge-202": _link("202 instead of 200", ("executor",), edge="202", edge_ppm=HALF),
-    "lose-frames": _link("a fifth of the frames is lost", ("feed", "userws"), lose_frame_ppm=200_000),
-    "repeat-frames": _link("half of the frames come twice", ("feed", "userws"), repeat_frame_ppm=HALF),
+    "lose-frames": _link(
+        "a fifth of the frames is lost", ("feed", "userws"), lose_frame_ppm=200_000
+    ),
+    "repeat-frames": _link(
+        "half of the frames come twice", ("feed", "userws"), repeat_frame_ppm=HALF
+    ),
     "silent": _link("frames stop; the connection stays", ("feed", "userws"), silent_frames=True),
-    "late-frames": _link("frames come late", ("feed", "userws"), (2_000, 6_000, 15_000), frame_delay_ms="amount"),
+    "late-frames": _link(
+        "frames come late", ("feed", "userws"), (2_000, 6_000, 15_000), frame_delay_ms="amount"
+    ),
     "restart-mode": _plan("the venue answers 425", mode=TradingMode.RESTART),
     "post-only-mode": _plan("the venue takes post-only orders only", mode=TradingMode.POST_ONLY),
     "cancel-only": _plan("the venue takes no orders", mode=TradingMode.CANCEL_ONLY),
@@ -171,20 +184,30 @@ KINDS: dict[str, Kind] = {
     "retried-trades": _plan("half of the trades is retried", retried_ppm=HALF),
     "tick": Kind(says="the tick becomes 0.001", begin=_tick, lasts_s=(0, 0)),
     "clock-step": Kind(
-        says="the wall clock is stepped (seconds)", begin=_clock_step, targets=SERVICES,
-        amounts=(-3600, -2, 2, 3600), lasts_s=(0, 0),
+        says="the wall clock is stepped (seconds)",
+        begin=_clock_step,
+        targets=SERVICES,
+        amounts=(-3600, -2, 2, 3600),
+        lasts_s=(0, 0),
     ),
     "clock-drift": Kind(
-        says="the wall clock drifts (ppm)", begin=_clock_drift, end=_clock_true, targets=SERVICES,
+        says="the wall clock drifts (ppm)",
+        begin=_clock_drift,
+        end=_clock_true,
+        targets=SERVICES,
         amounts=(-20_000, 20_000),
     ),
     "kill-9": Kind(
-        says="killed, and started again after a while", targets=SERVICES, lasts_s=(0.1, 8.0),
+        says="killed, and started again after a while",
+        targets=SERVICES,
+        lasts_s=(0.1, 8.0),
         begin=lambda world, fault: world.hosts[fault.target].kill(),
         end=lambda world, fault: world.hosts[fault.target].start(),
     ),
     "freeze": Kind(
-        says="stopped and continued (SIGSTOP, SIGCONT)", targets=SERVICES, lasts_s=(0.5, 15.0),
+        says="stopped and continued (SIGSTOP, SIGCONT)",
+        targets=SERVICES,
+        lasts_s=(0.5, 15.0),
         begin=lambda world, fault: world.hosts[fault.target].freeze(),
         end=lambda world, fault: world.hosts[fault.target].thaw(),
     ),
@@ -193,21 +216,31 @@ KINDS: dict[str, Kind] = {
         says="Redis restarts without its last second", begin=_redis_stop, end=_redis_back_in_time
     ),
     "redis-stale": Kind(
-        says="a replica that is 10 s behind takes over", begin=_redis_stop,
-        end=_redis_back_in_time, lasts_s=(0.2, 3.0),
+        says="a replica that is 10 s behind takes over",
+        begin=_redis_stop,
+        end=_redis_back_in_time,
+        lasts_s=(0.2, 3.0),
     ),
     "redis-empty": Kind(says="Redis comes back empty", begin=_redis_stop, end=_redis_empty),
     "redis-full": Kind(says="Redis is full", begin=_full[0], end=_full[1]),
-    "redis-slow": Kind(says="each call takes long (s)", begin=_slow[0], end=_slow[1], amounts=(0.05, 0.4)),
-    "redis-lost-answers": Kind(says="a third of what is written is not answered", begin=_lost[0], end=_lost[1]),
+    "redis-slow": Kind(
+        says="each call takes long (s)", begin=_slow[0], end=_slow[1], amounts=(0.05, 0.4)
+    ),
+    "redis-lost-answers": Kind(
+        says="a third of what is written is not answered", begin=_lost[0], end=_lost[1]
+    ),
     "redis-cut-off": Kind(
-        says="one process cannot reach Redis", targets=SERVICES,
+        says="one process cannot reach Redis",
+        targets=SERVICES,
         begin=lambda world, fault: world.redis.cut_off.add(fault.target),
         end=lambda world, fault: world.redis.cut_off.discard(fault.target),
     ),
     "kill-switch": Kind(
-        says="an operator halts, and resumes after a while", targets=SERVICES,
-        begin=_kill_switch, end=_resume, lasts_s=(5.0, 30.0),
+        says="an operator halts, and resumes after a while",
+        targets=SERVICES,
+        begin=_kill_switch,
+        end=_resume,
+        lasts_s=(5.0, 30.0),
     ),
 }
 REMEMBERED_BEFORE_S = {"redis-last-second": 1.0, "redis-stale": 10.0}
@@ -215,6 +248,8 @@ REMEMBERED_BEFORE_S = {"redis-last-second": 1.0, "redis-stale": 10.0}
 
 def draw_schedule(seed: int, kinds: Sequence[str], seconds: float) -> list[Fault]:
     """One to six faults, at times that leave the world some seconds to start."""
+    if not kinds:
+        return []
     chance = random.Random(f"{seed}/schedule")  # noqa: S311 - not a secret
     faults = []
     for _ in range(chance.randint(1, 6)):
@@ -241,7 +276,8 @@ def plant(world: World, schedule: Sequence[Fault]) -> None:
             world.at(max(fault.at_s - before_s, 0.0), world.redis.remember)
         world.at(fault.at_s, lambda kind=kind, fault=fault: _begin(world, kind, fault))  # type: ignore[misc]
         world.at(
-            fault.at_s + fault.lasts_s, lambda kind=kind, fault=fault: kind.end(world, fault)  # type: ignore[misc]
+            fault.at_s + fault.lasts_s,
+            lambda kind=kind, fault=fault: kind.end(world, fault),  # type: ignore[misc]
         )
 
 

@@ -145,7 +145,9 @@ class Host:
             settings=self.settings,
             clock=clock,
             bus=self._make_bus(self.name, run_id, life),
-            metrics=ServiceMetrics(self.name, version="simulated", mode=self.settings.mode, speed=1),
+            metrics=ServiceMetrics(
+                self.name, version="simulated", mode=self.settings.mode, speed=1
+            ),
             log=HostLog(self.name, self._say),
             run_id=run_id,
         )
