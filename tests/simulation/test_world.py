@@ -122,14 +122,15 @@ def test_an_operators_kill_ends_quoting_until_a_resume() -> None:
     with running() as world:
         until(world, "resting")
         host = world.hosts["feed"]
-        assert host.process is not None
-        host.do(lambda: host.process.kill_switch.halt("drill", "operator"))
+        process = host.process
+        assert process is not None
+        host.do(lambda: process.kill_switch.halt("drill", "operator"))
         world.run(3)
         assert not resting(world)
         count = len(world.accounts.orders)
         world.run(10)
         assert len(world.accounts.orders) == count
-        host.do(lambda: host.process.kill_switch.resume("operator"))
+        host.do(lambda: process.kill_switch.resume("operator"))
         until(world, "resting", 60.0)
 
 

@@ -164,7 +164,8 @@ class Judge:
                 held_u6 = ledger.shares_u6(owner, session.window.token_id(outcome))
                 possible_u6 = _possible_u6(session, outcome)
                 if held_u6 > possible_u6:
-                    text = f"held {held_u6 / SHARE_U6:g}, at most {possible_u6 / SHARE_U6:g} thought of"
+                    most = f"at most {possible_u6 / SHARE_U6:g} thought of"
+                    text = f"held {held_u6 / SHARE_U6:g}, {most}"
                     self._tell("belief", f"{session.window.slug} {outcome.value}", text)
 
     # ---- on the way to the venue
@@ -179,7 +180,8 @@ class Judge:
         if beat_s is None or sent_s - beat_s > HEARTBEAT_S:
             self._tell("heartbeat", "executor", "sent an order without a heartbeat")
         if sent_s - self._market_s > STALE_S:
-            text = f"sent an order on market data that left the venue {sent_s - self._market_s:.1f} s ago"
+            age_s = sent_s - self._market_s
+            text = f"sent an order on market data that left the venue {age_s:.1f} s ago"
             self._tell("stale book", "executor", text)
 
     def _answered(

@@ -149,10 +149,9 @@ class VirtualLoop(BaseEventLoop):
     def _run_handle(self, handle: asyncio.Handle) -> None:
         context: Context = handle._context  # type: ignore[attr-defined]
         life = context.get(LIFE)
-        if life is not None:
-            if life.dead or life.frozen:
-                life.parked.append(handle)
-                return
+        if life is not None and (life.dead or life.frozen):
+            life.parked.append(handle)
+            return
         self.callbacks_run += 1
         handle._run()
 
