@@ -232,8 +232,8 @@ KINDS: dict[str, Kind] = {
     "redis-cut-off": Kind(
         says="one process cannot reach Redis",
         targets=SERVICES,
-        begin=lambda world, fault: world.redis.cut_off.add(fault.target),
-        end=lambda world, fault: world.redis.cut_off.discard(fault.target),
+        begin=lambda world, fault: world.redis.cut(fault.target),
+        end=lambda world, fault: world.redis.mend(fault.target),
     ),
     "kill-switch": Kind(
         says="an operator halts, and resumes after a while",
