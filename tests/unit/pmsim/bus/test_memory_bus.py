@@ -117,13 +117,18 @@ async def test_a_publish_can_break_off_between_two_hash_tags() -> None:
     assert sorted(len(store.stream(key)) for key in (CMD, user)) == [1, 2]
 
 
-async def test_a_slow_redis_does_the_call_after_its_delay() -> None:
+async def test_a_slow_redis_does_the_call_after_its_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     store, bus = _store_and_bus()
-    store.faults_of("strategy").delay_s = 0.001
-    calling = asyncio.create_task(bus.publish([Outgoing(CMD, command(1))]))
-    await asyncio.sleep(0)
-    assert len(store.stream(CMD)) == 0
-    await calling
+    delays: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        delays.append(delay_s)
+        assert len(store.stream(CMD)) == 0
+
+    store.faults_of("strategy").delay_s = 1.5
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await bus.publish([Outgoing(CMD, command(1))])
+    assert delays == [1.5]
     assert len(store.stream(CMD)) == 1
 
 
