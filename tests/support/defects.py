@@ -65,8 +65,7 @@ def _not_recorded_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def _not_counted(forgotten: Callable[[OwnOrder], bool]) -> Callable[[pytest.MonkeyPatch], None]:
-    exposure = OwnOrder.exposure_u6.fget
-    assert exposure is not None
+    exposure: Callable[[OwnOrder], int] = vars(OwnOrder)["exposure_u6"].fget
 
     def put_in(patch: pytest.MonkeyPatch) -> None:
         counted = property(lambda order: 0 if forgotten(order) else exposure(order))
