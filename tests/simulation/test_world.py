@@ -13,7 +13,7 @@ import pytest
 from pmsim.venue.ports import VenueOrder
 from pmtools.simulate.faults import KINDS
 from pmtools.simulate.network import LinkFaults
-from pmtools.simulate.world import World
+from pmtools.simulate.world import SeededWorld
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -38,8 +38,8 @@ def _digest(seed: int, hash_seed: str) -> str:
 
 
 @contextmanager
-def running(seed: int = 2) -> Iterator[World]:
-    world = World(seed)
+def running(seed: int = 2) -> Iterator[SeededWorld]:
+    world = SeededWorld(seed)
     world.start()
     try:
         yield world
@@ -47,11 +47,11 @@ def running(seed: int = 2) -> Iterator[World]:
         world.close()
 
 
-def resting(world: World) -> list[VenueOrder]:
+def resting(world: SeededWorld) -> list[VenueOrder]:
     return world.accounts.open_orders(world.owner) if world.owner else []
 
 
-def until(world: World, met: str, seconds: float = 40.0) -> None:
+def until(world: SeededWorld, met: str, seconds: float = 40.0) -> None:
     """Let time pass until an order rests, or none does."""
     for _ in range(int(seconds * 10)):
         world.run(0.1)
@@ -60,7 +60,7 @@ def until(world: World, met: str, seconds: float = 40.0) -> None:
     raise AssertionError(f"not {met} within {seconds:g} s")
 
 
-def said(world: World, who: str, what: str) -> list[str]:
+def said(world: SeededWorld, who: str, what: str) -> list[str]:
     return [line for line in world.lines if line.split()[1] == who and what in line]
 
 

@@ -28,7 +28,7 @@ from pmcore.wire.ports import Outgoing
 from pmsim.venue.accounts import Accounts
 from pmsim.venue.ports import VenueOrder
 from pmstrategy.service import StrategyService
-from pmtools.simulate.world import World
+from pmtools.simulate.world import SeededWorld
 
 KILL_GRACE_S = 3.0
 """A halt travels by Redis to the other processes, and a POST may be on its way."""
@@ -42,7 +42,7 @@ EXPIRY_S = 0.1
 class Judge:
     """Watches a world from its start to its end."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SeededWorld) -> None:
         self.problems: list[str] = []
         self._world = world
         self._told: set[str] = set()

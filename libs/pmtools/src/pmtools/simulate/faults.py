@@ -10,7 +10,7 @@ import msgspec
 from pmcore.model.units import NS_PER_S
 from pmsim.faults.plan import TradingMode
 from pmtools.simulate.network import LinkFaults
-from pmtools.simulate.world import World
+from pmtools.simulate.world import SeededWorld
 
 SERVICES = ("feed", "userws", "executor", "strategy")
 TRADERS = ("executor", "userws")
@@ -35,8 +35,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of fault: whom it may strike, how long and how much, and how it begins and ends."""
 
-    begin: Callable[[World, Fault], None]
-    end: Callable[[World, Fault], None] = lambda *_: None
+    begin: Callable[[SeededWorld, Fault], None]
+    end: Callable[[SeededWorld, Fault], None] = lambda *_: None
     targets: Sequence[str] = ("",)
     lasts_s: tuple[float, float] = (1.0, 12.0)
     amounts: Sequence[float] = (0.0,)
@@ -48,12 +48,12 @@ def _link(
 ) -> Kind:
     """A fault of one process' way to the venue; a field given as "amount" takes the amount."""
 
-    def begin(world: World, fault: Fault) -> None:
+    def begin(world: SeededWorld, fault: Fault) -> None:
         link = world.network.faults(fault.target)
         for name, value in fields.items():
             setattr(link, name, fault.amount if value == "amount" else value)
 
-    def end(world: World, fault: Fault) -> None:
+    def end(world: SeededWorld, fault: Fault) -> None:
         link, sound = world.network.faults(fault.target), LinkFaults()
         for name in fields:
             setattr(link, name, getattr(sound, name))
@@ -64,73 +64,73 @@ def _link(
 def _plan(says: str, amounts: Sequence[float] = (0.0,), **fields: object) -> Kind:
     """A fault inside the venue."""
 
-    def change(world: World, fields: dict[str, object]) -> None:
+    def change(world: SeededWorld, fields: dict[str, object]) -> None:
         plan = msgspec.structs.replace(world.venue.faults, **fields)
         world.venue.set_faults(plan, world.now_ns)
         world.world.wake()
 
-    def begin(world: World, fault: Fault) -> None:
+    def begin(world: SeededWorld, fault: Fault) -> None:
         change(world, dict(fields))
 
-    def end(world: World, fault: Fault) -> None:
+    def end(world: SeededWorld, fault: Fault) -> None:
         sound = type(world.venue.faults)()
         change(world, {name: getattr(sound, name) for name in fields})
 
     return Kind(says=says, begin=begin, end=end, amounts=amounts)
 
 
-def _clock_step(world: World, fault: Fault) -> None:
+def _clock_step(world: SeededWorld, fault: Fault) -> None:
     world.hosts[fault.target].machine.offset_ns += int(fault.amount * NS_PER_S)
 
 
-def _clock_drift(world: World, fault: Fault) -> None:
+def _clock_drift(world: SeededWorld, fault: Fault) -> None:
     world.hosts[fault.target].machine.drift_ppm = int(fault.amount)
 
 
-def _clock_true(world: World, fault: Fault) -> None:
+def _clock_true(world: SeededWorld, fault: Fault) -> None:
     world.hosts[fault.target].machine.drift_ppm = 0
 
 
-def _redis_stop(world: World, fault: Fault) -> None:
+def _redis_stop(world: SeededWorld, fault: Fault) -> None:
     world.redis.stop()
     world.say("redis", "stopped")
 
 
-def _redis_start(world: World, fault: Fault) -> None:
+def _redis_start(world: SeededWorld, fault: Fault) -> None:
     world.redis.start()
     world.say("redis", "answers again")
 
 
-def _redis_back_in_time(world: World, fault: Fault) -> None:
+def _redis_back_in_time(world: SeededWorld, fault: Fault) -> None:
     world.redis.go_back()
     _redis_start(world, fault)
 
 
-def _redis_empty(world: World, fault: Fault) -> None:
+def _redis_empty(world: SeededWorld, fault: Fault) -> None:
     world.redis.lose_all()
     _redis_start(world, fault)
 
 
 def _set_redis(
     name: str, value: object, sound: object
-) -> tuple[Callable[[World, Fault], None], ...]:
-    def begin(world: World, fault: Fault) -> None:
+) -> tuple[Callable[[SeededWorld, Fault], None], ...]:
+    def begin(world: SeededWorld, fault: Fault) -> None:
         setattr(world.redis, name, fault.amount if value == "amount" else value)
 
-    def end(world: World, fault: Fault) -> None:
+    def end(world: SeededWorld, fault: Fault) -> None:
         setattr(world.redis, name, sound)
 
     return begin, end
 
 
-def _tick(world: World, fault: Fault) -> None:
+def _tick(world: SeededWorld, fault: Fault) -> None:
     for listing in world.venue.listings():
         if listing.window.open_ns <= world.now_ns < listing.window.close_ns:
             world.venue.change_tick(listing.window.condition_id, 10, world.now_ns)
             world.world.wake()
 
 
-def _kill_switch(world: World, fault: Fault) -> None:
+def _kill_switch(world: SeededWorld, fault: Fault) -> None:
     host = world.hosts[fault.target]
 
     async def halt() -> None:
@@ -141,7 +141,7 @@ def _kill_switch(world: World, fault: Fault) -> None:
     host.do(halt)
 
 
-def _resume(world: World, fault: Fault) -> None:
+def _resume(world: SeededWorld, fault: Fault) -> None:
     world.resume()
 
 
@@ -267,7 +267,7 @@ def draw_schedule(seed: int, kinds: Sequence[str], seconds: float) -> list[Fault
     return sorted(faults, key=lambda fault: fault.at_s)
 
 
-def plant(world: World, schedule: Sequence[Fault]) -> None:
+def plant(world: SeededWorld, schedule: Sequence[Fault]) -> None:
     """Let everything of a schedule happen when its time comes."""
     for fault in schedule:
         kind = KINDS[fault.kind]
@@ -281,6 +281,6 @@ def plant(world: World, schedule: Sequence[Fault]) -> None:
         )
 
 
-def _begin(world: World, kind: Kind, fault: Fault) -> None:
+def _begin(world: SeededWorld, kind: Kind, fault: Fault) -> None:
     world.say("fault", str(fault))
     kind.begin(world, fault)

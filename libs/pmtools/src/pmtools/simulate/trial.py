@@ -9,7 +9,7 @@ import msgspec
 
 from pmtools.simulate.checkers import Judge
 from pmtools.simulate.faults import Fault, plant
-from pmtools.simulate.world import World, WorldOptions
+from pmtools.simulate.world import SeededWorld, WorldOptions
 
 SECONDS = 45.0
 HEAL_S = 12.0
@@ -40,7 +40,7 @@ def try_seed(
     options: WorldOptions | None = None,
 ) -> Trial:
     """Run a world until everything is at rest, and judge it."""
-    world = World(seed, options)
+    world = SeededWorld(seed, options)
     judge = Judge(world)
     gc.disable()
     try:
@@ -69,7 +69,7 @@ def try_seed(
         gc.enable()
 
 
-def _watch_outliving(world: World, judge: Judge) -> None:
+def _watch_outliving(world: SeededWorld, judge: Judge) -> None:
     def look() -> None:
         if world.owner:
             judge.outlived()

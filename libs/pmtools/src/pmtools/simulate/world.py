@@ -74,7 +74,7 @@ class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = {}
 
 
-class World:
+class SeededWorld:
     """Make it, `run` it for a while, look at `venue`, `hosts`, `store` and `lines`."""
 
     def __init__(self, seed: int, options: WorldOptions | None = None) -> None:
