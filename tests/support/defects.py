@@ -129,9 +129,9 @@ DEFECTS: dict[str, Defect] = {
         ("heartbeat",),
         1,
     ),
-    "expiry ignored": Defect(_expiry_ignored, ("freeze", "redis-away"), ("expiry",), 1),
+    "expiry ignored": Defect(_expiry_ignored, ("freeze",), ("expiry",), 1),
     "stale book trusted": Defect(
-        _stale_book_trusted, ("silent", "late-frames", "redis-cut-off"), ("stale book",), 1
+        _stale_book_trusted, ("silent",), ("stale book",), 1
     ),
 }
 

@@ -245,7 +245,9 @@ class Judge:
             self._tell("belief at rest", "executor", f"believes in {left} open orders")
         for slug, engine in self._engines.items():
             self._agrees(slug, engine)
-        if not self._world.redis.lost_data:
+        # commands go with lost data; an executor whose clock runs ahead leaves its windows
+        executor_clock = self._world.hosts["executor"].machine
+        if not (self._world.redis.lost_data or executor_clock.offset_ns):
             for client_id in self._submits:
                 if client_id not in self._ends:
                     self._tell("one end", client_id, "has none")
