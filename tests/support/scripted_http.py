@@ -32,12 +32,17 @@ class Request:
 
 
 class ScriptedHttp:
-    """`answers` is taken from the left: status and body (bytes as they are, else as JSON)."""
+    """`answers` is taken from the left: status and body (bytes as they are, else as JSON).
+
+    While `hangs` is set, requests are taken and none is answered.
+    """
 
     def __init__(self) -> None:
         self.answers: deque[tuple[int, Any]] = deque()
         self.headers: dict[str, str] = {}
         self.requests: list[Request] = []
+        self.hangs = False
+        self.over = asyncio.Event()
         self.url = ""
 
     @property
@@ -60,6 +65,8 @@ class ScriptedHttp:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         path, _, query = target.partition("?")
         self.requests.append(Request(method, path, dict(parse_qsl(query)), headers, body))
+        if self.hangs:
+            await self.over.wait()
         if not self.answers:
             return False
         status, answer = self.answers.popleft()
@@ -79,4 +86,5 @@ async def scripted_http() -> AsyncIterator[ScriptedHttp]:
     host, port = server.sockets[0].getsockname()[:2]
     scripted.url = f"http://{host}:{port}"
     yield scripted
+    scripted.over.set()
     server.close()

@@ -219,6 +219,27 @@ async def test_a_lost_answer_is_unknown_and_names_the_request(
     assert wire.lines == ["POST /order"]
 
 
+@pytest.mark.parametrize("what", ["post", "delete", "look_up"])
+async def test_orders_and_questions_have_a_time_limit_each(wire: ScriptedHttp, what: str) -> None:
+    """The other limit is so long that the test would end by its own."""
+    limits = Timeouts(0.25, 3_600.0) if what == "post" else Timeouts(3_600.0, 0.25)
+    adapter = ClobVenue(
+        ClobHttp(wire.url, lambda: T0_NS),
+        OrderSigner(b"\x11" * 32),
+        CREDENTIALS,
+        chain_id=137,
+        timeouts=limits,
+    )
+    wire.hangs = True
+    if what == "post":
+        assert isinstance(await adapter.post(prepared(adapter)), PostUnknown | PostRejected)
+    elif what == "delete":
+        assert isinstance(await adapter.delete(("0x1",)), CancelsFailed)
+    else:
+        assert (await adapter.look_up(window(), "0x1")).finding is LookUpResult.UNANSWERED
+    await adapter.close()
+
+
 # ---- DELETE --------------------------------------------------------------------------------
 
 
@@ -396,6 +417,8 @@ async def test_trades_without_an_end_are_given_up(wire: ScriptedHttp, venue: Clo
         [(404, {}), (500, {})],
         [(404, {}), page(), (500, {})],
         [(404, {}), page(), (200, {})],
+        [(404, {}), (500, page()[1])],
+        [(404, {}), page(), (500, page()[1])],
     ],
 )
 async def test_a_search_that_is_not_answered_says_so(
@@ -431,7 +454,7 @@ async def test_a_beat_names_its_id_and_brings_the_next(
     [
         (400, {"error": "bad request"}, Cause.HEARTBEAT_REFUSED),
         (401, {"error": "bad request"}, Cause.AUTH),
-        (403, {"error": "bad request"}, Cause.BLOCKED),
+        (403, {"error": "bad request", "heartbeat_id": "want"}, Cause.BLOCKED),
         (200, {"error": "bad request"}, Cause.SERVER_ERROR),
     ],
 )
