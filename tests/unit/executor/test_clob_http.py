@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -127,3 +129,23 @@ async def test_the_time_is_the_one_given() -> None:
     http = ClobHttp("http://127.0.0.1:1", lambda: T0_NS)
     assert http.now_ns() == T0_NS
     await http.close()
+
+
+async def test_an_error_without_words_has_its_name() -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        end: socket.socket = writer.get_extra_info("socket")
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        error = await lost(f"http://{host}:{port}")
+    assert (str(error), error.sent) == ("GET /time: ReadError", Sent.UNKNOWN)
+
+
+async def test_a_request_without_a_body_sends_none(wire: ScriptedHttp) -> None:
+    wire.answers.append((200, {}))
+    await ask(wire.url)
+    assert wire.requests[0].body == b""
+    assert "content-length" not in wire.requests[0].headers
