@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -70,6 +71,7 @@ class World:
         self.folder = folder
         self.window = _window()
         self.heard: list[Any] = []
+        self._unheard: dict[str, list[Any]] = defaultdict(list)
         self._redis_url = redis_url
         self._runs = 0
 
@@ -80,7 +82,7 @@ class World:
             "rest_url": self.clob.url,
             "redis_url": self._redis_url,
             "data_dir": self.folder,
-            "post_timeout_ms": 400,
+            "post_timeout_ms": 30_000,  # a slow machine is no lost answer
             **changes,
         }
         settings = ExecutorSettings(**fields)
@@ -116,17 +118,38 @@ class World:
     async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
         await self.bus.publish([Outgoing(CMD, message)])
 
-    async def place(self, order: str = "a", *, expires_s: float = 30.0) -> None:
+    async def place(self, order: str = "a", *, expires_s: float = 300.0) -> None:
         now_ns = real_now_ns()
         await self.command(submit(order, slug=self.window.slug, at_ns=now_ns, expires_s=expires_s))
 
     async def hear(self, kind: type[T], *, stream: str = EXE) -> T:
-        """Read until a message of a kind comes; the test's timeout bounds it."""
+        """The oldest of a kind that was not returned yet; the test's timeout bounds it."""
+        message = await self._first(lambda said: isinstance(said, kind), stream)
+        assert isinstance(message, kind)
+        return message
+
+    async def outcome(self, order: str) -> OrderSubmitting | OrderFailed:
+        """Whether an order goes out or is refused."""
+        message = await self._first(
+            lambda said: (
+                isinstance(said, OrderSubmitting | OrderFailed) and said.client_order_id == order
+            ),
+            EXE,
+        )
+        assert isinstance(message, OrderSubmitting | OrderFailed)
+        return message
+
+    async def _first(self, wanted: Callable[[Any], bool], stream: str) -> Any:
+        """Others are kept for later calls: which of two facts comes first differs between runs."""
+        unheard = self._unheard[stream]
         while True:
-            for item in await self.bus.read("test", "one", [stream], block_ms=500):
-                self.heard.append(item.message)
-                if isinstance(item.message, kind):
-                    return item.message
+            for message in unheard:
+                if wanted(message):
+                    unheard.remove(message)
+                    return message
+            items = await self.bus.read("test", "one", [stream], block_ms=500)
+            unheard += [item.message for item in items]
+            self.heard += [item.message for item in items]
 
     async def pending(self) -> int:
         group = keys.window_group(self.window.slug, "executor")
@@ -165,11 +188,23 @@ async def _quoting(world: World) -> None:
     await world.peers_are_well()
 
 
-async def _placed(world: World, service: ExecutorService, order: str = "a") -> str:
+async def _sent(world: World, service: ExecutorService, order: str) -> OrderSubmitting:
+    """An order on its way. One that finds the gate closed again is followed by the next one."""
     await world.clob.until(lambda: bool(world.clob.beats))
-    await world.until(lambda: _gate_open(service))
-    await world.place(order)
-    return (await world.hear(OrderAccepted)).order_hash
+    while True:
+        await world.until(lambda: _gate_open(service))
+        await world.place(order)
+        outcome = await world.outcome(order)
+        if isinstance(outcome, OrderSubmitting):
+            return outcome
+        assert outcome.reason is Reason.NO_HEARTBEAT, outcome
+        order += "+"
+
+
+async def _placed(world: World, service: ExecutorService, order: str = "a") -> OrderAccepted:
+    """An order that rests."""
+    await _sent(world, service, order)
+    return await world.hear(OrderAccepted)
 
 
 async def _gate_open(service: ExecutorService) -> bool:
@@ -266,15 +301,20 @@ async def test_an_order_is_recorded_posted_answered_and_acknowledged(world: Worl
     service = world.service()
     async with running(service):
         await _quoting(world)
-        order_hash = await _placed(world, service)
+        placed = await _placed(world, service)
         kinds = [type(message) for message in world.heard]
         assert kinds.index(OrderSubmitting) < kinds.index(OrderAccepted)
-        assert world.clob.open_ids == [order_hash]
+        assert world.clob.open_ids == [placed.order_hash]
         assert await world.pending() == 0
         await world.command(
-            CancelOrders(slug=world.window.slug, client_order_ids=("a",), reason="x", ts_step_ns=1)
+            CancelOrders(
+                slug=world.window.slug,
+                client_order_ids=(placed.client_order_id,),
+                reason="x",
+                ts_step_ns=1,
+            )
         )
-        assert (await world.hear(OrderCancelled)).order_hash == order_hash
+        assert (await world.hear(OrderCancelled)).order_hash == placed.order_hash
         assert not world.clob.open_ids
         hops = service.state()["hop_ms"]
         assert isinstance(hops, dict)
@@ -324,7 +364,7 @@ async def test_a_lost_answer_is_found_out_and_never_posted_again(
         await _quoting(world)
         await _placed(world, service, "first")
         world.clob.faults["POST /order"].append(fault)
-        await world.place("lost")
+        await _sent(world, service, "lost")
         unknown = await world.hear(OrderUnknown)
         if fault is lose_answer:
             assert (await world.hear(OrderCancelled)).order_hash == unknown.order_hash
@@ -358,25 +398,26 @@ async def test_a_halt_cancels_and_a_stop_leaves_nothing(world: World) -> None:
         assert (await world.hear(OrderFailed)).reason is Reason.HALTED
         await service.on_resume()
         await world.hear(WindowFlat)
+        await world.clob.until(lambda: world.clob.requests["DELETE /cancel-all"] == 2)
         await _placed(world, service, "c")
         assert len(world.clob.open_ids) == 1
     assert not world.clob.open_ids
 
 
 async def test_a_crash_during_the_post_never_posts_again(world: World) -> None:
-    first = world.service(post_timeout_ms=30_000)
+    first = world.service()
     async with running(first, crash=True):
         await _quoting(world)
-        await _placed(world, first, "before")
+        before = await _placed(world, first, "before")
         world.clob.faults["POST /order"].append(hang_after_taking)
-        await world.place("interrupted")
+        interrupted = await _sent(world, first, "interrupted")
         await world.clob.until(lambda: len(world.clob.posted) == 2)
     posts = world.clob.requests["POST /order"]
     assert len(world.clob.open_ids) == 2
     second = world.service()
     async with running(second):
         ended = {(await world.hear(OrderCancelled)).client_order_id for _ in range(2)}
-        assert ended == {"before", "interrupted"}
+        assert ended == {before.client_order_id, interrupted.client_order_id}
         assert world.clob.requests["POST /order"] == posts
         assert not world.clob.open_ids
 

@@ -96,7 +96,7 @@ class ClobHttp:
                 response = await self._client.request(
                     method,
                     path,
-                    content=body or None,
+                    content=body,
                     params=params,
                     headers=dict(headers),
                     timeout=timeout_s,
