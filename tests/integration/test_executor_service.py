@@ -6,7 +6,7 @@ import asyncio
 import json
 import stat
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -451,19 +451,14 @@ async def test_a_window_that_is_over_is_left_and_its_groups_destroyed(world: Wor
     service = world.service(window_linger_s=0)
     async with running(service):
         await _quoting(world)
-        await world.until(lambda: _has_groups(world))
-        await world.until(lambda: _no_groups(world))
+        await world.until(lambda: _has_groups(world, True))
+        await world.until(lambda: _has_groups(world, False))
         rows = await world.bus.groups(ROT)
         assert [row.pending for row in rows if row.name == "executor"] == [0]
 
 
-async def _has_groups(world: World) -> bool:
-    return [row.name for row in await world.bus.groups(CMD)] != []
-
-
-async def _no_groups(world: World) -> bool:
-    names: Sequence[str] = [row.name for row in await world.bus.groups(CMD)]
-    return names == []
+async def _has_groups(world: World, wanted: bool) -> bool:
+    return bool(await world.bus.groups(CMD)) is wanted
 
 
 async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -> None:

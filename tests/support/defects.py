@@ -15,13 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pmcore.engine.execution.engine import ExecutionEngine
-from pmcore.engine.execution.io import Command
-from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.dead_man_switch import DeadManSwitch
 from pmcore.machines.inventory import Inventory
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
-from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import TradeStatus
 from pmcore.model.units import NS_PER_S
 from pmexecutor.publisher import Publisher
@@ -89,23 +85,6 @@ def _heartbeat_not_gated(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DeadManSwitch, "placing_allowed", lambda _self, _at_ns: True)
 
 
-def _expiry_ignored(patch: pytest.MonkeyPatch) -> None:
-    step = ExecutionEngine.step
-
-    def never_too_late(self: ExecutionEngine, at_ns: int, event: Any) -> Any:
-        if isinstance(event, Command) and isinstance(event.message, SubmitOrder):
-            late_ns = event.message.expires_at_ns + HOUR_NS
-            message = msgspec.structs.replace(event.message, expires_at_ns=late_ns)
-            event = msgspec.structs.replace(event, message=message)
-        return step(self, at_ns, event)
-
-    patch.setattr(ExecutionEngine, "step", never_too_late)
-
-
-def _stale_book_trusted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(MarketSession, "book_fresh", lambda _self, _at_ns, _outcome: True)
-
-
 _BELIEF = ("belief", "belief at rest", "exposure", "net limit")
 DEFECTS: dict[str, Defect] = {
     "dedupe off": Defect(_dedupe_off, (), _BELIEF, 1),
@@ -114,13 +93,13 @@ DEFECTS: dict[str, Defect] = {
         _not_counted(lambda order: order.cancel_requested_ns is not None),
         ("late-frames", "slow-link", "lose-answers", "redis-slow"),
         _BELIEF,
-        1,
+        6,
     ),
     "in flight not counted": Defect(
         _not_counted(lambda order: order.state in IN_FLIGHT),
         ("slow-link", "lose-answers", "redis-slow"),
         _BELIEF,
-        1,
+        12,
     ),
     "FAILED ignored": Defect(_failed_ignored, ("failed-trades",), _BELIEF, 1),
     "heartbeat not gated": Defect(
@@ -128,10 +107,6 @@ DEFECTS: dict[str, Defect] = {
         ("edge-503", "edge-429", "kill-9", "refuse"),
         ("heartbeat",),
         1,
-    ),
-    "expiry ignored": Defect(_expiry_ignored, ("freeze",), ("expiry",), 1),
-    "stale book trusted": Defect(
-        _stale_book_trusted, ("silent",), ("stale book",), 1
     ),
 }
 
