@@ -137,9 +137,12 @@ async def test_two_windows_live_side_by_side_and_the_old_ones_groups_go(
             return await groups_of(world, keys.md(SERIES)) == [second.slug]
 
         await service.until(destroyed, "the first window's groups gone")
-        state = await service.state()
-        assert list(state["windows"]) == [second.slug]
-        assert state["windows_seen"] == 2
+
+        async def left() -> bool:
+            return list((await service.state())["windows"]) == [second.slug]
+
+        await service.until(left, "the first window is over")
+        assert (await service.state())["windows_seen"] == 2
         assert first.slug not in await groups_of(world, keys.user("main"))
         assert await service.terminate() == 0
     assert_journals_replay(tmp_path, first.slug)
