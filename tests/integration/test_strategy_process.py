@@ -11,7 +11,8 @@ import msgspec
 import pytest
 import redis as redis_py
 
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, decode_line
+from pmcore.engine.journal import JournalEnd
+from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, decode_line
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.model.market import Outcome
 from pmcore.shell.journal import read_journal
