@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import Context
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from websockets.exceptions import ConnectionClosedError
 
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
 from pmsim.faults.plan import MILLION
 from pmsimulator.server import ABORT, FRAMES
 from pmtools.simulate.loop import LIFE, Life, VirtualLoop
@@ -165,6 +168,8 @@ class Network:
             status, headers, content = EDGE_ANSWERS[faults.edge]
             return httpx.Response(status, headers=headers, content=content, request=request)
         result = await _answer(self.app, request, body)
+        if result is not None:
+            result.headers["date"] = formatdate(real_now_ns() // NS_PER_S, usegmt=True)
         if struck and result is not None and result.status_code == httpx.codes.OK:
             result.status_code = ACCEPTED
         return result
