@@ -168,3 +168,11 @@ async def test_a_request_without_a_body_sends_none(wire: ScriptedHttp) -> None:
     await ask(wire.url)
     assert wire.requests[0].body == b""
     assert "content-length" not in wire.requests[0].headers
+
+
+async def test_a_request_after_the_end_is_an_answer_that_never_left(wire: ScriptedHttp) -> None:
+    http = ClobHttp(wire.url, lambda: T0_NS)
+    await http.close()
+    with pytest.raises(TransportError, match="the connections were closed") as raised:
+        await http.request("DELETE", "/cancel-all", headers={}, timeout_s=1.0)
+    assert raised.value.sent is Sent.NO

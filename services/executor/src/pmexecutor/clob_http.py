@@ -94,6 +94,10 @@ class ClobHttp:
         params: Mapping[str, str] | None = None,
     ) -> ClobAnswer:
         """Any answer at all; raise `TransportError` where there was none."""
+        if self._client.is_closed:
+            raise _failure(
+                method, path, "the connections were closed", Sent.NO, Cause.CONNECTION_LOST
+            )
         asked_ns = self.now_ns()
         try:
             async with asyncio.timeout(timeout_s):

@@ -190,6 +190,8 @@ class ExecutorService:
             self._log.info("venue_empty")
         except (StartupError, TimeoutError) as error:
             self._log.error("orders_left", detail=str(error) or "no answer in time")
+        if driver is not None:
+            driver.stop()
         await venue.close()
         if self._lease is not None:
             await answered_at_once(self._lease.give_up, lambda _error: None)
