@@ -29,7 +29,8 @@ from pmcore.messages.user import (
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmsim.queue.paper import PaperMessage, PaperParams, PaperVenue
+from pmsim.queue.paper import CommandAnswer, CommandVenue
+from pmsim.queue.paper_venue import PaperParams
 
 SHARE = 1_000_000
 MS = NS_PER_MS
@@ -96,19 +97,19 @@ def submit(
     )
 
 
-def venue() -> PaperVenue:
-    paper = PaperVenue(PARAMS)
+def venue() -> CommandVenue:
+    paper = CommandVenue(PARAMS)
     paper.add_window(WINDOW)
     paper.market(0, snapshot(Outcome.UP, 48, 52))
     paper.market(0, snapshot(Outcome.DOWN, 48, 52))
     return paper
 
 
-def kinds(messages: Sequence[PaperMessage]) -> list[type]:
+def kinds(messages: Sequence[CommandAnswer]) -> list[type]:
     return [type(message) for message in messages]
 
 
-def refusal(paper: PaperVenue, command: SubmitOrder) -> tuple[FailureStage, Reason]:
+def refusal(paper: CommandVenue, command: SubmitOrder) -> tuple[FailureStage, Reason]:
     answers = [*paper.command(10 * MS, command), *paper.advance(500 * MS)]
     failed = [message for message in answers if isinstance(message, OrderFailed)]
     assert len(failed) == 1
@@ -117,7 +118,7 @@ def refusal(paper: PaperVenue, command: SubmitOrder) -> tuple[FailureStage, Reas
 
 
 def test_the_user_channel_comes_up_with_the_first_window() -> None:
-    paper = PaperVenue(PARAMS)
+    paper = CommandVenue(PARAMS)
     assert paper.advance(1) == []
     paper.add_window(WINDOW)
     [up] = paper.advance(2)

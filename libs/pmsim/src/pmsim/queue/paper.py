@@ -1,6 +1,6 @@
 """The paper exchange: answers order commands from recorded or live market data, without a venue.
 
-Used by replay and by the executor in dry mode. Promises: a function of its inputs (no clock, no
+Used by replay. Promises: a function of its inputs (no clock, no
 chance); commands take effect after their latency, before any market data of that instant; every
 `SubmitOrder` ends in exactly one of accepted, rejected or denied; a fill comes after its order's
 acceptance. An `at_ns` before the last one counts as the last one. What a fill means here is in
@@ -45,20 +45,12 @@ from pmsim.queue.paper_reports import (
     matched,
     updated,
 )
+from pmsim.queue.paper_venue import PaperParams
 
-PaperMessage = ExecutionMessage | UserMessage
-
-
-class PaperParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Latencies are from command to effect at the engine; settlement delays follow each other."""
-
-    entry_latency_ms: int = 60
-    cancel_latency_ms: int = 60
-    mined_delay_ms: int = 4_000
-    confirmed_delay_ms: int = 20_000
+CommandAnswer = ExecutionMessage | UserMessage
 
 
-class _PaperMarket(msgspec.Struct, kw_only=True):
+class _CommandMarket(msgspec.Struct, kw_only=True):
     window: Window
     queue: QueueModel
     tick_e4: int
@@ -82,12 +74,12 @@ class _Flatten(msgspec.Struct, frozen=True):
 _Due = _Enter | _Cancel | _Flatten | FillReported
 
 
-class PaperVenue:
+class CommandVenue:
     """One account's paper orders over any number of windows."""
 
     def __init__(self, params: PaperParams) -> None:
         self._params = params
-        self._markets: dict[str, _PaperMarket] = {}
+        self._markets: dict[str, _CommandMarket] = {}
         self._due: list[tuple[int, int, _Due]] = []
         self._scheduled = 0
         self._channel_up = False
@@ -97,7 +89,7 @@ class PaperVenue:
         """Trade a window from now on. The first one brings the user channel up."""
         self._markets.setdefault(
             window.slug,
-            _PaperMarket(window=window, queue=QueueModel(window), tick_e4=window.tick_e4),
+            _CommandMarket(window=window, queue=QueueModel(window), tick_e4=window.tick_e4),
         )
 
     def drop_window(self, slug: str) -> None:
@@ -113,7 +105,7 @@ class PaperVenue:
         """When the next latency or settlement is due."""
         return self._due[0][0] if self._due else None
 
-    def command(self, at_ns: int, command: CommandMessage) -> list[PaperMessage]:
+    def command(self, at_ns: int, command: CommandMessage) -> list[CommandAnswer]:
         """Accept a command; what is due by `at_ns` happens first."""
         out = self.advance(at_ns)
         at_ns = self._now_ns
@@ -137,7 +129,7 @@ class PaperVenue:
 
     def market(
         self, at_ns: int, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
-    ) -> list[PaperMessage]:
+    ) -> list[CommandAnswer]:
         """Apply market data; what is due by `at_ns` happens first."""
         out = self.advance(at_ns)
         at_ns = self._now_ns
@@ -151,10 +143,10 @@ class PaperVenue:
             out += self._fill(at_ns, market, market.orders[order_id], qty_u6, price_e4)
         return out
 
-    def advance(self, at_ns: int) -> list[PaperMessage]:
+    def advance(self, at_ns: int) -> list[CommandAnswer]:
         """Let latencies and settlements up to `at_ns` take effect, in order of time."""
         at_ns = max(at_ns, self._now_ns)
-        out: list[PaperMessage] = []
+        out: list[CommandAnswer] = []
         if self._markets and not self._channel_up:
             self._channel_up = True
             state = UserChannelState.UP
@@ -166,7 +158,7 @@ class PaperVenue:
         self._now_ns = at_ns
         return out
 
-    def _happen(self, at_ns: int, due: _Due) -> list[PaperMessage]:
+    def _happen(self, at_ns: int, due: _Due) -> list[CommandAnswer]:
         if isinstance(due, FillReported):
             return [due]
         market = self._markets.get(due.slug)
@@ -184,7 +176,7 @@ class PaperVenue:
                     return self._cancel(at_ns, market, order)
                 return [cancel_failed(at_ns, due.slug, due.client_order_id, order)]
             case _Flatten():
-                out: list[PaperMessage] = []
+                out: list[CommandAnswer] = []
                 for order in market.orders.values():
                     if order.resting:
                         out += self._cancel(at_ns, market, order)
@@ -192,7 +184,7 @@ class PaperVenue:
             case _:
                 assert_never(due)
 
-    def _submit(self, at_ns: int, command: SubmitOrder) -> list[PaperMessage]:
+    def _submit(self, at_ns: int, command: SubmitOrder) -> list[CommandAnswer]:
         market = self._markets.get(command.slug)
         if market is None:
             return [failed(at_ns, command, FailureStage.DENIED, Reason.MARKET_CLOSED)]
@@ -217,7 +209,7 @@ class PaperVenue:
             )
         ]
 
-    def _enter(self, at_ns: int, market: _PaperMarket, order: PaperOrder) -> list[PaperMessage]:
+    def _enter(self, at_ns: int, market: _CommandMarket, order: PaperOrder) -> list[CommandAnswer]:
         command = order.command
         if reason := self._refusal(market, command):
             return [
@@ -235,7 +227,7 @@ class PaperVenue:
         )
         return [accepted, updated(at_ns, market.window, order, OrderUpdateKind.PLACEMENT)]
 
-    def _refusal(self, market: _PaperMarket, command: SubmitOrder) -> Reason | None:
+    def _refusal(self, market: _CommandMarket, command: SubmitOrder) -> Reason | None:
         if not is_on_grid(command.price_e4, market.tick_e4):
             return Reason.TICK
         if command.size_u6 < market.window.min_size_u6:
@@ -252,7 +244,7 @@ class PaperVenue:
             return Reason.POST_ONLY_CROSSES
         return None
 
-    def _cancel(self, at_ns: int, market: _PaperMarket, order: PaperOrder) -> list[PaperMessage]:
+    def _cancel(self, at_ns: int, market: _CommandMarket, order: PaperOrder) -> list[CommandAnswer]:
         market.queue.remove(order.command.client_order_id)
         order.resting = False
         return [
@@ -261,8 +253,8 @@ class PaperVenue:
         ]
 
     def _fill(
-        self, at_ns: int, market: _PaperMarket, order: PaperOrder, qty_u6: int, price_e4: int
-    ) -> list[PaperMessage]:
+        self, at_ns: int, market: _CommandMarket, order: PaperOrder, qty_u6: int, price_e4: int
+    ) -> list[CommandAnswer]:
         order.matched_u6 += qty_u6
         order.fills += 1
         invariant(order.matched_u6 <= order.command.size_u6, "filled beyond the order's size")

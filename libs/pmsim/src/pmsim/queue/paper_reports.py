@@ -12,16 +12,24 @@ from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, Tr
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 
+MATCHED_TEXT = "Order already matched"
+NOT_FOUND_TEXT = "Order not found"
+
 
 class PaperOrder(msgspec.Struct, kw_only=True):
     """One order of the paper exchange; `effective_ns` is when it reaches the engine."""
 
     command: SubmitOrder
     order_hash: str
-    effective_ns: int
+    effective_ns: int = 0
     matched_u6: int = 0
     fills: int = 0
     resting: bool = False
+
+    @property
+    def filled(self) -> bool:
+        """Nothing of it is left."""
+        return self.matched_u6 == self.command.size_u6
 
 
 def digest(*parts: str) -> str:

@@ -35,7 +35,8 @@ from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from pmsim.queue.paper import PaperParams, PaperVenue
+from pmsim.queue.paper import CommandVenue
+from pmsim.queue.paper_venue import PaperParams
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.inputs import JournalParts, find_inputs, header_of, journal_lines
@@ -169,7 +170,7 @@ class Replay:
             RUN_ID,
             warm_start=warm if open_ns < window.open_ns else None,
         )
-        return WindowReplay(engine, PaperVenue(PaperParams()), transport, self._sink(window.slug))
+        return WindowReplay(engine, CommandVenue(PaperParams()), transport, self._sink(window.slug))
 
     def _finish(self, engine: WindowEngine) -> None:
         window, summary = engine.session.window, self.summary

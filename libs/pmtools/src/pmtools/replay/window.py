@@ -20,7 +20,7 @@ from pmcore.messages.union import EngineEvent
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmsim.queue.paper import PaperVenue
+from pmsim.queue.paper import CommandVenue
 from pmtools.replay.transport import Answer, ReplayTransport
 
 TICK_NS = 100 * NS_PER_MS
@@ -37,7 +37,7 @@ class WindowReplay:
     def __init__(
         self,
         engine: WindowEngine,
-        paper: PaperVenue,
+        paper: CommandVenue,
         transport: ReplayTransport,
         sink: Callable[[int, Output], None],
     ) -> None:
