@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run fmt lint types imports test prop test-connected test-docker check bench docs coverage-core \
-	mutants mutants-sample stories lock \
+	mutants mutants-sample sim stories lock \
 	up up-sim down logs ps status kill resume clean
 
 help: ## print this list
@@ -106,6 +106,10 @@ mutants: setup ## break the code in every way, for hours; ONLY=part of a path; a
 mutants-sample: SEED = 1
 mutants-sample: setup ## break the code in N=40 ways, chosen by SEED=1 (or any text); about two minutes
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.mutants --sample $(N) --seed "$(SEED)"
+
+sim: SEEDS = 200
+sim: setup ## all services by seed, with faults, in virtual time: SEEDS=200, about four minutes
+	@$(PYTHON) -m pmtools.cli simulate --seeds 1..$(SEEDS)
 
 stories: setup ## write down anew what the core answers to the stories of tests/replay; look at what changed
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.stories

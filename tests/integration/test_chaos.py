@@ -46,6 +46,7 @@ class Engine:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "PM_MAX_NET_DIFF": str(MAX_NET_DIFF),
+            "PM_USERWS_RECONCILE_S": "1",  # a restarted strategy waits for two of them
             "PM_MAX_POSITION_VALUE": "1000",  # else the engine rightly stops in mid test
         }
         around = Surroundings(

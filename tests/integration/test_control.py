@@ -80,7 +80,7 @@ async def test_a_halt_outlives_restarts_until_it_is_resumed(redis_url: str, tmp_
     async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
         await service.wait_for("/readyz")
         answer = await service.http.post("/kill", json={"reason": "enough"})
-        assert answer.json() == {"halted": "enough", "redis": "ok"}
+        assert answer.json() == {"halted": "enough", "redis": "ok", "file": "ok"}
         assert await _heard(service) == ["run", "halt enough"]
         await service.terminate(signal.SIGKILL)
     async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as service:
@@ -123,17 +123,56 @@ async def test_with_redis_away_kill_still_works_and_is_handed_on(tmp_path: Path)
             await service.wait_for("/readyz", 503)
             assert await service.status("/healthz") == 200
             answer = await service.http.post("/kill", json={"reason": "enough"})
-            assert answer.json() == {"halted": "enough", "redis": "away"}
+            assert answer.json() == {"halted": "enough", "redis": "away", "file": "ok"}
             assert (tmp_path / "halt.json").exists()
             await service.terminate(signal.SIGKILL)
     with LocalRedis(port=port) as redis:
         async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
             await service.wait_for("/readyz")
             assert await _heard(service) == ["halt enough", "run"]
-            assert not (tmp_path / "halt.json").exists()
             bus = _bus(redis.url)
             assert await bus.get(keys.halt("main")) is not None
             await bus.close()
+
+
+async def test_a_halt_outlives_a_redis_that_comes_back_empty(tmp_path: Path) -> None:
+    port = free_port()
+    with LocalRedis(port=port) as redis:
+        async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
+            await service.wait_for("/readyz")
+            answer = await service.http.post("/kill", json={"reason": "enough"})
+            assert answer.json()["redis"] == "ok"
+            await service.terminate(signal.SIGKILL)
+    with LocalRedis(port=port) as redis:  # it kept nothing
+        async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
+            await service.wait_for("/readyz")
+            assert await _heard(service) == ["halt enough", "run"]
+            assert (await service.http.post("/resume")).status_code == 200
+            await service.terminate(signal.SIGKILL)
+        async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis.url) as service:
+            await service.wait_for("/readyz")
+            assert await _heard(service) == ["run"]
+
+
+async def test_two_deployments_of_one_service_both_hear_a_kill(
+    redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    async with (
+        service_process(_MODULE, tmp_path / "a", PM_REDIS_URL=redis_url) as first,
+        service_process(_MODULE, tmp_path / "b", PM_REDIS_URL=redis_url) as second,
+    ):
+        await first.wait_for("/readyz")
+        await second.wait_for("/readyz")
+        for number, (one, other) in enumerate([(first, second), (second, first)]):
+            reason = f"enough {number}"
+            await one.http.post("/kill", json={"reason": reason})
+
+            async def halted(service: ServiceProcess = other, text: str = reason) -> bool:
+                return bool((await service.state())["halted"] == text)
+
+            await other.until(halted, "the halt at the other deployment")
 
 
 async def test_redis_is_waited_for(tmp_path: Path) -> None:

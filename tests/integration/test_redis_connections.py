@@ -121,6 +121,22 @@ async def test_what_recovery_gave_out_does_not_come_again_after_a_broken_read(
 
 
 @every_server
+async def test_a_read_that_breaks_off_after_a_start_from_the_beginning_loses_nothing(
+    bus: RedisBus, raw: Any
+) -> None:
+    ids = await bus.publish([Outgoing(CMD, command(number)) for number in range(5)])
+    raw.xreadgroup("g", "c", {CMD: ">"})  # the run before this one
+    await bus.recover("g", "c", [CMD])
+    await bus.ack([Ack(CMD, "g", entry_id) for entry_id in ids])
+    await bus.set_group_id("g", CMD, "$")
+    await break_off_a_read(bus, raw)
+    await bus.set_group_id("g", CMD, "0-0")
+    raw.xreadgroup("g", "c", {CMD: ">"}, count=4)  # handed to the read that broke off
+    entries = [entry for _ in range(2) for entry in await bus.read("g", "c", [CMD], block_ms=0)]
+    assert [entry.message for entry in entries] == [command(number) for number in range(5)]
+
+
+@every_server
 async def test_concurrent_publishers_of_one_process_keep_their_numbers_in_order(
     bus: RedisBus,
 ) -> None:

@@ -307,3 +307,18 @@ def test_a_trade_that_failed_is_in_no_list_of_the_data_api() -> None:
         assert maker.get_trades()[0]["transaction_hash"]
         assert get(venue, "/v2/trades", user=maker.get_address())["data"] == []
         assert get(venue, "/v2/positions", user=maker.get_address())["data"] == []
+
+
+def test_an_account_has_read_only_and_builder_keys_of_its_own(venue: RunningVenue) -> None:
+    """Driven over HTTP by the Python client; the npm client's test needs Node."""
+    maker, taker = venue.client(MAKER_KEY), venue.client(TAKER_KEY)
+    key = maker.create_readonly_api_key()["apiKey"]
+    assert maker.get_readonly_api_keys() == [key]
+    assert taker.get_readonly_api_keys() == []
+    assert maker.delete_readonly_api_key(key) is True
+    assert maker.get_readonly_api_keys() == []
+    builder = maker.create_builder_api_key()
+    assert [row["key"] for row in maker.get_builder_api_keys()] == [builder["key"]]
+    assert maker.get_pre_migration_orders() == []
+    for path in ("/data/pre-migration-orders", "/auth/readonly-api-keys", "/auth/builder-api-key"):
+        assert status(venue, path) == 401

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pmcore.machines.inventory import Inventory, Position
-from pmcore.machines.risk import Exposure, refuse
+from pmcore.machines.risk import Exposure, Provisional, RiskRefusal, filled, refuse
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -92,3 +95,48 @@ def test_own_bids_never_cross_each_other(candidates: list[Exposure]) -> None:
             resting.append(candidate)
     best = {o: max((e.price_e4 for e in resting if e.outcome is o), default=0) for o in Outcome}
     assert best[Outcome.UP] + best[Outcome.DOWN] < 10_000
+
+
+def subsets(fills: Sequence[Exposure]) -> Iterator[tuple[Exposure, ...]]:
+    return chain.from_iterable(combinations(fills, n) for n in range(len(fills) + 1))
+
+
+ROOMY = LimitParams(max_position_value_u6=1_000_000_000)
+
+
+@given(st.lists(exposures(), max_size=3), st.lists(exposures(), max_size=5), st.booleans())
+def test_the_gate_is_as_exact_as_all_subsets_of_the_matched_fills(
+    taken: list[Exposure], matched: list[Exposure], roomy: bool
+) -> None:
+    limits = ROOMY if roomy else LimitParams()
+    provisional = Provisional(filled(Position(), taken), tuple(matched))
+    every = [filled(provisional.settled, some).can_open(limits) for some in subsets(matched)]
+    assert provisional.can_open(limits) is all(every)
+
+
+@given(
+    exposures(),
+    st.lists(exposures(), max_size=2),
+    st.lists(exposures(), max_size=2),
+    st.lists(exposures(), max_size=4),
+)
+def test_approved_orders_keep_the_limits_whichever_fills_fail(
+    new: Exposure, resting: list[Exposure], taken: list[Exposure], matched: list[Exposure]
+) -> None:
+    """Brute force: any subset of what rests is filled, any subset of what matched stays."""
+    limits = LimitParams()
+    provisional = Provisional(filled(Position(), taken), tuple(matched))
+    views = (filled(provisional.settled, matched), provisional.settled)
+    verdict = refuse(new, resting, views, limits, provisional)
+    before = [filled(provisional.settled, some) for some in subsets([*resting, *matched])]
+    after = [filled(position, [new]) for position in before]
+    sign = 1 if new.outcome is Outcome.UP else -1
+    too_far = any(p.net_diff_u6 * sign >= limits.max_net_diff_u6 for p in after)
+    if verdict is None:
+        assert not too_far
+        assert all(p.value_below(new.outcome, limits.max_position_value_u6) for p in after)
+        max_e4 = limits.max_portfolio_cost_e4
+        if all(p.portfolio_cost_below(max_e4) for p in before):
+            assert all(p.portfolio_cost_below(max_e4) for p in after)
+    elif verdict is RiskRefusal.NET_DIFF:
+        assert too_far

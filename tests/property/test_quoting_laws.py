@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pmcore.machines.inventory import Holding, Position
+from pmcore.machines.pairing import Lot, dearest_e4, unpaired_lots
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView, Targets, decide
 from pmcore.model.market import Outcome
 from pmcore.model.params import OfiScope
@@ -120,3 +121,23 @@ def test_nothing_is_bid_into_toxic_flow_or_without_permission(view: QuoteView) -
         assert view.can_open
         assert view.new_risk
         assert not view.toxic
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Outcome), st.integers(1, 999), st.integers(1, 8))),
+    st.integers(1, 8),
+    st.integers(0, 8),
+)
+def test_a_hedge_by_unpaired_cost_makes_no_dear_pair_however_much_of_it_fills(
+    buys: list[tuple[Outcome, int, int]], size: int, filled: int
+) -> None:
+    """Against single shares, paired one by one."""
+    target_e4 = 9900
+    lots = [(outcome, Lot(price * 10, qty)) for outcome, price, qty in buys]
+    shares = {o: [p * 10 for side, p, q in buys for _ in range(q) if side is o] for o in Outcome}
+    excess = max(Outcome, key=lambda outcome: len(shares[outcome]))
+    alone = shares[excess][len(shares[excess.complement]) :]
+    left = unpaired_lots(lots)
+    assert [lot.price_e4 for lot in left for _ in range(lot.qty_u6)] == alone
+    ceiling_e4 = target_e4 - dearest_e4(left, size)
+    assert all(price + ceiling_e4 <= target_e4 for price in alone[: min(size, filled)])

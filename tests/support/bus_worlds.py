@@ -13,7 +13,7 @@ from pmcore.model.units import NS_PER_MS
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire.entry_ids import format_id, parse_id
 from pmcore.wire.ports import Bus
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore, StoreState
 
 _TWO_DAYS_MS = 2 * 86_400_000
 START_NS = 1_790_766_900_000_000_000
@@ -41,6 +41,18 @@ class BusWorld(Protocol):
     def length(self, stream: str) -> int: ...
     def pass_ms(self, ms: int) -> None:
         """Time that matters to expiries and ids; real Redis lives in real time."""
+        ...
+
+    def break_connections(self) -> None:
+        """What all clients see of a restart that loses nothing."""
+        ...
+
+    def lose_everything(self) -> None:
+        """FLUSHALL: no stream, group, value or hash is left."""
+        ...
+
+    def fill(self, *, full: bool) -> None:
+        """Let no memory be left, or enough again."""
         ...
 
     async def reader_waits(self) -> None:
@@ -83,6 +95,15 @@ class MemoryWorld:
 
     def pass_ms(self, ms: int) -> None:
         self._now_ns += ms * NS_PER_MS
+
+    def break_connections(self) -> None:
+        self.store.break_connections()
+
+    def lose_everything(self) -> None:
+        self.store.restart(StoreState())
+
+    def fill(self, *, full: bool) -> None:
+        self.store.full = full
 
     async def reader_waits(self) -> None:
         for _ in range(3):
@@ -136,11 +157,22 @@ class RedisWorld:
     def pass_ms(self, ms: int) -> None:
         time.sleep(ms / 1000)
 
+    def break_connections(self) -> None:
+        self.raw.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    def lose_everything(self) -> None:
+        self.raw.flushall()
+
+    def fill(self, *, full: bool) -> None:
+        self.raw.config_set("maxmemory-policy", "noeviction")
+        self.raw.config_set("maxmemory", 1 if full else 0)
+
     async def reader_waits(self) -> None:
         while not self.raw.info("clients")["blocked_clients"]:  # noqa: ASYNC110 - the server knows
             await asyncio.sleep(0.001)
 
     async def close(self) -> None:
+        self.raw.config_set("maxmemory", 0)
         for bus in self._buses:
             await bus.close()
         self.raw.close()

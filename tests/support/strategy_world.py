@@ -126,11 +126,12 @@ class StrategyWorld:
 
     @asynccontextmanager
     async def living(self) -> AsyncIterator[None]:
-        """A feed with books, an executor that takes everything, a user channel that is up."""
+        """A feed with books, an executor that takes everything, a user channel that is up.
+
+        The channel says so all the time, as after each reading of REST.
+        """
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._feed()), tasks.create_task(self._execute())]
-            up = UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=self.clock.now_ns())
-            await self.tell_user(up)
             try:
                 yield
             finally:
@@ -143,6 +144,7 @@ class StrategyWorld:
             await self.bus.put(keys.alive(ACCOUNT, "userws"), b"{}", ttl_ms=3000)
             await self.bus.put(keys.alive(ACCOUNT, "executor"), GATE_OPEN, ttl_ms=3000)
             now_ns = self.clock.now_ns()
+            await self.tell_user(UserChannelChanged(state=UserChannelState.UP, ts_recv_ns=now_ns))
             books: list[StreamMessage] = []
             for window in self.windows:
                 for outcome, bid, ask in (

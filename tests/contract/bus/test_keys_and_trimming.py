@@ -30,6 +30,24 @@ async def test_a_value_expires(world: BusWorld) -> None:
     assert await bus.get(key) is None
 
 
+async def test_a_value_is_swapped_only_for_what_was_expected(world: BusWorld) -> None:
+    bus = world.bus()
+    assert not await bus.swap(HALT, expected=b"", value=b"a")
+    assert await bus.swap(HALT, expected=None, value=b"")
+    assert not await bus.swap(HALT, expected=None, value=b"b")
+    assert not await bus.swap(HALT, expected=b"=", value=b"b")
+    assert await bus.get(HALT) == b""
+    assert await bus.swap(HALT, expected=b"", value=b"\xffwhy")
+    assert not await bus.swap(HALT, expected=b"", value=None)
+    assert await bus.swap(HALT, expected=b"\xffwhy", value=None)
+    assert await bus.get(HALT) is None
+    assert await bus.swap(HALT, expected=None, value=None)
+    assert await bus.swap(HALT, expected=None, value=b"a", ttl_ms=60_000)
+    assert await bus.swap(HALT, expected=b"a", value=b"a", ttl_ms=1)
+    world.pass_ms(5)
+    assert await bus.get(HALT) is None
+
+
 async def test_fields_of_a_hash(world: BusWorld) -> None:
     bus = world.bus()
     assert await bus.get_fields(CHECKPOINTS) == {}

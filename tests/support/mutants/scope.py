@@ -51,9 +51,10 @@ GROUPS = (
         ),
     ),
     Group(
-        (f"{CORE}/shell/service/kill_switch.py",),
+        (f"{CORE}/shell/service/kill_switch.py", f"{CORE}/shell/service/halt_file.py"),
         (
             "tests/unit/shell/service/test_kill_switch.py",
+            "tests/unit/shell/service/test_kill_stores.py",
             "tests/unit/shell/service/test_control.py",
         ),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable
 
 import pytest
 
@@ -44,7 +45,10 @@ class BreakingEngine(ExecutionEngine):
 
 
 def driver_of(
-    engine: ExecutionEngine, clock: Clock | None = None, venue: PaperClob | None = None
+    engine: ExecutionEngine,
+    clock: Clock | None = None,
+    venue: PaperClob | None = None,
+    refuses: Callable[[], str] = lambda: "",
 ) -> Driver:
     clock = clock or Clock.starting_at(T0_NS, 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
@@ -57,6 +61,7 @@ def driver_of(
         log=log,
         metrics=ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry")),
         post_concurrency=1,
+        refuses=refuses,
     )
 
 
@@ -85,6 +90,26 @@ async def test_an_order_denied_after_it_was_signed_leaves_nothing_behind() -> No
         await driver.until_flat()
         publishing.cancel()
     assert vars(driver)["_prepared"] == {}
+
+
+async def test_a_lease_lost_after_the_order_was_recorded_stops_it_before_the_post() -> None:
+    venue = SlowVenue(Clock.starting_at(T0_NS, 1.0))
+    venue.answers.set()
+    why = ["another one holds the lease"]
+    driver = driver_of(ExecutionEngine(), venue=venue, refuses=lambda: why[0])
+    driver.join(window())
+    async with asyncio.TaskGroup() as tasks:
+        driver.start(tasks)
+        driver.feed(PlacingGate(open=True))
+        publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        driver.feed(Command("first", submit("a")))
+        await vars(driver)["_publisher"].drain()
+        await eventually(lambda: not vars(driver)["_prepared"], "the first was treated")
+        why[0] = ""
+        driver.feed(Command("second", submit("b")))
+        await eventually(lambda: bool(venue.sent), "an order is sent")
+        publishing.cancel()
+    assert venue.sent == ["b"]
 
 
 class HandClock(Clock):

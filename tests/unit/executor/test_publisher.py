@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
@@ -13,9 +15,10 @@ from pmcore.shell.service.logs import configure_logs
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from pmexecutor import publisher as publisher_module
-from pmexecutor.publisher import Publisher
+from pmexecutor.publisher import MAX_BATCH, Publisher
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.messages import SERIES, flat
+from support.venue_peer import eventually
 
 EXE = keys.exe(SERIES)
 
@@ -25,9 +28,14 @@ class FlakyBus(MemoryBus):
 
     failures: list[TransportError]
 
+    def __init__(self, store: MemoryStore, *, source: str, run_id: str) -> None:
+        super().__init__(store, source=source, run_id=run_id)
+        self.asked: list[tuple[int, tuple[Ack, ...]]] = []
+
     async def publish(
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
     ) -> Sequence[str]:
+        self.asked.append((len(outgoing), tuple(acks)))
         if self.failures:
             raise self.failures.pop()
         return await super().publish(outgoing, acks)
@@ -93,5 +101,60 @@ async def test_the_queue_is_bounded(bus: FlakyBus, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(publisher_module, "MAX_QUEUED", 1)
     road = Publisher(bus, configure_logs("executor", "error"))
     road.put([Outgoing(EXE, flat(1))])
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError, match="1 entries wait for Redis") as raised:
         road.put([Outgoing(EXE, flat(2))])
+    assert (raised.value.retryable, raised.value.sent) == (False, Sent.NO)
+    assert road.queued == 1
+
+
+async def test_many_entries_go_out_in_batches_with_their_acknowledgements(bus: FlakyBus) -> None:
+    publisher = Publisher(bus, configure_logs("executor", "error"))
+    acks = [Ack(keys.cmd(SERIES), "group", f"{number}-0") for number in range(MAX_BATCH + 1)]
+    done = [publisher.put([Outgoing(EXE, flat(number))], [ack]) for number, ack in enumerate(acks)]
+    assert publisher.queued == MAX_BATCH + 1
+    run = asyncio.create_task(publisher.run())
+    await publisher.drain()
+    assert all(one.done() for one in done)
+    assert bus.asked == [(MAX_BATCH, tuple(acks[:-1])), (1, tuple(acks[-1:]))]
+    run.cancel()
+    await asyncio.wait({run})
+
+
+async def test_it_rests_while_nothing_is_put(bus: FlakyBus, publisher: Publisher) -> None:
+    for number in range(3):
+        await publisher.put([Outgoing(EXE, flat(number))])
+    assert len(bus.asked) == 3
+    assert await _published(bus) == [flat(number) for number in range(3)]
+    assert len(bus.asked) == 3
+
+
+async def test_whoever_stops_waiting_takes_nothing_from_the_others(
+    bus: FlakyBus, publisher: Publisher
+) -> None:
+    abandoned = publisher.put([Outgoing(EXE, flat(1))])
+    abandoned.cancel()
+    await publisher.put([Outgoing(EXE, flat(2))])
+    last = publisher.put([Outgoing(EXE, flat(3))])
+    drain = asyncio.create_task(publisher.drain())
+    await asyncio.sleep(0)
+    drain.cancel()
+    await last
+    assert await _published(bus) == [flat(1), flat(2), flat(3)]
+
+
+async def test_it_says_that_redis_is_away_and_how_much_waits(bus: FlakyBus) -> None:
+    written = io.StringIO()
+    publisher = Publisher(bus, configure_logs("executor", "debug", written))
+    bus.failures = [TransportError("redis: gone", retryable=True, sent=Sent.UNKNOWN)]
+    assert not publisher.away
+    publisher.put([Outgoing(EXE, flat(1))])
+    publisher.put([Outgoing(EXE, flat(2))])
+    run = asyncio.create_task(publisher.run())
+    await eventually(lambda: publisher.away, "the failure was noted")
+    assert publisher.queued == 2
+    await publisher.drain()
+    assert not publisher.away
+    line = json.loads(written.getvalue().splitlines()[0])
+    assert (line["event"], line["detail"], line["queued"]) == ("bus_away", "redis: gone", 2)
+    run.cancel()
+    await asyncio.wait({run})

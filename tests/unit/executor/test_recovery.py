@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pmcore.engine.execution.io import Abandoned, Adopted, Command
 from pmcore.messages.execution import (
     CancelFailed,
@@ -14,8 +16,14 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.orders import CancelWindow
 from pmcore.model.errors import Reason
-from pmexecutor.recovery import Trace, note, take_up
+from pmcore.model.units import NS_PER_MS
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
+from pmexecutor import recovery
+from pmexecutor.recovery import GROUP, LOOK_BACK_MS, Trace, note, read_traces, take_up
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.executions import SLUG, submit
+from support.messages import SERIES
 
 
 def _traces(*messages: object) -> dict[str, Trace]:
@@ -89,3 +97,60 @@ def test_two_entries_of_one_submit_are_one_order() -> None:
     events, answered = take_up([("t", submit()), ("u", submit())], _traces(_submitting()))
     assert len(events) == 1
     assert answered == ["u"]
+
+
+EXE = keys.exe(SERIES)
+
+
+async def _bus(*at_ms: tuple[int, str]) -> MemoryBus:
+    """`exe` with one order recorded at each time."""
+    now = [0]
+    bus = MemoryBus(MemoryStore(lambda: now[0] * NS_PER_MS), source="executor", run_id="r")
+    for ms, order in at_ms:
+        now[0] = ms
+        await bus.publish([Outgoing(EXE, _submitting(order))])
+    return bus
+
+
+async def test_the_traces_begin_a_little_before_the_entry_of_the_window() -> None:
+    since_ms = 1_000_000
+    bus = await _bus(
+        (since_ms - LOOK_BACK_MS, "old"), (since_ms - LOOK_BACK_MS + 1, "early"), (since_ms, "late")
+    )
+    traces = await read_traces(bus, EXE, "one", f"{since_ms}-5")
+    assert set(traces) == {"early", "late"}
+    assert traces["late"] == Trace(SLUG, "0xlate")
+
+
+async def test_an_entry_of_the_first_seconds_of_a_redis_begins_at_its_start() -> None:
+    bus = await _bus((1, "a"))
+    assert set(await read_traces(bus, EXE, "one", "5-0")) == {"a"}
+
+
+async def test_reading_the_traces_leaves_no_group_and_minds_none_that_was_left() -> None:
+    bus = await _bus((20_000, "a"))
+    await bus.create_group(GROUP, [EXE], start="$", announce=None)
+    assert set(await read_traces(bus, EXE, "one", "20000-0")) == {"a"}
+    assert set(await read_traces(bus, EXE, "one", "20000-0")) == {"a"}
+    assert await bus.groups(EXE) == []
+
+
+async def test_a_stream_without_entries_has_no_traces() -> None:
+    assert await read_traces(await _bus(), EXE, "one", "20000-0") == {}
+
+
+async def test_an_endless_stream_is_read_to_a_bound_over_several_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = [(20_000 + number, f"o{number}") for number in range(1_200)]
+    bus = await _bus(*entries)
+    assert len(await read_traces(bus, EXE, "one", "20000-0")) == 1_200
+    monkeypatch.setattr(recovery, "MAX_ENTRIES", 1_000)
+    assert len(await read_traces(bus, EXE, "one", "20000-0")) == 1_000
+    monkeypatch.setattr(recovery, "MAX_ENTRIES", 400)
+    assert len(await read_traces(bus, EXE, "one", "20000-0")) == 500
+
+
+def test_an_order_is_followed_from_its_recording_and_never_back() -> None:
+    traces = _traces(_accepted("ghost"), _submitting(), _accepted(), _failed(), _accepted())
+    assert traces == {"a": Trace(SLUG, "0xa", accepted=True, ended=True)}

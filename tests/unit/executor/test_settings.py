@@ -146,3 +146,60 @@ def test_a_key_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     path.write_text(REAL_KEY + "\n")
     settings = _load(monkeypatch, PM_DRY_RUN="false", POLYMARKET_PRIVATE_KEY_FILE=str(path))
     assert settings.key_bytes() == bytes.fromhex("ab" * 32)
+
+
+BOUNDS = [
+    ("POLYMARKET_SIGNATURE_TYPE", "signature_type", 0, 3, 0),
+    ("PM_CANCEL_RESERVE", "cancel_reserve", 0, 100, 20),
+    ("PM_POST_TIMEOUT_MS", "post_timeout_ms", 100, 30_000, 3_000),
+    ("PM_READ_TIMEOUT_MS", "read_timeout_ms", 100, 30_000, 5_000),
+    ("PM_POST_CONCURRENCY", "post_concurrency", 1, 64, 16),
+    ("PM_PAPER_LATENCY_MS", "paper_latency_ms", 0, 5_000, 60),
+    ("PM_WINDOW_LINGER_S", "window_linger_s", 0, 86_400, 900),
+]
+
+
+@pytest.mark.parametrize(("variable", "field", "least", "most", "default"), BOUNDS)
+def test_each_number_has_its_default_and_its_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    field: str,
+    least: int,
+    most: int,
+    default: int,
+) -> None:
+    assert getattr(_load(monkeypatch), field) == default
+    monkeypatch.setenv("POLYMARKET_FUNDER_ADDRESS", FUNDER)
+    for number in (least, most):
+        assert getattr(_load(monkeypatch, **{variable: str(number)}), field) == number
+    for number in (least - 1, most + 1):
+        lines = _refused(monkeypatch, capsys, **{variable: str(number)})
+        assert variable in "\n".join(lines)
+
+
+@pytest.mark.parametrize("chain_id", [137, 80002])
+def test_the_chains_of_the_venue_are_known(monkeypatch: pytest.MonkeyPatch, chain_id: int) -> None:
+    assert _load(monkeypatch).chain_id == 137
+    assert _load(monkeypatch, PM_CHAIN_ID=str(chain_id)).chain_id == chain_id
+
+
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+@pytest.mark.parametrize("number", [1, CURVE_ORDER - 1])
+def test_a_key_is_a_number_below_the_order_of_the_curve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    settings = _load(monkeypatch, POLYMARKET_PRIVATE_KEY=f"{number:064x}")
+    assert settings.key_bytes() == number.to_bytes(32, "big")
+    line, *_ = _refused(monkeypatch, capsys, POLYMARKET_PRIVATE_KEY=f"{CURVE_ORDER:064x}")
+    assert "64 characters" in line
+
+
+def test_the_throw_away_key_is_known_in_any_spelling(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _load(monkeypatch, POLYMARKET_PRIVATE_KEY="11" * 32).mode is Mode.DRY
+    (line,) = _refused(monkeypatch, capsys, PM_DRY_RUN="false")
+    assert "throw-away" in line

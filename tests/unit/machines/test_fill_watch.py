@@ -109,3 +109,36 @@ def test_many_trades_are_asked_for_in_small_numbers() -> None:
         watch.hear(0, fill(Outcome.UP, "5", "0.47", trade_id=f"t{number}"))
     asked = [len(watch.due((60 + s) * NS_PER_S).trade_ids) for s in range(4)]
     assert asked == [20, 20, 10, 0]
+
+
+def test_overdue_tells_how_often_trades_were_asked_for_and_ends_with_them() -> None:
+    watch = FillWatch()
+    message = OrderUpdated(
+        kind=OrderUpdateKind.UPDATE,
+        order_hash="0xlate",
+        condition_id="0xc",
+        token_id="1",
+        price_e4=4700,
+        original_u6=5_000_000,
+        matched_u6=5_000_000,
+        ts_event_ns=0,
+        ts_recv_ns=0,
+    )
+    watch.hear(0, message)
+    assert watch.overdue == 0
+    for asked in (1, 2):
+        watch.due(asked * 60 * NS_PER_S)
+        assert watch.overdue == asked
+    trade = FillReported(
+        trade_id="t",
+        order_hash="0xlate",
+        condition_id="0xc",
+        token_id="1",
+        price_e4=4700,
+        size_u6=5_000_000,
+        status=TradeStatus.MATCHED,
+        ts_event_ns=0,
+        ts_recv_ns=0,
+    )
+    watch.hear(121 * NS_PER_S, trade)
+    assert watch.overdue == 0

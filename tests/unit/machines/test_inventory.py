@@ -9,6 +9,7 @@ from pmcore.machines.inventory import (
     Position,
     dust_u6,
 )
+from pmcore.machines.pairing import Lot
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -151,3 +152,17 @@ def test_what_the_chain_has_not_taken_counts_only_where_it_hurts() -> None:
     assert [entry.trade_id for entry in inventory.unsettled()] == ["open"]
     assert inventory.worst_profit_u6(UP) == 2_650_000 - 2_600_000
     assert inventory.worst_profit_u6(DOWN) == -2_350_000
+
+
+def test_what_is_unpaired_leaves_out_what_failed() -> None:
+    ledger = Inventory()
+    for n, (outcome, price, status) in enumerate(
+        [
+            (Outcome.UP, "0.3", TradeStatus.FAILED),
+            (Outcome.UP, "0.4", TradeStatus.MATCHED),
+            (Outcome.DOWN, "0.5", TradeStatus.MINED),
+            (Outcome.UP, "0.6", TradeStatus.MATCHED),
+        ]
+    ):
+        ledger.apply(fill(outcome, "5", price, trade_id=f"t{n}", status=status), outcome)
+    assert ledger.unpaired() == (Lot(6000, 5_000_000),)

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from pmcore.machines.inventory import Position
+from pmcore.machines.pairing import Lot
 from pmcore.machines.quoting import (
     Quote,
     QuoteMode,
@@ -191,3 +192,14 @@ def test_targets_by_outcome() -> None:
     up, down = Quote(4700, 5_000_000), Quote(5200, 5_000_000)
     targets = Targets(QuoteMode.BALANCED, up, down)
     assert (targets.quote(UP), targets.quote(DOWN)) == (up, down)
+
+
+def test_a_hedge_by_the_cost_of_the_unpaired_shares() -> None:
+    """Five Up at .30 are paired, five at .65 are not: the average is .475."""
+    held = up_5(3000).with_buy(UP, 6500, 5_000_000).with_buy(DOWN, 4000, 5_000_000)
+    seen = view(".47/.49", ".50/.52", held=held)
+    assert decide(seen).down == Quote(5150, 5_000_000)
+    by_lots = replace(seen, unpaired=(Lot(6500, 5_000_000),))
+    assert decide(by_lots).down == Quote(3400, 5_000_000)
+    dear = replace(seen, unpaired=(Lot(9900, 5_000_000),))
+    assert decide(dear) == Targets(QuoteMode.HEDGE)

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from pmcore.machines.inventory import Holding, Position
-from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, filled, refuse
+from pmcore.machines.risk import (
+    Exposure,
+    Provisional,
+    RiskApproved,
+    RiskRefusal,
+    approve,
+    filled,
+    refuse,
+)
 from pmcore.model.errors import InvariantError
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -109,3 +117,31 @@ def test_a_dear_order_is_refused_though_a_cheap_one_that_rests_would_mend_the_pa
 def test_an_order_of_which_nothing_is_left_crosses_nothing() -> None:
     assert refuse(up(4800), [down(5200, qty=0)], FLAT, LIMITS) is None
     assert refuse(up(4800), [down(5200, qty=1)], FLAT, LIMITS) is RiskRefusal.OWN_CROSS
+
+
+def test_fills_that_may_be_taken_back_count_only_where_that_is_worse() -> None:
+    """Up and Down matched: an Up bid more is net 10 if the Down fill fails."""
+    pair = Provisional(Position(), (up(), down()))
+    views = (filled(Position(), pair.fills), Position())
+    assert refuse(up(), [], views, LIMITS) is None
+    assert refuse(up(), [], views, LIMITS, pair) is RiskRefusal.NET_DIFF
+    assert refuse(down(4700), [], views, LIMITS, pair) is RiskRefusal.NET_DIFF
+    assert refuse(up(qty=4), [], views, LIMITS, pair) is None
+    settled = Provisional(filled(Position(), pair.fills))
+    assert refuse(up(), [], views, LIMITS, settled) is None
+
+
+def test_a_cheap_fill_that_may_be_taken_back_makes_no_average_cheaper() -> None:
+    cheap = Provisional(Position(), (up(2000, qty=3), up(6000, qty=3)))
+    views = (filled(Position(), cheap.fills), Position())
+    assert refuse(down(4100, qty=3), [], views, LIMITS, cheap) is None
+    dear = refuse(down(4200, qty=3), [], views, LIMITS, cheap)
+    assert dear is RiskRefusal.PORTFOLIO_COST
+    assert refuse(down(4200, qty=3), [], views, LIMITS) is None
+
+
+def test_the_gate_on_every_subset() -> None:
+    assert Provisional(Position(), (up(), down())).can_open(LIMITS)
+    assert not Provisional(Position(), (up(4700, qty=10), down(1000, qty=10))).can_open(LIMITS)
+    dear = (up(2000, qty=3), up(6000, qty=3), down(4200, qty=3))
+    assert not Provisional(Position(), dear).can_open(LIMITS)

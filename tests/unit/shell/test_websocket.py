@@ -10,7 +10,14 @@ from websockets.exceptions import ConnectionClosed
 from pmcore.shell import websocket
 from pmcore.shell.clock import real_now_ns
 from pmcore.shell.service.tasks import Backoff
-from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
+from pmcore.shell.websocket import (
+    Frame,
+    SocketAnswered,
+    SocketDown,
+    SocketEvent,
+    SocketUp,
+    WebSocketClient,
+)
 from support.venue_peer import VenuePeer
 
 _HELLO = '{"type":"market"}'
@@ -189,3 +196,18 @@ async def test_a_reader_that_fell_behind_gets_a_new_connection_and_an_empty_queu
     assert reasons == {"the reader fell behind"}
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_who_asks_at_once_hears_that_the_other_end_got_the_subscription() -> None:
+    async with VenuePeer() as peer:
+        client = WebSocketClient(
+            f"{peer.ws_url}/user", hello=lambda: "{}", now_ns=lambda: 7, ask_at_once=True
+        )
+        running = asyncio.create_task(client.run())
+        events: list[SocketEvent] = []
+        async with asyncio.timeout(10):
+            while not any(isinstance(one, SocketAnswered) for one in events):
+                events += await client.next_batch(1.0)
+        running.cancel()
+        await asyncio.wait({running})
+    assert events == [SocketUp(7), SocketAnswered(7)]

@@ -6,11 +6,13 @@ from pmcore.messages.base import Envelope
 from pmcore.wire.ports import Incoming
 from pmstrategy.sequence import MAX_RUNS, Arrival, SequenceWatch
 
-NEXT, REPEAT, GAP = Arrival.NEXT, Arrival.REPEAT, Arrival.GAP
+NEXT, REPEAT, GAP, HEADLESS = Arrival
 
 
-def entry(seq: int, *, stream: str = "md", source: str = "feed", run_id: str = "a") -> Incoming:
-    envelope = Envelope(source=source, run_id=run_id, seq=seq, ts_pub_ns=0)
+def entry(
+    seq: int, *, stream: str = "md", source: str = "feed", run_id: str = "a", ts_pub_ns: int = 0
+) -> Incoming:
+    envelope = Envelope(source=source, run_id=run_id, seq=seq, ts_pub_ns=ts_pub_ns)
     return Incoming(stream, "1-0", None, envelope)
 
 
@@ -50,3 +52,16 @@ def test_the_runs_that_spoke_last_are_remembered_and_no_more() -> None:
     assert watch.judge(entry(5, run_id="loud")) is REPEAT
     assert watch.judge(entry(1, run_id="silent")) is NEXT  # forgotten: taken as it is
     assert len(vars(watch)["_seen"]) == MAX_RUNS
+
+
+def test_a_run_whose_beginning_is_missing_is_headless() -> None:
+    watch = SequenceWatch()
+    watch.expect_whole("user", 100)
+    firsts = [
+        entry(1, stream="user", run_id="whole", ts_pub_ns=150),
+        entry(6, stream="user", run_id="lost", ts_pub_ns=100),
+        entry(6, stream="user", run_id="trimmed", ts_pub_ns=99),
+        entry(6, stream="md", ts_pub_ns=150),
+    ]
+    assert [watch.judge(first) for first in firsts] == [NEXT, HEADLESS, NEXT, NEXT]
+    assert watch.judge(entry(7, stream="user", run_id="lost", ts_pub_ns=160)) is NEXT

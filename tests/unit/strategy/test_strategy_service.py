@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.user import (
@@ -18,6 +20,7 @@ from pmcore.messages.user import (
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.service import lease_keeper
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
@@ -34,10 +37,12 @@ from support.venue_peer import eventually
 SERIES = window().series
 
 
-def make_service(bus: MemoryBus, clock: Clock, data_dir: Path) -> StrategyService:
+def make_service(bus: MemoryBus, clock: Clock, data_dir: Path, **settings: str) -> StrategyService:
     return StrategyService(
         ServiceContext(
-            settings=StrategySettings.model_validate({"data_dir": data_dir, "journal": False}),
+            settings=StrategySettings.model_validate(
+                {"data_dir": data_dir, "journal": False, **settings}
+            ),
             clock=clock,
             bus=bus,
             metrics=ServiceMetrics("strategy", version="1", mode="dry"),
@@ -80,6 +85,37 @@ async def announce(bus: MemoryBus, new: Window) -> None:
     said = WindowAnnounced(window=new, ts_recv_ns=0)
     await bus.create_group(new.slug, [keys.user("main")], announce=None)
     await bus.create_group(new.slug, streams, announce=Outgoing(keys.rot(SERIES), said))
+
+
+async def test_a_second_strategy_stands_by_and_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_keeper, "RENEW_S", 0.001)
+    clock = Clock.starting_at(at(100), 1.0)
+    store = MemoryStore(clock.now_ns)
+    bus = MemoryBus(store, source="strategy", run_id="r")
+    await announce(bus, window())
+    first = make_service(bus, clock, tmp_path / "first")
+    second_bus = MemoryBus(store, source="strategy", run_id="s")
+    second = make_service(second_bus, clock, tmp_path / "second")
+    for service in (first, second):
+        assert service.readiness() == ["not started"]
+    running = asyncio.create_task(first.run())
+    await eventually(lambda: first.state()["windows"], "the first joins")
+    waiting = asyncio.create_task(second.run())
+    await eventually(lambda: "another one holds" in second.readiness()[0], "the second waits")
+    assert (first.readiness(), second.state()["windows"]) == ([], {})
+    assert vars(second)["_context"].health.standby
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    await vars(first)["_leases"][0].give_up()
+    await eventually(lambda: second.state()["windows"], "the second takes over")
+    assert second.readiness() == []
+    assert not vars(second)["_context"].health.standby
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
 
 
 async def test_fills_that_are_not_accounted_for_hold_the_whole_series(tmp_path: Path) -> None:
@@ -134,6 +170,24 @@ async def test_a_new_window_knows_the_losses_of_today_and_what_may_still_be_lost
     await eventually(lambda: second.slug in runners, "the second window")
     assert runners[first.slug].engine.session.loss_limit.prior_loss_u6 == 1_000_000
     assert runners[second.slug].engine.session.loss_limit.prior_loss_u6 == 3_350_000
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_open_window_learns_what_the_others_lose_meanwhile(tmp_path: Path) -> None:
+    """After a start all windows are joined before their fills are read."""
+    clock = Clock.starting_at(at(890), 1.0)
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path, PM_MAX_DAILY_LOSS="2")
+    runners: dict[str, WindowRunner] = vars(service)["_runners"]
+    first, second = two_windows()
+    for new in (first, second):
+        await announce(bus, new)
+    running = asyncio.create_task(service.run())
+    await eventually(lambda: len(runners) == 2, "both windows")
+    newer = runners[second.slug].engine.session
+    await bus.publish([Outgoing(keys.user("main"), fill(Outcome.UP, "5", "0.47"))])
+    await eventually(lambda: newer.loss_limit.prior_loss_u6 == 2_350_000, "it knows")
     running.cancel()
     await asyncio.wait({running})
 

@@ -10,14 +10,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pmcore.engine.account.journal import (
+    ACCOUNT_JOURNAL,
+    AccountJournalEntry,
+    AccountJournalHeader,
+)
+from pmcore.engine.journal import JournalEnd
 from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
     OrderUpdateKind,
     TradeStatus,
+    UserChannelChanged,
     UserChannelState,
 )
 from pmcore.model.errors import Cause, TransportError
+from pmcore.shell.journal import read_journal
 from pmcore.shell.service.errors import StartupError
 from pmuserws.settings import UserwsSettings
 from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
@@ -179,6 +187,28 @@ async def test_while_rest_cannot_be_read_either_the_account_stays_untrusted(
         await world.state(UP, RECONCILING, UP)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("status", "SETTLING"), ("price", "0.47001"), ("amount", "5.0000001")]
+)
+async def test_a_trade_that_only_rest_tells_and_unreadably_ends_up(
+    world: UserwsWorld, field: str, value: str
+) -> None:
+    async with world.running(reconcile_s=1.0) as service:
+        await world.connected()
+        broken = world.trade_row("t1")
+        if field == "status":
+            broken["status"] = value
+        for entry in broken["maker_orders"]:
+            entry |= {"price": value} if field == "price" else {}
+            entry |= {"matched_amount": value} if field == "amount" else {}
+        world.trades = [broken]
+        await world.state(UP, RECONCILING)
+        assert "could not be read" in service.readiness()[0]
+        world.trades = [world.trade_row("t1")]
+        await world.state(RECONCILING, UP)
+        assert len(world.messages(FillReported)) == 1
+
+
 async def test_a_fill_in_which_we_took_is_booked_and_raises_the_alarm(world: UserwsWorld) -> None:
     async with world.running(reconcile_s=600.0):
         socket = await world.connected()
@@ -190,6 +220,67 @@ async def test_a_fill_in_which_we_took_is_booked_and_raises_the_alarm(world: Use
         (fill,) = world.messages(FillReported)
         assert fill.order_hash == took["taker_order_id"]
     assert "own_order_took" in world.logs.getvalue()
+
+
+async def test_after_a_take_it_is_up_again_when_an_operator_resumes(world: UserwsWorld) -> None:
+    async with world.running(reconcile_s=600.0) as service:
+        socket = await world.connected()
+        took = world.trade_frame("t1")
+        took |= {"owner": KEY, "trader_side": "TAKER"}
+        took["maker_orders"] = [{"order_id": "0x9", "owner": "else", "maker_address": "0xelse"}]
+        await socket.send(took)
+        await world.state(UP, RECONCILING)
+        assert "took liquidity" in world.messages(UserChannelChanged)[-1].reason
+        assert "took liquidity" in service.readiness()[0]
+        await service.on_resume()
+        await world.state(RECONCILING, UP)
+
+
+async def test_it_is_not_up_before_the_connection_answered(world: UserwsWorld) -> None:
+    world.peer.answers_ping = False
+    async with world.running():
+        socket = await world.peer.socket()
+        await socket.hello()
+        await world.state(RECONCILING)
+        assert world.peer.requests == []
+        await socket.send("[]")
+        await world.state(RECONCILING, UP)
+
+
+async def test_a_match_whose_trade_does_not_come_ends_up(world: UserwsWorld) -> None:
+    world.run_faster(30)
+    async with world.running(reconcile_s=3_600.0):
+        socket = await world.connected()
+        await socket.send(world.order_frame(OrderUpdateKind.UPDATE, 5_000_000))
+        await world.state(UP, RECONCILING)
+        world.trades = [world.trade_row("late")]
+        await world.state(RECONCILING, UP)
+
+
+async def test_its_journal_is_stepped_again_and_holds_no_secret(world: UserwsWorld) -> None:
+    async with world.running():
+        socket = await world.connected()
+        await socket.send(world.trade_frame("t1"))
+        await eventually(lambda: world.messages(FillReported), "the fill")
+    (path,) = (world.data_dir / "journal").iterdir()
+    lines = list(read_journal(path))
+    assert ACCOUNT_JOURNAL.opens(lines[0])
+    assert not any(secret.encode() in b"".join(lines) for secret in (SECRET, PASSPHRASE))
+    header = ACCOUNT_JOURNAL.decode(lines[0])
+    assert isinstance(header, AccountJournalHeader)
+    engine = header.make_engine()
+    for line in lines[1:-1]:
+        entry = ACCOUNT_JOURNAL.decode(line)
+        assert isinstance(entry, AccountJournalEntry)
+        engine.step(entry.at_ns, entry.event)
+    assert ACCOUNT_JOURNAL.decode(lines[-1]) == JournalEnd(engine.fingerprint)
+
+
+async def test_without_a_journal_facts_go_on(world: UserwsWorld) -> None:
+    (world.data_dir / "journal").write_text("not a folder")
+    async with world.running():
+        await world.connected()
+    assert "journal_failed" in world.logs.getvalue()
 
 
 async def test_while_redis_is_away_facts_wait_in_order(world: UserwsWorld) -> None:
@@ -272,7 +363,7 @@ def test_a_secret_that_is_not_base64_is_a_bad_setting() -> None:
 async def test_messages_that_wait_for_redis_are_bounded(
     world: UserwsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmuserws.service.MAX_UNPUBLISHED", 1)
+    monkeypatch.setattr("pmuserws.channel.MAX_UNPUBLISHED", 1)
     world.store.available = False
 
     async def run_until_it_ends() -> None:

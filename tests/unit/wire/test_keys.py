@@ -18,6 +18,12 @@ def test_keys_are_versioned_and_tagged() -> None:
     assert keys.halt("acct") == "pm:v1:{acct}:halt"
     assert keys.results("acct") == "pm:v1:{acct}:results"
     assert keys.unreadable("acct") == "pm:v1:{acct}:poison"
+    assert keys.lease("btc-15m") == "pm:v1:{btc-15m}:lease"
+    assert keys.last_token(keys.lease("btc-15m")) == "pm:v1:{btc-15m}:lease:token"
+
+
+def test_each_deployment_hears_ctl_by_a_group_of_its_own() -> None:
+    assert keys.ctl_group("feed", "3f2a") == "3f2a:feed"
     assert keys.alive("acct", "feed") == "pm:v1:{acct}:alive:feed"
 
 

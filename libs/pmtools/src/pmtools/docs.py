@@ -118,6 +118,8 @@ def _other_keys() -> Mapping[str, str]:
     return {
         keys.checkpoints("<series>"): _said(keys.checkpoints),
         keys.halt("<account>"): _said(keys.halt),
+        keys.lease("<wallet or series>"): _said(keys.lease),
+        keys.last_token(keys.lease("<wallet or series>")): _said(keys.last_token),
         keys.results("<account>"): _said(keys.results),
         keys.alive("<account>", "<service>"): _said(keys.alive),
     }

@@ -6,7 +6,6 @@ engine then asks. Every body is exactly what the official client sends (docs/ven
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from pmcore.model.errors import Cause, MalformedInputError, Reason, Sent, Transp
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.causes import cause_of_status
+from pmcore.shell.machine import machine
 from pmcore.venue.contracts import exchange_domain
 from pmcore.venue.fields import qty_u6_of
 from pmcore.venue.l2_auth import ApiCredentials
@@ -99,7 +99,7 @@ class ClobVenue:
             price_e4=command.price_e4,
             size_u6=command.size_u6,
             domain=exchange_domain(self._chain_id, window.protocol, neg_risk=window.neg_risk),
-            salt=secrets.randbelow(MAX_SALT),
+            salt=machine().randbelow(MAX_SALT),
             timestamp_ms=self._http.now_ns() // NS_PER_MS,
         )
         return PreparedOrder(command, signed.order_hash, signed.body(self._credentials.api_key))

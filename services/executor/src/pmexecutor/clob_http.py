@@ -16,6 +16,7 @@ from pmcore.engine.execution.io import RateHeaders
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.causes import cause_of
+from pmcore.shell.machine import machine
 from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
@@ -50,6 +51,7 @@ class ClobHttp:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             trust_env=not is_loopback(base_url),
+            transport=machine().http_transport(),
             headers={"Accept": "application/json", "Content-Type": "application/json"},
             limits=httpx.Limits(
                 max_connections=MAX_CONNECTIONS,
@@ -94,7 +96,7 @@ class ClobHttp:
                 response = await self._client.request(
                     method,
                     path,
-                    content=body or None,
+                    content=body,
                     params=params,
                     headers=dict(headers),
                     timeout=timeout_s,

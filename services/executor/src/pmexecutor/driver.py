@@ -60,6 +60,7 @@ class Driver:
         log: Log,
         metrics: ExecutorMetrics,
         post_concurrency: int,
+        refuses: Callable[[], str] = lambda: "",
     ) -> None:
         self.engine = engine
         self.windows: dict[str, Window] = {}
@@ -68,6 +69,7 @@ class Driver:
         self._clock = clock
         self._log = log
         self._metrics = metrics
+        self._refuses = refuses
         self._posts = asyncio.Semaphore(post_concurrency)
         self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
@@ -221,6 +223,9 @@ class Driver:
             if sent_ns >= prepared.command.expires_at_ns:
                 text = "too late after waiting for a connection"
                 self.feed(PostRejected(request.client_order_id, Reason.EXPIRED, text))
+                return
+            if why := self._refuses():
+                self.feed(PostRejected(request.client_order_id, Reason.NO_HEARTBEAT, why))
                 return
             self._metrics.sending(prepared.command, sent_ns)
             answer = await self._venue.post(prepared)

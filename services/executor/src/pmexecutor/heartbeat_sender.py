@@ -155,7 +155,7 @@ class HeartbeatSender:
         except (TransportError, TimeoutError) as error:
             if isinstance(error, TransportError) and not error.retryable:
                 raise
-            self._unhealthy = [f"redis away: {error or 'no answer'}"]
+            self._unhealthy = [f"redis away: {str(error) or 'no answer'}"]
 
 
 def _fault(peer: str, stored: bytes | None) -> str:

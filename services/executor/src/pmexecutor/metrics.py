@@ -52,6 +52,11 @@ class ExecutorMetrics:
             "heartbeat_age_seconds", "Since the last accepted heartbeat; -1 before the first"
         )
         self._mode = metrics.gauge("venue_mode_state", "1 for the venue's mode now", ["kind"])
+        self._kill = metrics.gauge(
+            "kill_to_last_cancel_seconds",
+            "From the last halt to the venue's word that nothing rests; -1 before the first",
+        )
+        self._kill.set(-1)
         self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
 
     def received(self, command: CommandMessage, at_ns: int) -> None:
@@ -95,6 +100,10 @@ class ExecutorMetrics:
     def notice(self, notice: Notice) -> None:
         """The engine has a notice for a person."""
         self._notices.labels(notice.kind.value).inc()
+
+    def killed(self, seconds: float) -> None:
+        """After a halt all is cancelled."""
+        self._kill.set(seconds)
 
     def dropped(self, reason: str) -> None:
         """A stream entry that cannot be used."""

@@ -15,13 +15,15 @@ from pmcore.engine.execution.io import Stop
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Cause, TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import real_now_ns
+from pmcore.shell.clock import monotonic_s, real_now_ns
+from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Health, Placing
+from pmcore.shell.service.lease_keeper import LeaseKeeper
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import Backoff
+from pmcore.shell.service.tasks import Backoff, answered_at_once
 from pmcore.shell.settings.account import write_credentials
 from pmcore.shell.settings.common import Mode
 from pmcore.wire import keys
@@ -70,12 +72,17 @@ class ExecutorService:
         self._venue: Venue | None = None
         self._driver: Driver | None = None
         self._beats: HeartbeatSender | None = None
+        self._lease: LeaseKeeper | None = None
+        self._wallet = ""
+        self._timing: asyncio.Task[None] | None = None
         context.health.say_placing(Placing(open=False, reason="the executor is starting"))
 
     async def run(self) -> None:
         """Make the venue empty, then obey commands until cancelled."""
         paper = self._paper() if self._settings.mode is Mode.DRY else None
         venue = self._venue = paper or await self._open_clob()
+        if paper is None:
+            await self._stand_by()
         driver = self._driver = Driver(
             self._engine,
             venue,
@@ -84,6 +91,7 @@ class ExecutorService:
             log=self._log,
             metrics=self._metrics,
             post_concurrency=self._settings.post_concurrency,
+            refuses=self._lease_refuses,
         )
         if self._halted is not None:
             driver.feed(self._halt())
@@ -97,6 +105,29 @@ class ExecutorService:
                 self._starting = ""
         finally:
             driver.stop()
+
+    async def _stand_by(self) -> None:
+        """Wait for the wallet's lease: another executor may be at work on it."""
+        health = self._context.health
+        lease = self._lease = LeaseKeeper(
+            self._context.bus,
+            keys.lease(self._wallet),
+            deployment=instance_id(self._settings.data_dir),
+            run_id=self._context.run_id,
+            log=self._log,
+        )
+
+        def say(why: str) -> None:
+            self._starting = f"standing by: {why}"
+            health.set_trouble("lease", Cause.WAITING, why)
+
+        health.standby = True
+        await lease.wait_for_it(say)
+        health.standby = False
+        health.clear_trouble("lease")
+
+    def _lease_refuses(self) -> str:
+        return self._lease.refuses() if self._lease is not None else ""
 
     def _start_tasks(
         self, tasks: asyncio.TaskGroup, driver: Driver, venue: Venue, paper: PaperClob | None
@@ -115,6 +146,8 @@ class ExecutorService:
             )
             self._beats.close_gate()
             tasks.create_task(self._beats.run())
+        if self._lease is not None:
+            tasks.create_task(self._lease.run())
         if paper is not None:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
@@ -138,6 +171,9 @@ class ExecutorService:
         venue, driver = self._venue, self._driver
         if venue is None:
             return
+        if self._lease is not None and driver is None:  # another executor's orders rest there
+            await venue.close()
+            return
         if driver is not None and driver.running:
             driver.feed(Stop())
             await self._quietly("orders_still_open", STOP_FLAT_S, driver.until_flat())
@@ -149,6 +185,8 @@ class ExecutorService:
         except (StartupError, TimeoutError) as error:
             self._log.error("orders_left", detail=str(error) or "no answer in time")
         await venue.close()
+        if self._lease is not None:
+            await answered_at_once(self._lease.give_up, lambda _error: None)
 
     def readiness(self) -> list[str]:
         """Not whether orders may be placed: that is in /state, under `engine.gate`."""
@@ -169,13 +207,24 @@ class ExecutorService:
             "rejections": dict(self._metrics.rejections),
             "unpublished": self._publisher.queued,
             "engine": self._engine.view(),
+            "lease": self._lease.view() if self._lease else {},
         }
 
     async def on_halt(self, reason: str) -> None:
         """Cancel all at once; needs no Redis."""
+        began_s = monotonic_s()
         self._halted = reason
-        if self._driver is not None:
-            self._driver.feed(self._halt())
+        driver = self._driver
+        if driver is not None:
+            driver.feed(self._halt())
+        if driver is not None and driver.running:
+            self._timing = asyncio.create_task(self._time_kill(driver, began_s))
+
+    async def _time_kill(self, driver: Driver, began_s: float) -> None:
+        await driver.until_flat()
+        seconds = monotonic_s() - began_s
+        self._metrics.killed(seconds)
+        self._log.warning("all_cancelled", seconds=round(seconds, 4))
 
     async def on_resume(self) -> None:
         """Obey commands again."""
@@ -208,6 +257,7 @@ class ExecutorService:
             http, key, signer.address, settings.chain_id
         )
         write_credentials(settings.credentials_file, credentials)
+        self._wallet = signer.maker.lower()
         self._log.info("account", address=signer.address, maker=signer.maker)
         return ClobVenue(
             http,
@@ -231,7 +281,7 @@ class ExecutorService:
 
     def _say_placing(self) -> None:
         """What the strategy reads before it quotes; after the engine knows it, never before."""
-        refuses = self._engine.refuses
+        refuses = self._engine.refuses or self._lease_refuses()
         if refuses and self._halted is None and self._beats is not None:
             refuses = self._beats.closed_because or refuses
         self._context.health.say_placing(Placing(open=not refuses, reason=refuses))

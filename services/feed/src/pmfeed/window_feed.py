@@ -25,7 +25,14 @@ from pmcore.shell.causes import cause_of_status
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once
-from pmcore.shell.websocket import Frame, SocketDown, SocketEvent, SocketUp, WebSocketClient
+from pmcore.shell.websocket import (
+    Frame,
+    SocketAnswered,
+    SocketDown,
+    SocketEvent,
+    SocketUp,
+    WebSocketClient,
+)
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
@@ -153,6 +160,8 @@ class WindowFeed:
                 self._metrics.connects.labels(self.window.series).inc()
                 self.books.reset()
                 self._do(self.session.on_connected(event.at_ns))
+            case SocketAnswered():
+                pass  # only who asks at once is told
             case SocketDown():
                 self.books.reset()
                 self._do(self.session.on_disconnected(event.reason))

@@ -51,6 +51,7 @@ class World:
         chain_id: int,
         outbox_frames: int,
         listed_ahead_s: int = 86_400,
+        least_wait_ms: float = 0.0,
     ) -> None:
         self.venue = venue
         self.clock = clock
@@ -63,6 +64,7 @@ class World:
         self.notices = Notices(venue.order, self.catalogue.find)
         self.tape = PublicTape()
         self.history = PriceHistory()
+        self._least_wait_ms = least_wait_ms
         self._accounts: dict[str, Account] = {}
         self._wallet_types: dict[str, int] = {}
         self._placed: dict[str, dict[str, str]] = {}
@@ -236,7 +238,8 @@ class World:
         next_ns = self.venue.next_ns()
         house_ns = min(self._next_check_ns, self._next_sample_ns)
         due_ns = house_ns if next_ns is None else min(next_ns, house_ns)
-        wait_ms = min(max(due_ns - at_ns, 0) / NS_PER_MS, _LONGEST_WAIT_MS * self.clock.speed)
+        wait_ms = max((due_ns - at_ns) / NS_PER_MS, self._least_wait_ms)
+        wait_ms = min(wait_ms, _LONGEST_WAIT_MS * self.clock.speed)
         if wait_ms <= 0:
             return
         try:

@@ -1,8 +1,10 @@
 """One window, live: three readers feed one queue, one loop steps the engine and answers.
 
 Facts (`exe`, `user`) are acknowledged in the transaction that carries the answers to them; `md`
-is state and never pending. A restart starts from the book checkpoint and reads `user` from its
-beginning, so that inventory is rebuilt from the ledger of trades.
+is state and never pending. A start reads `user` from its beginning, so that inventory is rebuilt
+from the ledger of trades, and decides nothing before it has read all that stood there and in `exe`
+when it joined: an old "up" or "flat" is followed by what happened since. Then it takes the book
+checkpoint.
 """
 
 from __future__ import annotations
@@ -23,18 +25,26 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
+from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.metrics import StrategyMetrics
 from pmstrategy.sequence import Arrival, SequenceWatch
+from pmstrategy.user_channel import UserChannelBelief
 
 TICK_MS = 100
 BLOCK_MS = 1000
 MAX_QUEUED_BATCHES = 256
+HEADLESS = "headless"
+"""The problem of an own event of which those before it are missing; a start of userws tells all."""
+NO_FILLS_BEFORE_OPEN_NS = 3600 * NS_PER_S
+"""Nothing older than the window's open, less this, is about the window. Clocks differ by less."""
 
 Batch = Sequence[Incoming] | Sequence[EngineEvent]
 
@@ -64,10 +74,13 @@ class WindowRunner:
         self._user = keys.user(account)
         self._stepped = asyncio.Event()
         self._sequence = SequenceWatch()
+        self._sequence.expect_whole(self._user, self.window.open_ns - NO_FILLS_BEFORE_OPEN_NS)
         self._md_gap = False
+        self._md_gap_id = ""
+        self._user_gap = False
         self._at_ns = 0
-        self._user_said: UserChannelChanged | None = None
-        self._user_doubt = ""
+        self._channel = UserChannelBelief()
+        self._catching_up = False
         self._journal: JournalWriter | None = None
 
     async def run(self) -> None:
@@ -101,17 +114,16 @@ class WindowRunner:
 
     async def user_trusted(self, doubt: str) -> None:
         """Why the user channel is not believed now, or "": then its own word counts again."""
-        if bool(doubt) == bool(self._user_doubt):
+        if bool(doubt) == bool(self._channel.doubt):
             return
-        self._user_doubt = doubt
-        now_ns = self._clock.now_ns()
+        self._channel.set_doubt(doubt)
         if doubt:
-            down = UserChannelState.DOWN
-            event = UserChannelChanged(state=down, reason=doubt, ts_recv_ns=now_ns)
             self._context.log.warning("user_channel_doubted", slug=self.window.slug, why=doubt)
-            await self.inject([event])
-        elif self._user_said is not None:
-            await self.inject([self._user_said])
+            await self.inject([self._channel_down(doubt)])
+
+    def _channel_down(self, reason: str) -> UserChannelChanged:
+        down = UserChannelState.DOWN
+        return UserChannelChanged(state=down, reason=reason, ts_recv_ns=self._clock.now_ns())
 
     async def withdraw(self, reason: str, timeout_s: float) -> None:
         """Stop quoting: the engine cancels everything; wait until its orders are gone."""
@@ -132,15 +144,42 @@ class WindowRunner:
             self._journal.flush()
 
     async def _join(self) -> None:
-        await self._queue.put(await self._from_checkpoint())
-        await retry_until_answered(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
         consumer = self._context.settings.consumer
+        if self._context.settings.mode is not Mode.DRY and await self._had_a_reader():
+            self._channel.await_reads()
         for stream in (self._exe, self._user):
             old = await retry_until_answered(
                 partial(self._bus.recover, self._group, consumer, [stream])
             )
             acks = [Ack(i.stream, self._group, i.entry_id) for i in old]
             await retry_until_answered(partial(self._bus.ack, acks))
+        await self._catch_up(self._exe)
+        await self._read_user_again()
+        await self._queue.put(await self._from_checkpoint())
+
+    async def _had_a_reader(self) -> bool:
+        """Whether an earlier run joined this window."""
+        groups = await retry_until_answered(partial(self._bus.groups, self._user))
+        return any(group.name == self._group and group.consumers for group in groups)
+
+    async def _read_user_again(self) -> None:
+        """Read `user` from its beginning, up to what is there now; decide nothing meanwhile."""
+        await retry_until_answered(partial(self._bus.set_group_id, self._group, self._user, "0-0"))
+        self._sequence.forget(self._user)
+        await self._catch_up(self._user)
+        self._user_gap = False  # a number that is missing now is not in the stream at all
+
+    async def _catch_up(self, stream: str) -> None:
+        """Apply what stands in a stream at this moment, without a decision."""
+        tail = parse_id(await retry_until_answered(partial(self._bus.tail_id, stream)))
+        consumer = self._context.settings.consumer
+        read = partial(self._bus.read, self._group, consumer, [stream], block_ms=0)
+        self._catching_up = True
+        while batch := await retry_until_answered(read):
+            await self._step(batch, decide=False)
+            if parse_id(batch[-1].entry_id) >= tail:
+                break
+        self._catching_up = False
 
     async def _from_checkpoint(self) -> list[EngineEvent]:
         """Set the group behind the newest checkpoint and return what it says.
@@ -164,6 +203,19 @@ class WindowRunner:
             slug=self.window.slug, state=state, reason=reason, ts_recv_ns=now_ns
         )
 
+    def _miss_md(self, item: Incoming) -> None:
+        """Entries are missing before this one, or it cannot be read.
+
+        Start again behind the checkpoint, once. If the same is missing there too, the books wait
+        for whole ones: the checkpoint stays where it is while no feed writes a newer one.
+        """
+        if item.entry_id == self._md_gap_id:
+            text = "entries are missing on the bus, behind the checkpoint too"
+            self._held.append(self._feed_state(FeedState.RESYNCING, text))
+        else:
+            self._md_gap_id = item.entry_id
+            self._md_gap = True
+
     async def _resync_md(self, readers: dict[str, asyncio.Task[None]]) -> None:
         """Entries are missing: drop the books, and start again behind the newest checkpoint."""
         self._context.log.warning("md_gap", slug=self.window.slug)
@@ -179,6 +231,16 @@ class WindowRunner:
         await self._step([*kept, gap])
         await self._step(await self._from_checkpoint())
         readers[self._md] = self._start_reader(self._md)
+
+    async def _resync_user(self, readers: dict[str, asyncio.Task[None]]) -> None:
+        """Own events are missing: withdraw the bids, and read all of them once more."""
+        readers[self._user].cancel()
+        await asyncio.wait({readers[self._user]})
+        reason = "own events are missing on the bus: reading all again"
+        await self._step([self._channel_down(reason)])
+        await self._read_user_again()
+        self._channel.tell_again()
+        readers[self._user] = self._start_reader(self._user)
 
     def _start_reader(self, stream: str) -> asyncio.Task[None]:
         return asyncio.create_task(self._read(stream, noack=stream == self._md))
@@ -197,6 +259,8 @@ class WindowRunner:
             await self._step(await self._next_batch(readers))
             if self._md_gap:
                 await self._resync_md(readers)
+            if self._user_gap:
+                await self._resync_user(readers)
 
     async def _next_batch(
         self, readers: dict[str, asyncio.Task[None]]
@@ -218,7 +282,7 @@ class WindowRunner:
             taken += self._queue.get_nowait()
         return taken
 
-    async def _step(self, batch: Sequence[Incoming | EngineEvent]) -> None:
+    async def _step(self, batch: Sequence[Incoming | EngineEvent], *, decide: bool = True) -> None:
         at_ns = self._at_ns = max(self._clock.now_ns(), self._at_ns)
         acks: list[Ack] = []
         letters: list[Outgoing] = []
@@ -230,15 +294,13 @@ class WindowRunner:
                 events.append(event)
         events += self._held
         self._held = []
+        if decide and (said := self._channel.to_tell()) is not None:
+            events.append(said)
         outputs: list[Output] = []
         for event in events:
             outputs += self._feed(at_ns, event)
-        if not batch:
-            outputs += self._feed(at_ns, Tick())
-        cause_ns = self.engine.session.cause.received_ns
-        if cause_ns:
-            self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
-        outputs += self._feed(at_ns, BatchEnded())
+        if decide:
+            outputs += self._decide(at_ns, tick=not batch)
         commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
         if commands or acks or letters:
             # a command that waited for Redis too long expires; a repeated one is known by its id
@@ -247,6 +309,13 @@ class WindowRunner:
             if isinstance(output, Notice):
                 self._tell(output)
         self._stepped.set()
+
+    def _decide(self, at_ns: int, *, tick: bool) -> list[Output]:
+        outputs = self._feed(at_ns, Tick()) if tick else []
+        cause_ns = self.engine.session.cause.received_ns
+        if cause_ns:
+            self._context.metrics.hop("md_to_decision", at_ns - cause_ns)
+        return outputs + self._feed(at_ns, BatchEnded())
 
     def _feed(self, at_ns: int, event: EngineEvent) -> list[Output]:
         if self._journal is not None:
@@ -265,15 +334,18 @@ class WindowRunner:
             await self._unusable(item, letters)
             return None
         if arrival is Arrival.GAP and item.stream == self._md:
-            self._md_gap = True
+            self._miss_md(item)
         elif arrival is Arrival.GAP:
             # a producer that published again after Redis was away; facts are acknowledged and
-            # said again under a new number, and orders without an answer are cancelled anyway
+            # said again under a new number, and orders without an answer are cancelled anyway.
+            # It may also be ours, so `user` is read once more
             self._context.log.warning("sequence_gap", stream=item.stream, id=item.entry_id)
+            self._user_gap |= item.stream == self._user
+        elif arrival is Arrival.HEADLESS and not _begins_a_run(item):
+            await self._unusable(msgspec.structs.replace(item, problem=HEADLESS), letters)
         if isinstance(item.message, UserChannelChanged):
-            self._user_said = item.message
-            if self._user_doubt:
-                return None
+            flat = self.engine.session.flat_check.started_flat and not self._catching_up
+            return self._channel.heard(item.message, flat=flat)
         return cast(EngineEvent, item.message)
 
     async def _unusable(self, item: Incoming, letters: list[Outgoing]) -> None:
@@ -282,7 +354,7 @@ class WindowRunner:
         For streams about money we stop and leave it to a person.
         """
         if item.stream == self._md:
-            self._md_gap = True
+            self._miss_md(item)
         elif not await self._meet_unreadable(item):
             return
         self._context.log.error(
@@ -317,3 +389,15 @@ class WindowRunner:
             name = f"{self.window.slug}.{self._header.run_id}"
             self._journal = JournalWriter(folder, name)
             self._journal.write(encode_line(self._header))
+
+
+def _begins_a_run(item: Incoming) -> bool:
+    """Whether nothing but refused writes can have come before it.
+
+    The first that userws says is "down", the first of the paper exchange that it is up. Both say
+    again, in order, what Redis did not take.
+    """
+    first = item.message
+    if not isinstance(first, UserChannelChanged) or item.envelope is None:
+        return False
+    return first.state is UserChannelState.DOWN or item.envelope.source == "executor"

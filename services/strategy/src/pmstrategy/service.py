@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -12,13 +13,16 @@ from pmcore.engine.strategy.journal import JournalHeader
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.gate import PlacingGateChanged
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.units import SHARE_U6
+from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.kill_switch import halt_view
+from pmcore.shell.service.lease_keeper import LeaseKeeper
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.service.tasks import answered_at_once, retry_until_answered
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
@@ -50,6 +54,8 @@ class StrategyService:
         self._settled = SettledWindows()
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
+        self._daily_limit_u6 = context.settings.as_params().limits.max_daily_loss_u6
+        self._told_loss_u6: dict[str, int] = {}
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
         self._unreadable = UnreadableEntries(context.bus, context.settings.account)
@@ -57,6 +63,8 @@ class StrategyService:
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._all_done = asyncio.Event()
+        self._leases: list[LeaseKeeper] = []
+        self._waits = "not started"
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
         self._peers = Peers(context.bus, context.settings.account, _PEERS)
         self._gate: PlacingGateChanged | None = None
@@ -64,6 +72,13 @@ class StrategyService:
 
     async def run(self) -> None:
         """Read `rot` of every series; end when all of them were one window each, and settled."""
+        async with asyncio.TaskGroup() as tasks:
+            leases = await self._stand_by(tasks)
+            await self._follow_all()
+            for task in leases:
+                task.cancel()
+
+    async def _follow_all(self) -> None:
         await retry_until_answered(self._results.load)
         await retry_until_answered(self._unreadable.load)
         for series in self._unreadable.open_series():
@@ -78,14 +93,46 @@ class StrategyService:
             for task in forever:
                 task.cancel()
 
+    async def _stand_by(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Wait for the lease of each series: another strategy may be at work on it."""
+        context, health = self._context, self._context.health
+
+        def say(why: str) -> None:
+            self._waits = f"standing by: {why}"
+            health.set_trouble("lease", Cause.WAITING, why)
+
+        health.standby = True
+        renewals: list[asyncio.Task[None]] = []
+        for series in sorted({spec.series for spec in context.settings.series}):
+            lease = LeaseKeeper(
+                context.bus,
+                keys.lease(series),
+                deployment=instance_id(context.settings.data_dir),
+                run_id=context.run_id,
+                log=context.log,
+            )
+            await lease.wait_for_it(say)
+            self._leases.append(lease)
+            renewals.append(tasks.create_task(lease.run()))
+        health.standby = False
+        health.clear_trouble("lease")
+        return renewals
+
     async def stop(self) -> None:
         """Withdraw every window's quotes; the executor cancels once more by itself."""
         runners = list(self._runners.values())
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
+        for lease in self._leases:
+            await answered_at_once(lease.give_up, lambda _error: None)
+
+    @property
+    def runners(self) -> Mapping[str, WindowRunner]:
+        """The windows that are not over, by slug."""
+        return self._runners
 
     def readiness(self) -> list[str]:
         """Not whether anything is quoted: each window says in /state why it holds."""
-        return ["not started"] if self._tasks is None else []
+        return [self._waits] if self._tasks is None else []
 
     def state(self) -> dict[str, object]:
         """Totals, and each live window."""
@@ -104,6 +151,7 @@ class StrategyService:
             "series_halts": {
                 series: halt_view(halt) for series, halt in self._series_halts.items()
             },
+            "leases": [lease.view() for lease in self._leases],
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),
@@ -177,7 +225,7 @@ class StrategyService:
             params=settings.as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
-            prior_loss_u6=self._prior_loss_u6(),
+            prior_loss_u6=self._prior_loss_u6(window.slug),
             gated=True,
         )
         runner = WindowRunner(
@@ -193,13 +241,24 @@ class StrategyService:
             await runner.inject([self._gate])
         self._tasks.create_task(self._run_window(runner))
 
-    def _prior_loss_u6(self) -> int:
-        """Lost today: windows that are over, and the worst case of those that are not.
+    def _prior_loss_u6(self, slug: str) -> int:
+        """Lost today by others than `slug`: those that are over, the worst case of those open.
 
         Millionths of a dollar; negative when the day has won more than it lost.
         """
-        open_u6 = sum(min(0, r.engine.session.profit_u6) for r in self._runners.values())
+        others = [r for r in self._runners.values() if r.window.slug != slug]
+        open_u6 = sum(min(0, r.engine.session.worst_profit_u6) for r in others)
         return -self._results.worst_u6(self._context.clock.now_ns()) - open_u6
+
+    async def _tell_prior_loss(self, runner: WindowRunner) -> None:
+        """Windows lose while this one is open, and after a start their fills are read later."""
+        if self._daily_limit_u6 is None:
+            return
+        loss_u6 = self._prior_loss_u6(runner.window.slug)
+        if loss_u6 != self._told_loss_u6.get(runner.window.slug):
+            self._told_loss_u6[runner.window.slug] = loss_u6
+            now_ns = self._context.clock.now_ns()
+            await runner.inject([PriorLossChanged(loss_u6=loss_u6, ts_recv_ns=now_ns)])
 
     def _open_worst_case_u6(self) -> int:
         """What the windows that are not over bring if each ends in the worst way."""
@@ -211,6 +270,7 @@ class StrategyService:
         self._metrics.count([session])
         self._metrics.forget(slug)
         del self._runners[slug]
+        self._told_loss_u6.pop(slug, None)
         now_ns = self._context.clock.now_ns()
         self._settled.add(slug, runner.window.close_ns, runner.engine.fingerprint, now_ns)
         self._totals.add(runner.engine.counters)
@@ -277,6 +337,7 @@ class StrategyService:
             for runner in list(self._runners.values()):
                 doubt = "" if alive else "service is not alive"
                 await runner.user_trusted(doubt or self._doubt_of_series(runner))
+                await self._tell_prior_loss(runner)
                 runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner

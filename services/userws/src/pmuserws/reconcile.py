@@ -23,6 +23,10 @@ from pmcore.venue.user_frames import UserFrameParser
 MAX_PAGES = 200
 
 
+class UnreadableTradeError(TransportError):
+    """REST tells a trade of ours that cannot be read: the account is not to be trusted."""
+
+
 class AccountReader:
     """Reads `/data/orders` and `/data/trades` with the API credentials.
 
@@ -50,7 +54,12 @@ class AccountReader:
             fill for trade in trades for fill in self._parser.fills(trade, ts_recv_ns=ts_recv_ns)
         ]
         if self._parser.doubts > doubts:
-            raise _failure("GET /data/trades: a trade of ours could not be read")
+            raise UnreadableTradeError(
+                "GET /data/trades: a trade of ours could not be read",
+                retryable=True,
+                sent=Sent.YES,
+                cause=Cause.SERVER_ERROR,
+            )
         return sorted(fills, key=lambda fill: fill.ts_event_ns)
 
     async def open_orders(self, ts_recv_ns: int) -> list[OrderUpdated]:

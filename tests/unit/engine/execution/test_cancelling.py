@@ -28,6 +28,7 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.orders import CancelOrders
 from pmcore.model.errors import InvariantError, Reason
+from pmcore.model.units import NS_PER_S
 from support.executions import SLUG, Bench, hash_of
 
 NOT_FOUND = "Order not found or already canceled"
@@ -288,6 +289,31 @@ def test_a_429_on_cancels_holds_all_cancels_until_the_venue_allows_them() -> Non
     assert not bench.got(DeleteOrders)
     bench.wait(1)
     assert bench.one(DeleteOrders).order_hashes == (hash_of("a"), hash_of("b"))
+
+
+@pytest.mark.parametrize("retry_after_ms", [120_000, 3_600_000, 86_400_000])
+def test_a_cancel_is_sent_again_within_a_second_whatever_the_venue_asks(
+    retry_after_ms: int,
+) -> None:
+    bench = Bench()
+    bench.rest("a")
+    bench.cancel("a")
+    for _ in range(6):
+        refused = CancelsFailed((hash_of("a"),), Reason.RATE_LIMITED, retry_after_ms=retry_after_ms)
+        bench.step(refused)
+        assert not bench.got(DeleteOrders)
+        bench.wait(2_000)
+        assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
+
+
+def test_a_reset_far_away_holds_cancels_for_a_second_only() -> None:
+    bench = Bench()
+    bench.rest("a")
+    far_ns = bench.at_ns + 3_600 * NS_PER_S
+    bench.step(CancelAnswered((), (), {}, RateHeaders(0, far_ns)))
+    bench.cancel("a")
+    bench.wait(1_000)
+    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
 
 
 def test_a_cancel_refused_by_a_restart_names_the_mode() -> None:

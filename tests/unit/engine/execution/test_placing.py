@@ -238,6 +238,17 @@ def test_an_order_that_waits_too_long_for_the_budget_is_denied_budget() -> None:
     _denied(bench, Reason.BUDGET)
 
 
+def test_a_retry_after_of_a_day_holds_orders_for_half_a_minute() -> None:
+    bench = Bench()
+    bench.until_post()
+    bench.step(PostRejected("a", Reason.RATE_LIMITED, retry_after_ms=86_400_000))
+    bench.wait(29_999)
+    bench.place("x")
+    assert not bench.got(SignOrder)
+    bench.wait(1)
+    assert bench.one(SignOrder).command.client_order_id == "x"
+
+
 def test_the_queue_for_the_budget_is_bounded() -> None:
     bench = _held_back()
     for number in range(32):

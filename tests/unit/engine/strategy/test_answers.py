@@ -164,6 +164,19 @@ def test_the_user_channel_alone_can_end_an_order() -> None:
     assert placed.resting(UP)
 
 
+@pytest.mark.parametrize("kind", [OrderUpdateKind.UPDATE, OrderUpdateKind.PLACEMENT])
+@pytest.mark.parametrize("status", ["canceled", "canceled_market_resolved", "invalid", "expired"])
+def test_an_event_of_any_kind_that_says_ended_frees_the_slot(
+    kind: OrderUpdateKind, status: str
+) -> None:
+    driver = quoting_driver()
+    said = replace(driver.user_order(2, FIRST, kind, matched=0), status=status)
+    driver.batch(2, said)
+    assert driver.resting(UP) != (FIRST, 4700)
+    driver.batch(3)
+    assert driver.session.orders.get(FIRST).state.is_over  # type: ignore[union-attr] # it is known
+
+
 def test_order_events_of_other_markets_are_not_ours() -> None:
     driver = quoting_driver()
     event = driver.user_order(2, FIRST, OrderUpdateKind.CANCELLATION, matched=0)

@@ -29,6 +29,7 @@ from pmcore.messages.market_data import (
     LevelChange,
     TickSizeChanged,
 )
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
@@ -84,6 +85,7 @@ OF_ALL = {
     Halt,
     Resume,
     PlacingGateChanged,
+    PriorLossChanged,
     Tick,
     BatchEnded,
 }

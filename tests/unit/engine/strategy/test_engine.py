@@ -10,6 +10,7 @@ from pmcore.messages.execution import VenueMode, VenueModeChanged
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.notices import NoticeKind
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import TradeStatus, UserChannelChanged, UserChannelState
@@ -294,6 +295,15 @@ def test_loss_limits_wind_down(limits: LimitParams, reason: str) -> None:
     assert notice.detail == "profit of this window in the worst case: -2.35 dollars"
     driver.batch(2.5)
     assert len(driver.notices(NoticeKind.LOSS_LIMIT)) == 1
+
+
+def test_what_other_windows_lose_meanwhile_counts() -> None:
+    driver = quoting_driver(params(limits=LimitParams(max_daily_loss_u6=3_000_000)))
+    driver.batch(2, PriorLossChanged(loss_u6=2_999_999, ts_recv_ns=at(2)))
+    assert driver.session.loss_limit.reached == ""
+    driver.batch(3, PriorLossChanged(loss_u6=3_000_000, ts_recv_ns=at(3)))
+    assert driver.session.loss_limit.reached == "PM_MAX_DAILY_LOSS"
+    assert driver.session.clock.state is WindowState.WINDING_DOWN
 
 
 def test_the_end_of_a_window() -> None:

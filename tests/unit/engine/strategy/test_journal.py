@@ -27,6 +27,10 @@ HEADER = JournalHeader(
 )
 
 
+def test_a_journal_is_shown_by_its_windows_slug() -> None:
+    assert HEADER.title == window().slug
+
+
 def test_a_journal_steps_to_the_same_fingerprint() -> None:
     live = HEADER.make_engine()
     lines = [encode_line(HEADER)]

@@ -278,3 +278,19 @@ def test_a_bid_that_vanished_without_a_word_is_placed_again() -> None:
     driver.batch(22, *said)
     assert [s.outcome for s in driver.submits] == [UP]
     assert any(getattr(o, "kind", "") == NoticeKind.ORDER_VANISHED for o in bench.all)
+
+
+@pytest.mark.parametrize("answers", [(None, 0), (0, None)], ids=["proof first", "proof last"])
+def test_a_proved_match_is_not_disproved_by_a_look_up_that_finds_nothing(
+    answers: tuple[int | None, ...],
+) -> None:
+    """The venue does not return an old matched order by its id: that was taken for unfilled."""
+    driver = quoting_driver()
+    up = driver.resting(UP)
+    assert up
+    for t, filled_u6 in enumerate(answers, 2):
+        driver.batch(t, driver.found(t, up[0], filled_u6))
+    driver.batch(3.1)
+    assert [(e.outcome, e.qty_u6) for e in driver.session.orders.owed()] == [(UP, 5_000_000)]
+    driver.batch(40, driver.filled(40, up[0], UP, "5", "0.47"))
+    assert driver.session.orders.owed() == []

@@ -9,7 +9,8 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
-from support.builders import at
+from pmcore.model.params import LimitParams
+from support.builders import at, params
 from support.engine_driver import EngineDriver, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
@@ -96,3 +97,49 @@ def test_shares_that_no_trade_ever_told_count_in_the_worst_result() -> None:
 def test_without_a_winner_the_worst_of_both_counts() -> None:
     driver, _ = both_matched()
     assert driver.session.worst_profit_u6 == -2_600_000
+
+
+def test_no_bid_that_a_failed_trade_would_bring_to_the_limit() -> None:
+    """Up and Down matched, Up filled again, Down failed: that was a net of ten."""
+    driver, trades = both_matched()
+    driver.books(4, "0.46/0.48", "0.51/0.53")
+    assert driver.submits == []
+    assert "net_diff" in driver.session.decision.hold_reason
+    settled = [replace(trade, status=TradeStatus.MINED) for trade in trades]  # type: ignore[type-var] # messages
+    driver.batch(5, *settled)  # type: ignore[arg-type] # messages
+    driver.books(5.1, "0.46/0.48", "0.45/0.47")
+    assert {s.outcome for s in driver.submits} == {UP, DOWN}
+
+
+def test_a_trade_that_fails_may_bring_the_net_to_the_limit_and_that_is_told() -> None:
+    driver = EngineDriver()
+    driver.start()
+    fills = [driver.filled(3, f"other-{n}", o, "5", "0.4") for n, o in enumerate((UP, DOWN, UP))]
+    driver.batch(3, *fills)
+    assert driver.engine.counters.limit_violations == 0
+    driver.batch(4, replace(fills[1], status=TradeStatus.FAILED))
+    assert driver.engine.counters.limit_violations == 1
+    (told,) = driver.notices(NoticeKind.LIMIT_REACHED)
+    assert (told.reason, told.detail) == ("reversed fill", "net 10000000 u6")
+
+
+def test_the_gate_closes_for_the_worst_subset_and_says_so() -> None:
+    limits = LimitParams(max_net_diff_u6=5_000_000)
+    driver = quoting_driver(params(limits=limits, bid_size_u6=5_000_000))
+    both = [driver.filled(3, f"other-{o}", o, "5", "0.4") for o in (UP, DOWN)]
+    driver.batch(3, *both)
+    assert driver.session.inventory.working.can_open(limits)
+    assert not driver.session.can_open
+    driver.books(3.1, "0.46/0.48", "0.51/0.53")
+    why = driver.engine.view()["why"]
+    assert "PM_MAX_NET_DIFF=5 is reached if matched shares are taken back" in str(why)
+
+
+def test_the_loss_limit_counts_the_leg_that_may_be_taken_back() -> None:
+    limits = LimitParams(max_window_loss_u6=2_400_000)
+    driver = quoting_driver(params(limits=limits))
+    for outcome, price in ((UP, "0.47"), (DOWN, "0.52")):
+        slot = driver.resting(outcome)
+        assert slot
+        driver.batch(3, driver.filled(3, slot[0], outcome, "5", price))
+    assert driver.session.loss_limit.reached == "PM_MAX_WINDOW_LOSS"  # 2.60 if Up fails

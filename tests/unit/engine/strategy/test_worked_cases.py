@@ -117,3 +117,14 @@ def test_matched_then_failed_is_flat_again_and_never_balanced_in_between() -> No
     assert (working.net_diff_u6, working.up.avg_cost_dollars) == (0, 0)
     assert driver.session.decision.mode == "balanced"
     assert [(s.outcome, s.price_e4) for s in driver.submits] == [(UP, 4700)]
+
+
+@pytest.mark.parametrize(("by_unpaired", "price_e4"), [(False, 5150), (True, 3400)])
+def test_the_parameter_chooses_by_what_cost_is_hedged(by_unpaired: bool, price_e4: int) -> None:
+    driver = EngineDriver(params(hedge_by_unpaired_cost=by_unpaired))
+    driver.start()
+    for n, (outcome, price) in enumerate([(UP, "0.30"), (DOWN, "0.40"), (UP, "0.65")]):
+        mined = driver.filled(1.5, f"old{n}", outcome, "5", price, status=TradeStatus.MINED)
+        driver.batch(1.5, mined)
+    driver.books(2, "0.47/0.49", "0.50/0.52")
+    assert [(s.outcome, s.price_e4) for s in driver.submits] == [(DOWN, price_e4)]

@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 
+from pmcore.engine.account.engine import AccountParams
+from pmcore.engine.account.io import AccountEvent, AccountRead, ChannelAnswered, ChannelConnected
+from pmcore.engine.account.journal import (
+    ACCOUNT_JOURNAL,
+    AccountJournalEntry,
+    AccountJournalHeader,
+)
 from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.model.params import StrategyParams
@@ -244,6 +251,24 @@ def test_a_journal_is_stepped_again(replay: Replay, tmp_path: Path) -> None:
 def test_a_journal_that_comes_out_differently_is_exit_1(replay: Replay, tmp_path: Path) -> None:
     summary = replay(_journal(tmp_path / "journal.jsonl", fingerprint="0" * 64), code=1)
     assert summary["journals_differ"] == 1
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_accounts_journal_is_stepped_again_too(
+    replay: Replay, tmp_path: Path, *, same: bool
+) -> None:
+    params = AccountParams(lookback_s=60, reconcile_ns=1)
+    header = AccountJournalHeader(account="main", run_id="r", params=params)
+    engine, lines = header.make_engine(), [ACCOUNT_JOURNAL.encode(header)]
+    events: list[AccountEvent] = [ChannelConnected(), ChannelAnswered(), AccountRead(1), Tick()]
+    for at_ns, event in enumerate(events):
+        engine.step(at_ns, event)
+        lines.append(ACCOUNT_JOURNAL.encode(AccountJournalEntry(at_ns, event)))
+    end = JournalEnd(engine.fingerprint if same else "0" * 64)
+    path = tmp_path / "account.jsonl"
+    path.write_bytes(b"\n".join([*lines, ACCOUNT_JOURNAL.encode(end), b""]))
+    summary = replay(path, code=0 if same else 1)
+    assert (summary["events"], summary["journals_differ"]) == (4, 0 if same else 1)
 
 
 def test_the_strategys_parts_are_found_by_the_first(replay: Replay, tmp_path: Path) -> None:

@@ -105,7 +105,10 @@ async def test_the_rest_needs_the_token(
 
 async def test_kill_and_resume(http: httpx.AsyncClient, service: _Service) -> None:
     answer = await http.post("/kill", headers=_AUTH, json={"reason": "enough"})
-    assert (answer.status_code, answer.json()) == (200, {"halted": "enough", "redis": "ok"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"halted": "enough", "redis": "ok", "file": "ok"},
+    )
     assert service.halted == "enough"
     state = await http.get("/state", headers=_AUTH)
     halt = {"reason": "enough", "by": "feed /kill", "since": "1970-01-01T00:00:00Z"}
@@ -141,7 +144,8 @@ async def test_without_redis_kill_works_and_resume_does_not(
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 async def test_pages_that_describe_the_app_are_off(http: httpx.AsyncClient, path: str) -> None:
-    assert (await http.get(path)).status_code == 404
+    assert (await http.get(path)).status_code == 401
+    assert (await http.get(path, headers=_AUTH)).status_code == 404
 
 
 def test_a_token_is_made_once_and_kept_private(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ class _World:
         return keys.halt("acct") in self.store.values
 
 
+def _resume_of(kill_switch: KillSwitch, at_ns: int) -> Resume:
+    """Another process lifts what this one holds."""
+    held = kill_switch.halt_in_force
+    assert held is not None
+    return Resume(by="other", ts_recv_ns=at_ns, resume_id=f"r{at_ns}", lifts=(held.identity,))
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> _World:
     return _World(tmp_path)
@@ -64,7 +71,7 @@ async def test_a_halt_reaches_the_service_and_redis(world: _World, service: _Ser
     assert service.heard == ["halt enough"]
     assert kill_switch.reason == "enough"
     assert world.stored
-    assert not world.file.exists()
+    assert world.file.exists()
 
 
 async def test_without_redis_a_halt_works_and_is_kept_in_a_file(
@@ -87,7 +94,7 @@ async def test_a_halt_in_the_file_is_handed_on_when_redis_is_back(
     world.store.available = True
     assert await kill_switch.hand_on()
     assert world.stored
-    assert not world.file.exists()
+    assert world.file.exists()
 
 
 async def test_a_halt_outlives_a_restart(world: _World) -> None:
@@ -108,11 +115,12 @@ async def test_a_halt_that_only_the_file_knows_outlives_a_restart(world: _World)
 
 
 async def test_a_resume_heard_at_start_undoes_the_file(world: _World) -> None:
+    kill_switch = world.kill_switch(_Service())
     world.store.available = False
-    await world.kill_switch(_Service()).halt("enough", "me")
+    await kill_switch.halt("enough", "me")
     world.store.available = True
     again = _Service()
-    await world.kill_switch(again).load([Resume(by="other", ts_recv_ns=_NOW_NS + 1)])
+    await world.kill_switch(again).load([_resume_of(kill_switch, 1)])
     assert again.heard == []
     assert not world.file.exists()
 
@@ -147,14 +155,20 @@ async def test_words_of_others_are_obeyed_and_own_ones_not_repeated(
 ) -> None:
     kill_switch = world.kill_switch(service)
     await kill_switch.halt("enough", "me")
-    await kill_switch.hear(Halt(reason="enough", by="me", ts_recv_ns=_NOW_NS))
+    first = kill_switch.halt_in_force
+    assert first is not None
+    await kill_switch.hear(first)
     assert service.heard == ["halt enough"]
-    await kill_switch.hear(Halt(reason="more", by="other", ts_recv_ns=_NOW_NS + 5))
-    await kill_switch.hear(Resume(by="late", ts_recv_ns=_NOW_NS + 1))
+    early = _resume_of(kill_switch, _NOW_NS + 1_000)
+    await kill_switch.hear(Halt(reason="more", by="other", ts_recv_ns=5, halt_id="2"))
+    await kill_switch.hear(early)
     assert kill_switch.reason == "more"
-    await kill_switch.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
-    await kill_switch.hear(Resume(by="other", ts_recv_ns=_NOW_NS + 6))
+    resume = _resume_of(kill_switch, 0)
+    await kill_switch.hear(resume)
+    await kill_switch.hear(resume)
     assert service.heard == ["halt enough", "halt more", "resume"]
+    await kill_switch.hear(first)  # an entry that is read late
+    assert kill_switch.reason == ""
 
 
 async def test_a_resume_reaches_a_service_that_holds_for_reasons_of_its_own(
@@ -165,19 +179,16 @@ async def test_a_resume_reaches_a_service_that_holds_for_reasons_of_its_own(
     assert service.heard == ["resume"]
 
 
-@pytest.mark.parametrize(("resumed_ns", "halted"), [(_NOW_NS - 1, True), (_NOW_NS, False)])
-async def test_a_resume_of_before_the_halt_does_not_undo_the_file(
-    world: _World, resumed_ns: int, halted: bool
-) -> None:
+async def test_a_resume_that_names_another_halt_does_not_undo_the_file(world: _World) -> None:
     world.store.available = False
     await world.kill_switch(_Service()).halt("enough", "me")
     world.store.available = True
     again = _Service()
-    resumed = Resume(by="x", ts_recv_ns=resumed_ns)
-    await world.kill_switch(again).load([Halt(reason="old", by="me", ts_recv_ns=0), resumed])
-    assert again.heard == (["halt enough"] if halted else [])
-    assert world.stored is halted
-    assert not world.file.exists()
+    resumed = Resume(by="x", ts_recv_ns=_NOW_NS + 9, lifts=("old",))
+    old = Halt(reason="old", by="me", ts_recv_ns=0, halt_id="old")
+    await world.kill_switch(again).load([old, resumed])
+    assert again.heard == ["halt enough"]
+    assert world.stored
 
 
 async def test_a_halt_is_told_to_all_others(world: _World, service: _Service) -> None:
@@ -188,4 +199,6 @@ async def test_a_halt_is_told_to_all_others(world: _World, service: _Service) ->
         decode_entry(ctl, "", entries.fields(entry_id)).message
         for entry_id in entries.after((0, 0), 10)
     )
-    assert told == Halt(reason="enough", by="me", ts_recv_ns=_NOW_NS)
+    assert isinstance(told, Halt)
+    assert (told.reason, told.by, told.ts_recv_ns) == ("enough", "me", _NOW_NS)
+    assert told.halt_id

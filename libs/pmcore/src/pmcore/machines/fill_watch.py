@@ -86,6 +86,11 @@ class FillWatch:
         """Orders with matched shares that no trade told."""
         return len(self._owing)
 
+    @property
+    def overdue(self) -> int:
+        """How often the trades that are owed now were asked for at most; 0: none is overdue."""
+        return max((order.asks for order in self._owing.values()), default=0)
+
     def _fill(self, at_ns: int, fill: FillReported) -> None:
         if fill.status not in _PENDING:
             self._trades.pop(fill.trade_id, None)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pmcore.machines.pairing import Lot, unpaired_lots
 from pmcore.machines.settlement import SettlementState, advance
 from pmcore.messages.user import FillReported
 from pmcore.model.market import Outcome
@@ -162,6 +163,11 @@ class Inventory:
     def unsettled(self) -> list[LedgerEntry]:
         """Fills that are matched, and that the chain has neither taken nor refused yet."""
         return [e for e in self._entries.values() if e.state is SettlementState.MATCHED]
+
+    def unpaired(self) -> tuple[Lot, ...]:
+        """Shares of the working view without a partner, first in first out."""
+        working = (e for e in self._entries.values() if e.state.is_working)
+        return unpaired_lots((e.outcome, Lot(e.price_e4, e.size_u6)) for e in working)
 
     def worst_profit_u6(self, winner: Outcome) -> int:
         """Dollars won (negative: lost) if those of the unsettled fills settle that hurt most."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from pmcore.machines.inventory import Position, dust_u6
+from pmcore.machines.pairing import Lot, dearest_e4
 from pmcore.model.market import Outcome
 from pmcore.model.params import OfiScope
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, floor_to_tick_e4
@@ -52,6 +53,8 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     bid_size_u6: int
     min_size_u6: int
     new_risk: bool
+    unpaired: tuple[Lot, ...] = ()
+    """What the next hedging shares are paired with; empty: the average of the side decides."""
 
     def side(self, outcome: Outcome) -> SideView:
         """The view of one outcome."""
@@ -151,16 +154,20 @@ def _hedge(view: QuoteView) -> Targets:
 
 
 def _hedge_quote(view: QuoteView, excess: Outcome, ask_e4: int, net_u6: int) -> Quote | None:
-    holding = view.position.holding(excess)
-    # floor(pair_target - cost / qty) without leaving the integers
-    ceiling_e4 = (view.pair_target_e4 * holding.qty_u6 - holding.cost_e4u6) // holding.qty_u6
+    size_u6 = hedge_size_u6(net_u6, view.bid_size_u6, view.min_size_u6)
+    if view.unpaired:
+        ceiling_e4 = view.pair_target_e4 - dearest_e4(view.unpaired, size_u6)
+    else:
+        holding = view.position.holding(excess)
+        # floor(pair_target - cost / qty) without leaving the integers
+        ceiling_e4 = (view.pair_target_e4 * holding.qty_u6 - holding.cost_e4u6) // holding.qty_u6
     if not 0 < ceiling_e4 < PRICE_ONE_E4:
         return None
     safe_e4 = _post_only_ceiling_e4(view, excess.complement, ask_e4)
     price_e4 = floor_to_tick_e4(min(ceiling_e4, safe_e4), view.tick_e4)
     if price_e4 < view.tick_e4:
         return None
-    return Quote(price_e4, hedge_size_u6(net_u6, view.bid_size_u6, view.min_size_u6))
+    return Quote(price_e4, size_u6)
 
 
 def hedge_size_u6(net_u6: int, bid_size_u6: int, min_size_u6: int) -> int:

@@ -20,7 +20,7 @@ _DEFAULT_NS = {
     VenueMode.RESTARTING: 1 * NS_PER_S,
     VenueMode.CLOSED_ONLY: 300 * NS_PER_S,
 }
-MAX_NS = 600 * NS_PER_S
+MAX_NS = 120 * NS_PER_S
 """A longer Retry-After is cut to this; trying again costs one order."""
 
 _REFUSES = {
@@ -47,8 +47,10 @@ class VenueModes:
         """The venue named a mode; True when the strategy must be told."""
         if mode is VenueMode.NORMAL:
             return self._enter(mode, None)
-        length_ns = _DEFAULT_NS[mode] if retry_after_ms is None else retry_after_ms * NS_PER_MS
-        return self._enter(mode, at_ns + min(length_ns, MAX_NS))
+        length_ns = _DEFAULT_NS[mode]
+        if retry_after_ms is not None:
+            length_ns = min(retry_after_ms * NS_PER_MS, MAX_NS)
+        return self._enter(mode, at_ns + length_ns)
 
     def accepted(self) -> bool:
         """An order was accepted: a mode that refuses all orders has ended."""

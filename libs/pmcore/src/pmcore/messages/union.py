@@ -8,6 +8,7 @@ from pmcore.messages.execution import ExecutionMessage
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import CommandMessage
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import RotationMessage
 from pmcore.messages.timers import TimerMessage
 from pmcore.messages.user import UserMessage
@@ -30,5 +31,6 @@ EngineEvent = (
     | ControlMessage
     | TimerMessage
     | PlacingGateChanged
+    | PriorLossChanged
 )
 """What the strategy's step accepts."""

@@ -7,7 +7,8 @@ time: `now_ns() = virtual_start + (wall - real_start) * speed`. An empty spec is
 from __future__ import annotations
 
 import asyncio
-import time
+
+from pmcore.shell.machine import machine
 
 MAX_SPEED = 10_000.0
 
@@ -64,9 +65,9 @@ class Clock:
 
 def real_now_ns() -> int:
     """Wall time, whatever PM_CLOCK says: for run ids, signatures and expiries at the venue."""
-    return time.time_ns()  # noqa: TID251 - the one place that reads the clock
+    return machine().wall_ns()
 
 
 def monotonic_s() -> float:
     """Seconds that never run backwards: for latencies and bounds of real IO."""
-    return time.monotonic()  # noqa: TID251 - the one place that reads the clock
+    return machine().monotonic_s()

@@ -10,6 +10,7 @@ import httpx
 
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.shell.causes import cause_of
+from pmcore.shell.machine import machine
 from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
 
@@ -41,6 +42,7 @@ class JsonReader:
             base_url=base_url,
             timeout=deadline_s,
             trust_env=not is_loopback(base_url),
+            transport=machine().http_transport(),
             headers={"Accept": "application/json"},
         )
 

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from pmcore.model.errors import Cause
 from pmcore.shell.causes import cause_of
 from pmcore.shell.clock import monotonic_s
+from pmcore.shell.machine import machine
 from pmcore.shell.net import is_loopback
 from pmcore.shell.service.tasks import Backoff
 
@@ -30,6 +31,12 @@ MAX_QUEUED = 50_000
 
 class SocketUp(NamedTuple):
     """Connected, and the subscription was sent."""
+
+    at_ns: int
+
+
+class SocketAnswered(NamedTuple):
+    """The other end said something, PONG included, after the subscription: it was received."""
 
     at_ns: int
 
@@ -49,14 +56,15 @@ class Frame(NamedTuple):
     text: str
 
 
-SocketEvent = SocketUp | SocketDown | Frame
+SocketEvent = SocketUp | SocketAnswered | SocketDown | Frame
 
 
 class WebSocketClient:
     """Keeps one connection; `run` in a task of its own, `next_batch` by the one consumer.
 
     `hello` makes the text sent first on each connection. When the consumer falls `MAX_QUEUED`
-    frames behind, the connection is dropped: an old book cannot be used.
+    frames behind, the connection is dropped: an old book cannot be used. With `ask_at_once` a PING
+    follows `hello`, and the first frame of each connection comes after a `SocketAnswered`.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class WebSocketClient:
         ping_s: float = PING_S,
         silence_s: float = SILENCE_S,
         backoff: Backoff | None = None,
+        ask_at_once: bool = False,
     ) -> None:
         self.connects = 0
         self.url = url
@@ -76,6 +85,7 @@ class WebSocketClient:
         self._ping_s = ping_s
         self._silence_s = silence_s
         self._backoff = backoff or Backoff()
+        self._ask_at_once = ask_at_once
         self._queue: list[SocketEvent] = []
         self._wake = asyncio.Event()
         self._last_frame_s = 0.0
@@ -116,7 +126,7 @@ class WebSocketClient:
     async def _connect_once(self) -> str:
         self._drop_reason = ""
         try:
-            async with connect(
+            async with (machine().socket_connector() or connect)(
                 self.url,
                 open_timeout=OPEN_S,
                 close_timeout=1,
@@ -130,6 +140,8 @@ class WebSocketClient:
                 self.connects += 1
                 self._last_frame_s = monotonic_s()
                 self._push(SocketUp(self._now_ns()))
+                if self._ask_at_once:
+                    await connection.send("PING")
                 await self._read(connection)
         except (OSError, TimeoutError, WebSocketException) as error:
             self._cause = cause_of(error)
@@ -140,10 +152,14 @@ class WebSocketClient:
 
     async def _read(self, connection: ClientConnection) -> None:
         watch = asyncio.create_task(self._watch(connection))
+        answered = not self._ask_at_once
         try:
             while True:
                 raw = await connection.recv()
                 self._last_frame_s = monotonic_s()
+                if not answered:
+                    answered = True
+                    self._push(SocketAnswered(self._now_ns()))
                 if raw == "PONG":
                     continue
                 self._backoff.reset()

@@ -62,6 +62,16 @@ def halt(account: str) -> str:
     return stream_key(account, "halt")
 
 
+def lease(owned: str) -> str:
+    """Who alone may write: a wallet's executor, a series' strategy; expires if not renewed."""
+    return stream_key(owned, "lease")
+
+
+def last_token(lease_key: str) -> str:
+    """The fencing token of the newest holder of a lease; never expires."""
+    return f"{lease_key}:token"
+
+
 def results(account: str) -> str:
     """Hash of slug -> result of a settled window, for the daily loss limit."""
     return stream_key(account, "results")
@@ -80,6 +90,11 @@ def alive(account: str, service: str) -> str:
 def window_group(slug: str, service: str = "") -> str:
     """The consumer group of a window: its slug; the executor's has `:executor` behind it."""
     return f"{slug}:{service}" if service else slug
+
+
+def ctl_group(service: str, instance: str) -> str:
+    """The group with which one deployment of a service reads `ctl`: each hears every entry."""
+    return f"{instance}:{service}"
 
 
 def hash_tag(key: str) -> str:

@@ -123,7 +123,11 @@ class Bus(Protocol):
         ...
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
-        """XGROUP SETID: a late reader continues behind the checkpoint it loaded."""
+        """XGROUP SETID: a late reader continues behind the checkpoint it loaded.
+
+        What was given out before does not count any more: entries behind `entry_id` come (again),
+        those too that a read after this call was handed and could not give to its caller.
+        """
         ...
 
     async def ack(self, acks: Sequence[Ack]) -> None:
@@ -144,6 +148,15 @@ class Bus(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove a key."""
+        ...
+
+    async def swap(
+        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+    ) -> bool:
+        """Set a key that holds `expected` (None: that is absent); return whether it did.
+
+        `value` None removes it. One atomic step; without `ttl_ms` the key does not expire.
+        """
         ...
 
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:

@@ -133,7 +133,7 @@ STREAMS = {
             purpose="halt and resume",
             messages=_types(ControlMessage),
             producers=("all", "pm kill", "pm resume"),
-            consumers=("each service, group = its name",),
+            consumers=("each service, a group per deployment",),
             read=ReadMode.ACK,
             keep_ms=_DAY_MS,
         ),

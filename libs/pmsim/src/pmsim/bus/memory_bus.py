@@ -8,7 +8,9 @@ waiting time of a blocked read from the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from pmcore.model.check import invariant
 from pmcore.model.errors import Sent, TransportError
@@ -22,25 +24,93 @@ from pmcore.wire.transactions import by_hash_tag
 from pmsim.bus.streams import Stream
 
 
+class BusFaults(msgspec.Struct):
+    """What goes wrong between one process and Redis.
+
+    `delay_s`: before each call is done. `partitioned`: no call arrives. `lost_answers`: so many
+    next writes are done though their callers see an error. `cut_after`: the next publish breaks
+    off behind so many hash tags; None for never.
+    """
+
+    delay_s: float = 0.0
+    partitioned: bool = False
+    lost_answers: int = 0
+    cut_after: int | None = None
+
+
+class StoreState(msgspec.Struct, frozen=True):
+    """A copy of all that a store holds, for `MemoryStore.restart`."""
+
+    streams: Mapping[str, Stream] = msgspec.field(default_factory=dict)
+    values: Mapping[str, tuple[bytes, int | None]] = msgspec.field(default_factory=dict)
+    hashes: Mapping[str, Mapping[str, bytes]] = msgspec.field(default_factory=dict)
+
+
 class MemoryStore:
-    """What the buses of one world share. `available = False` means that Redis is away."""
+    """What the buses of one world share.
+
+    `available = False`: Redis is away. `full = True`: it refuses what needs memory (`maxmemory`
+    with `noeviction`); reads and removals go on. Acknowledgements are refused, too,
+    as by Redis 6.2 and 7.0, which take nothing into a transaction then; Redis 8.0 takes them.
+    """
 
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self.clock_ns = clock_ns
         self.available = True
+        self.full = False
+        self.connections = 0
+        self.faults: dict[str, BusFaults] = {}
         self.streams: dict[str, Stream] = {}
         self.values: dict[str, tuple[bytes, int | None]] = {}
         self.hashes: dict[str, dict[str, bytes]] = {}
-        self._changed = asyncio.Event()
+        self._waiting: dict[str, dict[asyncio.Future[None], None]] = {}
 
-    def change(self) -> None:
-        """Wake every blocked read."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def change(self, streams: Iterable[str] | None = None) -> None:
+        """Wake the blocked reads of some streams, or of all."""
+        for key in tuple(self._waiting) if streams is None else streams:
+            for waiter in self._waiting.pop(key, {}):
+                if not waiter.done():
+                    waiter.set_result(None)
 
-    async def changed(self) -> None:
-        """Wait for the next change."""
-        await self._changed.wait()
+    async def changed(self, streams: Sequence[str]) -> None:
+        """Wait for the next change of one of these."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for key in streams:
+            self._waiting.setdefault(key, {})[waiter] = None
+        try:
+            await waiter
+        finally:
+            for key in streams:
+                self._waiting.get(key, {}).pop(waiter, None)
+
+    def faults_of(self, source: str) -> BusFaults:
+        """The faults of a process, by the `source` of its buses; a new life keeps them."""
+        return self.faults.setdefault(source, BusFaults())
+
+    def state(self) -> StoreState:
+        """A copy of everything now."""
+        return StoreState(
+            {key: stream.copy() for key, stream in self.streams.items()},
+            dict(self.values),
+            {key: dict(fields) for key, fields in self.hashes.items()},
+        )
+
+    def break_connections(self) -> None:
+        """Calls in flight and blocked reads fail; the next ones connect again."""
+        self.connections += 1
+        self.change()
+
+    def restart(self, state: StoreState | None = None) -> None:
+        """Break all connections and go on from `state`; None when nothing was lost.
+
+        An older state is what a restart that lost its last second, or a stale replica, leaves.
+        `StoreState()` is an empty Redis. A state may be used again.
+        """
+        if state is not None:
+            self.streams = {key: stream.copy() for key, stream in state.streams.items()}
+            self.values = dict(state.values)
+            self.hashes = {key: dict(fields) for key, fields in state.hashes.items()}
+        self.break_connections()
 
     def stream(self, key: str) -> Stream:
         """A stream, made when missing."""
@@ -57,6 +127,7 @@ class MemoryBus:
 
     def __init__(self, store: MemoryStore, *, source: str, run_id: str) -> None:
         self._store = store
+        self._source = source
         self._stamper = Stamper(source, run_id)
         self._reading: set[tuple[str, str, tuple[str, ...]]] = set()
 
@@ -64,14 +135,17 @@ class MemoryBus:
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
     ) -> Sequence[str]:
         """See `Bus.publish`."""
-        await self._turn()
+        await self._turn(writes=True)
         entry_ids = [""] * len(outgoing)
-        for transaction in by_hash_tag(outgoing, acks):
+        for number, transaction in enumerate(by_hash_tag(outgoing, acks)):
+            self._maybe_cut(number)
+            self._require_memory(needed=True)
             for position, item in zip(transaction.positions, transaction.outgoing, strict=True):
                 entry_ids[position] = self._add(item)
             for ack in transaction.acks:
                 self._acknowledge(ack)
-        self._store.change()
+            self._store.change(dict.fromkeys(item.stream for item in transaction.outgoing))
+            self._maybe_lose_answer()
         return entry_ids
 
     def _add(self, item: Outgoing) -> str:
@@ -89,17 +163,19 @@ class MemoryBus:
         self, group: str, streams: Sequence[str], *, start: str = "$", announce: Outgoing | None
     ) -> None:
         """See `Bus.create_group`."""
-        await self._turn()
+        await self._turn(writes=True)
+        self._require_memory(needed=True)
         one_hash_tag([*streams, *([announce.stream] if announce else [])])
         for key in streams:
             self._store.stream(key).create_group(group, start)
         if announce is not None:
             self._add(announce)
         self._store.change()
+        self._maybe_lose_answer()
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
         """See `Bus.destroy_group`."""
-        await self._turn()
+        await self._turn(writes=True)
         for key in streams:
             if key in self._store.streams:
                 self._store.streams[key].groups.pop(group, None)
@@ -157,10 +233,12 @@ class MemoryBus:
         entries = self._take(group, consumer, streams, count, noack=noack)
         if entries or block_ms <= 0:
             return entries
+        connection = self._store.connections
         try:
             async with asyncio.timeout(block_ms / 1000):
                 while not entries:
-                    await self._store.changed()
+                    await self._store.changed(streams)
+                    self._require_connection(connection, writes=False)
                     entries = self._take(group, consumer, streams, count, noack=noack)
         except TimeoutError:
             return []
@@ -169,7 +247,7 @@ class MemoryBus:
     def _take(
         self, group: str, consumer: str, streams: Sequence[str], count: int, *, noack: bool
     ) -> Sequence[Incoming]:
-        self._require_available()
+        self._require_available(writes=False)
         now_ns = self._store.clock_ns()
         entries: list[Incoming] = []
         for key, stream in self._existing(streams, group).items():
@@ -193,7 +271,7 @@ class MemoryBus:
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
         """See `Bus.set_group_id`."""
-        await self._turn()
+        await self._turn(writes=True)
         found = self._existing([stream], group)[stream]
         found.groups[group].last_delivered = found.start_id(entry_id)
         self._store.change()
@@ -210,15 +288,17 @@ class MemoryBus:
 
     async def trim(self, stream: str, min_id: str) -> int:
         """As `RedisBus.trim`."""
-        await self._turn()
+        await self._turn(writes=True)
         found = self._store.streams.get(stream)
         return found.trim(parse_id(min_id)) if found else 0
 
     async def put(self, key: str, value: bytes, *, ttl_ms: int | None = None) -> None:
         """See `Bus.put`."""
-        await self._turn()
+        await self._turn(writes=True)
+        self._require_memory(needed=True)
         expires_ns = None if ttl_ms is None else self._store.clock_ns() + ttl_ms * NS_PER_MS
         self._store.values[key] = (value, expires_ns)
+        self._maybe_lose_answer()
 
     async def get(self, key: str) -> bytes | None:
         """See `Bus.get`."""
@@ -230,18 +310,33 @@ class MemoryBus:
 
     async def delete(self, key: str) -> None:
         """See `Bus.delete`."""
-        await self._turn()
+        await self._turn(writes=True)
         self._store.values.pop(key, None)
         self._store.hashes.pop(key, None)
 
+    async def swap(
+        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+    ) -> bool:
+        """See `Bus.swap`."""
+        if await self.get(key) != expected:
+            return False
+        if value is None:
+            self._store.values.pop(key, None)
+        else:
+            expires_ns = None if ttl_ms is None else self._store.clock_ns() + ttl_ms * NS_PER_MS
+            self._store.values[key] = (value, expires_ns)
+        return True
+
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """See `Bus.put_field`."""
-        await self._turn()
+        await self._turn(writes=True)
+        self._require_memory(needed=value is not None)
         fields = self._store.hashes.setdefault(key, {})
         if value is None:
             fields.pop(field, None)
         else:
             fields[field] = value
+        self._maybe_lose_answer()
 
     async def get_fields(self, key: str) -> Mapping[str, bytes]:
         """See `Bus.get_fields`."""
@@ -255,17 +350,41 @@ class MemoryBus:
     async def close(self) -> None:
         """See `Bus.close`. The store lives on."""
 
-    async def _turn(self) -> None:
+    @property
+    def _faults(self) -> BusFaults:
+        return self._store.faults_of(self._source)
+
+    async def _turn(self, *, writes: bool = False) -> None:
         """Let other tasks run, as a round trip would.
 
         A call that is cancelled here has done nothing.
         """
-        await asyncio.sleep(0)
-        self._require_available()
+        connection = self._store.connections
+        await asyncio.sleep(self._faults.delay_s)
+        self._require_connection(connection, writes=writes)
 
-    def _require_available(self) -> None:
-        if not self._store.available:
-            raise TransportError("memory bus: away", retryable=True, sent=Sent.NO)
+    def _require_connection(self, connection: int, *, writes: bool) -> None:
+        self._require_available(writes=writes)
+        if connection != self._store.connections:
+            raise _lost("connection lost", writes=writes)
+
+    def _require_available(self, *, writes: bool) -> None:
+        if not self._store.available or self._faults.partitioned:
+            raise _lost("away", writes=writes)
+
+    def _require_memory(self, *, needed: bool) -> None:
+        if needed and self._store.full:
+            raise TransportError("memory bus: out of memory", retryable=True, sent=Sent.NO)
+
+    def _maybe_lose_answer(self) -> None:
+        if self._faults.lost_answers:
+            self._faults.lost_answers -= 1
+            raise _lost("answer lost", writes=True)
+
+    def _maybe_cut(self, done: int) -> None:
+        if done and done == self._faults.cut_after:
+            self._faults.cut_after = None
+            raise _lost("cut between two hash tags", writes=True)
 
     def _existing(self, keys: Sequence[str], group: str) -> Mapping[str, Stream]:
         found: dict[str, Stream] = {}
@@ -275,3 +394,9 @@ class MemoryBus:
                 raise TransportError(f"no group {group} of {key}", retryable=False, sent=Sent.NO)
             found[key] = stream
         return found
+
+
+def _lost(what: str, *, writes: bool) -> TransportError:
+    """What `redis_client.transport_error` makes of a connection that breaks."""
+    sent = Sent.UNKNOWN if writes else Sent.NO
+    return TransportError(f"memory bus: {what}", retryable=True, sent=sent)

@@ -19,12 +19,10 @@ from typing import IO, Any
 import msgspec
 from rich.console import Console
 
+from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import WindowEngine
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.market_data import MarketDataMessage
-from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CommandMessage
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
@@ -39,9 +37,10 @@ from pmsim.queue.paper import CommandVenue
 from pmsim.queue.paper_venue import PaperParams
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
-from pmtools.replay.inputs import JournalParts, find_inputs, header_of, journal_lines
+from pmtools.replay.inputs import find_inputs
+from pmtools.replay.journals import JournalParts, header_of, journal_steps
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
-from pmtools.replay.window import TICK_NS, Output, WindowReplay
+from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError
 from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
 
@@ -198,31 +197,32 @@ class Replay:
     def _journal(self, parts: JournalParts) -> None:
         """Step an engine with what another one consumed; it must say the same."""
         header = header_of(parts)
-        engine, sink = header.make_engine(), self._sink(header.window.slug)
+        engine, sink = header.make_engine(), self._sink(header.title)
         unusable: dict[str, int] = {}
-        for line in journal_lines(parts):
+        for line in journal_steps(parts):
             match line:
                 case MalformedInputError():
                     unusable[line.reason] = unusable.get(line.reason, 0) + 1
-                case JournalEntry():
+                case JournalEnd():
+                    if line.fingerprint != engine.fingerprint:
+                        self.summary.journals_differ += 1
+                        said = "the outputs differ from those recorded"
+                        print(f"pm replay: {parts.paths[0]}: {said}", file=sys.stderr)
+                case _:
                     self.summary.events += 1
                     for output in engine.step(line.at_ns, line.event):
                         sink(line.at_ns, output)
-                case JournalEnd() if line.fingerprint != engine.fingerprint:
-                    self.summary.journals_differ += 1
-                    print(
-                        f"pm replay: {parts.paths[0]}: the outputs differ from those recorded",
-                        file=sys.stderr,
-                    )
-                case _:
-                    continue
         add_reasons(self.summary.unusable, unusable)
-        self._finish(engine)
+        if isinstance(engine, WindowEngine):
+            self._finish(engine)
+        else:
+            self._hash.update(f"{header.title} {engine.fingerprint}\n".encode())
 
-    def _sink(self, slug: str) -> Callable[[int, Output], None]:
+    def _sink(self, slug: str) -> Callable[[int, Any], None]:
+        """Where outputs go; of an engine that is no window's, `slug` is its journal's title."""
         outputs = self._outputs
 
-        def write(at_ns: int, output: CommandMessage | Notice) -> None:
+        def write(at_ns: int, output: Any) -> None:
             if outputs is not None:
                 row = {"at_ns": at_ns, "slug": slug, "kind": type(output).__name__}
                 outputs.write(msgspec.json.encode({**row, "output": output}) + b"\n")

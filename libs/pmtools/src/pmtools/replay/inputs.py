@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from pmcore.engine.strategy.journal import JournalHeader, JournalLine, decode_line
+from pmcore.engine.journal import ENTRY_START
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.shell.journal import journal_parts, journal_stem
 from pmsim.recordings.bytes import records
 from pmsim.recordings.reader import Recording, load_market_file
 from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
+from pmtools.replay.journals import JournalParts, format_opening
 
-_HEADER = b'{"type":"header"'
-_ENTRY = b'["in",'
 _METADATA = ".market.json"
 _PARTS = re.compile(r"_(orderbooks|trades)_(up|down)(?=\.json)")
-
-
-class JournalParts(msgspec.Struct, frozen=True):
-    """The files of one window's journal, in order."""
-
-    paths: tuple[Path, ...]
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -92,44 +85,15 @@ class _Opened(msgspec.Struct):
 
 def _open(path: Path, given: Sequence[Window], opened: _Opened, *, strict: bool) -> None:
     first = _first_record(path)
-    if first.startswith(_HEADER):
-        stem = journal_stem(path)
-        parts = JournalParts(tuple(journal_parts(path.parent, stem)) or (path,))
-        opened.inputs.append(parts)
-    elif first.startswith(_ENTRY):
+    if journal_format := format_opening(first):
+        parts = tuple(journal_parts(path.parent, journal_stem(path))) or (path,)
+        opened.inputs.append(JournalParts(parts, journal_format))
+    elif first.startswith(ENTRY_START):
         opened.later_parts.setdefault(path, strict)
     elif (collection := path.with_name(_PARTS.sub("", path.name))) not in opened.collections:
         recording = _open_recording(path, given, strict=strict)
         opened.collections.add(collection)
         opened.inputs.append(recording)
-
-
-def journal_lines(parts: JournalParts) -> Iterator[JournalLine | MalformedInputError]:
-    """Every line of a journal; one that cannot be read comes as its error."""
-    for path in parts.paths:
-        try:
-            for record in records(path, b"\n"):
-                if record is None:
-                    yield MalformedInputError("too_large", str(path))
-                elif record:
-                    yield _line(record)
-        except MalformedInputError as error:
-            yield error
-
-
-def _line(record: bytes) -> JournalLine | MalformedInputError:
-    try:
-        return decode_line(record)
-    except msgspec.DecodeError as error:
-        return MalformedInputError("bad_line", str(error)[:80])
-
-
-def header_of(parts: JournalParts) -> JournalHeader:
-    """The journal's first line; raise `UsageError` when it cannot be read."""
-    first = next(journal_lines(parts), None)
-    if isinstance(first, JournalHeader):
-        return first
-    raise UsageError(f"{parts.paths[0]}: its header cannot be read: {first}")
 
 
 def _load_windows(path: Path) -> list[Window]:

@@ -13,6 +13,7 @@ from pmcore.engine.execution.io import (
 )
 from pmcore.engine.execution.records import (
     ABSENT_MEANS_UNFILLED_NS,
+    MAX_CANCEL_WAIT_MS,
     MAX_RESOLVE_ATTEMPTS,
     Ask,
     OrderRecord,
@@ -152,7 +153,7 @@ def cancels_failed(state: ExecutionState, event: CancelsFailed) -> None:
     state.note_mode(event.mode, event.retry_after_ms)
     not_before_ns = 0
     if event.reason is Reason.RATE_LIMITED:
-        not_before_ns = state.after(event.retry_after_ms)
+        not_before_ns = state.after(event.retry_after_ms, MAX_CANCEL_WAIT_MS)
         state.budget.cancels.block(not_before_ns)
     for order_hash in event.order_hashes:
         record = state.by_hash.get(order_hash)

@@ -23,6 +23,10 @@ LIST_LAG_NS = 5 * NS_PER_S
 _RETRY_FIRST_NS = 100 * NS_PER_MS
 _RETRY_MOST_NS = 2 * NS_PER_S
 DEFAULT_RETRY_AFTER_MS = 1_000
+MAX_RETRY_AFTER_MS = 30_000
+"""For orders. A longer Retry-After is cut to this: trying again costs one order."""
+MAX_CANCEL_WAIT_MS = 1_000
+"""For cancels, whatever the venue said: an order that rests costs more than a refused request."""
 ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
 """So long after its end an order that is neither open nor in any trade was not filled."""
 

@@ -7,6 +7,8 @@ from collections import deque
 from pmcore.engine.execution.io import ExecutionOutput, Finished, RateHeaders
 from pmcore.engine.execution.records import (
     DEFAULT_RETRY_AFTER_MS,
+    MAX_CANCEL_WAIT_MS,
+    MAX_RETRY_AFTER_MS,
     OrderRecord,
     PendingCancel,
     WindowRecord,
@@ -193,10 +195,10 @@ class ExecutionState:
 
     # ---- what the venue said beside its answer -----------------------------------------------
 
-    def after(self, retry_after_ms: int | None) -> int:
-        """When a Retry-After is over."""
+    def after(self, retry_after_ms: int | None, most_ms: int = MAX_RETRY_AFTER_MS) -> int:
+        """When a Retry-After is over, as far as it is believed."""
         wait_ms = DEFAULT_RETRY_AFTER_MS if retry_after_ms is None else retry_after_ms
-        return self.at_ns + wait_ms * NS_PER_MS
+        return self.at_ns + min(wait_ms, most_ms) * NS_PER_MS
 
     def apply_rate_headers(self, bucket: TokenBucket, rate: RateHeaders | None) -> None:
         """Correct our count by the venue's headers, downward only."""
@@ -204,7 +206,9 @@ class ExecutionState:
             return
         bucket.correct(self.at_ns, rate.remaining)
         if rate.remaining <= 0 and rate.reset_ns is not None:
-            bucket.block(min(rate.reset_ns, self.at_ns + RESET_TRUST_NS))
+            is_cancels = bucket is self.budget.cancels
+            most_ns = MAX_CANCEL_WAIT_MS * NS_PER_MS if is_cancels else RESET_TRUST_NS
+            bucket.block(min(rate.reset_ns, self.at_ns + most_ns))
 
     def note_mode(self, mode: VenueMode | None, retry_after_ms: int | None) -> None:
         """A refusal named the venue's mode."""

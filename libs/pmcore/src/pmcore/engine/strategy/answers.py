@@ -33,6 +33,8 @@ OrderAnswer = (
 MAX_EARLY_EVENTS = 256
 """Events of orders that have no name yet, or that another run made."""
 _MATCHED = "matched"
+_ENDED = ("cancel", "invalid", "expired")
+"""How a status begins of an order that takes no more, whatever kind of event says it."""
 
 
 class Answers:
@@ -123,7 +125,7 @@ class Answers:
     ) -> list[CommandMessage | Notice]:
         """What an event says of fills counts at once; only a trade books them."""
         orders = self._session.orders
-        if event.kind is OrderUpdateKind.CANCELLATION:
+        if event.kind is OrderUpdateKind.CANCELLATION or event.status.startswith(_ENDED):
             # one was recorded with all of it "matched": ask, do not believe (docs/venue.md 6.2)
             told = event.matched_u6 is not None and event.matched_u6 < order.size_u6
             orders.claim(order, event.matched_u6 if told else None, at_ns, ended=told)

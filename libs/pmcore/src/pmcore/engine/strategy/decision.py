@@ -112,10 +112,10 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
         qty_u6 = order.exposure_u6 if order else quote.size_u6
         exposures[outcome] = Exposure(outcome, quote.price_e4, qty_u6)
     views = (session.inventory.working, session.inventory.settled)
+    maybe = session.provisional
     for outcome in OUTCOMES:
-        refusal = refuse(
-            exposures[outcome], [exposures[outcome.complement]], views, session.params.limits
-        )
+        others = [exposures[outcome.complement]]
+        refusal = refuse(exposures[outcome], others, views, session.params.limits, maybe)
         if refusal:
             return refusal.value
     return ""
@@ -133,7 +133,8 @@ def approved(
         return None
     exposure = Exposure(outcome, target.price_e4, target.size_u6)
     views = (session.inventory.working, session.inventory.settled)
-    verdict = approve(exposure, session.orders.exposures(), views, session.params.limits)
+    others, limits = session.orders.exposures(), session.params.limits
+    verdict = approve(exposure, others, views, limits, session.provisional)
     if isinstance(verdict, RiskRefusal):
         session.decision.refuse(outcome, verdict)
         return None

@@ -40,6 +40,7 @@ from pmcore.messages.market_data import (
 )
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
@@ -152,6 +153,9 @@ class WindowEngine:
             case PlacingGateChanged():
                 session.gate.hear(event)
                 return []
+            case PriorLossChanged():
+                session.loss_limit.hear(event)
+                return []
             case Tick():
                 return []
             case BatchEnded():
@@ -210,10 +214,12 @@ class WindowEngine:
         counters.max_abs_net_diff_u6 = max(counters.max_abs_net_diff_u6, abs(working.net_diff_u6))
         cost_e4 = -int(-working.portfolio_cost_dollars * 10_000 // 1)
         counters.max_pair_cost_e4 = max(counters.max_pair_cost_e4, cost_e4)
-        if effect is not FillEffect.ADDED or working.can_open(self.session.params.limits):
+        reasons = {FillEffect.ADDED: "fill", FillEffect.REVERSED: "reversed fill"}
+        if effect not in reasons or working.can_open(self.session.params.limits):
             return []
         counters.limit_violations += 1
-        return [self._notice(NoticeKind.LIMIT_REACHED, "fill", f"net {working.net_diff_u6} u6")]
+        net = f"net {working.net_diff_u6} u6"
+        return [self._notice(NoticeKind.LIMIT_REACHED, reasons[effect], net)]
 
     def _decide(self, at_ns: int) -> list[Output]:
         session = self.session
@@ -276,7 +282,7 @@ class WindowEngine:
 
     def _loss_limits(self) -> list[Output]:
         session, limits = self.session, self.session.params.limits
-        loss_u6 = max(session.inventory.working.worst_loss_u6, session.evidenced.worst_loss_u6)
+        loss_u6 = max(session.inventory.working.worst_loss_u6, -session.worst_profit_u6)
         window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
         daily = (
             limits.max_daily_loss_u6 is not None

@@ -112,10 +112,13 @@ def _not_open(session: MarketSession) -> Why:
 
 
 def _limit_text(session: MarketSession) -> str:
-    """The limit that is reached on either view, with its figure and its variable."""
+    """The limit that is reached on any view, with its figure and its variable."""
     for view in (session.inventory.working, session.inventory.settled):
         if text := _broken_limit(session, view):
             return text
+    for view in session.worst_views:
+        if text := _broken_limit(session, view):
+            return f"{text} if matched shares are taken back or not told yet"
     return ""
 
 

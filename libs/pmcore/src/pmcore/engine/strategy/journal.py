@@ -1,13 +1,15 @@
 """A window's journal: what the engine was made from, then every input in the order consumed.
 
-Re-stepping a journal must give the same fingerprint; `pm replay` does that. Lines are JSON: the
-first a `JournalHeader`, then `JournalEntry`, last a `JournalEnd` when the window ended well.
+Re-stepping a journal must give the same fingerprint; `pm replay` does that. `pmcore.engine.journal`
+says what its lines are.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from pmcore.engine.journal import ENTRY_TAG, JournalFormat
+from pmcore.engine.journal import JournalEnd as JournalEnd  # noqa: PLC0414 - importers have it from here
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.union import EngineEvent
@@ -25,6 +27,11 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
     prior_loss_u6: int
     gated: bool = False  # journals of before the placing gate do not say it
 
+    @property
+    def title(self) -> str:
+        """The window's slug."""
+        return self.window.slug
+
     def make_engine(self) -> WindowEngine:
         """Build the engine exactly as it was."""
         return WindowEngine(
@@ -37,30 +44,22 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
         )
 
 
-class JournalEntry(msgspec.Struct, frozen=True, tag="in", array_like=True):
+class JournalEntry(msgspec.Struct, frozen=True, tag=ENTRY_TAG, array_like=True):
     """One call of `step`."""
 
     at_ns: int
     event: EngineEvent
 
 
-class JournalEnd(msgspec.Struct, frozen=True, tag="end"):
-    """The fingerprint that a replay must reach."""
-
-    fingerprint: str
-
-
 JournalLine = JournalHeader | JournalEntry | JournalEnd
-_encoder = msgspec.json.Encoder()
-_header = msgspec.json.Decoder(JournalHeader | JournalEnd)
-_entry = msgspec.json.Decoder(JournalEntry)
+STRATEGY_JOURNAL = JournalFormat(JournalHeader, JournalEntry)
 
 
 def encode_line(line: JournalLine) -> bytes:
     """Encode one line without its newline."""
-    return _encoder.encode(line)
+    return STRATEGY_JOURNAL.encode(line)
 
 
 def decode_line(data: bytes) -> JournalLine:
     """Decode one line; raise `msgspec.DecodeError` for anything else."""
-    return _entry.decode(data) if data.startswith(b"[") else _header.decode(data)
+    return STRATEGY_JOURNAL.decode(data)

@@ -98,11 +98,12 @@ class OrderBookkeeper:
     ) -> str:
         """Somebody says how much was matched; `ended`: of an order that takes no more.
 
-        Only a trade books it. Until then it counts as bought wherever that is worse.
+        Only a trade books it. Until then it counts as bought wherever that is worse. "Nothing"
+        is not believed of an order whose match was proved: the venue does not list it any more.
         """
         if matched_u6 is not None:
             order.claimed_u6 = max(order.claimed_u6, matched_u6)
-            if ended:
+            if ended and (matched_u6 or not order.match_proved):
                 order.venue_filled_u6 = max(order.venue_filled_u6 or 0, matched_u6)
         self._mind_owed(order, at_ns)
         if order.owed_u6 and order.state in (OrderState.CLOSED, OrderState.FAILED):
@@ -112,6 +113,7 @@ class OrderBookkeeper:
     def prove_match(self, order: OwnOrder, at_ns: int) -> str:
         """A cancel was refused as already matched, without an amount."""
         order.match_proved = True
+        order.venue_filled_u6 = order.venue_filled_u6 or None
         return self.claim(order, None, at_ns)
 
     @staticmethod

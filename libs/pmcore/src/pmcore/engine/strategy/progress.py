@@ -10,6 +10,7 @@ import msgspec
 from pmcore.engine.strategy.why import STARTING, Why, both
 from pmcore.machines.quoting import QuoteMode
 from pmcore.machines.risk import RiskRefusal
+from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.model.market import Outcome
 from pmcore.model.params import StrategyParams
 
@@ -108,6 +109,10 @@ class LossLimit:
         self.prior_loss_u6 = prior_loss_u6
         self.reached = ""
         """The variable of the limit, "" while none is reached."""
+
+    def hear(self, event: PriorLossChanged) -> None:
+        """Note what the other windows of the day have lost by now."""
+        self.prior_loss_u6 = event.loss_u6
 
     def reach(self, variable: str) -> None:
         """No new risk from now on."""

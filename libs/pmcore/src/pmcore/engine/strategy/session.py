@@ -29,7 +29,7 @@ from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
-from pmcore.machines.risk import filled
+from pmcore.machines.risk import Exposure, Provisional, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
@@ -107,13 +107,22 @@ class MarketSession:
 
     @property
     def can_open(self) -> bool:
-        """The user's gate, on the working and on the settled view, and with all that is owed."""
+        """The user's gate, whichever of the matched and of the owed shares are taken back."""
         limits = self.params.limits
-        return (
-            self.inventory.working.can_open(limits)
-            and self.inventory.settled.can_open(limits)
-            and self.evidenced.can_open(limits)
-        )
+        return all(view.can_open(limits) for view in self.worst_views)
+
+    @property
+    def worst_views(self) -> tuple[Position, ...]:
+        """What is held if everything stays, and where it is the worst that some does not."""
+        known = self.provisional
+        maybe = Provisional(known.settled, (*known.fills, *self.orders.owed()))
+        return (self.evidenced, *maybe.worst)
+
+    @property
+    def provisional(self) -> Provisional:
+        """The ledger: what settled, and on top of it what matched and may be taken back."""
+        matched = (Exposure(e.outcome, e.price_e4, e.size_u6) for e in self.inventory.unsettled())
+        return Provisional(self.inventory.settled, tuple(matched))
 
     @property
     def evidenced(self) -> Position:
@@ -214,6 +223,7 @@ class MarketSession:
             bid_size_u6=self.params.bid_size_u6,
             min_size_u6=self.window.min_size_u6,
             new_risk=self.clock.may_open,
+            unpaired=self.inventory.unpaired() if self.params.hedge_by_unpaired_cost else (),
         )
 
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:

@@ -25,6 +25,15 @@ from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
 _RECOVERY_TIMEOUT_S = 30.0
 _NO_GROUP = "NOGROUP"
 _NO_KEY = "requires the key to exist"
+_SWAP = """
+local held = redis.call('GET', KEYS[1])
+if (held and '=' .. held or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) return 1 end
+redis.call('SET', KEYS[1], string.sub(ARGV[2], 2))
+if ARGV[3] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return 1
+"""
+"""Values have `=` before them, so that an empty one is not an absent one."""
 _ReaderKey = tuple[str, str, tuple[str, ...]]
 
 
@@ -174,6 +183,9 @@ class RedisBus:
         async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(stream))
             await client.xgroup_setid(stream, group, entry_id)
+        for (seen_group, _), seen in self._seen.items():
+            if seen_group == group:
+                seen.forget(stream)
 
     async def ack(self, acks: Sequence[Ack]) -> None:
         """See `Bus.ack`."""
@@ -207,6 +219,16 @@ class RedisBus:
         """See `Bus.delete`."""
         async with self._nodes.request(writes=True):
             await (await self._nodes.writer(hash_tag(key))).delete(key)
+
+    async def swap(
+        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+    ) -> bool:
+        """See `Bus.swap`."""
+        given = [b"" if expected is None else b"=" + expected]
+        given += [b"" if value is None else b"=" + value, str(ttl_ms or 0).encode()]
+        async with self._nodes.request(writes=True):
+            client = await self._nodes.writer(hash_tag(key))
+            return bool(await client.eval(_SWAP, 1, key, *given))
 
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """See `Bus.put_field`."""

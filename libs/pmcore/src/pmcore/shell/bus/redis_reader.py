@@ -32,6 +32,10 @@ class Seen:
             if parse_id(entry.entry_id) > parse_id(self.last_id(entry.stream)):
                 self._last_ids[entry.stream] = entry.entry_id
 
+    def forget(self, stream: str) -> None:
+        """The group was set to another entry: what was given out before does not count."""
+        self._last_ids.pop(stream, None)
+
     def last_id(self, stream: str) -> str:
         """The last one's id; `0-0` before the first."""
         return self._last_ids.get(stream, _START)

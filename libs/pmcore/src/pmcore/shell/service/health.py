@@ -46,6 +46,8 @@ class Health:
 
     def __init__(self, now_s: Callable[[], float] = monotonic_s) -> None:
         self.placing: Placing | None = None
+        self.standby = False
+        """Whether another process does this service's work; the liveness key is that one's then."""
         self.changed = asyncio.Event()
         self._now_s = now_s
         self._troubles: dict[str, tuple[float, Trouble]] = {}

@@ -34,8 +34,10 @@ class Liveness:
         series: Sequence[str],
         log: Log,
         health: Health | None = None,
+        ctl_group: str = "",
     ) -> None:
         self._name = name
+        self._ctl_group = ctl_group
         self._bus = bus
         self._metrics = metrics
         self._kill_switch = kill_switch
@@ -86,7 +88,8 @@ class Liveness:
         reasons = self._readiness()
         self._metrics.ready.set(not reasons)
         self._metrics.halted.set(bool(self._kill_switch.reason))
-        await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
+        if not self._health.standby:
+            await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
         if with_lag:
             groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
             now_ms = real_now_ns() // 1_000_000
@@ -103,8 +106,14 @@ class Liveness:
             group
             for stream in streams
             for group in await self._bus.groups(stream)
-            if group.consumers and _owner_of(group.name) == self._name
+            if group.consumers and self._is_own(stream, group.name)
         ]
+
+    def _is_own(self, stream: str, group: str) -> bool:
+        """Of `ctl` only this deployment's group: those of others may be there for ever."""
+        if self._ctl_group and keys.stream_kind(stream) == "ctl":
+            return group == self._ctl_group
+        return _owner_of(group) == self._name
 
     def _set_away(self, text: str) -> None:
         if bool(text) != bool(self._redis_away):

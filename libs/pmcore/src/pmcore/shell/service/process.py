@@ -12,29 +12,29 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI
 
-from pmcore.messages.control import Halt, Resume
+from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import TransportError
 from pmcore.shell.bus.janitor import TrimmableBus
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.shell.service.control import control_token, create_control_app
+from pmcore.shell.service.control import control_token, create_control_app, instance_id
 from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.halt_file import unreadable_halt
 from pmcore.shell.service.health import Health
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import Log, configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.tasks import retry_until_answered
-from pmcore.shell.service.web import QuietServer, listen
+from pmcore.shell.service.web import QuietServer, bounded_config, listen
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
@@ -140,30 +140,36 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
             )
             service = factory(context)
             log.info("starting", mode=settings.mode, run_id=run_id, settings=repr(settings))
-            return await _Process(context, service, token, listener, stopping).run()
+            process = ServiceProcess(context, service, stopping)
+            app = create_control_app(
+                token=token,
+                metrics=context.metrics,
+                kill_switch=process.kill_switch,
+                readiness=process.reasons,
+                state=process.state,
+            )
+            return await process.run(partial(_run_server, app, listener))
         finally:
             await bus.close()
 
 
-class _Process(Generic[SettingsT]):
+class ServiceProcess(Generic[SettingsT]):
     """The tasks of a running service and how they end."""
 
     def __init__(
         self,
         context: ServiceContext[SettingsT],
         service: Service,
-        token: str,
-        listener: socket.socket,
         stopping: asyncio.Event,
     ) -> None:
         settings = context.settings
         self._context = context
         self._service = service
-        self._listener = listener
         self._stopping = stopping
         self._log = context.log
         self._ctl = keys.ctl(settings.account)
-        self._kill_switch = KillSwitch(
+        self._ctl_group = keys.ctl_group(service.name, instance_id(settings.data_dir))
+        self.kill_switch = KillSwitch(
             service,
             context.bus,
             account=settings.account,
@@ -175,36 +181,33 @@ class _Process(Generic[SettingsT]):
             service.name,
             context.bus,
             context.metrics,
-            self._kill_switch,
+            self.kill_switch,
             readiness=service.readiness,
             account=settings.account,
             series=[spec.series for spec in settings.series],
             log=context.log,
             health=context.health,
-        )
-        self._app = create_control_app(
-            token=token,
-            metrics=context.metrics,
-            kill_switch=self._kill_switch,
-            readiness=self._heartbeat.reasons,
-            state=self._state,
+            ctl_group=self._ctl_group,
         )
 
-    def _state(self) -> dict[str, object]:
+    def reasons(self) -> list[str]:
+        """Why the service is not ready, Redis included."""
+        return self._heartbeat.reasons()
+
+    def state(self) -> dict[str, object]:
         """The service's state, with what keeps it from its work."""
         troubles = [msgspec.to_builtins(one) for one in self._context.health.troubles()]
         return {**self._service.state(), "troubles": troubles}
 
-    async def run(self) -> int:
+    async def run(self, *others: Callable[[], Coroutine[Any, Any, None]]) -> int:
+        """Run the service, and `others` beside it, to the end; the exit code."""
         try:
             async with asyncio.timeout(REDIS_START_S):
                 await self._take_up_halt()
         except TimeoutError:
             text = f"PM_REDIS_URL: Redis did not tell of a halt within {REDIS_START_S:.0f} s"
             raise StartupError(text) from None
-        gc.collect()
-        gc.freeze()
-        group = asyncio.create_task(self._run_group())
+        group = asyncio.create_task(self._run_group(others))
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({group, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -217,9 +220,10 @@ class _Process(Generic[SettingsT]):
         self._log.info("stopped", code=code)
         return code
 
-    async def _run_group(self) -> None:
+    async def _run_group(self, others: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_run_server(self._app, self._listener))
+            for other in others:
+                tasks.create_task(other())
             tasks.create_task(self._watch_ctl())
             tasks.create_task(self._heartbeat.run())
             tasks.create_task(self._run_service())
@@ -251,36 +255,47 @@ class _Process(Generic[SettingsT]):
         return True
 
     async def _take_up_halt(self) -> None:
-        bus, group = self._context.bus, self._service.name
+        """Read all of `ctl` again: a start trusts no halt or resume to have been heard before."""
+        bus, group = self._context.bus, self._ctl_group
         create = partial(bus.create_group, group, [self._ctl], start="0", announce=None)
         await retry_until_answered(create)
+        await retry_until_answered(partial(bus.set_group_id, group, self._ctl, "0-0"))
         consumer = self._context.settings.consumer
-        recover = partial(bus.recover, group, consumer, [self._ctl])
-        backlog = [*await retry_until_answered(recover)]
-        read = partial(bus.read, group, consumer, [self._ctl], block_ms=1)
+        read = partial(bus.read, group, consumer, [self._ctl], block_ms=0)
+        backlog: list[Incoming] = []
         while batch := await retry_until_answered(read):
             backlog.extend(batch)
-        heard = [item.message for item in backlog if isinstance(item.message, Halt | Resume)]
-        await retry_until_answered(partial(self._kill_switch.load, heard))
+        heard = [_said_by(item) for item in backlog]
+        told = [message for message in heard if message is not None]
+        await retry_until_answered(partial(self.kill_switch.load, told))
         await self._ack(backlog)
 
     async def _watch_ctl(self) -> None:
-        group, consumer = self._service.name, self._context.settings.consumer
+        consumer = self._context.settings.consumer
         bus = self._context.bus
-        read = partial(bus.read, group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS)
+        read = partial(bus.read, self._ctl_group, consumer, [self._ctl], block_ms=CTL_BLOCK_MS)
         while True:
             await self._obey(await retry_until_answered(read))
 
     async def _obey(self, batch: Sequence[Incoming]) -> None:
         for item in batch:
-            if isinstance(item.message, Halt | Resume):
-                await self._kill_switch.hear(item.message)
+            if (message := _said_by(item)) is not None:
+                await self.kill_switch.hear(message)
         await self._ack(batch)
 
     async def _ack(self, batch: Sequence[Incoming]) -> None:
-        acks = [Ack(self._ctl, self._service.name, item.entry_id) for item in batch]
+        acks = [Ack(self._ctl, self._ctl_group, item.entry_id) for item in batch]
         if acks:
             await retry_until_answered(partial(self._context.bus.ack, acks))
+
+
+def _said_by(item: Incoming) -> ControlMessage | None:
+    """The message of an entry. One that is there and cannot be read may be a halt, so it is one."""
+    if isinstance(item.message, Halt | Resume):
+        return item.message
+    if item.problem == "lost":
+        return None
+    return unreadable_halt("an unreadable entry on ctl", f"ctl {item.entry_id}")
 
 
 def _first_of(error: BaseException) -> BaseException:
@@ -312,16 +327,9 @@ async def _connect_bus(
 
 
 async def _run_server(app: FastAPI, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_keep_alive=5,
-        limit_concurrency=64,
-    )
-    await QuietServer(config).serve(sockets=[listener])
+    gc.collect()
+    gc.freeze()
+    await QuietServer(bounded_config(app)).serve(sockets=[listener])
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pmcore.model.errors import TransportError
+from pmcore.shell.machine import machine
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Backoff:
         """Return the next delay."""
         delay_s = self._next_s
         self._next_s = min(delay_s * 2, self._most_s)
-        return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        return delay_s * machine().uniform(0.5, 1.0)
 
 
 async def retry_until_answered(

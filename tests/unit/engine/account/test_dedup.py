@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from pmcore.engine.account import dedup
+from pmcore.engine.account.dedup import Dedup
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
-from pmuserws import dedup
-from pmuserws.dedup import Dedup
 
 
 def _fill(status: TradeStatus, trade_id: str = "t", order_hash: str = "0xo") -> FillReported:

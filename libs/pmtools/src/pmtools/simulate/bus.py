@@ -1,0 +1,128 @@
+"""The simulated Redis of a world, and a process' connection to it: the bus in memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from pmcore.messages.market_data import BookDelta, BookSnapshot, TradePrinted
+from pmcore.wire.ports import Ack, Outgoing
+from pmsim.bus.memory_bus import MemoryBus, MemoryStore, StoreState
+
+MILLION = 1_000_000
+ROUND_TRIP_S = 0.0004
+_NOT_TOLD = (BookDelta, BookSnapshot, TradePrinted)
+
+
+class RedisServer:
+    """The one Redis of a world and what is wrong with it now; see `MemoryStore` for the rest."""
+
+    def __init__(self, store: MemoryStore, seed: str) -> None:
+        self.store = store
+        self.lose_answer_ppm = 0
+        self.cut_off: set[str] = set()
+        self.lost_data = False
+        self._delay_s = ROUND_TRIP_S
+        self._random = random.Random(f"{seed}/redis")  # noqa: S311 - a simulated server
+        self._remembered: StoreState | None = None
+        self._clients: set[str] = set()
+
+    @property
+    def delay_s(self) -> float:
+        """What one call takes."""
+        return self._delay_s
+
+    @delay_s.setter
+    def delay_s(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+        for source in self._clients:
+            self.store.faults_of(source).delay_s = delay_s
+
+    @property
+    def full(self) -> bool:
+        """Whether it refuses what needs memory."""
+        return self.store.full
+
+    @full.setter
+    def full(self, full: bool) -> None:
+        self.store.full = full
+
+    def meet(self, source: str) -> None:
+        """A process connects."""
+        self._clients.add(source)
+        self.store.faults_of(source).delay_s = self._delay_s
+
+    def stop(self) -> None:
+        """The server goes away; every call fails, those that wait too."""
+        self.store.available = False
+        self.store.break_connections()
+
+    def start(self) -> None:
+        """It answers again."""
+        self.store.available = True
+
+    def cut(self, source: str) -> None:
+        """One process cannot reach it."""
+        self.cut_off.add(source)
+        self.store.faults_of(source).partitioned = True
+        self.store.change()
+
+    def mend(self, source: str) -> None:
+        """The process reaches it again."""
+        self.cut_off.discard(source)
+        self.store.faults_of(source).partitioned = False
+
+    def remember(self) -> None:
+        """Keep the data as they are now, for `go_back`."""
+        self._remembered = self.store.state()
+
+    def go_back(self) -> None:
+        """Lose everything since `remember`: the last second, or a replica's arrears."""
+        if self._remembered is not None:
+            self.lost_data = True
+            self.store.restart(self._remembered)
+
+    def lose_all(self) -> None:
+        """Start empty."""
+        self.lost_data = True
+        self.store.restart(StoreState())
+
+    def maybe_lose_answer(self, source: str) -> None:
+        """The next write of a process may be done without its hearing of it."""
+        if self.lose_answer_ppm and self._random.randrange(MILLION) < self.lose_answer_ppm:
+            self.store.faults_of(source).lost_answers = 1
+
+
+class HostBus(MemoryBus):
+    """What is published about money is told to the world."""
+
+    def __init__(
+        self,
+        server: RedisServer,
+        *,
+        source: str,
+        run_id: str,
+        say: Callable[[str, str], None],
+        hear: Callable[[str, Outgoing], None],
+    ) -> None:
+        super().__init__(server.store, source=source, run_id=run_id)
+        server.meet(source)
+        self._server = server
+        self._say = say
+        self._hear = hear
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
+    ) -> Sequence[str]:
+        """See `Bus.publish`."""
+        self._server.maybe_lose_answer(self._source)
+        ids = await super().publish(outgoing, acks)
+        for item in outgoing:
+            if not isinstance(item.message, _NOT_TOLD):
+                self._say(self._source, f"publishes {item.message}")
+        return ids
+
+    def _add(self, item: Outgoing) -> str:
+        entry_id = super()._add(item)
+        self._hear(self._source, item)
+        return entry_id

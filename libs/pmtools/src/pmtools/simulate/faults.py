@@ -1,0 +1,286 @@
+"""What goes wrong in a simulated world, and when: a schedule, drawn by seed or given as JSON."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from pmcore.model.units import NS_PER_S
+from pmsim.faults.plan import TradingMode
+from pmtools.simulate.network import LinkFaults
+from pmtools.simulate.world import SeededWorld
+
+SERVICES = ("feed", "userws", "executor", "strategy")
+TRADERS = ("executor", "userws")
+HALF = 500_000
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Begins at `at_s` (virtual seconds), lasts `lasts_s`. `amount`: what the kind says."""
+
+    at_s: float
+    kind: str
+    target: str = ""
+    lasts_s: float = 0.0
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        target = f" {self.target}" if self.target else ""
+        amount = f" {self.amount:g}" if self.amount else ""
+        return f"{self.at_s:.3f} s: {self.kind}{target}{amount} for {self.lasts_s:g} s"
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of fault: whom it may strike, how long and how much, and how it begins and ends."""
+
+    begin: Callable[[SeededWorld, Fault], None]
+    end: Callable[[SeededWorld, Fault], None] = lambda *_: None
+    targets: Sequence[str] = ("",)
+    lasts_s: tuple[float, float] = (1.0, 12.0)
+    amounts: Sequence[float] = (0.0,)
+    says: str
+
+
+def _link(
+    says: str, targets: Sequence[str], amounts: Sequence[float] = (0.0,), **fields: object
+) -> Kind:
+    """A fault of one process' way to the venue; a field given as "amount" takes the amount."""
+
+    def begin(world: SeededWorld, fault: Fault) -> None:
+        link = world.network.faults(fault.target)
+        for name, value in fields.items():
+            setattr(link, name, fault.amount if value == "amount" else value)
+
+    def end(world: SeededWorld, fault: Fault) -> None:
+        link, sound = world.network.faults(fault.target), LinkFaults()
+        for name in fields:
+            setattr(link, name, getattr(sound, name))
+
+    return Kind(says=says, begin=begin, end=end, targets=targets, amounts=amounts)
+
+
+def _plan(says: str, amounts: Sequence[float] = (0.0,), **fields: object) -> Kind:
+    """A fault inside the venue."""
+
+    def change(world: SeededWorld, fields: dict[str, object]) -> None:
+        plan = msgspec.structs.replace(world.venue.faults, **fields)
+        world.venue.set_faults(plan, world.now_ns)
+        world.world.wake()
+
+    def begin(world: SeededWorld, fault: Fault) -> None:
+        change(world, dict(fields))
+
+    def end(world: SeededWorld, fault: Fault) -> None:
+        sound = type(world.venue.faults)()
+        change(world, {name: getattr(sound, name) for name in fields})
+
+    return Kind(says=says, begin=begin, end=end, amounts=amounts)
+
+
+def _clock_step(world: SeededWorld, fault: Fault) -> None:
+    world.hosts[fault.target].machine.offset_ns += int(fault.amount * NS_PER_S)
+
+
+def _clock_drift(world: SeededWorld, fault: Fault) -> None:
+    world.hosts[fault.target].machine.drift_ppm = int(fault.amount)
+
+
+def _clock_true(world: SeededWorld, fault: Fault) -> None:
+    world.hosts[fault.target].machine.drift_ppm = 0
+
+
+def _redis_stop(world: SeededWorld, fault: Fault) -> None:
+    world.redis.stop()
+    world.say("redis", "stopped")
+
+
+def _redis_start(world: SeededWorld, fault: Fault) -> None:
+    world.redis.start()
+    world.say("redis", "answers again")
+
+
+def _redis_back_in_time(world: SeededWorld, fault: Fault) -> None:
+    world.redis.go_back()
+    _redis_start(world, fault)
+
+
+def _redis_empty(world: SeededWorld, fault: Fault) -> None:
+    world.redis.lose_all()
+    _redis_start(world, fault)
+
+
+def _set_redis(
+    name: str, value: object, sound: object
+) -> tuple[Callable[[SeededWorld, Fault], None], ...]:
+    def begin(world: SeededWorld, fault: Fault) -> None:
+        setattr(world.redis, name, fault.amount if value == "amount" else value)
+
+    def end(world: SeededWorld, fault: Fault) -> None:
+        setattr(world.redis, name, sound)
+
+    return begin, end
+
+
+def _tick(world: SeededWorld, fault: Fault) -> None:
+    for listing in world.venue.listings():
+        if listing.window.open_ns <= world.now_ns < listing.window.close_ns:
+            world.venue.change_tick(listing.window.condition_id, 10, world.now_ns)
+            world.world.wake()
+
+
+def _kill_switch(world: SeededWorld, fault: Fault) -> None:
+    host = world.hosts[fault.target]
+
+    async def halt() -> None:
+        if host.process is not None:
+            await host.process.kill_switch.halt("drill", "operator")
+            world.killed(by=fault.target)
+
+    host.do(halt)
+
+
+def _resume(world: SeededWorld, fault: Fault) -> None:
+    world.resume()
+
+
+_full, _slow, _lost = (
+    _set_redis("full", value=True, sound=False),
+    _set_redis("delay_s", value="amount", sound=0.0004),
+    _set_redis("lose_answer_ppm", value=300_000, sound=0),
+)
+KINDS: dict[str, Kind] = {
+    "slow-link": _link("every message takes long", TRADERS, (50, 400, 1_500), delay_ms="amount"),
+    "lose-requests": _link("half of the requests are lost", TRADERS, lose_request_ppm=HALF),
+    "lose-answers": _link("half of the answers are lost", TRADERS, lose_answer_ppm=HALF),
+    "repeat-requests": _link("half of the requests arrive twice", TRADERS, repeat_ppm=HALF),
+    "late-requests": _link(
+        "half of the requests arrive late",
+        ("executor",),
+        (2_000, 4_000, 8_000),
+        late_ms="amount",
+        late_ppm=HALF,
+    ),
+    "refuse": _link("no connection can be made", TRADERS, refuse=True),
+    "edge-429": _link("429 with Retry-After: 120", TRADERS, edge="429", edge_ppm=HALF),
+    "edge-403": _link("a web page with 403", TRADERS, edge="403", edge_ppm=HALF),
+    "edge-503": _link("a web page with 503", TRADERS, edge="503", edge_ppm=HALF),
+    "edge-202": _link("202 instead of 200", ("executor",), edge="202", edge_ppm=HALF),
+    "lose-frames": _link(
+        "a fifth of the frames is lost", ("feed", "userws"), lose_frame_ppm=200_000
+    ),
+    "repeat-frames": _link(
+        "half of the frames come twice", ("feed", "userws"), repeat_frame_ppm=HALF
+    ),
+    "silent": _link("frames stop; the connection stays", ("feed", "userws"), silent_frames=True),
+    "late-frames": _link(
+        "frames come late", ("feed", "userws"), (2_000, 6_000, 15_000), frame_delay_ms="amount"
+    ),
+    "restart-mode": _plan("the venue answers 425", mode=TradingMode.RESTART),
+    "post-only-mode": _plan("the venue takes post-only orders only", mode=TradingMode.POST_ONLY),
+    "cancel-only": _plan("the venue takes no orders", mode=TradingMode.CANCEL_ONLY),
+    "failed-trades": _plan("a third of the trades fails after being matched", failed_ppm=330_000),
+    "retried-trades": _plan("half of the trades is retried", retried_ppm=HALF),
+    "tick": Kind(says="the tick becomes 0.001", begin=_tick, lasts_s=(0, 0)),
+    "clock-step": Kind(
+        says="the wall clock is stepped (seconds)",
+        begin=_clock_step,
+        targets=SERVICES,
+        amounts=(-3600, -2, 2, 3600),
+        lasts_s=(0, 0),
+    ),
+    "clock-drift": Kind(
+        says="the wall clock drifts (ppm)",
+        begin=_clock_drift,
+        end=_clock_true,
+        targets=SERVICES,
+        amounts=(-20_000, 20_000),
+    ),
+    "kill-9": Kind(
+        says="killed, and started again after a while",
+        targets=SERVICES,
+        lasts_s=(0.1, 8.0),
+        begin=lambda world, fault: world.hosts[fault.target].kill(),
+        end=lambda world, fault: world.hosts[fault.target].start(),
+    ),
+    "freeze": Kind(
+        says="stopped and continued (SIGSTOP, SIGCONT)",
+        targets=SERVICES,
+        lasts_s=(0.5, 15.0),
+        begin=lambda world, fault: world.hosts[fault.target].freeze(),
+        end=lambda world, fault: world.hosts[fault.target].thaw(),
+    ),
+    "redis-away": Kind(says="Redis restarts, nothing is lost", begin=_redis_stop, end=_redis_start),
+    "redis-last-second": Kind(
+        says="Redis restarts without its last second", begin=_redis_stop, end=_redis_back_in_time
+    ),
+    "redis-stale": Kind(
+        says="a replica that is 10 s behind takes over",
+        begin=_redis_stop,
+        end=_redis_back_in_time,
+        lasts_s=(0.2, 3.0),
+    ),
+    "redis-empty": Kind(says="Redis comes back empty", begin=_redis_stop, end=_redis_empty),
+    "redis-full": Kind(says="Redis is full", begin=_full[0], end=_full[1]),
+    "redis-slow": Kind(
+        says="each call takes long (s)", begin=_slow[0], end=_slow[1], amounts=(0.05, 0.4)
+    ),
+    "redis-lost-answers": Kind(
+        says="a third of what is written is not answered", begin=_lost[0], end=_lost[1]
+    ),
+    "redis-cut-off": Kind(
+        says="one process cannot reach Redis",
+        targets=SERVICES,
+        begin=lambda world, fault: world.redis.cut(fault.target),
+        end=lambda world, fault: world.redis.mend(fault.target),
+    ),
+    "kill-switch": Kind(
+        says="an operator halts, and resumes after a while",
+        targets=SERVICES,
+        begin=_kill_switch,
+        end=_resume,
+        lasts_s=(5.0, 30.0),
+    ),
+}
+REMEMBERED_BEFORE_S = {"redis-last-second": 1.0, "redis-stale": 10.0}
+
+
+def draw_schedule(seed: int, kinds: Sequence[str], seconds: float) -> list[Fault]:
+    """One to six faults, at times that leave the world some seconds to start."""
+    if not kinds:
+        return []
+    chance = random.Random(f"{seed}/schedule")  # noqa: S311 - not a secret
+    faults = []
+    for _ in range(chance.randint(1, 6)):
+        name = chance.choice(list(kinds))
+        kind = KINDS[name]
+        faults.append(
+            Fault(
+                at_s=round(chance.uniform(4.0, seconds * 0.8), 3),
+                kind=name,
+                target=chance.choice(list(kind.targets)),
+                lasts_s=round(chance.uniform(*kind.lasts_s), 3),
+                amount=chance.choice(list(kind.amounts)),
+            )
+        )
+    return sorted(faults, key=lambda fault: fault.at_s)
+
+
+def plant(world: SeededWorld, schedule: Sequence[Fault]) -> None:
+    """Let everything of a schedule happen when its time comes."""
+    for fault in schedule:
+        kind = KINDS[fault.kind]
+        before_s = REMEMBERED_BEFORE_S.get(fault.kind)
+        if before_s is not None:
+            world.at(max(fault.at_s - before_s, 0.0), world.redis.remember)
+        world.at(fault.at_s, lambda kind=kind, fault=fault: _begin(world, kind, fault))  # type: ignore[misc]
+        world.at(
+            fault.at_s + fault.lasts_s,
+            lambda kind=kind, fault=fault: kind.end(world, fault),  # type: ignore[misc]
+        )
+
+
+def _begin(world: SeededWorld, kind: Kind, fault: Fault) -> None:
+    world.say("fault", str(fault))
+    kind.begin(world, fault)

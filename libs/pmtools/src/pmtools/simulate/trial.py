@@ -1,0 +1,78 @@
+"""One trial: a world of a seed, with a schedule of faults, run to rest and judged."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+
+import msgspec
+
+from pmtools.simulate.checkers import Judge
+from pmtools.simulate.faults import Fault, plant
+from pmtools.simulate.world import SeededWorld, WorldOptions
+
+SECONDS = 45.0
+HEAL_S = 12.0
+"""Without new faults, so that what was lost is found again."""
+REST_S = 34.0
+"""After the last halt: look-ups, settlements and questions come to their end."""
+OUTLIVED_EVERY_S = 1.0
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `problems` is empty when every law held; `lines` are the log's last."""
+
+    seed: int
+    schedule: list[Fault]
+    problems: list[str]
+    fingerprint: str
+    seconds: float
+    orders: int
+    fills: int
+    lines: list[str]
+
+
+def try_seed(
+    seed: int,
+    schedule: Sequence[Fault] = (),
+    *,
+    seconds: float = SECONDS,
+    options: WorldOptions | None = None,
+) -> Trial:
+    """Run a world until everything is at rest, and judge it."""
+    world = SeededWorld(seed, options)
+    judge = Judge(world)
+    gc.disable()
+    try:
+        world.start()
+        plant(world, schedule)
+        _watch_outliving(world, judge)
+        world.run(seconds)
+        faults_end_s = max((f.at_s + f.lasts_s for f in schedule), default=0.0)
+        world.run(max(faults_end_s - seconds, 0.0) + HEAL_S)
+        world.halt_for_good()
+        world.run(REST_S)
+        judge.finish()
+        accounts = world.accounts
+        return Trial(
+            seed=seed,
+            schedule=list(schedule),
+            problems=judge.problems,
+            fingerprint=world.fingerprint,
+            seconds=world.loop.time(),
+            orders=sum(r.account.owner == world.owner for r in accounts.orders.values()),
+            fills=len(accounts.trades_of(world.owner)) if world.owner else 0,
+            lines=list(world.lines),
+        )
+    finally:
+        world.close()
+        gc.enable()
+
+
+def _watch_outliving(world: SeededWorld, judge: Judge) -> None:
+    def look() -> None:
+        if world.owner:
+            judge.outlived()
+        world.loop.call_later(OUTLIVED_EVERY_S, look)
+
+    look()

@@ -1,0 +1,293 @@
+"""The shell of `AccountEngine`: socket and REST in, the account's stream out, a journal beside it.
+
+Decides nothing. What the engine says is published in order and at least once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import msgspec
+
+from pmcore.engine.account.engine import AccountParams
+from pmcore.engine.account.io import (
+    AccountEvent,
+    AccountNotice,
+    AccountNoticeKind,
+    AccountRead,
+    AccountReadFailed,
+    ChannelAnswered,
+    ChannelConnected,
+    ChannelHeard,
+    ChannelLost,
+    OperatorResumed,
+    ReadAccount,
+    ReconnectChannel,
+)
+from pmcore.engine.account.journal import (
+    ACCOUNT_JOURNAL,
+    AccountJournalEntry,
+    AccountJournalHeader,
+)
+from pmcore.engine.journal import JournalEnd
+from pmcore.messages.timers import Tick
+from pmcore.messages.user import UserChannelState, UserMessage
+from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.http import JsonReader
+from pmcore.shell.journal import JournalWriter
+from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.tasks import answered_at_once
+from pmcore.shell.websocket import Frame, SocketAnswered, SocketDown, SocketUp, WebSocketClient
+from pmcore.venue.l2_auth import ApiCredentials
+from pmcore.venue.user_frames import UserFrameParser
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
+from pmuserws.metrics import UserwsMetrics
+from pmuserws.reconcile import AccountReader, UnreadableTradeError
+from pmuserws.settings import UserwsSettings
+
+TURN_S = 0.1
+BUS_RETRY_S = 0.25
+MAX_UNPUBLISHED = 50_000
+_CHANNEL = "user channel"
+_ERRORS = (
+    AccountNoticeKind.OWN_TRADE_UNREADABLE,
+    AccountNoticeKind.OWN_ORDER_TOOK,
+    AccountNoticeKind.FILLS_MISSED_BY_CHANNEL,
+)
+_WARNINGS = (AccountNoticeKind.FILLS_MISSING, AccountNoticeKind.RECONCILE_FAILED)
+
+
+class AccountChannel:
+    """One account's channel."""
+
+    def __init__(
+        self,
+        context: ServiceContext[UserwsSettings],
+        rest: JsonReader,
+        credentials: ApiCredentials,
+    ) -> None:
+        settings = context.settings
+        self._context = context
+        self._health, self._bus, self._clock = context.health, context.bus, context.clock
+        self._log, self._settings = context.log, settings
+        self._stream = keys.user(settings.account)
+        addresses = {credentials.address, *filter(None, [settings.funder_address])}
+        self._parser = UserFrameParser(
+            api_key=credentials.api_key, maker_addresses=frozenset(addresses)
+        )
+        self._reader = AccountReader(rest, credentials, self._parser)
+        self._socket = WebSocketClient(
+            f"{settings.ws_base_url}/user",
+            hello=partial(_subscription, credentials),
+            now_ns=self._clock.now_ns,
+            ask_at_once=True,
+        )
+        params = AccountParams(
+            lookback_s=settings.lookback_s, reconcile_ns=int(settings.reconcile_s * NS_PER_S)
+        )
+        header = AccountJournalHeader(
+            account=settings.account, run_id=context.run_id, params=params
+        )
+        self._engine = header.make_engine()
+        self._journal = self._open_journal(header) if settings.journal else None
+        self._at_ns = self._behind_ns = 0
+        self._unpublished: list[UserMessage] = []
+        self._publishing = asyncio.Lock()
+        self._reading: asyncio.Task[AccountRead] | None = None
+        self._read_id = 0
+        self._metrics = UserwsMetrics(context.metrics)
+
+    async def run(self) -> None:
+        """Follow the channel until cancelled."""
+        socket = asyncio.create_task(self._socket.run())
+        try:
+            while not socket.done():
+                await self._turn()
+            socket.result()
+        finally:
+            socket.cancel()
+            self._forget_reading()
+            await asyncio.wait({socket})
+
+    async def close(self, reason: str) -> None:
+        """Tell the readers that nothing more will come, and end the journal."""
+        self._step(ChannelLost(reason))
+        await self._publish()
+        if self._journal is not None:
+            self._write(ACCOUNT_JOURNAL.encode(JournalEnd(self._engine.fingerprint)), last=True)
+
+    def resume(self) -> None:
+        """An operator says: go on."""
+        self._step(OperatorResumed())
+
+    def problems(self) -> list[str]:
+        """Why it is not ready."""
+        if self._engine.state is UserChannelState.UP:
+            return []
+        return [f"user channel {self._engine.state}: {self._engine.reason}"]
+
+    def state(self) -> dict[str, object]:
+        """For /state."""
+        return {
+            "channel": self._engine.state,
+            "reason": self._engine.reason,
+            "fills": sum(self._engine.counters.fills.values()),
+            "frames": self._parser.frames,
+            "repeats": self._engine.repeats,
+            "unusable": dict(self._parser.unusable),
+            "unpublished": len(self._unpublished),
+            "orders_without_trades": self._engine.owed_orders,
+        }
+
+    async def _turn(self) -> None:
+        for event in await self._socket.next_batch(TURN_S):
+            match event:
+                case Frame():
+                    self._step(self._read_frame(event))
+                case SocketUp():
+                    self._step(ChannelConnected())
+                case SocketAnswered():
+                    self._step(ChannelAnswered())
+                case SocketDown():
+                    self._forget_reading()
+                    self._health.set_trouble(_CHANNEL, event.cause, f"user socket: {event.reason}")
+                    self._step(ChannelLost(event.reason))
+        if self._reading is not None and self._reading.done():
+            self._step(self._answer_of(self._reading))
+        self._step(Tick())
+        await self._publish()
+        self._metrics.update(self._parser, self._engine)
+
+    def _now_ns(self) -> int:
+        """The clock's time, going on from where it was when the clock steps back."""
+        now_ns = self._clock.now_ns()
+        self._behind_ns = max(self._behind_ns, self._at_ns - now_ns)
+        self._at_ns = now_ns + self._behind_ns
+        return self._at_ns
+
+    def _step(self, event: AccountEvent) -> None:
+        at_ns = self._now_ns()
+        if self._journal is not None:
+            self._write(ACCOUNT_JOURNAL.encode(AccountJournalEntry(at_ns, event)))
+        for output in self._engine.step(at_ns, event):
+            match output:
+                case ReadAccount():
+                    self._forget_reading()
+                    self._read_id = output.read_id
+                    self._reading = asyncio.create_task(self._read(output))
+                    self._reading.add_done_callback(lambda _: self._socket.poke())
+                case ReconnectChannel():
+                    self._socket.reconnect(output.reason)
+                case AccountNotice():
+                    self._tell(output)
+                case _:
+                    self._unpublished.append(output)
+        if self._engine.state is UserChannelState.UP:
+            self._health.clear_trouble(_CHANNEL)
+
+    def _read_frame(self, frame: Frame) -> ChannelHeard:
+        parser = self._parser
+        unusable, doubts = sum(parser.unusable.values()), parser.doubts
+        messages = tuple(parser.parse(frame.text, ts_recv_ns=frame.recv_ns))
+        return ChannelHeard(
+            messages,
+            sum(parser.unusable.values()) - unusable,
+            parser.doubts - doubts,
+            tuple(one.order_hash for one in messages if one.order_hash in parser.taken),
+        )
+
+    async def _read(self, request: ReadAccount) -> AccountRead:
+        now_ns = self._clock.now_ns()
+        orders = await self._reader.open_orders(now_ns)
+        fills = await self._reader.fills(request.after_s, now_ns, request.trade_ids)
+        taken = tuple(one.order_hash for one in fills if one.order_hash in self._parser.taken)
+        return AccountRead(request.read_id, tuple(orders), tuple(fills), taken)
+
+    def _answer_of(self, task: asyncio.Task[AccountRead]) -> AccountRead | AccountReadFailed:
+        self._reading = None
+        try:
+            return task.result()
+        except (TransportError, MalformedInputError) as error:
+            cause = error.cause if isinstance(error, TransportError) else Cause.SERVER_ERROR
+            self._health.set_trouble(_CHANNEL, cause, f"orders and trades by REST: {error}")
+            unreadable = isinstance(error, UnreadableTradeError)
+            return AccountReadFailed(self._read_id, str(error), unreadable)
+
+    def _forget_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _tell(self, notice: AccountNotice) -> None:
+        fields = msgspec.to_builtins(notice)
+        said = {key: value for key, value in fields.items() if value and key not in _UNSAID}
+        if notice.kind in _ERRORS:
+            self._log.error(notice.kind.value, **said)
+        elif notice.kind in _WARNINGS:
+            self._log.warning(notice.kind.value, **said)
+        else:
+            self._log.info(notice.kind.value, **said)
+
+    async def _publish(self) -> None:
+        async with self._publishing:
+            await self._publish_in_order()
+
+    async def _publish_in_order(self) -> None:
+        if not self._unpublished:
+            return
+        if len(self._unpublished) > MAX_UNPUBLISHED:
+            raise TransportError(
+                f"{MAX_UNPUBLISHED} messages wait for Redis", retryable=False, sent=Sent.NO
+            )
+        batch = list(self._unpublished)
+        entries = [Outgoing(self._stream, message) for message in batch]
+        if await answered_at_once(partial(self._bus.publish, entries), self._note_bus_away):
+            del self._unpublished[: len(batch)]
+        else:
+            await asyncio.sleep(BUS_RETRY_S)
+
+    def _note_bus_away(self, error: TransportError) -> None:
+        self._log.warning("publish_failed", waiting=len(self._unpublished), detail=str(error))
+
+    def _open_journal(self, header: AccountJournalHeader) -> JournalWriter | None:
+        folder = self._settings.data_dir / "journal"
+        try:
+            journal = JournalWriter(folder, f"account-{header.account}.{header.run_id}")
+            journal.write(ACCOUNT_JOURNAL.encode(header))
+        except OSError as error:
+            self._log.warning("journal_failed", detail=str(error))
+            return None
+        return journal
+
+    def _write(self, line: bytes, *, last: bool = False) -> None:
+        """Facts go on without a journal: a full disk ends the journal only."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.write(line)
+            if last:
+                self._journal.close()
+        except OSError as error:
+            self._log.warning("journal_failed", detail=str(error))
+            self._journal = None
+        if last:
+            self._journal = None
+
+
+_UNSAID = ("type", "kind")
+
+
+def _subscription(credentials: ApiCredentials) -> str:
+    """Subscribe to everything of the key, so that a rotation needs no message.
+
+    See docs/venue.md 6.1.
+    """
+    auth = {
+        "apiKey": credentials.api_key,
+        "secret": credentials.secret,
+        "passphrase": credentials.passphrase,
+    }
+    return msgspec.json.encode({"type": "user", "auth": auth}).decode()

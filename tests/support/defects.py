@@ -1,0 +1,150 @@
+"""Deliberate defects, each put into the real code by a patch, and the law that must break.
+
+`python -m support.defects` looks for the first seed that catches each; `tests/simulation` runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+
+from pmcore.machines.dead_man_switch import DeadManSwitch
+from pmcore.machines.inventory import Inventory
+from pmcore.machines.order_lifecycle import OrderState, OwnOrder
+from pmcore.messages.user import TradeStatus
+from pmcore.model.units import NS_PER_S
+from pmexecutor.publisher import Publisher
+from pmtools.simulate.faults import draw_schedule
+from pmtools.simulate.trial import Trial, try_seed
+
+HOUR_NS = 3_600 * NS_PER_S
+IN_FLIGHT = (OrderState.REQUESTED, OrderState.SUBMITTING, OrderState.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is broken, with which faults, the laws of which one must break, and a seed that does."""
+
+    put_in: Callable[[pytest.MonkeyPatch], None]
+    faults: tuple[str, ...]
+    laws: tuple[str, ...]
+    seed: int
+
+
+def _dedupe_off(patch: pytest.MonkeyPatch) -> None:
+    apply, numbers = Inventory.apply, count()
+
+    def each_is_new(self: Inventory, fill: Any, outcome: Any) -> Any:
+        trade_id = f"{fill.trade_id}/{next(numbers)}"
+        return apply(self, msgspec.structs.replace(fill, trade_id=trade_id), outcome)
+
+    patch.setattr(Inventory, "apply", each_is_new)
+
+
+def _not_recorded_first(patch: pytest.MonkeyPatch) -> None:
+    put = Publisher.put
+
+    def done_already(self: Publisher, *args: Any) -> asyncio.Future[None]:
+        put(self, *args)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    patch.setattr(Publisher, "put", done_already)
+
+
+def _not_counted(forgotten: Callable[[OwnOrder], bool]) -> Callable[[pytest.MonkeyPatch], None]:
+    exposure: Callable[[OwnOrder], int] = vars(OwnOrder)["exposure_u6"].fget
+
+    def put_in(patch: pytest.MonkeyPatch) -> None:
+        counted = property(lambda order: 0 if forgotten(order) else exposure(order))
+        patch.setattr(OwnOrder, "exposure_u6", counted)
+
+    return put_in
+
+
+def _failed_ignored(patch: pytest.MonkeyPatch) -> None:
+    apply = Inventory.apply
+
+    def never_failed(self: Inventory, fill: Any, outcome: Any) -> Any:
+        if fill.status is TradeStatus.FAILED:
+            fill = msgspec.structs.replace(fill, status=TradeStatus.CONFIRMED)
+        return apply(self, fill, outcome)
+
+    patch.setattr(Inventory, "apply", never_failed)
+
+
+def _heartbeat_not_gated(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DeadManSwitch, "placing_allowed", lambda _self, _at_ns: True)
+
+
+_BELIEF = ("belief", "belief at rest", "exposure", "net limit")
+DEFECTS: dict[str, Defect] = {
+    "dedupe off": Defect(_dedupe_off, (), _BELIEF, 1),
+    "id not recorded first": Defect(_not_recorded_first, (), ("record first",), 1),
+    "unconfirmed cancel not counted": Defect(
+        _not_counted(lambda order: order.cancel_requested_ns is not None),
+        ("late-frames", "slow-link", "lose-answers", "redis-slow"),
+        _BELIEF,
+        6,
+    ),
+    "in flight not counted": Defect(
+        _not_counted(lambda order: order.state in IN_FLIGHT),
+        ("slow-link", "lose-answers", "redis-slow"),
+        _BELIEF,
+        12,
+    ),
+    "FAILED ignored": Defect(_failed_ignored, ("failed-trades",), _BELIEF, 1),
+    "heartbeat not gated": Defect(
+        _heartbeat_not_gated,
+        ("edge-503", "edge-429", "kill-9", "refuse"),
+        ("heartbeat",),
+        1,
+    ),
+}
+
+
+def law_of(problem: str) -> str:
+    """The law that a line of `Trial.problems` names."""
+    return problem.partition(" s ")[2].partition(":")[0]
+
+
+def trial_of(defect: Defect, seed: int) -> Trial:
+    """The seed's trial, with whatever is in the code now."""
+    return try_seed(seed, draw_schedule(seed, defect.faults, 45.0))
+
+
+@contextmanager
+def broken(defect: Defect) -> Iterator[None]:
+    """The code with the defect in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        defect.put_in(patch)
+        yield
+
+
+def catches(defect: Defect, seed: int) -> list[str]:
+    """Which of the defect's laws the seed sees broken."""
+    with broken(defect):
+        trial = trial_of(defect, seed)
+    return [problem for problem in trial.problems if law_of(problem) in defect.laws]
+
+
+def _main() -> None:
+    for name, defect in DEFECTS.items():
+        for seed in range(1, 201):
+            if (found := catches(defect, seed)) and not trial_of(defect, seed).problems:
+                print(f"{name}: seed {seed}: {found[0][:150]}", flush=True)
+                break
+        else:
+            print(f"{name}: not caught in 200 seeds", flush=True)
+
+
+if __name__ == "__main__":
+    _main()
