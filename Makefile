@@ -109,7 +109,7 @@ mutants-sample: setup ## break the code in N=40 ways, chosen by SEED=1 (or any t
 
 sim: SEEDS = 200
 sim: setup ## all services by seed, with faults, in virtual time: SEEDS=200, about four minutes
-	@$(PYTHON) -m pmtools.cli simulate --seeds 1..$(SEEDS)
+	@$(RUN) pmtools.cli simulate --seeds 1..$(SEEDS)
 
 stories: setup ## write down anew what the core answers to the stories of tests/replay; look at what changed
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.stories

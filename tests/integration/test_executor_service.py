@@ -237,7 +237,7 @@ async def test_a_second_executor_stands_by_and_takes_over(world: World, tmp_path
     first, second = world.service(), world.service(data_dir=tmp_path / "second")
     async with running(first, crash=True):
         await _quoting(world)
-        order_hash = await _placed(world, first)
+        order_hash = (await _placed(world, first)).order_hash
         standing_by = asyncio.create_task(second.run())
         await world.until(lambda: _standing_by(second))
         await world.place("b")
@@ -261,7 +261,7 @@ async def test_an_executor_that_stands_by_leaves_the_others_orders(
     first, second = world.service(), world.service(data_dir=tmp_path / "second")
     async with running(first):
         await _quoting(world)
-        order_hash = await _placed(world, first)
+        order_hash = (await _placed(world, first)).order_hash
         async with running(second):
             await world.until(lambda: _standing_by(second))
         assert world.clob.open_ids == [order_hash]

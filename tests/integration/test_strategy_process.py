@@ -11,7 +11,8 @@ import msgspec
 import pytest
 import redis as redis_py
 
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, decode_line
+from pmcore.engine.journal import JournalEnd
+from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, decode_line
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.model.market import Outcome
 from pmcore.shell.journal import read_journal
@@ -137,9 +138,12 @@ async def test_two_windows_live_side_by_side_and_the_old_ones_groups_go(
             return await groups_of(world, keys.md(SERIES)) == [second.slug]
 
         await service.until(destroyed, "the first window's groups gone")
-        state = await service.state()
-        assert list(state["windows"]) == [second.slug]
-        assert state["windows_seen"] == 2
+
+        async def left() -> bool:
+            return list((await service.state())["windows"]) == [second.slug]
+
+        await service.until(left, "the first window is over")
+        assert (await service.state())["windows_seen"] == 2
         assert first.slug not in await groups_of(world, keys.user("main"))
         assert await service.terminate() == 0
     assert_journals_replay(tmp_path, first.slug)

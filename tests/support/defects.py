@@ -21,6 +21,7 @@ from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.messages.user import TradeStatus
 from pmcore.model.units import NS_PER_S
 from pmexecutor.publisher import Publisher
+from pmtools.simulate.checkers import Breach
 from pmtools.simulate.faults import draw_schedule
 from pmtools.simulate.trial import Trial, try_seed
 
@@ -111,11 +112,6 @@ DEFECTS: dict[str, Defect] = {
 }
 
 
-def law_of(problem: str) -> str:
-    """The law that a line of `Trial.problems` names."""
-    return problem.partition(" s ")[2].partition(":")[0]
-
-
 def trial_of(defect: Defect, seed: int) -> Trial:
     """The seed's trial, with whatever is in the code now."""
     return try_seed(seed, draw_schedule(seed, defect.faults, 45.0))
@@ -129,18 +125,18 @@ def broken(defect: Defect) -> Iterator[None]:
         yield
 
 
-def catches(defect: Defect, seed: int) -> list[str]:
+def catches(defect: Defect, seed: int) -> list[Breach]:
     """Which of the defect's laws the seed sees broken."""
     with broken(defect):
         trial = trial_of(defect, seed)
-    return [problem for problem in trial.problems if law_of(problem) in defect.laws]
+    return [breach for breach in trial.problems if breach.law in defect.laws]
 
 
 def _main() -> None:
     for name, defect in DEFECTS.items():
         for seed in range(1, 201):
             if (found := catches(defect, seed)) and not trial_of(defect, seed).problems:
-                print(f"{name}: seed {seed}: {found[0][:150]}", flush=True)
+                print(f"{name}: seed {seed}: {found[0]}", flush=True)
                 break
         else:
             print(f"{name}: not caught in 200 seeds", flush=True)

@@ -21,8 +21,8 @@ from websockets.frames import Frame, Opcode
 
 from pmcore.shell.service.web import QuietServer
 
-_FRAMES = "pmsimulator.frames"
-_ABORT = "pmsimulator.abort"
+FRAMES = "pmsimulator.frames"
+ABORT = "pmsimulator.abort"
 _GRACE_S = 2
 _NOT_UTF8 = 1007
 
@@ -34,14 +34,14 @@ def text_frame(text: str) -> bytes:
 
 async def send_frames(connection: WebSocket, frames: Sequence[bytes]) -> None:
     """Write frames of `text_frame` to a connection; `WebSocketDisconnect` when it is gone."""
-    await connection.send({"type": "websocket.send", _FRAMES: b"".join(frames)})
+    await connection.send({"type": "websocket.send", FRAMES: b"".join(frames)})
 
 
 def abort(scope: Scope) -> None:
     """Cut the connection of a request or a WebSocket without a close frame."""
     state = scope.get("state", {})
-    if _ABORT in state:
-        state[_ABORT]()
+    if ABORT in state:
+        state[ABORT]()
 
 
 class VenueServer:
@@ -81,7 +81,7 @@ class VenueServer:
 class _Connection(H11Protocol):
     def connection_made(self, transport: BaseTransport) -> None:
         narrower = cast(Transport, transport)
-        self.app_state = {**self.app_state, _ABORT: narrower.abort}
+        self.app_state = {**self.app_state, ABORT: narrower.abort}
         super().connection_made(narrower)
 
 
@@ -96,7 +96,7 @@ class _FrameProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     async def send(self, message) -> None:  # type: ignore[no-untyped-def]  # uvicorn's private union
-        frames = message.get(_FRAMES)
+        frames = message.get(FRAMES)
         if frames is None:
             await super().send(message)
             return

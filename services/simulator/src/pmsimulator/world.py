@@ -40,7 +40,11 @@ _RESOLVED = '"market_resolved"'
 
 
 class World:
-    """A simulated venue, its clock and its subscribers."""
+    """A simulated venue, its clock and its subscribers.
+
+    What the market does by itself is delivered in steps of `least_wait_ms` at the least; what a
+    call does is delivered at once.
+    """
 
     def __init__(
         self,

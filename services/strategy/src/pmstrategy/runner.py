@@ -16,8 +16,9 @@ from typing import cast
 
 import msgspec
 
+from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import Output, WindowEngine
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
+from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, encode_line
 from pmcore.messages.control import Halt
 from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged

@@ -282,6 +282,19 @@ def test_a_fill_that_the_channel_did_not_tell_is_published_and_the_channel_repla
     assert driver.engine.counters.missed == 1
 
 
+def test_nothing_is_read_between_a_reconnect_and_the_next_connections_answer() -> None:
+    driver = up()
+    driver.wait(PARAMS.reconcile_ns)
+    driver.read(fill(age_s=20))
+    before = len(driver.reads)
+    driver.wait(2 * PARAMS.reconcile_ns)
+    assert len(driver.reads) == before
+    driver.step(ChannelLost("closed"))
+    driver.step(ChannelConnected())
+    driver.step(ChannelAnswered())
+    assert len(driver.reads) == before + 1
+
+
 @pytest.mark.parametrize("by_rest", [False, True])
 def test_a_take_is_booked_and_ends_up_until_an_operator_resumes(*, by_rest: bool) -> None:
     driver = up()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.journal import (
-    JournalEnd,
     JournalEntry,
     JournalHeader,
     decode_line,

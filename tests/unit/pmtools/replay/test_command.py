@@ -20,7 +20,8 @@ from pmcore.engine.account.journal import (
     AccountJournalEntry,
     AccountJournalHeader,
 )
-from pmcore.engine.strategy.journal import JournalEnd, JournalEntry, JournalHeader, encode_line
+from pmcore.engine.journal import JournalEnd
+from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, encode_line
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.model.params import StrategyParams
 from pmcore.shell.journal import JournalWriter

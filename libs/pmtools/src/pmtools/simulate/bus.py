@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pmcore.messages.market_data import BookDelta, BookSnapshot, TradePrinted
 from pmcore.wire.ports import Ack, Outgoing
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore, StoreState
+from pmsim.faults.plan import MILLION
 
-MILLION = 1_000_000
 ROUND_TRIP_S = 0.0004
 _NOT_TOLD = (BookDelta, BookSnapshot, TradePrinted)
 

@@ -1,7 +1,7 @@
 """The laws of a simulated world, judged on the venue's own records, never on our belief.
 
-`Judge.problems` has one line for each breach, with the law's name first. Each law is told once per
-subject. What a law cannot see is said in its method.
+`Judge.problems` has one `Breach` for each law and subject. What a law cannot see is said in its
+method.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
 from pmcore.wire.ports import Outgoing
+from pmsim.run.checkers import ledger_problems
 from pmsim.venue.accounts import Accounts
-from pmsim.venue.ports import VenueOrder
+from pmsim.venue.ports import OrderSide, VenueOrder
 from pmstrategy.service import StrategyService
 from pmtools.simulate.world import SeededWorld
 
@@ -39,13 +40,26 @@ STALE_S = 5.0
 EXPIRY_S = 0.1
 
 
+class Breach(msgspec.Struct, frozen=True):
+    """A law that did not hold, of what, at which virtual second."""
+
+    law: str
+    subject: str
+    text: str
+    at_s: float
+
+    def __str__(self) -> str:
+        return f"{self.at_s:.3f} s {self.law}: {self.subject} {self.text}"
+
+
 class Judge:
     """Watches a world from its start to its end."""
 
     def __init__(self, world: SeededWorld) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Breach] = []
         self._world = world
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._trades_seen = 0
         self._seen = (-1, -1)
         self._engines: dict[str, WindowEngine] = {}
         self._submits: dict[str, SubmitOrder] = {}
@@ -66,11 +80,11 @@ class Judge:
         return self._world.accounts
 
     def _tell(self, law: str, subject: str, text: str) -> None:
-        if f"{law} {subject}" not in self._told:
-            self._told.add(f"{law} {subject}")
-            problem = f"{law}: {subject} {text}".replace("  ", " ")
-            self.problems.append(f"{self._world.loop.time():.3f} s {problem}")
-            self._world.say("judge", problem)
+        if (law, subject) not in self._told:
+            self._told.add((law, subject))
+            breach = Breach(law, subject, text, self._world.loop.time())
+            self.problems.append(breach)
+            self._world.say("judge", str(breach))
 
     # ---- after every turn of the loop
 
@@ -145,10 +159,14 @@ class Judge:
         )
 
     def _no_taking(self) -> None:
-        owner = self._world.owner
-        for trade in self._accounts.trades[-20:]:
+        owner, trades = self._world.owner, self._accounts.trades
+        for trade in trades[self._trades_seen :]:
             if trade.taker.owner == owner:
                 self._tell("maker only", trade.trade_id, "an order of ours took")
+        self._trades_seen = len(trades)
+        for record in self._accounts.open_orders(owner):
+            if record.side is not OrderSide.BUY:
+                self._tell("buys only", record.order_hash[:12], "sells")
 
     def _no_small_belief(self) -> None:
         """Where quoting is allowed, what is held is believed, or thought possible."""
@@ -237,9 +255,13 @@ class Judge:
         if not owner:
             self._tell("start", "executor", "never made its account")
             return
-        self._conserved()
+        for problem in ledger_problems(accounts, self._windows()):
+            self._tell("conserved", "venue", problem)
         for record in accounts.open_orders(owner):
             self._tell("flat after a kill", record.order_hash[:12], "rests")
+        for record in accounts.orders.values():
+            if record.account.owner == owner and record.order_hash not in self._client_ids:
+                self._tell("record first", record.order_hash[:12], "is at the venue, never in exe")
         executor = self._world.hosts["executor"].service
         if executor is not None and (left := executor.state()["open_orders"]):
             self._tell("belief at rest", "executor", f"believes in {left} open orders")
@@ -254,16 +276,8 @@ class Judge:
         for host in self._world.hosts.values():
             for error in host.errors:
                 self._tell("no crash", host.name, f"ended by {error!r}"[:300])
-        self.problems += self._world.problems
-
-    def _conserved(self) -> None:
-        ledger = self._accounts.ledger
-        if extra_u6 := ledger.unaccounted_u6():
-            self._tell("cash", "venue", f"{extra_u6} u6 without a source")
-        for window in self._windows():
-            for outcome in Outcome:
-                if ledger.supply_u6(window.token_id(outcome)) != ledger.issued_u6(window):
-                    self._tell("shares", window.slug, "are not conserved")
+        for problem in self._world.problems:
+            self._tell("no crash", "loop", problem)
 
     def _agrees(self, slug: str, engine: WindowEngine) -> None:
         """The newest engine of a window, if it still lives or came to its end."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from pmcore.model.units import NS_PER_S
 from pmsim.faults.plan import TradingMode
+from pmtools.simulate.bus import ROUND_TRIP_S
 from pmtools.simulate.network import LinkFaults
 from pmtools.simulate.world import SeededWorld
 
@@ -111,16 +113,18 @@ def _redis_empty(world: SeededWorld, fault: Fault) -> None:
     _redis_start(world, fault)
 
 
-def _set_redis(
-    name: str, value: object, sound: object
-) -> tuple[Callable[[SeededWorld, Fault], None], ...]:
+def _redis(
+    says: str, name: str, value: object, sound: object, amounts: Sequence[float] = (0.0,)
+) -> Kind:
+    """A fault of the Redis server; "amount" takes the amount."""
+
     def begin(world: SeededWorld, fault: Fault) -> None:
         setattr(world.redis, name, fault.amount if value == "amount" else value)
 
     def end(world: SeededWorld, fault: Fault) -> None:
         setattr(world.redis, name, sound)
 
-    return begin, end
+    return Kind(says=says, begin=begin, end=end, amounts=amounts)
 
 
 def _tick(world: SeededWorld, fault: Fault) -> None:
@@ -141,15 +145,10 @@ def _kill_switch(world: SeededWorld, fault: Fault) -> None:
     host.do(halt)
 
 
-def _resume(world: SeededWorld, fault: Fault) -> None:
+def _resume(world: SeededWorld, _: Fault) -> None:
     world.resume()
 
 
-_full, _slow, _lost = (
-    _set_redis("full", value=True, sound=False),
-    _set_redis("delay_s", value="amount", sound=0.0004),
-    _set_redis("lose_answer_ppm", value=300_000, sound=0),
-)
 KINDS: dict[str, Kind] = {
     "slow-link": _link("every message takes long", TRADERS, (50, 400, 1_500), delay_ms="amount"),
     "lose-requests": _link("half of the requests are lost", TRADERS, lose_request_ppm=HALF),
@@ -222,12 +221,12 @@ KINDS: dict[str, Kind] = {
         lasts_s=(0.2, 3.0),
     ),
     "redis-empty": Kind(says="Redis comes back empty", begin=_redis_stop, end=_redis_empty),
-    "redis-full": Kind(says="Redis is full", begin=_full[0], end=_full[1]),
-    "redis-slow": Kind(
-        says="each call takes long (s)", begin=_slow[0], end=_slow[1], amounts=(0.05, 0.4)
+    "redis-full": _redis("Redis is full", "full", value=True, sound=False),
+    "redis-slow": _redis(
+        "each call takes long (s)", "delay_s", "amount", ROUND_TRIP_S, amounts=(0.05, 0.4)
     ),
-    "redis-lost-answers": Kind(
-        says="a third of what is written is not answered", begin=_lost[0], end=_lost[1]
+    "redis-lost-answers": _redis(
+        "a third of what is written is not answered", "lose_answer_ppm", value=300_000, sound=0
     ),
     "redis-cut-off": Kind(
         says="one process cannot reach Redis",
@@ -274,11 +273,8 @@ def plant(world: SeededWorld, schedule: Sequence[Fault]) -> None:
         before_s = REMEMBERED_BEFORE_S.get(fault.kind)
         if before_s is not None:
             world.at(max(fault.at_s - before_s, 0.0), world.redis.remember)
-        world.at(fault.at_s, lambda kind=kind, fault=fault: _begin(world, kind, fault))  # type: ignore[misc]
-        world.at(
-            fault.at_s + fault.lasts_s,
-            lambda kind=kind, fault=fault: kind.end(world, fault),  # type: ignore[misc]
-        )
+        world.at(fault.at_s, partial(_begin, world, kind, fault))
+        world.at(fault.at_s + fault.lasts_s, partial(kind.end, world, fault))
 
 
 def _begin(world: SeededWorld, kind: Kind, fault: Fault) -> None:

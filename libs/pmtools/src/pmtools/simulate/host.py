@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from pmcore.model.errors import TransportError
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.machine import use_machine
 from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.kill_switch import ResumeRefusedError
+from pmcore.shell.service.lease_keeper import LeaseLostError
 from pmcore.shell.service.logs import Log
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import Service, ServiceBus, ServiceContext, ServiceProcess
@@ -18,14 +20,21 @@ from pmtools.simulate.loop import LIFE, Life, VirtualLoop
 from pmtools.simulate.machine import SimulatedMachine
 
 RESTART_S = 1.0
+_WORLDS_FAULTS = (TransportError, StartupError, LeaseLostError, ResumeRefusedError)
 
 
 class HostLog(Log):
     """Hands each line to the world instead of printing it."""
 
-    def __init__(self, name: str, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        say: Callable[[str, str], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
         self._name = name
         self._say = say
+        self._on_fatal = on_fatal
 
     def _write(self, level: int, event: str, fields: dict[str, object]) -> None:
         shown = " ".join(f"{key}={value}" for key, value in fields.items())
@@ -34,6 +43,7 @@ class HostLog(Log):
     def fatal(self, event: str, error: BaseException, **fields: object) -> None:
         """See `Log`."""
         self._write(0, event, {"error": repr(error), **fields})
+        self._on_fatal(error)
 
 
 class Host:
@@ -47,7 +57,7 @@ class Host:
         *,
         settings: Any,
         factory: Callable[[ServiceContext[Any]], Service],
-        make_bus: Callable[[str, str, Life], ServiceBus],
+        make_bus: Callable[[str, str], ServiceBus],
         on_death: Callable[[Life], None],
         say: Callable[[str, str], None],
     ) -> None:
@@ -66,7 +76,6 @@ class Host:
         self._context: contextvars.Context | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self.lives: list[Life] = []
-        self._stopping: asyncio.Event | None = None
         self._wanted = False
 
     @property
@@ -78,11 +87,6 @@ class Host:
     def frozen(self) -> bool:
         """Whether it was stopped as by SIGSTOP."""
         return self._life is not None and self._life.frozen and not self._life.dead
-
-    @property
-    def data_dir(self) -> Path:
-        """Survives every restart."""
-        return Path(self.settings.data_dir)
 
     def start(self) -> None:
         """Start a new life."""
@@ -122,16 +126,21 @@ class Host:
             self._say(self.name, "goes on")
             self._loop.resume(self._life)
 
-    def stop(self) -> None:
-        """As SIGTERM; it is not started again."""
-        self._wanted = False
-        if self._stopping is not None:
-            self._loop.call_soon(self._stopping.set)
-
     def do(self, make: Callable[[], Any]) -> None:
         """Run a coroutine function inside the process, as a request to its HTTP port would."""
         if self.alive and self._context is not None:
-            self._tasks.append(self._loop.create_task(make(), context=self._context))
+            task = self._loop.create_task(make(), context=self._context)
+            task.add_done_callback(self._done)
+            self._tasks.append(task)
+
+    def _note(self, error: BaseException) -> None:
+        """Keep what is our own mistake; that Redis has lost a group, or a lease is gone, is not."""
+        if not isinstance(error, _WORLDS_FAULTS):
+            self.errors.append(error)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._note(error)
 
     def _bury(self, life: Life) -> None:
         life.dead = True
@@ -144,22 +153,21 @@ class Host:
         context = ServiceContext(
             settings=self.settings,
             clock=clock,
-            bus=self._make_bus(self.name, run_id, life),
+            bus=self._make_bus(self.name, run_id),
             metrics=ServiceMetrics(
                 self.name, version="simulated", mode=self.settings.mode, speed=1
             ),
-            log=HostLog(self.name, self._say),
+            log=HostLog(self.name, self._say, self._note),
             run_id=run_id,
         )
-        self._stopping = asyncio.Event()
         try:
             self.service = self._factory(context)
-            self.process = ServiceProcess(context, self.service, self._stopping)
+            self.process = ServiceProcess(context, self.service, asyncio.Event())
             code: object = await self.process.run()
         except StartupError as error:
             code = f"2 ({error})"
         except Exception as error:  # noqa: BLE001 - it ends the simulated process, and is judged
-            self.errors.append(error)
+            self._note(error)
             code = repr(error)
         self._say(self.name, f"ended: {code}")
         self._bury(life)

@@ -10,11 +10,10 @@ import httpx
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.machine import Machine, SocketConnector
+from pmsim.faults.plan import MILLION
 
 if TYPE_CHECKING:
     from pmtools.simulate.network import Network
-
-MILLION = 1_000_000
 
 
 class SimulatedMachine(Machine):

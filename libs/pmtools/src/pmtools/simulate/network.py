@@ -20,10 +20,10 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from websockets.exceptions import ConnectionClosedError
 
+from pmsim.faults.plan import MILLION
+from pmsimulator.server import ABORT, FRAMES
 from pmtools.simulate.loop import LIFE, Life, VirtualLoop
 
-ABORT = "pmsimulator.abort"
-FRAMES = "pmsimulator.frames"
 _LEAST_MS = 0.2
 
 
@@ -101,7 +101,7 @@ class Network:
             socket.cut()
 
     def _strikes(self, ppm: int) -> bool:
-        return ppm > 0 and self._random.randrange(1_000_000) < ppm
+        return ppm > 0 and self._random.randrange(MILLION) < ppm
 
     def _way_s(self, faults: LinkFaults) -> float:
         return (faults.delay_ms + _LEAST_MS + self._random.random() * faults.jitter_ms) / 1000

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pmtools.simulate.checkers import Judge
+from pmtools.simulate.checkers import Breach, Judge
 from pmtools.simulate.faults import Fault, plant
-from pmtools.simulate.world import SeededWorld, WorldOptions
+from pmtools.simulate.world import SeededWorld
 
 SECONDS = 45.0
 HEAL_S = 12.0
@@ -24,7 +24,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     schedule: list[Fault]
-    problems: list[str]
+    problems: list[Breach]
     fingerprint: str
     seconds: float
     orders: int
@@ -37,10 +37,9 @@ def try_seed(
     schedule: Sequence[Fault] = (),
     *,
     seconds: float = SECONDS,
-    options: WorldOptions | None = None,
 ) -> Trial:
     """Run a world until everything is at rest, and judge it."""
-    world = SeededWorld(seed, options)
+    world = SeededWorld(seed)
     judge = Judge(world)
     gc.disable()
     try:

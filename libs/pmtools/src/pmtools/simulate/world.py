@@ -12,6 +12,7 @@ import hashlib
 import tempfile
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pmcore.model.params import LimitParams
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.machine import use_machine
-from pmcore.shell.service.kill_switch import KillSwitch
+from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError
 from pmcore.shell.settings.common import CommonSettings, check_settings
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire.ports import Outgoing
@@ -43,7 +44,7 @@ from pmsimulator.world import World as VenueWorld
 from pmstrategy.service import StrategyService
 from pmtools.simulate.bus import HostBus, RedisServer
 from pmtools.simulate.host import Host
-from pmtools.simulate.loop import Life, VirtualLoop
+from pmtools.simulate.loop import VirtualLoop
 from pmtools.simulate.machine import SimulatedMachine
 from pmtools.simulate.network import Network
 from pmuserws.service import UserwsService
@@ -66,20 +67,11 @@ QUIET = WorldParams(
 """Some frames a second: little to compute, and still enough takers for every kind of fill."""
 
 
-class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a world is made of, apart from its seed. `variables` go to every service."""
-
-    series: str = SERIES
-    crowd: WorldParams = QUIET
-    variables: dict[str, str] = {}
-
-
 class SeededWorld:
     """Make it, `run` it for a while, look at `venue`, `hosts`, `store` and `lines`."""
 
-    def __init__(self, seed: int, options: WorldOptions | None = None) -> None:
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.options = options or WorldOptions()
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.problems: list[str] = []
         self.killed_since_s: float | None = None
@@ -99,7 +91,7 @@ class SeededWorld:
         self.redis = RedisServer(self.store, str(seed))
         self.on_publish: list[Callable[[str, Outgoing], None]] = []
         self.clock = machine
-        spec = parse_series(self.options.series)
+        spec = parse_series(SERIES)
         self._synthetic = self._make_venue(spec)
         self.venue = FaultyVenue(self._synthetic, seed=seed, plan=FaultPlan())
         self.world = self._venue_context.run(self._make_world, spec)
@@ -184,11 +176,12 @@ class SeededWorld:
         for host in self.hosts.values():
             if host.process is not None:
                 self._resuming = True
-                host.do(lambda host=host: self._resume_at(host))  # type: ignore[misc]
+                host.do(partial(self._resume_at, host))
                 return
         self.loop.call_later(1.0, self.resume)
 
     async def _resume_at(self, host: Host) -> None:
+        """From here on orders may come; after a resume that failed they may not."""
         process = host.process
         if process is None:
             self.loop.call_later(1.0, self.resume)
@@ -196,8 +189,8 @@ class SeededWorld:
         self.killed_since_s = None
         try:
             await process.kill_switch.resume("operator")
-        except TransportError as error:
-            self.say("operator", f"resume failed: {error}")
+        except (TransportError, ResumeRefusedError) as error:
+            self.killed(f"{host.name}, whose resume failed: {error}")
             self.loop.call_later(1.0, self.resume)
         else:
             self._resuming = False
@@ -251,7 +244,7 @@ class SeededWorld:
                 series=(spec,),
                 seed=self.seed,
                 start_ns=START_NS,
-                world=self.options.crowd,
+                world=QUIET,
                 accounts=AccountsParams(seed=self.seed),
                 taker_delay_ms=150,
             )
@@ -275,7 +268,7 @@ class SeededWorld:
             "PM_VENUE": "sim",
             "PM_DRY_RUN": "false",
             "PM_CONTROL_TOKEN": "simulated",
-            "POLYMARKET_MARKET_SLUG": self.options.series,
+            "POLYMARKET_MARKET_SLUG": SERIES,
             "POLYMARKET_REST_URL": "http://127.0.0.1:8200",
             "POLYMARKET_GAMMA_URL": "http://127.0.0.1:8200",
             "POLYMARKET_WS_BASE_URL": "ws://127.0.0.1:8200/ws",
@@ -288,7 +281,6 @@ class SeededWorld:
             "PM_OFI_TOXICITY_THRESHOLD": "400",
             "PM_CANCEL_BEFORE_CLOSE_S": "3",
             "PM_USERWS_RECONCILE_S": "5",
-            **self.options.variables,
         }
         (folder / name).mkdir()
         settings, problems = check_settings(cls, given)
@@ -307,7 +299,7 @@ class SeededWorld:
             say=self.say,
         )
 
-    def _make_bus(self, name: str, run_id: str, life: Life) -> HostBus:
+    def _make_bus(self, name: str, run_id: str) -> HostBus:
         return HostBus(self.redis, source=name, run_id=run_id, say=self.say, hear=self._hear)
 
     def _hear(self, source: str, item: Outgoing) -> None:

@@ -265,6 +265,7 @@ class AccountEngine:
             self.counters.missed += missed
             self._notice(AccountNoticeKind.FILLS_MISSED_BY_CHANNEL, count=missed)
             self._out.append(ReconnectChannel(MISSED))
+            self._answered = False  # the old connection's answer says nothing of the next one
             return
         if not was_up:
             self._notice(

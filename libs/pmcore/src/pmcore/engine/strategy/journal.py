@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pmcore.engine.journal import ENTRY_TAG, JournalFormat
-from pmcore.engine.journal import JournalEnd as JournalEnd  # noqa: PLC0414 - importers have it from here
+from pmcore.engine.journal import ENTRY_TAG, JournalEnd, JournalFormat
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.union import EngineEvent
