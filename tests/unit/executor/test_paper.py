@@ -66,6 +66,7 @@ async def test_an_order_rests_is_found_and_is_taken_out() -> None:
     assert await venue.delete(ids) == CancelAnswered(ids, (), {ids[0]: "Order not found"})
     assert [type(message) for message in venue.heard] == [
         UserChannelChanged,
+        UserChannelChanged,
         OrderUpdated,
         OrderUpdated,
     ]

@@ -23,7 +23,7 @@ from pmcore.messages.user import UserMessage
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock
 from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, PostAnswer, PreparedOrder
-from pmsim.queue.paper_reports import digest
+from pmsim.queue.paper_reports import order_hash_of
 from pmsim.queue.paper_venue import (
     PaperAnswer,
     PaperMessage,
@@ -83,9 +83,9 @@ class PaperClob:
                 continue
 
     def sign(self, command: SubmitOrder, window: Window) -> PreparedOrder:
-        """The paper exchange's id of an order is a function of our own."""
-        order_hash = digest("order", window.slug, command.client_order_id)
-        return PreparedOrder(command, order_hash, b"")
+        """Nothing to sign; the id is the paper exchange's."""
+        del window
+        return PreparedOrder(command, order_hash_of(command), b"")
 
     async def post(self, prepared: PreparedOrder) -> PostAnswer:
         """Answered after the entry latency."""

@@ -34,6 +34,11 @@ def digest(*parts: str) -> str:
     return "0x" + hashlib.sha256("|".join(("paper", *parts)).encode()).hexdigest()
 
 
+def order_hash_of(command: SubmitOrder) -> str:
+    """The paper exchange's id of an order, a function of our own."""
+    return digest("order", command.slug, command.client_order_id)
+
+
 def updated(at_ns: int, window: Window, order: PaperOrder, kind: OrderUpdateKind) -> OrderUpdated:
     """The order event of the user channel."""
     if kind is OrderUpdateKind.CANCELLATION:

@@ -1,11 +1,11 @@
 """The paper exchange: takes requests as a venue does, and fills orders from market data.
 
-It knows orders by their ids and nothing of commands: what is sent, and when an order is too late
-to be sent, is for the execution engine to say. Used by `pm replay` (`pmsim.run.paper_executor`)
-and by the executor in dry mode. Promises: a function of its inputs (no clock, no chance); requests
-take effect after their latency, before any market data of that instant; every request has exactly
-one answer; an order is filled only while it rests. An `at_ns` before the last one counts as the
-last one. What a fill means here is in docs/modelling.md.
+It knows orders by the venue's ids and nothing of commands: what is sent, and when an order is too
+late to be sent, is for the execution engine to say. Used by `pm replay`
+(`pmsim.run.paper_executor`) and by the executor in dry mode. Promises: a function of its inputs (no
+clock, no chance); requests take effect after their latency, before any market data of that instant;
+every request has exactly one answer; an order is filled only while it rests. An `at_ns` before the
+last one counts as the last one. What a fill means here is in docs/modelling.md.
 """
 
 from __future__ import annotations
@@ -44,15 +44,11 @@ VenueAnswer = Posted | PostRejected | CancelAnswered | OpenOrdersAnswered | Orde
 
 
 class PaperParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Latencies: from a request to its effect, and from there to its answer.
-
-    Settlement delays follow each other.
-    """
+    """Latencies from a request to its effect and answer; settlement delays follow each other."""
 
     entry_latency_ms: int = 60
     cancel_latency_ms: int = 60
     query_latency_ms: int = 60
-    answer_latency_ms: int = 0
     mined_delay_ms: int = 4_000
     confirmed_delay_ms: int = 20_000
 
@@ -67,7 +63,7 @@ class PaperAnswer(msgspec.Struct, frozen=True):
 PaperMessage = PaperAnswer | UserMessage
 
 
-class _PaperMarket(msgspec.Struct, kw_only=True):
+class _PaperMarket(msgspec.Struct):
     window: Window
     queue: QueueModel
     tick_e4: int
@@ -104,18 +100,22 @@ class PaperVenue:
     def __init__(self, params: PaperParams) -> None:
         self._params = params
         self._markets: dict[str, _PaperMarket] = {}
-        self._due: list[tuple[int, int, _Arrival | PaperMessage]] = []
+        self._due: list[tuple[int, int, _Arrival | FillReported]] = []
         self._scheduled = 0
         self._requests = 0
-        self._channel_up = False
+        self._channel = [UserChannelState.DOWN]  # states that are still to be said
         self._now_ns = 0
 
     def add_window(self, window: Window) -> None:
-        """Trade a window from now on. The first one brings the user channel up."""
-        self._markets.setdefault(
-            window.slug,
-            _PaperMarket(window=window, queue=QueueModel(window), tick_e4=window.tick_e4),
-        )
+        """Trade a window from now on.
+
+        The first one brings the user channel up. Each new one says so again, so that a reader finds
+        it in a stream of which the beginning was trimmed.
+        """
+        if window.slug not in self._markets:
+            queue = QueueModel(window)
+            self._markets[window.slug] = _PaperMarket(window, queue, window.tick_e4)
+            self._channel.append(UserChannelState.UP)
 
     def drop_window(self, slug: str) -> None:
         """Forget a window and its orders; trades already matched still settle."""
@@ -132,13 +132,13 @@ class PaperVenue:
         )
 
     def next_ns(self) -> int | None:
-        """When the next request, answer or settlement is due."""
+        """When the next request or settlement is due."""
         return self._due[0][0] if self._due else None
 
     # ---- requests: each returns its number; the answer comes out of `advance` or `market` --------
 
     def post(self, at_ns: int, command: SubmitOrder, order_hash: str) -> int:
-        """Send the order of a command: its outcome, price and size; the rest is not read."""
+        """Send the order of a command, whenever that command expires."""
         order = PaperOrder(command=command, order_hash=order_hash)
         return self._send(at_ns, self._params.entry_latency_ms, _Post(order))
 
@@ -173,13 +173,13 @@ class PaperVenue:
         return out
 
     def advance(self, at_ns: int) -> list[PaperMessage]:
-        """Let requests, answers and settlements up to `at_ns` happen, in order of time."""
+        """Let requests and settlements up to `at_ns` happen, in order of time."""
         at_ns = max(at_ns, self._now_ns)
-        out: list[PaperMessage] = []
-        if self._markets and not self._channel_up:
-            self._channel_up = True
-            state = UserChannelState.UP
-            out.append(UserChannelChanged(state=state, reason="paper", ts_recv_ns=at_ns))
+        out: list[PaperMessage] = [
+            UserChannelChanged(state=state, reason="paper", ts_recv_ns=at_ns)
+            for state in self._channel
+        ]
+        self._channel.clear()
         while self._due and self._due[0][0] <= at_ns:
             self._now_ns, _, due = heapq.heappop(self._due)
             if isinstance(due, _Arrival):
@@ -204,11 +204,7 @@ class PaperVenue:
                 answer = self._found(request.order_hash)
             case _:
                 assert_never(request)
-        answered = PaperAnswer(arrival.request_id, answer)
-        if not self._params.answer_latency_ms:
-            return [answered, *news]
-        self._schedule(at_ns + self._params.answer_latency_ms * NS_PER_MS, answered)
-        return list(news)
+        return [PaperAnswer(arrival.request_id, answer), *news]
 
     def _enter(self, at_ns: int, order: PaperOrder, news: list[UserMessage]) -> VenueAnswer:
         command = order.command
@@ -246,18 +242,12 @@ class PaperVenue:
     def _found(self, order_hash: str) -> OrderLookedUp:
         """Orders of an earlier run of the process ended with it: cancelled, fills unknown."""
         _, order = self._find(order_hash)
-        if order is None and self._on_its_way(order_hash):
-            return OrderLookedUp(order_hash, LookUpResult.ABSENT)
         if order is None:
             return OrderLookedUp(order_hash, LookUpResult.CANCELED)
         result = LookUpResult.MATCHED if order.filled else LookUpResult.CANCELED
         if order.resting:
             result = LookUpResult.LIVE
         return OrderLookedUp(order_hash, result, order.matched_u6)
-
-    def _on_its_way(self, order_hash: str) -> bool:
-        arrivals = (due.request for _, _, due in self._due if isinstance(due, _Arrival))
-        return any(isinstance(r, _Post) and r.order.order_hash == order_hash for r in arrivals)
 
     def _find(self, order_hash: str) -> tuple[_PaperMarket | None, PaperOrder | None]:
         for market in self._markets.values():
@@ -289,7 +279,7 @@ class PaperVenue:
         self._schedule(arrival_ns, _Arrival(self._requests, request))
         return self._requests
 
-    def _schedule(self, at_ns: int, due: _Arrival | PaperMessage) -> None:
+    def _schedule(self, at_ns: int, due: _Arrival | FillReported) -> None:
         self._scheduled += 1
         heapq.heappush(self._due, (at_ns, self._scheduled, due))
 

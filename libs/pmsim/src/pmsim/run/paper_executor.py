@@ -26,8 +26,7 @@ from pmcore.engine.execution.io import (
     Signed,
     SignOrder,
 )
-from pmcore.messages.control import Halt, Resume
-from pmcore.messages.execution import ExecutionMessage, OrderFailed, OrderSubmitting
+from pmcore.messages.execution import ExecutionMessage, OrderSubmitting
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage, SubmitOrder
@@ -37,7 +36,7 @@ from pmcore.messages.user import UserMessage
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
-from pmsim.queue.paper_reports import digest
+from pmsim.queue.paper_reports import order_hash_of
 from pmsim.queue.paper_venue import PaperAnswer, PaperMessage, PaperVenue
 
 TICK_NS = 100 * NS_PER_MS
@@ -49,32 +48,25 @@ class PaperExecutor:
 
     Call `advance` whenever `next_ns` is due. The engine sees the time pass each 100 ms while an
     order of it may be alive or a window is being cancelled. `at_ns` may not run backwards.
-    `on_notice` hears what the engine wants a person to know.
+    `on_notice` hears what the engine wants a person to know. There are no halts here.
     """
 
     def __init__(
         self,
         engine: ExecutionEngine,
         venue: PaperVenue,
-        on_notice: Callable[[int, Notice], None] = lambda _at_ns, _notice: None,
+        on_notice: Callable[[int, Notice], None],
     ) -> None:
-        self.engine = engine
+        self._engine = engine
         self._venue = venue
         self._on_notice = on_notice
         self._signed: dict[str, SubmitOrder] = {}
-        self._open_tokens: set[str] = set()
-        self._commands = 0
         self._stepped_ns = 0
-
-    @property
-    def open_tokens(self) -> int:
-        """Commands that have no answer yet."""
-        return len(self._open_tokens)
 
     def next_ns(self) -> int | None:
         """When something at the venue, on the way from or to it, or in the engine is due."""
         due_ns = self._venue.next_ns()
-        if self.engine.flat:
+        if self._engine.flat:
             return due_ns
         tick_ns = self._stepped_ns + TICK_NS
         return tick_ns if due_ns is None else min(due_ns, tick_ns)
@@ -82,19 +74,13 @@ class PaperExecutor:
     def add_window(self, at_ns: int, window: Window) -> list[ExecutorMessage]:
         """Trade a window from now on."""
         self._venue.add_window(window)
-        return self._step(at_ns, WindowAnnounced(window=window, ts_recv_ns=at_ns))
+        out = self._step(at_ns, WindowAnnounced(window=window, ts_recv_ns=at_ns))
+        return out + self.advance(at_ns)
 
     def command(self, at_ns: int, command: CommandMessage) -> list[ExecutorMessage]:
         """Obey a command; what is due by `at_ns` happens first."""
         out = self.advance(at_ns)
-        self._commands += 1
-        token = f"command {self._commands}"
-        self._open_tokens.add(token)
-        return out + self._step(at_ns, Command(token, command))
-
-    def lever(self, at_ns: int, lever: Halt | Resume) -> list[ExecutorMessage]:
-        """Stop or resume placing, as the operator does."""
-        return self.advance(at_ns) + self._step(at_ns, lever)
+        return out + self._step(at_ns, Command("", command))
 
     def market(
         self, at_ns: int, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
@@ -131,7 +117,7 @@ class PaperExecutor:
         events: deque[ExecutionEvent] = deque([event])
         out: list[ExecutorMessage] = []
         while events:
-            for output in self.engine.step(at_ns, events.popleft()):
+            for output in self._engine.step(at_ns, events.popleft()):
                 self._carry_out(at_ns, output, events, out)
         return out
 
@@ -145,27 +131,23 @@ class PaperExecutor:
         match output:
             case SignOrder(command=command):
                 self._signed[command.client_order_id] = command
-                order_hash = digest("order", command.slug, command.client_order_id)
-                events.append(Signed(command.client_order_id, order_hash))
+                events.append(Signed(command.client_order_id, order_hash_of(command)))
             case PostOrder():
                 command = self._signed.pop(output.client_order_id)
                 self._venue.post(at_ns, command, output.order_hash)
             case DeleteOrders():
                 self._venue.delete(at_ns, output.order_hashes)
             case DeleteAll():
-                self._venue.delete(at_ns, self._venue.open_orders())
+                invariant(condition=False, text="only a halt cancels everything")
             case LookUpOrder():
                 self._venue.look_up(at_ns, output.order_hash)
             case ListOpenOrders():
                 self._venue.list_open(at_ns, output.slug)
-            case Finished(token=token):
-                invariant(token in self._open_tokens, f"{token} is finished twice")
-                self._open_tokens.remove(token)
+            case Finished():
+                pass  # no entry of a stream waits for it
             case Notice():
                 self._on_notice(at_ns, output)
             case _:
                 out.append(output)
                 if isinstance(output, OrderSubmitting):
                     events.append(Recorded(output.client_order_id))
-                elif isinstance(output, OrderFailed):
-                    self._signed.pop(output.client_order_id, None)

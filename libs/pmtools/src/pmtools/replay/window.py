@@ -56,7 +56,7 @@ class WindowReplay:
         await self._transport.open(self.window)
         answers = self._executor.add_window(at_ns, self.window)
         self._step(at_ns, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
-        await self._answers(at_ns, [*answers, *self._executor.advance(at_ns)])
+        await self._answers(at_ns, answers)
 
     async def receive(self, at_ns: int, messages: Sequence[MarketDataMessage]) -> None:
         """Apply one frame's messages, in order, then decide once."""
