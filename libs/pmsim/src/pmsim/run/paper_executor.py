@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
+    CancelAll,
     Command,
-    DeleteAll,
     DeleteOrders,
     ExecutionEvent,
     ExecutionOutput,
@@ -137,7 +137,7 @@ class PaperExecutor:
                 self._venue.post(at_ns, command, output.order_hash)
             case DeleteOrders():
                 self._venue.delete(at_ns, output.order_hashes)
-            case DeleteAll():
+            case CancelAll():
                 invariant(condition=False, text="only a halt cancels everything")
             case LookUpOrder():
                 self._venue.look_up(at_ns, output.order_hash)
