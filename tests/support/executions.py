@@ -24,6 +24,7 @@ from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
+from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from support.builders import T0_NS, window
 
@@ -66,8 +67,9 @@ class Bench:
         tier: RateTier = RateTier.STANDARD,
         cancel_reserve: int = 20,
         market: Window | None = None,
+        caps: OrderCaps | None = None,
     ) -> None:
-        self.engine = ExecutionEngine(tier=tier, cancel_reserve=cancel_reserve)
+        self.engine = ExecutionEngine(tier=tier, cancel_reserve=cancel_reserve, caps=caps)
         self.at_ns = T0_NS
         self.out: list[ExecutionOutput] = []
         self.all: list[ExecutionOutput] = []

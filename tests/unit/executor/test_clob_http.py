@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 
 import pytest
 
@@ -47,6 +48,24 @@ async def test_an_answer_is_ok_below_300(wire: ScriptedHttp, status: int, ok: bo
     assert answer == ClobAnswer(status, {"a": 1}, None, None)
     assert answer.ok is ok
     assert wire.requests[0].headers["x-one"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("date", "skew_s"),
+    [
+        ("", None),
+        ("tomorrow", None),
+        (formatdate(T0_NS // NS_PER_S, usegmt=True), -0.5),
+        (formatdate(T0_NS // NS_PER_S - 60, usegmt=True), 59.5),
+        (formatdate(T0_NS // NS_PER_S + 60, usegmt=True), -60.5),
+    ],
+)
+async def test_our_clock_is_compared_with_the_date_of_the_answer(
+    wire: ScriptedHttp, date: str, skew_s: float | None
+) -> None:
+    wire.headers = {"Date": date} if date else {}
+    wire.answers.append((200, {}))
+    assert (await ask(wire.url)).skew_s == skew_s
 
 
 async def test_what_is_not_json_comes_as_the_beginning_of_its_text(wire: ScriptedHttp) -> None:

@@ -52,6 +52,7 @@ async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
         "age_s": None,
         "failures": 0,
         "placing": False,
+        "clock_skew_s": None,
         "unhealthy": ["not asked yet"],
     }
     keeper.close_gate()

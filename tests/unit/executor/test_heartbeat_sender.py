@@ -254,7 +254,38 @@ def test_before_the_first_beat_the_gate_is_closed(world: World) -> None:
         "age_s": None,
         "failures": 0,
         "placing": False,
+        "clock_skew_s": None,
         "unhealthy": ["not asked yet"],
     }
     world.sender.close_gate()
     assert len(world.events("placing_gate")) == 1
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "text"),
+    [
+        (11.0, "the clock is 11 s ahead of the venue's: set it right"),
+        (-3_600.0, "the clock is 3600 s behind the venue's: set it right"),
+    ],
+)
+async def test_nothing_is_placed_while_the_clock_is_wrong(
+    world: World, skew_s: float, text: str
+) -> None:
+    await world.peers_are_ready()
+    async with running(world):
+        await world.until_open()
+        world.venue.refuses = HeartbeatAnswer(accepted=True, heartbeat_id="x", skew_s=skew_s)
+        await world.until(text)
+        assert world.engine.refuses == text
+        assert world.sender.view()["clock_skew_s"] == skew_s
+        world.venue.refuses = HeartbeatAnswer(accepted=True, heartbeat_id="x", skew_s=9.0)
+        await world.until_open()
+
+
+async def test_a_post_asks_whether_the_last_beat_is_recent(world: World) -> None:
+    assert world.sender.refuses() == "the venue's last heartbeat is too old"
+    await world.peers_are_ready()
+    async with running(world):
+        await world.until_open()
+    assert world.sender.refuses() == ""
+    await eventually(lambda: world.sender.refuses() != "", "the heartbeat gets old")

@@ -189,7 +189,8 @@ class ClobVenue:
         answer = await self._signed("POST", "/v1/heartbeats", body=body, timeout_s=BEAT_TIMEOUT_S)
         with suppress(MalformedInputError):
             if answer.ok:
-                return HeartbeatAnswer(accepted=True, heartbeat_id=heartbeat_id_of(answer.body))
+                next_id = heartbeat_id_of(answer.body)
+                return HeartbeatAnswer(accepted=True, heartbeat_id=next_id, skew_s=answer.skew_s)
             if answer.status == _BAD_REQUEST:
                 expected_id = expected_heartbeat_id(answer.body)
                 return HeartbeatAnswer(accepted=False, heartbeat_id=expected_id)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -36,6 +37,8 @@ class ClobAnswer:
     body: object
     retry_after: str | None
     rate: RateHeaders | None
+    skew_s: float | None = field(default=None, compare=False)
+    """Our clock less the venue's, by its Date header: to about a second. None without one."""
 
     @property
     def ok(self) -> bool:
@@ -91,6 +94,7 @@ class ClobHttp:
         params: Mapping[str, str] | None = None,
     ) -> ClobAnswer:
         """Any answer at all; raise `TransportError` where there was none."""
+        asked_ns = self.now_ns()
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._client.request(
@@ -113,6 +117,7 @@ class ClobHttp:
             _body(response.content),
             response.headers.get("retry-after"),
             _rate(response.headers),
+            _skew_s(response.headers, asked_ns, self.now_ns()),
         )
 
     async def close(self) -> None:
@@ -133,6 +138,14 @@ def _body(content: bytes) -> object:
         return decode_json(content)
     except MalformedInputError:
         return content[:200].decode(errors="replace")
+
+
+def _skew_s(headers: httpx.Headers, asked_ns: int, answered_ns: int) -> float | None:
+    try:
+        told = parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
+    return (asked_ns + answered_ns) / 2 / NS_PER_S - (told + 0.5)  # it is whole seconds
 
 
 def _rate(headers: httpx.Headers) -> RateHeaders | None:

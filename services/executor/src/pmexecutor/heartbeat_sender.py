@@ -26,6 +26,8 @@ CHECK_MS = 250.0
 LEAST_CHECK_S = 0.02
 HEALTH_EVERY_S = 0.5
 HEALTH_TIMEOUT_S = 1.0
+MOST_SKEW_S = 10.0
+"""Between our clock and the venue's; beyond it nothing is placed. As in `pm doctor`."""
 
 
 class HeartbeatSender:
@@ -57,6 +59,7 @@ class HeartbeatSender:
         self._unhealthy = ["not asked yet"]
         self._asked_s = -HEALTH_EVERY_S
         self._open: bool | None = None
+        self._skew_s: float | None = None
 
     @property
     def unhealthy(self) -> list[str]:
@@ -74,6 +77,7 @@ class HeartbeatSender:
             "age_s": self.age_s(),
             "failures": self._machine.failures,
             "placing": bool(self._open),
+            "clock_skew_s": self._skew_s,
             "unhealthy": self.unhealthy,
         }
 
@@ -97,7 +101,18 @@ class HeartbeatSender:
             return f"no heartbeat is sent: {'; '.join(self.unhealthy)}"
         if self._failure is not None:
             return f"the venue's heartbeat failed: {self._failure[1]}"
+        if self._skewed:
+            return self._skewed
         return "waiting for the venue's first heartbeat"
+
+    @property
+    def _skewed(self) -> str:
+        """What is wrong with our clock: windows would end, and orders expire, at other times."""
+        skew_s = self._skew_s or 0.0
+        if abs(skew_s) <= MOST_SKEW_S:
+            return ""
+        where = "ahead of" if skew_s > 0 else "behind"
+        return f"the clock is {abs(skew_s):.0f} s {where} the venue's: set it right"
 
     def _tell(self) -> None:
         """For `/state`: what keeps the gate closed."""
@@ -131,18 +146,19 @@ class HeartbeatSender:
             return
         if answer.accepted:
             self._machine.accepted(answer.heartbeat_id)
+            self._skew_s = answer.skew_s
             self._failure = None
         else:
             self._machine.refused(self._now_ns(), answer.heartbeat_id)
             self._failure = (Cause.HEARTBEAT_REFUSED, "the venue expects another heartbeat id")
 
     def _set_gate(self) -> None:
-        is_open = self._machine.placing_allowed(self._now_ns())
+        is_open = self._machine.placing_allowed(self._now_ns()) and not self._skewed
         if is_open is self._open:
             return
         self._open = is_open
-        why = "; ".join(self.unhealthy) or "the venue does not take it"
-        text = "" if is_open else f"no heartbeat: {why}"
+        why = "; ".join(self.unhealthy) or self._skewed or "the venue does not take it"
+        text = "" if is_open else self._skewed or f"no heartbeat: {why}"
         self._log.info("placing_gate", open=is_open, why=text)
         self._driver.feed(PlacingGate(is_open, text))
 

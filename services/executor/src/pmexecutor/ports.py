@@ -38,6 +38,8 @@ class HeartbeatAnswer:
 
     accepted: bool
     heartbeat_id: str
+    skew_s: float | None = None
+    """Our clock less the venue's, where its answer tells the time."""
 
 
 class Venue(Protocol):

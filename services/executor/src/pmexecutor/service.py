@@ -65,7 +65,9 @@ class ExecutorService:
         self._metrics = ExecutorMetrics(context.metrics)
         self._publisher = Publisher(context.bus, context.log)
         self._engine = ExecutionEngine(
-            tier=settings.rate_tier, cancel_reserve=settings.cancel_reserve
+            tier=settings.rate_tier,
+            cancel_reserve=settings.cancel_reserve,
+            caps=settings.order_caps(),
         )
         self._halted: str | None = None
         self._starting = "starting"

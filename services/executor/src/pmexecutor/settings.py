@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.machines.rate_budget import RateTier
+from pmcore.model.params import OrderCaps
+from pmcore.model.units import SHARE_U6
 from pmcore.shell.settings.account import AccountSettings
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.problems import Problem, rule
+from pmcore.shell.settings.strategy import Dollars, Shares
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32
@@ -53,6 +57,8 @@ class ExecutorSettings(AccountSettings):
     read_timeout_ms: int = Field(5_000, validation_alias="PM_READ_TIMEOUT_MS", ge=100, le=30_000)
     post_concurrency: int = Field(16, validation_alias="PM_POST_CONCURRENCY", ge=1, le=64)
     paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
+    bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
+    max_position_value: Dollars = Field(Decimal(5), validation_alias="PM_MAX_POSITION_VALUE")
     window_linger_s: int = Field(900, validation_alias="PM_WINDOW_LINGER_S", ge=0, le=86_400)
 
     @rule("signature_type", "funder_address")
@@ -82,6 +88,13 @@ class ExecutorSettings(AccountSettings):
             variable="POLYMARKET_PRIVATE_KEY",
             reason="the simulator's public throw-away key",
             remedy="set the key of your own account",
+        )
+
+    def order_caps(self) -> OrderCaps:
+        """The strategy's own settings: what it may ask for at most in one order."""
+        return OrderCaps(
+            bid_size_u6=int(self.bid_size * SHARE_U6),
+            max_position_value_u6=int(self.max_position_value * SHARE_U6),
         )
 
     def key_bytes(self) -> bytes:

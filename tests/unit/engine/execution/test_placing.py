@@ -34,6 +34,7 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.notices import Notice
 from pmcore.model.errors import InvariantError, Reason
+from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_S
 from support.builders import at
 from support.executions import Bench, hash_of, submit
@@ -357,3 +358,39 @@ def test_a_cancel_of_an_unknown_post_waits_for_the_resolution() -> None:
     bench.step(PostUnknown("a", Reason.TIMEOUT))
     assert bench.one(DeleteOrders)
     assert not bench.got(Finished)
+
+
+CAPS = OrderCaps(bid_size_u6=6_000_000, max_position_value_u6=5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("price_e4", "size_u6", "text"),
+    [
+        (4_700, 6_000_000, ""),
+        (4_700, 6_010_000, "6010000 is more than one bid may be: 6000000"),
+        (8_330, 6_000_000, ""),
+        (8_340, 6_000_000, "it costs as much as PM_MAX_POSITION_VALUE: 5000000"),
+        (4_700, 10_000_000_000, "10000000000 is more than one bid may be: 6000000"),
+    ],
+)
+def test_an_order_larger_than_any_of_ours_is_denied(price_e4: int, size_u6: int, text: str) -> None:
+    bench = Bench(caps=CAPS)
+    bench.place(price_e4=price_e4, size_u6=size_u6)
+    if not text:
+        assert bench.got(SignOrder)
+        return
+    failed = bench.one(OrderFailed)
+    assert (failed.stage, failed.reason, failed.text) == (FailureStage.DENIED, Reason.RISK, text)
+    assert not bench.got(SignOrder)
+
+
+def test_a_dollar_figure_equal_to_the_limit_is_denied() -> None:
+    bench = Bench(caps=OrderCaps(bid_size_u6=10_000_000, max_position_value_u6=5_000_000))
+    bench.place(price_e4=5_000, size_u6=10_000_000)
+    assert bench.one(OrderFailed).reason is Reason.RISK
+
+
+def test_the_least_size_of_the_market_is_allowed_though_bids_are_smaller() -> None:
+    bench = Bench(caps=OrderCaps(bid_size_u6=2_000_000, max_position_value_u6=5_000_000))
+    bench.place(size_u6=5_000_000)
+    assert bench.got(SignOrder)

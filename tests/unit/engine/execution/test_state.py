@@ -65,7 +65,7 @@ def test_a_new_window_is_told_of_the_mode() -> None:
 
 
 def test_an_order_is_found_in_whichever_window_it_is_and_knows_since_when() -> None:
-    state = ExecutionState(RateTier.STANDARD, 20)
+    state = ExecutionState(RateTier.STANDARD, 20, None)
     for slug in ("first", "second"):
         state.windows[slug] = WindowRecord(msgspec.structs.replace(window(), slug=slug), 0)
     state.at_ns = 7

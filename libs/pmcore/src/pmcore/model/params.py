@@ -47,6 +47,13 @@ class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
     min_move_ticks: int = 2
 
 
+class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
+    """What a single order may be at most, checked once more where it is sent."""
+
+    bid_size_u6: int
+    max_position_value_u6: int
+
+
 class LimitParams(msgspec.Struct, frozen=True, kw_only=True):
     """Hard limits; all of them strict (`<`)."""
 

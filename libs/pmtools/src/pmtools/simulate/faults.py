@@ -11,7 +11,7 @@ import msgspec
 from pmcore.model.units import NS_PER_S
 from pmsim.faults.plan import TradingMode
 from pmtools.simulate.bus import ROUND_TRIP_S
-from pmtools.simulate.network import LinkFaults
+from pmtools.simulate.network import LinkFaults, PostMoment
 from pmtools.simulate.world import SeededWorld
 
 SERVICES = ("feed", "userws", "executor", "strategy")
@@ -91,6 +91,16 @@ def _clock_drift(world: SeededWorld, fault: Fault) -> None:
 
 def _clock_true(world: SeededWorld, fault: Fault) -> None:
     world.hosts[fault.target].machine.drift_ppm = 0
+
+
+def _kill_in_post(world: SeededWorld, fault: Fault) -> None:
+    moment = PostMoment.ANSWERED if fault.amount else PostMoment.SENT
+    world.network.next_post[moment] = world.hosts["executor"].kill
+
+
+def _after_post(world: SeededWorld, _: Fault) -> None:
+    world.network.next_post.clear()
+    world.hosts["executor"].start()
 
 
 def _redis_stop(world: SeededWorld, fault: Fault) -> None:
@@ -202,6 +212,13 @@ KINDS: dict[str, Kind] = {
         lasts_s=(0.1, 8.0),
         begin=lambda world, fault: world.hosts[fault.target].kill(),
         end=lambda world, fault: world.hosts[fault.target].start(),
+    ),
+    "kill-in-post": Kind(
+        says="the executor dies inside its next POST: before (0) or after (1) it arrived",
+        amounts=(0, 1),
+        lasts_s=(3.0, 8.0),
+        begin=_kill_in_post,
+        end=_after_post,
     ),
     "freeze": Kind(
         says="stopped and continued (SIGSTOP, SIGCONT)",

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import Context
+from email.utils import formatdate
+from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +22,20 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from websockets.exceptions import ConnectionClosedError
 
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
 from pmsim.faults.plan import MILLION
 from pmsimulator.server import ABORT, FRAMES
 from pmtools.simulate.loop import LIFE, Life, VirtualLoop
 
 _LEAST_MS = 0.2
+
+
+class PostMoment(Enum):
+    """Two moments inside the POST of an order."""
+
+    SENT = "it is on its way to the venue"
+    ANSWERED = "the venue has taken it, and its answer is on its way"
 
 
 class LinkFaults(msgspec.Struct, kw_only=True):
@@ -74,6 +85,7 @@ class Network:
         self._sockets: list[_Socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_request: Callable[[str, httpx.Request, float], None] = lambda *_: None
+        self.next_post: dict[PostMoment, Callable[[], None]] = {}
         self.on_answer: Callable[[str, httpx.Request, httpx.Response | None, float], None] = (
             lambda *_: None
         )
@@ -100,6 +112,13 @@ class Network:
         for socket in [one for one in self._sockets if one.life is life]:
             socket.cut()
 
+    def _at_post(self, moment: PostMoment, request: httpx.Request) -> None:
+        if request.method == "POST" and request.url.path == "/order":
+            strike = self.next_post.pop(moment, None)
+            if strike is not None:
+                self._say("network", f"struck inside a POST: {moment.value}")
+                self._loop.call_soon(strike, context=self._context)
+
     def _strikes(self, ppm: int) -> bool:
         return ppm > 0 and self._random.randrange(MILLION) < ppm
 
@@ -124,6 +143,7 @@ class Network:
         what = f"{request.method} {target.raw_path.decode()}"
         sent_s = self._loop.time()
         self.on_request(name, request, sent_s)
+        self._at_post(PostMoment.SENT, request)
         if faults.refuse:
             await asyncio.sleep(self._way_s(faults))
             raise httpx.ConnectError("refused by the simulated network", request=request)
@@ -132,6 +152,7 @@ class Network:
             result = await self._reach_venue(faults, request, body)
             self._say("venue", f"{what} -> {result and result.status_code}")
             self.on_answer(name, request, result, sent_s)
+            self._at_post(PostMoment.ANSWERED, request)
             if not self._strikes(faults.lose_answer_ppm):
                 self._loop.call_later(self._way_s(faults), arrive, result, context=self._context)
             else:
@@ -165,6 +186,8 @@ class Network:
             status, headers, content = EDGE_ANSWERS[faults.edge]
             return httpx.Response(status, headers=headers, content=content, request=request)
         result = await _answer(self.app, request, body)
+        if result is not None:
+            result.headers["date"] = formatdate(real_now_ns() // NS_PER_S, usegmt=True)
         if struck and result is not None and result.status_code == httpx.codes.OK:
             result.status_code = ACCEPTED
         return result

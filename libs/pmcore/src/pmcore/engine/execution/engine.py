@@ -44,13 +44,20 @@ from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, S
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason
+from pmcore.model.params import OrderCaps
 
 
 class ExecutionEngine:
     """All orders of one signer. Feed it every event with the time, and a Tick each 100 ms."""
 
-    def __init__(self, *, tier: RateTier = RateTier.STANDARD, cancel_reserve: int = 20) -> None:
-        self._state = ExecutionState(tier, cancel_reserve)
+    def __init__(
+        self,
+        *,
+        tier: RateTier = RateTier.STANDARD,
+        cancel_reserve: int = 20,
+        caps: OrderCaps | None = None,
+    ) -> None:
+        self._state = ExecutionState(tier, cancel_reserve, caps)
 
     def step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutionOutput]:
         """Apply one event; a time that runs backwards counts as standing still."""

@@ -19,7 +19,8 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
-from pmcore.model.units import QTY_GRID_U6, is_on_grid
+from pmcore.model.params import OrderCaps
+from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 
 _NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT})
 _Refusal = tuple[Reason, str]
@@ -41,7 +42,11 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
         )
         state.out.append(Finished(token))
         return
-    refusal = _crowded(state, window) or _malformed(command, window)
+    refusal = (
+        _crowded(state, window)
+        or _malformed(command, window)
+        or _too_large(state.caps, command, window)
+    )
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
     record.size_u6 = command.size_u6
@@ -67,6 +72,23 @@ def _malformed(command: SubmitOrder, window: WindowRecord) -> _Refusal | None:
         return Reason.TICK, f"{command.price_e4} is not on the grid of {command.tick_e4}"
     if command.size_u6 // QTY_GRID_U6 * QTY_GRID_U6 < window.window.min_size_u6:
         return Reason.MIN_SIZE, f"below the market's minimum of {window.window.min_size_u6}"
+    return None
+
+
+def _too_large(
+    caps: OrderCaps | None, command: SubmitOrder, window: WindowRecord
+) -> _Refusal | None:
+    """No strategy with these settings asks for it, so the command is not one of ours."""
+    if caps is None:
+        return None
+    most_u6 = max(caps.bid_size_u6, window.window.min_size_u6)
+    if command.size_u6 > most_u6:
+        return Reason.RISK, f"{command.size_u6} is more than one bid may be: {most_u6}"
+    if command.price_e4 * command.size_u6 >= caps.max_position_value_u6 * PRICE_ONE_E4:
+        return (
+            Reason.RISK,
+            f"it costs as much as PM_MAX_POSITION_VALUE: {caps.max_position_value_u6}",
+        )
     return None
 
 

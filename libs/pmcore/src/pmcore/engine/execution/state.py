@@ -29,6 +29,7 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
+from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_MS
 
 MAX_TEXT = 200
@@ -37,10 +38,11 @@ MAX_TEXT = 200
 class ExecutionState:
     """All state of one signer, and the outputs of the step in progress."""
 
-    def __init__(self, tier: RateTier, cancel_reserve: int) -> None:
+    def __init__(self, tier: RateTier, cancel_reserve: int, caps: OrderCaps | None) -> None:
         self.at_ns = 0
         self.out: list[ExecutionOutput] = []
         self.deletes: list[str] = []
+        self.caps = caps
         self.budget = RateBudget(tier, cancel_reserve)
         self.modes = VenueModes()
         self.halted: str | None = None
