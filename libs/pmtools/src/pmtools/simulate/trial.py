@@ -16,6 +16,9 @@ HEAL_S = 12.0
 """Without new faults, so that what was lost is found again."""
 REST_S = 34.0
 """After the last halt: look-ups, settlements and questions come to their end."""
+LOST_S = 90.0
+"""At most so much longer, while the executor searches for a POST that never arrived: it gives up
+when the window has ended."""
 OUTLIVED_EVERY_S = 1.0
 
 
@@ -51,6 +54,9 @@ def try_seed(
         world.run(max(faults_end_s - seconds, 0.0) + HEAL_S)
         world.halt_for_good()
         world.run(REST_S)
+        rest_end_s = world.loop.time() + LOST_S
+        while _believes_in_orders(world) and world.loop.time() < rest_end_s:
+            world.run(1.0)
         judge.finish()
         accounts = world.accounts
         return Trial(
@@ -66,6 +72,11 @@ def try_seed(
     finally:
         world.close()
         gc.enable()
+
+
+def _believes_in_orders(world: SeededWorld) -> bool:
+    executor = world.hosts["executor"].service
+    return executor is not None and bool(executor.state()["open_orders"])
 
 
 def _watch_outliving(world: SeededWorld, judge: Judge) -> None:
