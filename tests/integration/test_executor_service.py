@@ -467,6 +467,7 @@ async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -
     service = world.service(venue="polymarket", dry_run=True, paper_latency_ms=5)
     await world.bus.create_group("test", [user], start="0", announce=None)
     async with running(service):
+        assert (await world.hear(UserChannelChanged, stream=user)).state is UserChannelState.DOWN
         await world.announce()
         assert (await world.hear(UserChannelChanged, stream=user)).state is UserChannelState.UP
         now_ns = real_now_ns()

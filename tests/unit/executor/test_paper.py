@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
+from pmcore.engine.execution.io import (
+    CancelAnswered,
+    LookUpResult,
+    OpenOrdersAnswered,
+    OrderLookedUp,
+    Posted,
+    PostRejected,
+)
+from pmcore.messages.user import OrderUpdated, UserChannelChanged, UserMessage
+from pmcore.model.errors import Reason
+from pmcore.model.units import NS_PER_MS
 from pmcore.shell.clock import Clock
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import HeartbeatAnswer
@@ -9,15 +24,114 @@ from support.builders import T0_NS, window
 from support.executions import submit
 
 
-def test_a_window_that_is_dropped_takes_its_orders_with_it() -> None:
-    venue = PaperClob(0, Clock.starting_at(T0_NS, 1.0), lambda _: None)
+class HandClock(Clock):
+    """Moves when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(T0_NS, 0, 1.0)
+        self.at_ns = T0_NS
+
+    def now_ns(self) -> int:
+        return self.at_ns
+
+
+class Paper(PaperClob):
+    """With a clock by hand; `later` lets time pass and its answers come."""
+
+    def __init__(self, latency_ms: int = 0) -> None:
+        self.clock = HandClock()
+        self.heard: list[UserMessage] = []
+        super().__init__(latency_ms, self.clock, self.heard.extend)
+        self.add_window(window())
+
+    async def later(self, ms: int) -> None:
+        """One look at what is due, as `run` does."""
+        self.clock.at_ns += ms * NS_PER_MS
+        running = asyncio.create_task(self.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_order_rests_is_found_and_is_taken_out() -> None:
+    venue = Paper()
+    prepared = venue.sign(submit("a"), window())
+    ids = (prepared.order_hash,)
+    assert await venue.post(prepared) == Posted("a")
+    assert await venue.open_orders(window()) == OpenOrdersAnswered(window().slug, ids)
+    assert await venue.all_open_orders() == ids
+    assert await venue.look_up(window(), *ids) == OrderLookedUp(*ids, LookUpResult.LIVE, 0)
+    assert await venue.delete(ids) == CancelAnswered(ids, ids, {})
+    assert await venue.look_up(window(), *ids) == OrderLookedUp(*ids, LookUpResult.CANCELED, 0)
+    assert await venue.delete(ids) == CancelAnswered(ids, (), {ids[0]: "Order not found"})
+    assert [type(message) for message in venue.heard] == [
+        UserChannelChanged,
+        UserChannelChanged,
+        OrderUpdated,
+        OrderUpdated,
+    ]
+
+
+async def test_all_orders_are_cancelled_together() -> None:
+    venue = Paper()
+    for name in "ab":
+        await venue.post(venue.sign(submit(name), window()))
+    await venue.delete_all()
+    assert await venue.all_open_orders() == ()
+
+
+@pytest.mark.parametrize("early_ms", [1, 19])
+async def test_an_answer_takes_its_latency(early_ms: int) -> None:
+    venue = Paper(latency_ms=20)
+    posting = asyncio.create_task(venue.post(venue.sign(submit("a"), window())))
+    await asyncio.sleep(0)
+    await venue.later(early_ms)
+    assert not posting.done()
+    assert await venue.all_open_orders() == ()
+    await venue.later(20 - early_ms)
+    assert await posting == Posted("a")
+
+
+async def test_calls_are_answered_when_nothing_else_runs() -> None:
+    venue = PaperClob(5, Clock.starting_at(T0_NS, 1.0), lambda _: None)
     venue.add_window(window())
-    kept = venue.sign(submit("b", slug="other"), window())
-    for number in range(10):
-        venue.sign(submit(str(number)), window())
+    prepared = venue.sign(submit("a"), window())
+    async with asyncio.timeout(10):
+        assert await venue.post(prepared) == Posted("a")
+        await venue.delete_all()
+        assert await venue.open_orders(window()) == OpenOrdersAnswered(window().slug, ())
+
+
+async def test_every_call_ends_although_its_window_is_dropped() -> None:
+    venue = Paper(latency_ms=20)
+    prepared = venue.sign(submit("a"), window())
+    calls = asyncio.gather(
+        venue.post(prepared),
+        venue.delete((prepared.order_hash,)),
+        venue.open_orders(window()),
+        venue.look_up(window(), prepared.order_hash),
+    )
+    await asyncio.sleep(0)
     venue.drop_window(window().slug)
-    assert vars(venue)["_hashes"] == {("other", "b"): kept.order_hash}
-    assert list(vars(venue)["_orders"]) == [kept.order_hash]
+    await venue.later(20)
+    posted, deleted, listed, found = await asyncio.wait_for(calls, 1)
+    assert posted == PostRejected("a", Reason.MARKET_CLOSED, "paper")
+    assert isinstance(deleted, CancelAnswered)
+    assert deleted.canceled == ()
+    assert listed == OpenOrdersAnswered(window().slug, ())
+    assert found == OrderLookedUp(prepared.order_hash, LookUpResult.CANCELED)
+    assert vars(venue)["_waiting"] == {}
+
+
+async def test_a_call_that_is_cancelled_is_not_waited_for() -> None:
+    venue = Paper(latency_ms=20)
+    posting = asyncio.create_task(venue.post(venue.sign(submit("a"), window())))
+    await asyncio.sleep(0)
+    posting.cancel()
+    await asyncio.gather(posting, return_exceptions=True)
+    assert vars(venue)["_waiting"] == {}
+    await venue.later(20)
+    assert len(await venue.all_open_orders()) == 1
 
 
 async def test_a_paper_venue_takes_every_beat() -> None:

@@ -395,10 +395,8 @@ class WindowRunner:
 def _begins_a_run(item: Incoming) -> bool:
     """Whether nothing but refused writes can have come before it.
 
-    The first that userws says is "down", the first of the paper exchange that it is up. Both say
-    again, in order, what Redis did not take.
+    The first that userws and the paper exchange say is "down". Both say again, in order, what
+    Redis did not take.
     """
     first = item.message
-    if not isinstance(first, UserChannelChanged) or item.envelope is None:
-        return False
-    return first.state is UserChannelState.DOWN or item.envelope.source == "executor"
+    return isinstance(first, UserChannelChanged) and first.state is UserChannelState.DOWN

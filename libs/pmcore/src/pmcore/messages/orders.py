@@ -11,7 +11,7 @@ class SubmitOrder(Message, frozen=True, kw_only=True):
 
     `ts_cause_ns` is the receive time of the newest market data in the batch that led to the
     decision (0: something else did), `ts_step_ns` the strategy's clock when it decided.
-    Denied once `expires_at_ns` has passed.
+    Denied from `expires_at_ns` on.
     """
 
     client_order_id: str

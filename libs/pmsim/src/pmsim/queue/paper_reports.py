@@ -6,22 +6,27 @@ import hashlib
 
 import msgspec
 
-from pmcore.messages.execution import CancelFailed, FailureStage, OrderCancelled, OrderFailed
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
-from pmcore.model.errors import Reason
 from pmcore.model.market import Window
+
+MATCHED_TEXT = "Order already matched"
+NOT_FOUND_TEXT = "Order not found"
 
 
 class PaperOrder(msgspec.Struct, kw_only=True):
-    """One order of the paper exchange; `effective_ns` is when it reaches the engine."""
+    """One order of the paper exchange."""
 
     command: SubmitOrder
     order_hash: str
-    effective_ns: int
     matched_u6: int = 0
     fills: int = 0
     resting: bool = False
+
+    @property
+    def filled(self) -> bool:
+        """Nothing of it is left."""
+        return self.matched_u6 == self.command.size_u6
 
 
 def digest(*parts: str) -> str:
@@ -29,33 +34,9 @@ def digest(*parts: str) -> str:
     return "0x" + hashlib.sha256("|".join(("paper", *parts)).encode()).hexdigest()
 
 
-def failed(
-    at_ns: int, command: SubmitOrder, stage: FailureStage, reason: Reason, *, order_hash: str = ""
-) -> OrderFailed:
-    """The order is not at the venue, and why."""
-    return OrderFailed(
-        slug=command.slug,
-        client_order_id=command.client_order_id,
-        stage=stage,
-        reason=reason,
-        text="paper",
-        order_hash=order_hash,
-        ts_exec_ns=at_ns,
-    )
-
-
-def cancel_failed(
-    at_ns: int, slug: str, client_order_id: str, order: PaperOrder | None
-) -> CancelFailed:
-    """Nothing to cancel: filled before, or never there."""
-    filled = order is not None and order.matched_u6 == order.command.size_u6
-    return CancelFailed(
-        slug=slug,
-        client_order_id=client_order_id,
-        reason=Reason.ALREADY_MATCHED if filled else Reason.NOT_FOUND,
-        text="paper",
-        ts_exec_ns=at_ns,
-    )
+def order_hash_of(command: SubmitOrder) -> str:
+    """The paper exchange's id of an order, a function of our own."""
+    return digest("order", command.slug, command.client_order_id)
 
 
 def updated(at_ns: int, window: Window, order: PaperOrder, kind: OrderUpdateKind) -> OrderUpdated:
@@ -75,17 +56,6 @@ def updated(at_ns: int, window: Window, order: PaperOrder, kind: OrderUpdateKind
         status=status,
         ts_event_ns=at_ns,
         ts_recv_ns=at_ns,
-    )
-
-
-def cancelled(at_ns: int, order: PaperOrder) -> OrderCancelled:
-    """The engine took the order out."""
-    return OrderCancelled(
-        slug=order.command.slug,
-        client_order_id=order.command.client_order_id,
-        order_hash=order.order_hash,
-        filled_u6=order.matched_u6,
-        ts_exec_ns=at_ns,
     )
 
 

@@ -1,4 +1,4 @@
-"""`pm replay`: recordings through the pure engine with paper fills, or a journal stepped again.
+"""`pm replay`: recordings through the pure engines with paper fills, or a journal stepped again.
 
 Deterministic: the same files and variables give the same fingerprint on every run and every bus,
 under any hash seed. A paper fill is an estimate (docs/modelling.md), a fingerprint is not.
@@ -19,6 +19,7 @@ from typing import IO, Any
 import msgspec
 from rich.console import Console
 
+from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
@@ -33,8 +34,9 @@ from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from pmsim.queue.paper import PaperParams, PaperVenue
+from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.recordings.reader import Recording
+from pmsim.run.paper_executor import PaperExecutor
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
@@ -168,7 +170,9 @@ class Replay:
             RUN_ID,
             warm_start=warm if open_ns < window.open_ns else None,
         )
-        return WindowReplay(engine, PaperVenue(PaperParams()), transport, self._sink(window.slug))
+        sink = self._sink(window.slug)
+        executor = PaperExecutor(ExecutionEngine(), PaperVenue(PaperParams()), sink)
+        return WindowReplay(engine, executor, transport, sink)
 
     def _finish(self, engine: WindowEngine) -> None:
         window, summary = engine.session.window, self.summary

@@ -1,8 +1,8 @@
-"""One window in a replay: engine, paper venue, and the time between the frames.
+"""One window in a replay: both engines, the paper venue, and the time between the frames.
 
-Time is virtual and comes from the recording alone. The engine is stepped at every frame, whenever
-the paper venue has something due, and at least every 100 ms while the window is alive; each batch
-ends with `BatchEnded`. So a replay is a function of its input.
+Time is virtual and comes from the recording alone. The strategy's engine is stepped at every
+frame, at every message of the executor, and at least every 100 ms while the window is alive; each
+batch ends with `BatchEnded`. So a replay is a function of its input.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pmcore.messages.union import EngineEvent
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
-from pmsim.queue.paper import PaperVenue
+from pmsim.run.paper_executor import PaperExecutor
 from pmtools.replay.transport import Answer, ReplayTransport
 
 TICK_NS = 100 * NS_PER_MS
@@ -37,13 +37,13 @@ class WindowReplay:
     def __init__(
         self,
         engine: WindowEngine,
-        paper: PaperVenue,
+        executor: PaperExecutor,
         transport: ReplayTransport,
         sink: Callable[[int, Output], None],
     ) -> None:
         self.engine = engine
         self.window: Window = engine.session.window
-        self._paper = paper
+        self._executor = executor
         self._transport = transport
         self._sink = sink
         self._now_ns = 0
@@ -54,9 +54,9 @@ class WindowReplay:
         """The first frame is near: groups, user channel, the question whether we are flat."""
         self._now_ns = at_ns
         await self._transport.open(self.window)
-        self._paper.add_window(self.window)
+        answers = self._executor.add_window(at_ns, self.window)
         self._step(at_ns, PlacingGateChanged(open=True, ts_recv_ns=at_ns))
-        await self._answers(at_ns, self._paper.advance(at_ns))
+        await self._answers(at_ns, answers)
 
     async def receive(self, at_ns: int, messages: Sequence[MarketDataMessage]) -> None:
         """Apply one frame's messages, in order, then decide once."""
@@ -66,7 +66,7 @@ class WindowReplay:
         for message in await self._transport.market(messages):
             self._step(at_ns, message)
             unseen_e4 = self.engine.session.cause.unseen_trade_e4
-            answers += self._paper.market(at_ns, message, unseen_trade_e4=unseen_e4)
+            answers += self._executor.market(at_ns, message, unseen_trade_e4=unseen_e4)
         await self._answers(at_ns, answers)
 
     async def resolve(self, at_ns: int, event: WindowResolved) -> None:
@@ -78,16 +78,19 @@ class WindowReplay:
 
     async def advance(self, until_ns: int) -> None:
         """Let time pass up to, but not including, `until_ns`."""
+        until_ns = min(until_ns, self._alive_until_ns)
         while not self.engine.finished:
-            next_ns = max(self._now_ns + TICK_NS, self._ticks_from_ns)
-            due_ns = self._paper.next_ns()
-            if due_ns is not None:
-                next_ns = max(self._now_ns, min(next_ns, due_ns))
-            if next_ns >= min(until_ns, self._alive_until_ns):
+            tick_ns = max(self._now_ns + TICK_NS, self._ticks_from_ns)
+            due_ns = self._executor.next_ns()
+            next_ns = tick_ns if due_ns is None else max(self._now_ns, min(tick_ns, due_ns))
+            if next_ns >= until_ns:
                 return
+            answers = self._executor.advance(next_ns)
+            if next_ns < tick_ns and not answers:
+                continue  # between executor and venue; the strategy does not see it
             self._now_ns = next_ns
             self._step(next_ns, Tick())
-            await self._answers(next_ns, self._paper.advance(next_ns))
+            await self._answers(next_ns, answers)
 
     async def _answers(self, at_ns: int, answers: Sequence[Answer]) -> None:
         """Feed answers back, decide, carry commands out; until nothing is left to say."""
@@ -99,7 +102,7 @@ class WindowReplay:
                 return
             answers = []
             for command in await self._transport.commands(commands):
-                answers += self._paper.command(at_ns, command)
+                answers += self._executor.command(at_ns, command)
         invariant(condition=False, text=f"the engine did not stop producing outputs at {at_ns}")
 
     def _step(self, at_ns: int, event: EngineEvent) -> list[CommandMessage]:
