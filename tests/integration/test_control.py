@@ -55,6 +55,26 @@ async def test_exit_codes_mean_something(
         assert all(line.startswith(("{", "strategy: ", "PM_")) for line in service.log.splitlines())
 
 
+async def test_after_a_step_of_the_clock_it_stops_and_begins_again(
+    redis_url: str, tmp_path: Path
+) -> None:
+    variables = {"PM_REDIS_URL": redis_url, "LEVER_STEP": str(tmp_path / "stepped")}
+    async with service_process(_MODULE, tmp_path, **variables) as service:
+        await service.until_logged('"starting"', times=2)
+        events = [json.loads(line)["event"] for line in service.log.splitlines()]
+        assert events == [
+            "starting",
+            "clock_stepped",
+            "stopping",
+            "stop_called",
+            "stopped",
+            "starting",
+        ]
+        assert service.process.returncode is None  # the same process
+        await service.wait_for("/readyz")
+        assert await service.terminate() == 0
+
+
 async def test_a_port_in_use_is_named(redis_url: str, tmp_path: Path) -> None:
     async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as first:
         await first.wait_for("/readyz")

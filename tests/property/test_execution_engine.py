@@ -16,10 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
+    AllCancelled,
+    CancelAll,
+    CancelAllFailed,
     CancelAnswered,
     CancelsFailed,
     Command,
-    DeleteAll,
     DeleteOrders,
     ExecutionEvent,
     Finished,
@@ -37,6 +39,7 @@ from pmcore.engine.execution.io import (
     Recorded,
     Signed,
     SignOrder,
+    WindowEnded,
 )
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import (
@@ -55,7 +58,7 @@ from pmcore.model.units import NS_PER_MS, NS_PER_S
 from support.builders import T0_NS, window
 from support.executions import SLUG, submit
 
-NETWORK = (PostOrder, DeleteOrders, DeleteAll, LookUpOrder, ListOpenOrders)
+NETWORK = (PostOrder, DeleteOrders, CancelAll, LookUpOrder, ListOpenOrders)
 
 
 @dataclass
@@ -246,8 +249,12 @@ class ExecutionMachine(RuleBasedStateMachine):
                 self.feed(OrderLookedUp(request.order_hash, LookUpResult.UNANSWERED))
             case ListOpenOrders():
                 self.feed(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
+            case CancelAll():
+                if arrives:
+                    self.venue.cancel(tuple(self.venue.open))
+                self.feed(CancelAllFailed(Reason.TRANSPORT))
             case _:
-                pass
+                raise AssertionError(request)
 
     @precondition(lambda self: any(isinstance(r, PostOrder) for r in self.requests))
     @rule(
@@ -280,8 +287,9 @@ class ExecutionMachine(RuleBasedStateMachine):
                 self.feed(Posted(request.client_order_id))
             case DeleteOrders():
                 self.feed(self.venue.cancel(request.order_hashes))
-            case DeleteAll():
+            case CancelAll():
                 self.venue.cancel(tuple(self.venue.open))
+                self.feed(AllCancelled(tuple(sorted(self.venue.open))))
             case LookUpOrder():
                 self.feed(self.venue.look_up(request.order_hash))
             case ListOpenOrders():
@@ -304,10 +312,9 @@ class ExecutionMachine(RuleBasedStateMachine):
                 self.answer(self.requests.pop(0))
             self.at_ns += NS_PER_S // 2
             self.feed(Tick())
-        assert self.finished == self.tokens, "a command was never answered"
-        assert set(self.orders) == self.accepted | self.ended
         assert len(self.venue.open) <= self.engine.open_orders
         self.command(CancelWindow(slug=SLUG, reason="end", ts_step_ns=self.at_ns))
+        self.feed(WindowEnded(SLUG))  # only now a POST that was never answered is given up
         for _ in range(60):
             while self.requests:
                 self.answer(self.requests.pop(0))
@@ -315,7 +322,8 @@ class ExecutionMachine(RuleBasedStateMachine):
             self.feed(Tick())
         assert not self.venue.open
         assert self.engine.flat
-        assert self.finished == self.tokens
+        assert self.finished == self.tokens, "a command was never answered"
+        assert set(self.orders) == self.accepted | self.ended
 
 
 TestExecutionEngine = ExecutionMachine.TestCase

@@ -51,6 +51,11 @@ def resting(world: SeededWorld) -> list[VenueOrder]:
     return world.accounts.open_orders(world.owner) if world.owner else []
 
 
+def cancelled_all(world: SeededWorld) -> int:
+    """How often the venue has answered cancel-all."""
+    return sum("DELETE /cancel-all -> 200" in line for line in world.lines)
+
+
 def until(world: SeededWorld, met: str, seconds: float = 40.0) -> None:
     """Let time pass until an order rests, or none does."""
     for _ in range(int(seconds * 10)):
@@ -173,3 +178,22 @@ def test_every_kind_of_fault_begins_and_leaves_nothing_behind(kind: str) -> None
         assert not world.redis.cut_off
         assert world.killed_since_s is None
         assert type(world.venue.faults)() == world.venue.faults
+
+
+@pytest.mark.parametrize("by_s", [-3_600.0, -30.0])
+def test_a_clock_that_goes_back_delays_no_cancel(by_s: float) -> None:
+    """The first cancels after the step fail: they are repeated by the time that really passes."""
+    from pmtools.simulate.faults import Fault, plant
+
+    with running() as world:
+        until(world, "resting")
+        at_s = world.loop.time() + 0.01
+        refused = Fault(at_s=at_s, kind="refuse", target="executor", lasts_s=3.0, amount=0)
+        step = Fault(at_s=at_s, kind="clock-step", target="executor", lasts_s=0, amount=by_s)
+        plant(world, [refused, step])
+        world.run(0.02)
+        before = cancelled_all(world)
+        world.halt_for_good()
+        world.run(8.0)
+        assert cancelled_all(world) > before
+        assert not resting(world)

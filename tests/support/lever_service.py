@@ -5,10 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
+from pathlib import Path
 
+from pmcore.shell.machine import Machine, machine, use_machine
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.process import ServiceContext, serve
 from pmcore.shell.settings.common import CommonSettings, load_settings
+
+
+class SteppedMachine(Machine):
+    """Its wall clock goes back by an hour when the service runs; once, as the file remembers."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+        self._behind_ns = 0
+
+    def step(self) -> None:
+        if not self._mark.exists():
+            self._mark.touch()
+            self._behind_ns = 3_600 * 10**9
+
+    def wall_ns(self) -> int:
+        return time.time_ns() - self._behind_ns
 
 
 class LeverService:
@@ -21,6 +40,8 @@ class LeverService:
 
     async def run(self) -> None:
         self._heard.append("run")
+        if isinstance(here := machine(), SteppedMachine):
+            here.step()
         match os.environ.get("LEVER_END"):
             case "return":
                 return
@@ -50,4 +71,6 @@ class LeverService:
 
 
 if __name__ == "__main__":
+    if "LEVER_STEP" in os.environ:
+        use_machine(SteppedMachine(Path(os.environ["LEVER_STEP"])))
     sys.exit(serve("strategy", load_settings(CommonSettings), LeverService))

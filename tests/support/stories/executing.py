@@ -8,10 +8,12 @@ from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
+    AllCancelled,
+    CancelAll,
+    CancelAllFailed,
     CancelAnswered,
     CancelsFailed,
     Command,
-    DeleteAll,
     DeleteOrders,
     ExecutionEvent,
     ExecutionOutput,
@@ -85,8 +87,12 @@ class Venue:
                 self._later(at_ns, OrderLookedUp(order_hash, finding, filled_u6), 200)
             case ListOpenOrders(slug=slug):
                 self._later(at_ns, self._list(slug), 200)
-            case DeleteAll():
+            case CancelAll():
                 self._open = self._open[:1]
+                answer: AllCancelled | CancelAllFailed = AllCancelled(tuple(self._open))
+                if self._dice.upto(1):
+                    answer = CancelAllFailed(Reason.TRANSPORT, "no answer")
+                self._later(at_ns, answer, 200)
             case _:
                 pass
         return []

@@ -149,7 +149,7 @@ def heartbeats() -> Iterator[str]:
             case 1:
                 beat.failed(at_ns)
             case _:
-                beat.accepted(at_ns, f"id-{number}")
+                beat.accepted(f"id-{number}")
 
 
 def modes() -> Iterator[str]:

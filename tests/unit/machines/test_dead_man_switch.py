@@ -12,7 +12,7 @@ from pmcore.model.units import NS_PER_S
 def _armed(at_ns: int = 0) -> DeadManSwitch:
     heartbeat = DeadManSwitch()
     assert heartbeat.due(at_ns, healthy=True) == ""
-    heartbeat.accepted(at_ns, "one")
+    heartbeat.accepted("one")
     return heartbeat
 
 
@@ -20,7 +20,7 @@ def test_the_first_beat_is_empty_and_each_next_carries_the_last_id() -> None:
     heartbeat = _armed()
     assert heartbeat.due(5 * NS_PER_S - 1, healthy=True) is None
     assert heartbeat.due(5 * NS_PER_S, healthy=True) == "one"
-    heartbeat.accepted(5 * NS_PER_S, "two")
+    heartbeat.accepted("two")
     assert heartbeat.due(10 * NS_PER_S, healthy=True) == "two"
 
 
@@ -68,7 +68,7 @@ def test_three_failures_stop_placing_and_one_success_allows_it_again() -> None:
         at_ns += NS_PER_S
     assert not heartbeat.placing_allowed(at_ns)
     assert heartbeat.due(at_ns, healthy=True) == "one"
-    heartbeat.accepted(at_ns, "two")
+    heartbeat.accepted("two")
     assert heartbeat.placing_allowed(at_ns)
 
 
@@ -85,7 +85,7 @@ def test_a_chain_that_the_venue_dropped_begins_anew(healthy_again_s: int) -> Non
     assert heartbeat.due(at_ns, healthy=True) == "one"
     heartbeat.refused(at_ns, "")
     assert heartbeat.due(at_ns, healthy=True) == ""
-    heartbeat.accepted(at_ns, "two")
+    heartbeat.accepted("two")
     assert heartbeat.placing_allowed(at_ns)
 
 
@@ -118,3 +118,12 @@ def test_a_venue_that_refuses_the_empty_id_too_is_not_flooded() -> None:
             sent += 1
             heartbeat.refused(at_ns, "")
     assert sent == 30
+
+
+def test_a_beat_counts_from_when_it_was_sent() -> None:
+    heartbeat = DeadManSwitch()
+    heartbeat.due(0, healthy=True)
+    heartbeat.accepted("one")  # the answer came at 4 s, and the venue's lapse began at 0
+    assert heartbeat.age_ns(9 * NS_PER_S) == 9 * NS_PER_S
+    assert heartbeat.due(5 * NS_PER_S, healthy=True) == "one"
+    assert not heartbeat.placing_allowed(10 * NS_PER_S)

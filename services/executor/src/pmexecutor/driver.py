@@ -13,7 +13,9 @@ from typing import assert_never
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
-    DeleteAll,
+    AllCancelled,
+    CancelAll,
+    CancelAllFailed,
     DeleteOrders,
     ExecutionEvent,
     ExecutionOutput,
@@ -41,7 +43,7 @@ from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.ports import PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
 
-_REQUESTS = (SignOrder, PostOrder, DeleteOrders, DeleteAll, LookUpOrder, ListOpenOrders)
+_REQUESTS = (SignOrder, PostOrder, DeleteOrders, CancelAll, LookUpOrder, ListOpenOrders)
 
 
 class Driver:
@@ -206,15 +208,19 @@ class Driver:
                 self.feed(await self._venue.look_up(window, request.order_hash))
             case ListOpenOrders():
                 self.feed(await self._venue.open_orders(self.windows[request.slug]))
-            case DeleteAll():
-                try:
-                    await self._venue.delete_all()
-                except TransportError as error:  # the lists and cancels by id come first
-                    self._log.warning("cancel_all_failed", detail=str(error))
+            case CancelAll():
+                self.feed(await self._cancel_all())
             case SignOrder():
                 invariant(condition=False, text="signing is done at once")
             case _:
                 assert_never(request)
+
+    async def _cancel_all(self) -> AllCancelled | CancelAllFailed:
+        try:
+            await self._venue.delete_all()
+            return AllCancelled(tuple(await self._venue.all_open_orders()))
+        except TransportError as error:
+            return CancelAllFailed(Reason.TRANSPORT, str(error))
 
     async def _post(self, request: PostOrder) -> None:
         prepared = self._prepared.pop(request.client_order_id)

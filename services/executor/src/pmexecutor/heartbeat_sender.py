@@ -109,6 +109,11 @@ class HeartbeatSender:
         else:
             self._health.set_trouble("heartbeat", self._failure[0], why)
 
+    def refuses(self) -> str:
+        """Why a POST may not go out at this moment, or ""; asked also while a beat is in flight."""
+        allowed = self._machine.placing_allowed(self._now_ns())
+        return "" if allowed else "the venue's last heartbeat is too old"
+
     def close_gate(self) -> None:
         """No order before the first beat."""
         self._set_gate()
@@ -125,7 +130,7 @@ class HeartbeatSender:
             self._log.warning("heartbeat_failed", detail=str(error))
             return
         if answer.accepted:
-            self._machine.accepted(self._now_ns(), answer.heartbeat_id)
+            self._machine.accepted(answer.heartbeat_id)
             self._failure = None
         else:
             self._machine.refused(self._now_ns(), answer.heartbeat_id)

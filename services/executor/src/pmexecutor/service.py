@@ -91,16 +91,16 @@ class ExecutorService:
             log=self._log,
             metrics=self._metrics,
             post_concurrency=self._settings.post_concurrency,
-            refuses=self._lease_refuses,
+            refuses=self._post_refuses,
         )
-        if self._halted is not None:
-            driver.feed(self._halt())
         self._starting = "cancelling what an earlier run left"
         await cancel_everything(venue, self._context.health)
         self._log.info("venue_empty", mode=self._settings.mode)
         try:
             async with asyncio.TaskGroup() as tasks:
                 driver.start(tasks)
+                if self._halted is not None:
+                    driver.feed(self._halt())
                 self._start_tasks(tasks, driver, venue, paper)
                 self._starting = ""
         finally:
@@ -128,6 +128,10 @@ class ExecutorService:
 
     def _lease_refuses(self) -> str:
         return self._lease.refuses() if self._lease is not None else ""
+
+    def _post_refuses(self) -> str:
+        """The last question before each POST."""
+        return self._lease_refuses() or (self._beats.refuses() if self._beats is not None else "")
 
     def _start_tasks(
         self, tasks: asyncio.TaskGroup, driver: Driver, venue: Venue, paper: PaperClob | None
@@ -215,9 +219,8 @@ class ExecutorService:
         began_s = monotonic_s()
         self._halted = reason
         driver = self._driver
-        if driver is not None:
+        if driver is not None and driver.running:  # before that, the start itself cancels all
             driver.feed(self._halt())
-        if driver is not None and driver.running:
             self._timing = asyncio.create_task(self._time_kill(driver, began_s))
 
     async def _time_kill(self, driver: Driver, began_s: float) -> None:
@@ -229,7 +232,7 @@ class ExecutorService:
     async def on_resume(self) -> None:
         """Obey commands again."""
         self._halted = None
-        if self._driver is not None:
+        if self._driver is not None and self._driver.running:
             self._driver.feed(Resume(by="operator", ts_recv_ns=self._clock.now_ns()))
 
     def _halt(self) -> Halt:

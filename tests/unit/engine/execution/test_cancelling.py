@@ -15,6 +15,7 @@ from pmcore.engine.execution.io import (
     OrderLookedUp,
     PlacingGate,
     RateHeaders,
+    WindowEnded,
 )
 from pmcore.engine.execution.records import MAX_RESOLVE_ATTEMPTS
 from pmcore.machines.rate_budget import RateTier
@@ -385,21 +386,52 @@ def test_an_unknown_post_that_the_venue_calls_invalid_failed() -> None:
     assert bench.one(OrderFailed).reason is Reason.INVALID_ORDER
 
 
-def test_absence_is_believed_only_after_several_cancels_and_looks() -> None:
+def _look_once(bench: Bench) -> None:
+    while not bench.got(DeleteOrders):
+        bench.wait(100)
+    bench.answer_cancel("a", text=NOT_FOUND)
+    bench.step(OrderLookedUp(hash_of("a"), LookUpResult.ABSENT))
+
+
+def test_a_post_without_an_answer_is_searched_until_its_window_has_ended() -> None:
     bench = Bench()
     token = bench.lose_sight()
     asked_ns = bench.at_ns
-    for attempt in range(MAX_RESOLVE_ATTEMPTS):
-        bench.answer_cancel("a", text=NOT_FOUND)
-        bench.step(OrderLookedUp(hash_of("a"), LookUpResult.ABSENT))
-        if attempt + 1 < MAX_RESOLVE_ATTEMPTS:
-            assert not bench.got(OrderFailed)
-            while not bench.got(DeleteOrders):
-                bench.wait(100)
+    for _ in range(10 * MAX_RESOLVE_ATTEMPTS):
+        _look_once(bench)
+        assert not bench.got(OrderFailed)
+        assert bench.engine.open_orders == 1
+    assert bench.at_ns - asked_ns >= 60 * 10**9
+    bench.step(WindowEnded(SLUG))
+    _look_once(bench)
     failed = bench.one(OrderFailed)
     assert (failed.stage, failed.reason) == (FailureStage.REJECTED, Reason.LOST)
     assert bench.finished() == [token]
-    assert bench.at_ns - asked_ns >= 3 * 10**9
+
+
+def test_a_post_that_arrives_late_is_cancelled() -> None:
+    bench = Bench()
+    bench.lose_sight()
+    for _ in range(3 * MAX_RESOLVE_ATTEMPTS):
+        _look_once(bench)
+    while not bench.got(DeleteOrders):
+        bench.wait(100)
+    bench.answer_cancel("a")
+    bench.step(OrderLookedUp(hash_of("a"), LookUpResult.CANCELED, 0))
+    assert bench.one(OrderCancelled).filled_u6 == 0
+    assert bench.engine.flat
+
+
+def test_an_ended_window_believes_absence_only_after_several_looks() -> None:
+    bench = Bench()
+    bench.lose_sight()
+    _look_once(bench)
+    bench.step(WindowEnded(SLUG))
+    for _ in range(MAX_RESOLVE_ATTEMPTS - 2):
+        _look_once(bench)
+        assert not bench.got(OrderFailed)
+    _look_once(bench)
+    assert bench.got(OrderFailed)
 
 
 def test_an_absent_order_whose_cancel_was_confirmed_is_cancelled() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pmcore.engine.execution.io import (
-    DeleteAll,
+    AllCancelled,
+    CancelAll,
+    CancelAllFailed,
     DeleteOrders,
     ListOpenOrders,
     OpenOrdersAnswered,
@@ -13,6 +15,7 @@ from pmcore.engine.execution.io import (
 )
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import FailureStage, OrderCancelled, OrderFailed, WindowFlat
+from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.model.errors import Reason
 from pmcore.model.units import NS_PER_S
 from support.executions import SLUG, Bench, hash_of
@@ -41,9 +44,7 @@ def test_the_view_names_what_lives() -> None:
     bench.rest()
     view = bench.engine.view()
     assert view["open_orders"] == 1
-    assert view["windows"] == {
-        SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False, "lost": 0}
-    }
+    assert view["windows"] == {SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False}}
     assert bench.engine.slugs == (SLUG,)
     assert not bench.got(ListOpenOrders)
 
@@ -63,7 +64,7 @@ def test_a_halt_cancels_by_id_and_all_and_verifies() -> None:
     bench = Bench()
     bench.rest()
     bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
-    assert bench.got(DeleteAll)
+    assert bench.got(CancelAll)
     assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
     assert bench.engine.refuses == "fire"
     bench.answer_cancel("a")
@@ -75,14 +76,63 @@ def test_a_stop_places_nothing_more_and_ends_flat() -> None:
     bench = Bench()
     bench.rest()
     bench.step(Stop())
-    assert bench.got(DeleteAll)
+    assert bench.got(CancelAll)
     assert bench.engine.refuses == "stopping"
     bench.place("b")
     assert bench.one(OrderFailed).reason is Reason.SHUTTING_DOWN
     assert not bench.engine.flat
     bench.answer_cancel("a")
     _list(bench)
+    assert not bench.engine.flat
+    bench.step(AllCancelled(()))
     assert bench.engine.flat
+
+
+def test_cancel_all_is_repeated_until_the_venue_lists_nothing() -> None:
+    bench = Bench()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    _list(bench)
+    bench.step(CancelAllFailed(Reason.RATE_LIMITED, "429"))
+    notice = bench.one(Notice)
+    assert (notice.kind, notice.reason) == (NoticeKind.CANCEL_ALL_REPEATED, Reason.RATE_LIMITED)
+    assert not bench.got(CancelAll)
+    bench.wait(100)
+    assert bench.got(CancelAll)
+    bench.step(AllCancelled(("0xstray",)))
+    assert not bench.got(Notice)  # it was told once
+    bench.wait(100)
+    assert not bench.got(CancelAll)
+    bench.wait(100)
+    assert bench.got(CancelAll)
+    assert not bench.engine.flat
+    bench.step(AllCancelled(()))
+    assert bench.engine.flat
+    bench.wait(10_000)
+    assert not bench.got(CancelAll)
+
+
+def test_what_a_cancel_all_left_open_is_told() -> None:
+    bench = Bench()
+    bench.step(Stop())
+    bench.step(AllCancelled(("0xstray",)))
+    assert bench.one(Notice).detail == "1 orders are still open"
+
+
+def test_one_cancel_all_at_a_time() -> None:
+    bench = Bench()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    bench.step(Halt(reason="again", by="me", ts_recv_ns=0))
+    bench.step(Stop())
+    assert len([output for output in bench.all if isinstance(output, CancelAll)]) == 1
+
+
+def test_after_a_resume_a_late_answer_to_cancel_all_starts_nothing() -> None:
+    bench = Bench()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    bench.step(Resume(by="me", ts_recv_ns=0))
+    bench.step(AllCancelled(("0xa",)))
+    bench.wait(5_000)
+    assert not bench.got(CancelAll)
 
 
 def test_a_closed_gate_takes_orders_back_and_denies_until_it_opens() -> None:
@@ -90,7 +140,7 @@ def test_a_closed_gate_takes_orders_back_and_denies_until_it_opens() -> None:
     bench.rest()
     bench.step(PlacingGate(open=False))
     assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
-    assert not bench.got(DeleteAll)
+    assert not bench.got(CancelAll)
     bench.place("b")
     failed = bench.one(OrderFailed)
     assert (failed.reason, failed.text) == (Reason.NO_HEARTBEAT, "the placing gate is closed")

@@ -18,6 +18,7 @@ from pmcore.engine.execution.io import (
     Recorded,
     Signed,
     SignOrder,
+    WindowEnded,
 )
 from pmcore.engine.execution.records import MAX_LIVE_PER_WINDOW
 from pmcore.machines.rate_budget import RateTier
@@ -189,6 +190,7 @@ def test_an_unknown_outcome_is_said_and_the_order_cancelled_by_its_id() -> None:
 def test_a_page_in_front_of_the_venue_leaves_it_open_and_ends_under_its_own_reason() -> None:
     bench = Bench()
     bench.until_post()
+    bench.step(WindowEnded(submit().slug))
     bench.step(PostUnknown("a", Reason.EDGE_PAGE, "a web page"))
     assert bench.one(OrderUnknown).reason is Reason.EDGE_PAGE
     while not bench.got(OrderFailed):
@@ -200,7 +202,7 @@ def test_a_page_in_front_of_the_venue_leaves_it_open_and_ends_under_its_own_reas
             bench.wait(100)
     failed = bench.one(OrderFailed)
     assert (failed.reason, failed.text) == (Reason.EDGE_PAGE, "a web page")
-    assert bench.engine.flat
+    assert bench.engine.open_orders == 0
 
 
 def test_a_command_of_an_earlier_run_that_was_never_recorded_is_denied() -> None:

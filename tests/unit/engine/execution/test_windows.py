@@ -108,18 +108,33 @@ def test_a_list_that_cannot_be_had_is_asked_for_again() -> None:
     assert bench.got(ListOpenOrders)
 
 
-def test_a_sweep_gives_up_in_the_end_and_may_be_asked_for_again() -> None:
-    bench = Bench()
-    token = bench.cancel_window()
-    for _ in range(MAX_SWEEP_ATTEMPTS):
+def _fail_to_list(bench: Bench, times: int) -> None:
+    for _ in range(times):
         assert not bench.finished()
         while not bench.got(ListOpenOrders):
             bench.wait(500)
         bench.step(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
+
+
+def test_a_sweep_asks_as_long_as_the_window_lives() -> None:
+    bench = Bench()
+    token = bench.cancel_window()
+    _fail_to_list(bench, 3 * MAX_SWEEP_ATTEMPTS)
+    bench.wait(2_000)
+    _list(bench)
+    assert bench.got(WindowFlat)
+    assert bench.finished() == [token]
+
+
+def test_a_sweep_gives_up_only_when_the_window_has_ended() -> None:
+    bench = Bench()
+    token = bench.cancel_window()
+    bench.step(WindowEnded(SLUG))
+    bench.step(OpenOrdersFailed(SLUG, Reason.TRANSPORT))
+    _fail_to_list(bench, MAX_SWEEP_ATTEMPTS - 1)
     assert bench.finished() == [token]
     assert "not confirmed" in bench.one(CancelFailed).text
-    bench.cancel_window()
-    assert bench.got(ListOpenOrders)
+    assert bench.engine.slugs == ()
 
 
 def test_a_second_cancel_window_shares_the_sweep_and_both_are_answered() -> None:
@@ -329,12 +344,14 @@ def test_a_comparison_that_fails_during_a_sweep_counts_as_one_try() -> None:
 
 def test_a_lost_order_that_appears_later_is_deleted() -> None:
     bench = Bench()
-    bench.lose_sight()
+    bench.rest()
+    bench.cancel("a")
     for _ in range(MAX_RESOLVE_ATTEMPTS):
         bench.answer_cancel("a", text="Order not found")
         bench.step(OrderLookedUp(hash_of("a"), LookUpResult.ABSENT))
         bench.wait(2_000)
     assert bench.engine.flat
+    bench.rest("b")
     _until_compared(bench)
     _list(bench, "a")
     assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)

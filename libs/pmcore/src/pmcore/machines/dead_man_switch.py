@@ -30,6 +30,7 @@ class DeadManSwitch:
         self._id = ""
         self._next_ns = 0
         self._in_flight = False
+        self._sent_ns = 0
         self._resends = 0
 
     def due(self, at_ns: int, *, healthy: bool) -> str | None:
@@ -37,20 +38,24 @@ class DeadManSwitch:
         if not healthy or self._in_flight or at_ns < self._next_ns:
             return None
         self._in_flight = True
+        self._sent_ns = at_ns
         return self._id
 
     def _answered(self) -> None:
         invariant(self._in_flight, "an answer without a beat in flight")
         self._in_flight = False
 
-    def accepted(self, at_ns: int, next_id: str) -> None:
-        """The venue accepted it and names the next id."""
+    def accepted(self, next_id: str) -> None:
+        """The venue accepted it and names the next id.
+
+        It counts from when it was sent: the venue may have taken it at once and answered late.
+        """
         self._answered()
         self._id = next_id
-        self.accepted_ns = at_ns
+        self.accepted_ns = self._sent_ns
         self.failures = 0
         self._resends = 0
-        self._next_ns = at_ns + INTERVAL_NS
+        self._next_ns = self._sent_ns + INTERVAL_NS
 
     def refused(self, at_ns: int, expected_id: str) -> None:
         """400: the venue expected another id, "" when it knows no chain of ours; resend at once."""
@@ -78,7 +83,7 @@ class DeadManSwitch:
         self._next_ns = at_ns + RETRY_NS
 
     def age_ns(self, at_ns: int) -> int | None:
-        """Since the last accepted beat; None before the first."""
+        """Since the last accepted beat was sent; None before the first."""
         return None if self.accepted_ns is None else at_ns - self.accepted_ns
 
     def placing_allowed(self, at_ns: int) -> bool:

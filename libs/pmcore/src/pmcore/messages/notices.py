@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     LIMIT_REACHED = "limit_reached"
     LOSS_LIMIT = "loss_limit"
     WINDOW_STATE = "window_state"
+    CANCEL_ALL_REPEATED = "cancel_all_repeated"
     HALTED = "halted"
     RESUMED = "resumed"
     INPUT_DROPPED = "input_dropped"

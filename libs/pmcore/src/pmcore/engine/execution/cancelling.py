@@ -258,7 +258,7 @@ def _resolve(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -
         state.gone(record, Reason.ALREADY_MATCHED, "found matched", filled_u6)
     elif finding is LookUpResult.INVALID and not record.was_accepted:
         state.reject(record, Reason.INVALID_ORDER, "the venue calls it invalid")
-    elif finding is LookUpResult.LIVE or record.attempts + 1 < MAX_RESOLVE_ATTEMPTS:
+    elif finding is LookUpResult.LIVE or not _stays_absent(state, record, event):
         record.attempts += 1
         record.ask = Ask.DELETE
         record.retry_ns = state.at_ns + backoff_ns(record.attempts)
@@ -266,9 +266,20 @@ def _resolve(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -
         _tell_vanished(state, record, finding)
         state.gone(record, Reason.NOT_FOUND, f"found {finding}")
     else:
-        state.windows[record.slug].lost += 1
         reason, text = record.unclear or (Reason.LOST, "the venue does not know it")
         state.reject(record, reason, text)
+
+
+def _stays_absent(state: ExecutionState, record: OrderRecord, event: OrderLookedUp) -> bool:
+    """Whether absence is believed.
+
+    Of an order that the venue has known, after several looks. Of one that it never confirmed, not
+    before its window has ended: until then the POST may still arrive, and the order carries no
+    expiry (docs/venue.md 1.5).
+    """
+    was_known = record.was_accepted or bool(event.filled_u6)
+    may_arrive = not was_known and not state.windows[record.slug].ending
+    return record.attempts + 1 >= MAX_RESOLVE_ATTEMPTS and not may_arrive
 
 
 def _tell_vanished(state: ExecutionState, record: OrderRecord, finding: LookUpResult) -> None:

@@ -15,6 +15,8 @@ from pmcore.engine.execution import cancelling, placing, windows
 from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
+    AllCancelled,
+    CancelAllFailed,
     CancelAnswered,
     CancelsFailed,
     Command,
@@ -71,7 +73,8 @@ class ExecutionEngine:
     @property
     def flat(self) -> bool:
         """No order rests, no order is being sent, and no question to the venue is open."""
-        return all(window.flat for window in self._state.windows.values())
+        state = self._state
+        return state.cancel_all is None and all(w.flat for w in state.windows.values())
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -110,7 +113,6 @@ class ExecutionEngine:
                     "live": {key: record.state.value for key, record in window.live.items()},
                     "remembered": len(window.orders),
                     "sweeping": window.sweep is not None,
-                    "lost": window.lost,
                 }
                 for slug, window in state.windows.items()
             },
@@ -139,6 +141,8 @@ class ExecutionEngine:
                 windows.listed(state, event.slug, event.order_hashes)
             case OpenOrdersFailed():
                 windows.list_failed(state, event.slug, event.reason, event.text)
+            case AllCancelled() | CancelAllFailed():
+                windows.all_cancelled(state, event)
             case WindowAnnounced():
                 windows.announce(state, event.window)
             case WindowEnded():
@@ -195,6 +199,7 @@ class ExecutionEngine:
                 windows.sweep_all(state, Reason.HALTED, state.halted)
             case Resume():
                 state.halted = None
+                state.cancel_all = None
                 state.out.append(Notice(kind=NoticeKind.RESUMED, detail=event.by))
             case Stop():
                 state.stopping = True

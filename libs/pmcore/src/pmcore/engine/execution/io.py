@@ -143,6 +143,19 @@ class OrderLookedUp(msgspec.Struct, frozen=True):
     filled_u6: int | None = None
 
 
+class AllCancelled(msgspec.Struct, frozen=True):
+    """A cancel-all was answered, and after it the venue listed these orders as open."""
+
+    open_hashes: tuple[str, ...]
+
+
+class CancelAllFailed(msgspec.Struct, frozen=True):
+    """The cancel-all, or the list after it, was not answered."""
+
+    reason: Reason
+    text: str = ""
+
+
 class PlacingGate(msgspec.Struct, frozen=True):
     """Whether the heartbeat allows orders to be placed; "no" cancels what rests."""
 
@@ -174,6 +187,8 @@ ExecutionEvent = (
     | OpenOrdersAnswered
     | OpenOrdersFailed
     | OrderLookedUp
+    | AllCancelled
+    | CancelAllFailed
     | PlacingGate
     | WindowAnnounced
     | WindowEnded
@@ -204,8 +219,11 @@ class DeleteOrders(msgspec.Struct, frozen=True):
     order_hashes: tuple[str, ...]
 
 
-class DeleteAll(msgspec.Struct, frozen=True):
-    """A second measure after cancels by id; its answer is not waited for."""
+class CancelAll(msgspec.Struct, frozen=True):
+    """Cancel all orders of the account, then list all that are open.
+
+    Answered by AllCancelled or CancelAllFailed.
+    """
 
 
 class LookUpOrder(msgspec.Struct, frozen=True):
@@ -227,5 +245,5 @@ class Finished(msgspec.Struct, frozen=True):
     token: str
 
 
-VenueRequest = SignOrder | PostOrder | DeleteOrders | DeleteAll | LookUpOrder | ListOpenOrders
+VenueRequest = SignOrder | PostOrder | DeleteOrders | CancelAll | LookUpOrder | ListOpenOrders
 ExecutionOutput = VenueRequest | Finished | Notice | ExecutionMessage

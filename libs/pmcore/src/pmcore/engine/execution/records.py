@@ -132,6 +132,17 @@ class Sweep:
         self.next_ns = 0
 
 
+class CancelAllRecord:
+    """A cancel-all that the venue has not confirmed with an empty list yet."""
+
+    __slots__ = ("asked", "failures", "retry_ns")
+
+    def __init__(self, at_ns: int) -> None:
+        self.asked = False
+        self.failures = 0
+        self.retry_ns = at_ns
+
+
 class ListingReason(StrEnum):
     """Why the open orders of a window are being listed."""
 
@@ -147,7 +158,6 @@ class WindowRecord:
         "listed_ns",
         "listing",
         "live",
-        "lost",
         "orders",
         "reconcile_ns",
         "sweep",
@@ -162,7 +172,6 @@ class WindowRecord:
         self.listing: ListingReason | None = None
         self.listed_ns = 0
         self.reconcile_ns = at_ns + RECONCILE_NS
-        self.lost = 0
         self.ending = False
 
     @property

@@ -9,6 +9,7 @@ from pmcore.engine.execution.records import (
     DEFAULT_RETRY_AFTER_MS,
     MAX_CANCEL_WAIT_MS,
     MAX_RETRY_AFTER_MS,
+    CancelAllRecord,
     OrderRecord,
     PendingCancel,
     WindowRecord,
@@ -48,6 +49,7 @@ class ExecutionState:
         self.windows: dict[str, WindowRecord] = {}
         self.by_hash: dict[str, OrderRecord] = {}
         self.waiting: deque[OrderRecord] = deque()
+        self.cancel_all: CancelAllRecord | None = None
 
     @property
     def open_orders(self) -> int:

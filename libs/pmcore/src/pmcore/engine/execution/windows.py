@@ -6,12 +6,19 @@ Swept until the venue lists no open order, and compared with its list from time 
 from __future__ import annotations
 
 from pmcore.engine.execution.cancelling import ask_if_due, doubt, take_back
-from pmcore.engine.execution.io import DeleteAll, Finished, ListOpenOrders
+from pmcore.engine.execution.io import (
+    AllCancelled,
+    CancelAll,
+    CancelAllFailed,
+    Finished,
+    ListOpenOrders,
+)
 from pmcore.engine.execution.records import (
     LIST_LAG_NS,
     MAX_SWEEP_ATTEMPTS,
     MAX_SWEEP_TOKENS,
     RECONCILE_NS,
+    CancelAllRecord,
     ListingReason,
     Sweep,
     WindowRecord,
@@ -58,10 +65,38 @@ def cancel_window(state: ExecutionState, token: str, slug: str) -> None:
 
 
 def sweep_all(state: ExecutionState, reason: Reason, text: str) -> None:
-    """By ids, then by list, and cancel-all as a second measure."""
+    """By ids, then by list; and cancel-all, for what no window knows."""
     for window in state.windows.values():
         _sweep(state, window, reason, text)
-    state.out.append(DeleteAll())
+    if state.cancel_all is None:
+        state.cancel_all = CancelAllRecord(state.at_ns)
+
+
+def all_cancelled(state: ExecutionState, event: AllCancelled | CancelAllFailed) -> None:
+    """Repeat cancel-all until the venue has listed nothing after it."""
+    record = state.cancel_all
+    if record is None:  # resumed meanwhile
+        return
+    if isinstance(event, AllCancelled) and not event.open_hashes:
+        state.cancel_all = None
+        return
+    record.asked = False
+    record.retry_ns = state.at_ns + backoff_ns(record.failures)
+    record.failures += 1
+    if record.failures > 1:
+        return
+    if isinstance(event, AllCancelled):
+        text = f"{len(event.open_hashes)} orders are still open"
+        state.notice(NoticeKind.CANCEL_ALL_REPEATED, "", Reason.NOT_FLAT, text)
+    else:
+        state.notice(NoticeKind.CANCEL_ALL_REPEATED, "", event.reason, event.text)
+
+
+def _cancel_all_if_due(state: ExecutionState) -> None:
+    record = state.cancel_all
+    if record is not None and not record.asked and state.at_ns >= record.retry_ns:
+        record.asked = True
+        state.out.append(CancelAll())
 
 
 def take_all_back(state: ExecutionState, reason: Reason, text: str) -> None:
@@ -72,7 +107,8 @@ def take_all_back(state: ExecutionState, reason: Reason, text: str) -> None:
 
 
 def advance(state: ExecutionState) -> None:
-    """Do what is due in any window."""
+    """Do what is due in any window, and of all windows together."""
+    _cancel_all_if_due(state)
     for window in tuple(state.windows.values()):
         over = window.ending or state.at_ns >= window.window.close_ns
         if over and window.live and window.sweep is None:
@@ -112,7 +148,7 @@ def _reconcile_if_due(state: ExecutionState, window: WindowRecord) -> None:
     if state.at_ns < window.reconcile_ns or window.listing is not None:
         return
     window.reconcile_ns = state.at_ns + RECONCILE_NS
-    if window.sweep is None and (window.live or window.lost):
+    if window.sweep is None and window.live:
         _list(state, window, ListingReason.RECONCILE)
 
 
@@ -157,7 +193,7 @@ def _missed(
 ) -> None:
     sweep.next_ns = state.at_ns + backoff_ns(sweep.attempts)
     sweep.attempts += 1
-    gave_up = sweep.attempts >= MAX_SWEEP_ATTEMPTS
+    gave_up = sweep.attempts >= MAX_SWEEP_ATTEMPTS and window.ending
     text = f"not confirmed, send CancelWindow again: {text}" if gave_up else text
     state.cancel_failed(window.window.slug, "", reason, text)
     if gave_up:

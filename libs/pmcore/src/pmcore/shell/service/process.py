@@ -2,13 +2,15 @@
 
 When any task fails, the process ends with one log line; a restart recovers. On
 SIGTERM or SIGINT, and when `run` returns, `stop` has `STOP_S` to cancel, verify and close, with
-`run` still alive if it was. Exit codes: 0 done, 1 failed, 2 cannot start.
+`run` still alive if it was. Exit codes: 0 done, 1 failed, 2 cannot start. After a step of the
+wall clock the process stops in the same way and then begins again, with the same process id.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -25,6 +27,7 @@ from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import TransportError
 from pmcore.shell.bus.janitor import TrimmableBus
 from pmcore.shell.clock import Clock, real_now_ns
+from pmcore.shell.service.clock_watch import stepped_by_s
 from pmcore.shell.service.control import control_token, create_control_app, instance_id
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.halt_file import unreadable_halt
@@ -42,6 +45,8 @@ from pmcore.wire.ports import Ack, Bus, Incoming
 STOP_S = 10.0
 REDIS_START_S = 30.0
 CTL_BLOCK_MS = 1000
+BEGIN_AGAIN = 75
+"""Returned by `ServiceProcess.run` after a step of the wall clock; never an exit code."""
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
 
@@ -100,12 +105,16 @@ def serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) -> int:
     """Run a service to its end and return the exit code."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(name, settings, factory))
+            code = runner.run(_serve(name, settings, factory))
     except StartupError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # only while starting; later SIGINT is a request to stop
         return 130
+    if code == BEGIN_AGAIN:
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    return code
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -209,10 +218,15 @@ class ServiceProcess(Generic[SettingsT]):
             raise StartupError(text) from None
         group = asyncio.create_task(self._run_group(others))
         stop = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({group, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
+        step = asyncio.create_task(stepped_by_s())
+        await asyncio.wait({group, stop, step}, return_when=asyncio.FIRST_COMPLETED)
         code = self._code_of(group) if group.done() else 0
-        self._log.info("stopping", why="ended" if group.done() else "asked to")
+        if step.done() and not group.done() and not stop.done():
+            code = BEGIN_AGAIN
+            self._log.warning("clock_stepped", seconds=round(step.result(), 3))
+        stop.cancel()
+        step.cancel()
+        self._log.info("stopping", why=_why(ended=group.done(), code=code))
         if not await self._stop_service():
             code = 1
         group.cancel()
@@ -296,6 +310,12 @@ def _said_by(item: Incoming) -> ControlMessage | None:
     if item.problem == "lost":
         return None
     return unreadable_halt("an unreadable entry on ctl", f"ctl {item.entry_id}")
+
+
+def _why(*, ended: bool, code: int) -> str:
+    if code == BEGIN_AGAIN:
+        return "the wall clock was stepped: beginning again"
+    return "ended" if ended else "asked to"
 
 
 def _first_of(error: BaseException) -> BaseException:
