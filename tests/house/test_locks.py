@@ -17,6 +17,9 @@ MEMBERS = [
     *("libs/pmcore", "libs/pmsim", "libs/pmtools", "research"),
     *(f"services/{name}" for name in SERVICES),
 ]
+PIP_INSTALL = re.compile(r"\bpip3? install\b")
+INSTALL_LOCKED = "/build/bin/python /build/install_locked.py /tmp/requirements.lock"
+STAGE = re.compile(r"^FROM \S+ AS (\S+)$", re.MULTILINE)
 OURS = {*LIBRARIES, *(f"pm{service}" for service in SERVICES)}
 
 
@@ -83,3 +86,20 @@ def test_no_service_gets_what_only_research_uses(service: str) -> None:
     own = pins(ROOT / f"services/{service}/requirements.lock").keys()
     assert own.isdisjoint({"matplotlib", "numpy", "pillow", "fonttools"})
     assert own.isdisjoint(asked_for(ROOT / "research/pyproject.toml"))
+
+
+def stages(dockerfile: str) -> dict[str, str]:
+    """The lines of each stage by its name."""
+    _, *rest = STAGE.split(dockerfile)
+    return dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_is_installed_as_its_lock_says(service: str) -> None:
+    """Both steps go through the script that resolves nothing and verifies the result."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert PIP_INSTALL.findall(text) == []
+    stage = stages(text)[f"{service}-build"]
+    assert stage.count(f"source=services/{service}/requirements.lock,") == 2
+    assert stage.count(INSTALL_LOCKED) == 2
+    assert f"{INSTALL_LOCKED} --no-index /wheels/" in stage

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from support.tree import name_of, tracked
+from support.tree import name_of, parsed, python_files, tracked
 
 THIS_FILE = "tests/house/test_words.py"
 UNFINISHED = re.compile("|".join(("FIX" + "ME", "TO" + "DO", "XX" + "X", "HACK")) + r"\b")
@@ -28,6 +31,8 @@ RETIRED = re.compile(
     re.IGNORECASE,
 )
 """Names that the code no longer has, and figures of speech, in documents for people."""
+ALIVE = re.compile(r"\b(still|kept|as)[ -]alive\b|keep-alive", re.IGNORECASE)
+"""Of connections, processes and orders: a word of the field in a docstring."""
 MAY_NAME_AN_INDEX = {"Makefile"}  # --no-emit-index-url
 
 
@@ -57,6 +62,23 @@ def test_no_file_names_a_package_mirror_or_a_path_of_one_machine() -> None:
 
 def test_documents_use_no_retired_name_and_no_figure_of_speech() -> None:
     found = {line for line in lines_with(RETIRED) if line.partition(":")[0].endswith(".md")}
+    assert found == set()
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def test_docstrings_use_no_retired_name_and_no_figure_of_speech() -> None:
+    found = {
+        f"{name_of(path)}: {line.strip()[:80]}"
+        for path in python_files(of_tests=False)
+        for text in docstrings(path)
+        for line in text.splitlines()
+        if RETIRED.search(ALIVE.sub("", line))
+    }
     assert found == set()
 
 

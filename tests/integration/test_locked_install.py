@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -217,3 +218,25 @@ def test_a_venv_without_its_python_says_what_to_do(checkout: Path, index: Path) 
     done = setup(checkout, index)
     assert done.returncode == 2
     assert "rm -rf .venv && make setup" in done.stderr
+
+
+# --- make check ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "word"), [(0, "passed"), (1, "failed")])
+def test_make_check_says_how_long_it_took(checkout: Path, code: int, word: str) -> None:
+    """With tools that do nothing: a .venv that is a link is left alone."""
+    tools = checkout / "tools/bin"
+    tools.mkdir(parents=True)
+    (checkout / ".venv").symlink_to("tools")
+    script = f'#!/bin/sh\n[ "$2" != pytest ] || {{ echo "tests {word}"; exit {code}; }}\n'
+    for name in ("python", "lint-imports"):
+        write(tools / name, script).chmod(0o755)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFL"))}
+    done = subprocess.run(
+        ["make", "check", "MEMBERS="], cwd=checkout, env=clean, capture_output=True, text=True
+    )
+    said = done.stdout.splitlines()
+    assert re.fullmatch(r"make check took \d+ s", said[-1])
+    assert said[-2] == f"tests {word}"
+    assert bool(done.returncode) is bool(code)

@@ -20,7 +20,7 @@ import httpx
 import msgspec
 import pytest
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pmcore.model.market import Outcome, parse_series
@@ -349,8 +349,24 @@ def test_no_request_breaks_a_route_of_the_control_application(
             assert status == 401
 
 
+TOO_DEEP = b"[" * 50_000
+NOT_UTF_8 = b'{"reason":"\xff"}'
+
+
 @EXAMPLES
 @given(body=BODIES)
+@example(body=TOO_DEEP)
+@example(body=NOT_UTF_8)
+def test_no_body_breaks_a_kill_or_a_resume(control: Client, body: bytes) -> None:
+    token = {b"Authorization": f"Bearer {TOKEN}".encode()}
+    for path in ("/kill", "/resume"):
+        assert control.ask("POST", path, body, token).status_code < 500
+
+
+@EXAMPLES
+@given(body=BODIES)
+@example(body=TOO_DEEP)
+@example(body=NOT_UTF_8)
 def test_no_body_breaks_the_faults_of_the_simulator(simulator: Client, body: bytes) -> None:
     assert simulator.ask("POST", "/sim/faults", body).status_code < 500
     assert simulator.ask("DELETE", "/sim/faults").status_code == 200

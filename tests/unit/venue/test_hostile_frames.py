@@ -77,7 +77,10 @@ def test_own_fill_where_we_are_the_taker() -> None:
 
 @pytest.mark.recordings
 def test_own_order_event_of_unknown_kind() -> None:
-    """It is counted, and what is counted sends userws to REST; the slot is not freed by it yet."""
+    """It is counted, and what is counted sends userws to REST.
+
+    The executor's comparison frees the slot (test_unaccounted_fills.py, vanished).
+    """
     parser = user_parser()
     frame = case("own_order_event_of_unknown_kind")["frame"]
     assert parser.parse(json.dumps(frame), ts_recv_ns=RECV) == []

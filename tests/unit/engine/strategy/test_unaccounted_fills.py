@@ -6,6 +6,8 @@ of the match counts against the limits from that moment; inventory waits for the
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -25,10 +27,11 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import CancelOrders, SubmitOrder
-from pmcore.messages.user import OrderUpdated, OrderUpdateKind
+from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
+from pmcore.venue.user_frames import UserFrameParser
 from support.builders import at, params
 from support.engine_driver import EngineDriver, hash_of, quoting_driver
 from support.executions import SLUG, Bench
@@ -255,7 +258,28 @@ def test_an_order_that_was_never_sent_needs_no_accounting() -> None:
 # ---- vanished: executor and strategy together -------------------------------------------------
 
 
-def test_a_bid_that_vanished_without_a_word_is_placed_again() -> None:
+def end_in_unknown_words(order_id: str) -> list[OrderUpdated | FillReported]:
+    """What the engine hears of an event whose kind it does not know: nothing."""
+    frame = {
+        "event_type": "order",
+        "type": "EXPIRATION",
+        "id": hash_of(order_id),
+        "market": "0xc0",
+        "asset_id": "111",
+        "price": "0.47",
+        "original_size": "5",
+        "size_matched": "0",
+        "status": "EXPIRED",
+        "timestamp": "1790766902000",
+    }
+    parser = UserFrameParser(api_key="our-key", maker_addresses=frozenset())
+    heard = parser.parse(json.dumps(frame), ts_recv_ns=at(2))
+    assert parser.unusable == {"unknown_event": 1}
+    return heard
+
+
+@pytest.mark.parametrize("in_unknown_words", [False, True])
+def test_a_bid_that_vanished_without_a_word_is_placed_again(*, in_unknown_words: bool) -> None:
     """Nobody tells of the end; the executor's comparison finds it, asks, and tells the strategy."""
     driver, bench = EngineDriver(), Bench()
     driver.start()
@@ -263,6 +287,7 @@ def test_a_bid_that_vanished_without_a_word_is_placed_again() -> None:
     driver.accept(1.2, *driver.submits)
     slot = driver.resting(UP)
     assert slot
+    driver.batch(2, *(end_in_unknown_words(slot[0]) if in_unknown_words else ()))
     bench.rest(slot[0])
     said: list[ExecutionMessage] = []
     for _ in range(40):
