@@ -142,3 +142,44 @@ async def test_a_full_store_refuses_acknowledgements_as_old_servers_do() -> None
         await bus.ack([Ack(CMD, "g", entry_id)])
     assert (caught.value.retryable, caught.value.sent) == (True, Sent.NO)
     assert [row.pending for row in await bus.groups(CMD)] == [1]
+
+
+async def test_entries_of_a_lost_answer_come_with_the_next_read() -> None:
+    store, bus = _store_and_bus()
+    await bus.create_group("g", [CMD], announce=None)
+    for number in range(3):
+        await bus.publish([Outgoing(CMD, command(number))])
+        if number == 1:
+            store.faults_of("strategy").lost_reads = 1
+            with pytest.raises(TransportError) as caught:
+                await bus.read("g", "c", [CMD], block_ms=0)
+            assert (caught.value.retryable, caught.value.sent) == (True, Sent.NO)
+            assert [row.pending for row in await bus.groups(CMD)] == [2]
+        (entry,) = await bus.read("g", "c", [CMD], block_ms=0)
+        assert entry.message == command(number)
+    assert list(await bus.read("g", "c", [CMD], block_ms=0)) == []
+
+
+async def test_a_lost_answer_to_a_replay_loses_nothing() -> None:
+    store, bus = _store_and_bus()
+    await bus.create_group("g", [CMD], announce=None)
+    await bus.publish([Outgoing(CMD, command(number)) for number in range(3)])
+    await bus.read("g", "c", [CMD], block_ms=0)
+    bus = MemoryBus(store, source="strategy", run_id="run-2")
+    assert len(await bus.recover("g", "c", [CMD])) == 3
+    await bus.set_group_id("g", CMD, "0-0")
+    store.faults_of("strategy").lost_reads = 1
+    with pytest.raises(TransportError):
+        await bus.read("g", "c", [CMD], block_ms=0)
+    entries = await bus.read("g", "c", [CMD], block_ms=0)
+    assert [entry.message for entry in entries] == [command(number) for number in range(3)]
+
+
+async def test_state_of_a_lost_answer_is_gone() -> None:
+    store, bus = _store_and_bus()
+    await bus.create_group("g", [CMD], announce=None)
+    await bus.publish([Outgoing(CMD, command(1))])
+    store.faults_of("strategy").lost_reads = 1
+    with pytest.raises(TransportError):
+        await bus.read("g", "c", [CMD], block_ms=0, noack=True)
+    assert list(await bus.read("g", "c", [CMD], block_ms=0, noack=True)) == []

@@ -16,10 +16,11 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Sent, TransportError
 from pmcore.model.units import NS_PER_MS
 from pmcore.wire.codec import Stamper, decode_entry
-from pmcore.wire.entry_ids import format_id, parse_id
+from pmcore.wire.entry_ids import EntryId, format_id, parse_id
 from pmcore.wire.keys import one_hash_tag
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
+from pmcore.wire.seen import Seen
 from pmcore.wire.transactions import by_hash_tag
 from pmsim.bus.streams import Stream
 
@@ -28,13 +29,15 @@ class BusFaults(msgspec.Struct):
     """What goes wrong between one process and Redis.
 
     `delay_s`: before each call is done. `partitioned`: no call arrives. `lost_answers`: so many
-    next writes are done though their callers see an error. `cut_after`: the next publish breaks
-    off behind so many hash tags; None for never.
+    next writes are done though their callers see an error. `lost_reads`: so many next reads that
+    find entries are handed them though their callers see an error. `cut_after`: the next publish
+    breaks off behind so many hash tags; None for never.
     """
 
     delay_s: float = 0.0
     partitioned: bool = False
     lost_answers: int = 0
+    lost_reads: int = 0
     cut_after: int | None = None
 
 
@@ -130,6 +133,8 @@ class MemoryBus:
         self._source = source
         self._stamper = Stamper(source, run_id)
         self._reading: set[tuple[str, str, tuple[str, ...]]] = set()
+        self._broke_off: set[tuple[str, str, tuple[str, ...]]] = set()
+        self._seen: dict[tuple[str, str], Seen] = {}
 
     async def publish(
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
@@ -176,6 +181,8 @@ class MemoryBus:
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
         """See `Bus.destroy_group`."""
         await self._turn(writes=True)
+        for consumer in [key for key in self._seen if key[0] == group]:
+            del self._seen[consumer]
         for key in streams:
             if key in self._store.streams:
                 self._store.streams[key].groups.pop(group, None)
@@ -248,11 +255,25 @@ class MemoryBus:
         self, group: str, consumer: str, streams: Sequence[str], count: int, *, noack: bool
     ) -> Sequence[Incoming]:
         self._require_available(writes=False)
+        existing, reader = self._existing(streams, group), (group, consumer, tuple(streams))
+        seen = self._seen.setdefault((group, consumer), Seen())
+        if reader in self._broke_off and not noack:
+            missed: list[Incoming] = []
+            for key, stream in existing.items():
+                behind = parse_id(seen.last_id(key))
+                missed += _decoded(key, stream.given_and_pending(group, consumer, behind, count))
+            if missed:
+                seen.note(missed)
+                return missed
+        self._broke_off.discard(reader)
         now_ns = self._store.clock_ns()
         entries: list[Incoming] = []
-        for key, stream in self._existing(streams, group).items():
-            page = stream.deliver(group, consumer, count, now_ns, noack=noack)
-            entries += [decode_entry(key, format_id(entry_id), fields) for entry_id, fields in page]
+        for key, stream in existing.items():
+            entries += _decoded(key, stream.deliver(group, consumer, count, now_ns, noack=noack))
+        if entries and self._loses_read():
+            self._broke_off.add(reader)
+            raise _lost("the answer to a read was lost", writes=False)
+        seen.note(entries)
         return entries
 
     async def recover(
@@ -261,19 +282,24 @@ class MemoryBus:
         """See `Bus.recover`."""
         await self._turn()
         now_ns = self._store.clock_ns()
-        return [
+        found = [
             decode_entry(key, format_id(entry_id), fields, deliveries=deliveries)
             for key, stream in self._existing(streams, group).items()
             for entry_id, fields, deliveries in stream.recover(
                 group, consumer, min_idle_ms * NS_PER_MS, now_ns
             )
         ]
+        self._seen.setdefault((group, consumer), Seen()).note(found)
+        return found
 
     async def set_group_id(self, group: str, stream: str, entry_id: str) -> None:
         """See `Bus.set_group_id`."""
         await self._turn(writes=True)
         found = self._existing([stream], group)[stream]
         found.groups[group].last_delivered = found.start_id(entry_id)
+        for (seen_group, _), seen in self._seen.items():
+            if seen_group == group:
+                seen.forget(stream)
         self._store.change()
 
     async def ack(self, acks: Sequence[Ack]) -> None:
@@ -381,6 +407,11 @@ class MemoryBus:
             self._faults.lost_answers -= 1
             raise _lost("answer lost", writes=True)
 
+    def _loses_read(self) -> bool:
+        lost = self._faults.lost_reads > 0
+        self._faults.lost_reads -= lost
+        return lost
+
     def _maybe_cut(self, done: int) -> None:
         if done and done == self._faults.cut_after:
             self._faults.cut_after = None
@@ -394,6 +425,10 @@ class MemoryBus:
                 raise TransportError(f"no group {group} of {key}", retryable=False, sent=Sent.NO)
             found[key] = stream
         return found
+
+
+def _decoded(key: str, page: Iterable[tuple[EntryId, Mapping[bytes, bytes]]]) -> list[Incoming]:
+    return [decode_entry(key, format_id(entry_id), fields) for entry_id, fields in page]
 
 
 def _lost(what: str, *, writes: bool) -> TransportError:

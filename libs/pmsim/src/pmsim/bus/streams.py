@@ -127,6 +127,14 @@ class Stream:
                 group.pending[entry_id] = Pending(consumer, now_ns, 1)
         return [(entry_id, self._fields[entry_id]) for entry_id in entry_ids]
 
+    def given_and_pending(
+        self, name: str, consumer: str, behind: EntryId, count: int
+    ) -> Sequence[tuple[EntryId, Fields]]:
+        """XREADGROUP with an id: what a consumer was given behind it and has not acknowledged."""
+        pending = self.groups[name].pending
+        own = sorted(key for key, one in pending.items() if one.consumer == consumer)
+        return [(key, self.fields(key)) for key in own if key > behind][:count]
+
     def recover(
         self, name: str, consumer: str, min_idle_ns: int, now_ns: int
     ) -> Sequence[tuple[EntryId, Fields, int]]:

@@ -15,11 +15,12 @@ from redis.exceptions import ResponseError
 
 from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client, Nodes
-from pmcore.shell.bus.redis_reader import Reader, Seen, recover_stream
+from pmcore.shell.bus.redis_reader import Reader, recover_stream
 from pmcore.wire.codec import Stamper
 from pmcore.wire.keys import hash_tag, one_hash_tag
 from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
+from pmcore.wire.seen import Seen
 from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
 
 _RECOVERY_TIMEOUT_S = 30.0

@@ -7,38 +7,18 @@ is not handed more, and takes the pending entries behind the last one seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pmcore.model.check import invariant
 from pmcore.shell.bus.redis_client import Address, Client, close_client
 from pmcore.wire.codec import decode_entry
 from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Incoming
+from pmcore.wire.seen import Seen
 
 _PAGE = 500
 _START = "0-0"
 _Fields = Mapping[bytes, bytes]
-
-
-class Seen:
-    """The last entry of each stream that a consumer of a group has been given."""
-
-    def __init__(self) -> None:
-        self._last_ids: dict[str, str] = {}
-
-    def note(self, entries: Iterable[Incoming]) -> None:
-        """These have been given out."""
-        for entry in entries:
-            if parse_id(entry.entry_id) > parse_id(self.last_id(entry.stream)):
-                self._last_ids[entry.stream] = entry.entry_id
-
-    def forget(self, stream: str) -> None:
-        """The group was set to another entry: what was given out before does not count."""
-        self._last_ids.pop(stream, None)
-
-    def last_id(self, stream: str) -> str:
-        """The last one's id; `0-0` before the first."""
-        return self._last_ids.get(stream, _START)
 
 
 class Reader:
