@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from pmcore.messages.execution import FailureStage, OrderAccepted, OrderFailed
@@ -159,3 +160,12 @@ def test_an_expired_order_is_seen(case: Case) -> None:
     assert case.laws == {"expiry"}
     assert case.judge.problems[0].at_s == case.world.loop.time()
     assert case.world.now_ns > NS_PER_S
+
+
+def test_an_order_decided_on_an_old_book_is_seen(case: Case) -> None:
+    command = msgspec.structs.replace(submit("a"), slug=case.window.slug)
+    case.say(msgspec.structs.replace(command, ts_step_ns=case.world.now_ns))
+    assert case.laws == set()
+    late_ns = case.world.now_ns + 4 * NS_PER_S
+    case.say(msgspec.structs.replace(command, client_order_id="b", ts_step_ns=late_ns))
+    assert case.laws == {"stale book"}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from pmcore.messages.market_data import BookDelta, BookSnapshot, TradePrinted
-from pmcore.wire.ports import Ack, Outgoing
+import msgspec
+
+from pmcore.messages.market_data import BookCheckpoint, BookDelta, BookSnapshot, TradePrinted
+from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore, StoreState
 from pmsim.faults.plan import MILLION
 
 ROUND_TRIP_S = 0.0004
+_CHECKPOINTS = ":md:snap"
 _NOT_TOLD = (BookDelta, BookSnapshot, TradePrinted)
 
 
@@ -20,6 +24,9 @@ class RedisServer:
     def __init__(self, store: MemoryStore, seed: str) -> None:
         self.store = store
         self.lose_answer_ppm = 0
+        self.lose_read_ppm = 0
+        self.entry_delay_s = 0.0
+        """What each entry that is read takes: a history much longer than that of a trial."""
         self.cut_off: set[str] = set()
         self.lost_data = False
         self._delay_s = ROUND_TRIP_S
@@ -92,6 +99,10 @@ class RedisServer:
         if self.lose_answer_ppm and self._random.randrange(MILLION) < self.lose_answer_ppm:
             self.store.faults_of(source).lost_answers = 1
 
+    def loses_read(self) -> bool:
+        """Whether what a read is handed does not reach its process."""
+        return self.lose_read_ppm > 0 and self._random.randrange(MILLION) < self.lose_read_ppm
+
 
 class HostBus(MemoryBus):
     """What is published about money is told to the world."""
@@ -104,12 +115,14 @@ class HostBus(MemoryBus):
         run_id: str,
         say: Callable[[str, str], None],
         hear: Callable[[str, Outgoing], None],
+        notice: Callable[[str, object], None],
     ) -> None:
         super().__init__(server.store, source=source, run_id=run_id)
         server.meet(source)
         self._server = server
         self._say = say
         self._hear = hear
+        self._notice = notice
 
     async def publish(
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
@@ -121,6 +134,38 @@ class HostBus(MemoryBus):
             if not isinstance(item.message, _NOT_TOLD):
                 self._say(self._source, f"publishes {item.message}")
         return ids
+
+    async def read(
+        self,
+        group: str,
+        consumer: str,
+        streams: Sequence[str],
+        *,
+        block_ms: int,
+        count: int = 500,
+        noack: bool = False,
+    ) -> Sequence[Incoming]:
+        """See `Bus.read`."""
+        if self._server.entry_delay_s:
+            await asyncio.sleep(self._server.entry_delay_s)
+            count = 1
+        items = await super().read(
+            group, consumer, streams, block_ms=block_ms, count=count, noack=noack
+        )
+        for item in items:
+            self._notice(self._source, item.message)
+        return items
+
+    def _loses_read(self) -> bool:
+        return super()._loses_read() or self._server.loses_read()
+
+    async def get_fields(self, key: str) -> Mapping[str, bytes]:
+        """See `Bus.get_fields`."""
+        stored = await super().get_fields(key)
+        if key.endswith(_CHECKPOINTS):
+            for value in stored.values():
+                self._notice(self._source, msgspec.json.decode(value, type=BookCheckpoint))
+        return stored
 
     def _add(self, item: Outgoing) -> str:
         entry_id = super()._add(item)

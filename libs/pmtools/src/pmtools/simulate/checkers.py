@@ -20,10 +20,12 @@ from pmcore.messages.execution import (
     OrderFailed,
     OrderSubmitting,
 )
+from pmcore.messages.market_data import BookCheckpoint, BookDelta, BookSnapshot
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
+from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire.ports import Outgoing
 from pmsim.run.checkers import ledger_problems
 from pmsim.venue.accounts import Accounts
@@ -68,9 +70,11 @@ class Judge:
         self._client_ids: dict[str, str] = {}
         self._answered_beat_s: float | None = None
         self._market_s = 0.0
+        self._books_ns: dict[str, int] = {}
         self._restless_s = 0.0
         world.on_step.append(self._step)
         world.on_publish.append(self._published)
+        world.on_read.append(self._read)
         world.network.on_request = self._requested
         world.network.on_answer = self._answered
         world.network.on_frame = self._frame
@@ -111,6 +115,7 @@ class Judge:
             or not executor.alive
             or executor.frozen
             or world.redis.delay_s > 0.01
+            or world.redis.entry_delay_s > 0
         )
         if deaf:
             self._restless_s = world.loop.time()
@@ -238,6 +243,7 @@ class Judge:
         message = item.message
         if isinstance(message, SubmitOrder):
             self._submits[message.client_order_id] = message
+            self._on_fresh_book(message)
         elif isinstance(message, OrderSubmitting):
             self._recorded_s.setdefault(message.client_order_id, self._world.loop.time())
             self._client_ids[message.order_hash] = message.client_order_id
@@ -246,6 +252,19 @@ class Judge:
             ends.add(type(message).__name__)
             if {"OrderAccepted", "OrderFailed"} <= ends:
                 self._tell("one end", message.client_order_id, f"has {' and '.join(sorted(ends))}")
+
+    def _read(self, source: str, message: object) -> None:
+        if source == "strategy" and isinstance(message, BookSnapshot | BookDelta | BookCheckpoint):
+            known_ns = self._books_ns.get(message.slug, 0)
+            self._books_ns[message.slug] = max(known_ns, message.ts_recv_ns)
+
+    def _on_fresh_book(self, command: SubmitOrder) -> None:
+        """An order was decided on a book that had reached the strategy, and was not too old."""
+        settings: StrategySettings = self._world.hosts["strategy"].settings
+        age_ns = command.ts_step_ns - self._books_ns.get(command.slug, 0)
+        if age_ns > settings.as_params().stale_after_ns and not self._world.clock_moved:
+            text = f"was decided on a book of {age_ns / NS_PER_S:.1f} s ago"
+            self._tell("stale book", command.client_order_id, text)
 
     # ---- at the end, when everything has come to rest
 

@@ -155,6 +155,18 @@ def _kill_switch(world: SeededWorld, fault: Fault) -> None:
     host.do(halt)
 
 
+def _kill_at_work(world: SeededWorld, fault: Fault) -> None:
+    """Kill it as soon as it holds own events that it did not acknowledge."""
+
+    def look() -> None:
+        if any(group.pending for group in world.user_groups(fault.target)):
+            world.on_step.remove(look)
+            world.hosts[fault.target].restart_later(fault.lasts_s)
+            world.store.faults_of(fault.target).lost_reads = int(fault.amount)
+
+    world.on_step.append(look)
+
+
 def _resume(world: SeededWorld, _: Fault) -> None:
     world.resume()
 
@@ -220,6 +232,13 @@ KINDS: dict[str, Kind] = {
         begin=_kill_in_post,
         end=_after_post,
     ),
+    "kill-9-reading": Kind(
+        says="killed with own events unacknowledged; so many answers to its next reads are lost",
+        targets=("strategy",),
+        lasts_s=(0.1, 2.0),
+        amounts=(1, 3, 6),
+        begin=_kill_at_work,
+    ),
     "freeze": Kind(
         says="stopped and continued (SIGSTOP, SIGCONT)",
         targets=SERVICES,
@@ -244,6 +263,19 @@ KINDS: dict[str, Kind] = {
     ),
     "redis-lost-answers": _redis(
         "a third of what is written is not answered", "lose_answer_ppm", value=300_000, sound=0
+    ),
+    "redis-slow-reads": _redis(
+        "each entry that is read takes long (s), as in a long history",
+        "entry_delay_s",
+        "amount",
+        0.0,
+        amounts=(0.1, 0.3),
+    ),
+    "redis-lost-reads": _redis(
+        "half of what is read is handed out and does not arrive",
+        "lose_read_ppm",
+        value=HALF,
+        sound=0,
     ),
     "redis-cut-off": Kind(
         says="one process cannot reach Redis",

@@ -27,12 +27,14 @@ from pmcore.shell.machine import use_machine
 from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError
 from pmcore.shell.settings.common import CommonSettings, check_settings
 from pmcore.shell.settings.strategy import StrategySettings
+from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
 from pmexecutor.settings import ExecutorSettings
 from pmfeed.service import FeedService
 from pmfeed.settings import FeedSettings
 from pmsim.bus.memory_bus import MemoryStore
+from pmsim.bus.streams import Group
 from pmsim.crowd.world_params import FITTED, WorldParams, at_pace
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.faults.plan import FaultPlan
@@ -90,6 +92,7 @@ class SeededWorld:
         self.store = self._venue_context.run(lambda: MemoryStore(machine.wall_ns))
         self.redis = RedisServer(self.store, str(seed))
         self.on_publish: list[Callable[[str, Outgoing], None]] = []
+        self.on_read: list[Callable[[str, object], None]] = []
         self.clock = machine
         spec = parse_series(SERIES)
         self._synthetic = self._make_venue(spec)
@@ -114,6 +117,7 @@ class SeededWorld:
         """Take everything apart: every task ends, those of killed processes too."""
         self.on_step.clear()
         self.on_publish.clear()
+        self.on_read.clear()
         self.store.available = False
         for host in self.hosts.values():
             host.kill()
@@ -160,6 +164,16 @@ class SeededWorld:
         """The API key of our account; "" before the executor made it."""
         accounts = self.world.accounts
         return accounts[0].owner if accounts else ""
+
+    def user_groups(self, name: str) -> list[Group]:
+        """Where a process that lives stands in the account's stream."""
+        host = self.hosts[name]
+        if not host.alive or host.frozen:
+            return []
+        stream = self.store.streams.get(keys.user(host.settings.account))
+        consumer = host.settings.consumer
+        groups = stream.groups.values() if stream else ()
+        return [group for group in groups if consumer in group.consumers]
 
     # ---- the operator
 
@@ -226,7 +240,7 @@ class SeededWorld:
         return self._digest.hexdigest()
 
     def _after_turn(self) -> None:
-        for check in self.on_step:
+        for check in tuple(self.on_step):
             check()
 
     def _on_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -300,8 +314,19 @@ class SeededWorld:
         )
 
     def _make_bus(self, name: str, run_id: str) -> HostBus:
-        return HostBus(self.redis, source=name, run_id=run_id, say=self.say, hear=self._hear)
+        return HostBus(
+            self.redis,
+            source=name,
+            run_id=run_id,
+            say=self.say,
+            hear=self._hear,
+            notice=self._notice,
+        )
 
     def _hear(self, source: str, item: Outgoing) -> None:
         for listener in self.on_publish:
             listener(source, item)
+
+    def _notice(self, source: str, message: object) -> None:
+        for listener in self.on_read:
+            listener(source, message)
