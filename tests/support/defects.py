@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,15 +15,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.io import Command
+from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.dead_man_switch import DeadManSwitch
 from pmcore.machines.inventory import Inventory
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
+from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import TradeStatus
 from pmcore.model.units import NS_PER_S
 from pmexecutor.publisher import Publisher
 from pmtools.simulate.checkers import Breach
 from pmtools.simulate.faults import draw_schedule
-from pmtools.simulate.trial import Trial, try_seed
+from pmtools.simulate.trial import SECONDS, Trial, try_seed
 
 HOUR_NS = 3_600 * NS_PER_S
 IN_FLIGHT = (OrderState.REQUESTED, OrderState.SUBMITTING, OrderState.UNKNOWN)
@@ -37,6 +41,7 @@ class Defect:
     faults: tuple[str, ...]
     laws: tuple[str, ...]
     seed: int
+    seconds: float = SECONDS
 
 
 def _dedupe_off(patch: pytest.MonkeyPatch) -> None:
@@ -86,35 +91,55 @@ def _heartbeat_not_gated(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DeadManSwitch, "placing_allowed", lambda _self, _at_ns: True)
 
 
-_BELIEF = ("belief", "belief at rest", "exposure", "net limit")
+def _expiry_ignored(patch: pytest.MonkeyPatch) -> None:
+    step = ExecutionEngine.step
+
+    def never_expires(self: ExecutionEngine, at_ns: int, event: Any) -> Any:
+        if isinstance(event, Command) and isinstance(event.message, SubmitOrder):
+            later_ns = event.message.expires_at_ns + HOUR_NS
+            message = msgspec.structs.replace(event.message, expires_at_ns=later_ns)
+            event = msgspec.structs.replace(event, message=message)
+        return step(self, at_ns, event)
+
+    patch.setattr(ExecutionEngine, "step", never_expires)
+
+
+def _stale_book_trusted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MarketSession, "book_fresh", lambda *_: True)
+
+
+BELIEF = ("belief", "belief at rest", "exposure", "net limit")
 DEFECTS: dict[str, Defect] = {
-    "dedupe off": Defect(_dedupe_off, (), _BELIEF, 1),
+    "dedupe off": Defect(_dedupe_off, (), BELIEF, 1),
     "id not recorded first": Defect(_not_recorded_first, (), ("record first",), 1),
     "unconfirmed cancel not counted": Defect(
         _not_counted(lambda order: order.cancel_requested_ns is not None),
         ("late-frames", "slow-link", "lose-answers", "redis-slow"),
-        _BELIEF,
+        BELIEF,
         6,
     ),
     "in flight not counted": Defect(
         _not_counted(lambda order: order.state in IN_FLIGHT),
         ("slow-link", "lose-answers", "redis-slow"),
-        _BELIEF,
+        BELIEF,
         12,
     ),
-    "FAILED ignored": Defect(_failed_ignored, ("failed-trades",), _BELIEF, 1),
+    "FAILED ignored": Defect(_failed_ignored, ("failed-trades",), BELIEF, 1),
     "heartbeat not gated": Defect(
         _heartbeat_not_gated,
         ("edge-503", "edge-429", "kill-9", "refuse"),
         ("heartbeat",),
         1,
     ),
+    "expiry ignored": Defect(_expiry_ignored, ("freeze",), ("expiry",), 85, 15.0),
+    "stale book trusted": Defect(_stale_book_trusted, ("freeze",), ("stale book",), 7),
 }
 
 
 def trial_of(defect: Defect, seed: int) -> Trial:
     """The seed's trial, with whatever is in the code now."""
-    return try_seed(seed, draw_schedule(seed, defect.faults, 45.0))
+    schedule = draw_schedule(seed, defect.faults, defect.seconds)
+    return try_seed(seed, schedule, seconds=defect.seconds)
 
 
 @contextmanager
@@ -132,8 +157,9 @@ def catches(defect: Defect, seed: int) -> list[Breach]:
     return [breach for breach in trial.problems if breach.law in defect.laws]
 
 
-def _main() -> None:
-    for name, defect in DEFECTS.items():
+def search(defects: Mapping[str, Defect]) -> None:
+    """Print the first seed that catches each, and is clean without it."""
+    for name, defect in defects.items():
         for seed in range(1, 201):
             if (found := catches(defect, seed)) and not trial_of(defect, seed).problems:
                 print(f"{name}: seed {seed}: {found[0]}", flush=True)
@@ -143,4 +169,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    search(DEFECTS)
