@@ -47,7 +47,7 @@ class PaperExecutor:
     """Commands and market data in; execution and user-channel messages out, in order of time.
 
     Call `advance` whenever `next_ns` is due. The engine sees the time pass each 100 ms while an
-    order of it may be alive or a window is being cancelled. `at_ns` may not run backwards.
+    order of it may be open or a window is being cancelled. `at_ns` may not run backwards.
     `on_notice` hears what the engine wants a person to know. There are no halts here.
     """
 
