@@ -31,8 +31,8 @@ RETIRED = re.compile(
     re.IGNORECASE,
 )
 """Names that the code no longer has, and figures of speech, in documents for people."""
-ALIVE = re.compile(r"\b(still|kept|as)[ -]alive\b|keep-alive", re.IGNORECASE)
-"""Of connections, processes and orders: a word of the field in a docstring."""
+ALIVE = re.compile(r"\balive\b", re.IGNORECASE)
+"""Of connections, processes and orders; in a docstring it is a word of the field."""
 MAY_NAME_AN_INDEX = {"Makefile"}  # --no-emit-index-url
 
 
