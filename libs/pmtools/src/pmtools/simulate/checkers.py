@@ -281,14 +281,15 @@ class Judge:
         for record in accounts.orders.values():
             if record.account.owner == owner and record.order_hash not in self._client_ids:
                 self._tell("record first", record.order_hash[:12], "is at the venue, never in exe")
-        executor = self._world.hosts["executor"].service
-        if executor is not None and (left := executor.state()["open_orders"]):
+        executor_host = self._world.hosts["executor"]
+        executor, clock = executor_host.service, executor_host.machine
+        # an executor whose clock is wrong leaves its windows, and ends its searches, at other times
+        left = executor.state()["open_orders"] if executor is not None else 0
+        if left and not clock.offset_ns:
             self._tell("belief at rest", "executor", f"believes in {left} open orders")
         for slug, engine in self._engines.items():
             self._agrees(slug, engine)
-        # commands go with lost data; an executor whose clock runs ahead leaves its windows
-        executor_clock = self._world.hosts["executor"].machine
-        if not (self._world.redis.lost_data or executor_clock.offset_ns):
+        if not (self._world.redis.lost_data or clock.offset_ns):  # commands go with lost data
             for client_id in self._submits:
                 if client_id not in self._ends:
                     self._tell("one end", client_id, "has none")
