@@ -75,6 +75,14 @@ async def test_after_a_step_of_the_clock_it_stops_and_begins_again(
         assert await service.terminate() == 0
 
 
+async def test_a_signal_during_that_stop_ends_it(redis_url: str, tmp_path: Path) -> None:
+    variables = {"LEVER_STEP": str(tmp_path / "stepped"), "LEVER_STOP": "signal"}
+    async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url, **variables) as service:
+        assert await service.ended() == 0
+        events = [json.loads(line)["event"] for line in service.log.splitlines()]
+    assert events == ["starting", "clock_stepped", "stopping", "stop_called", "stopped"]
+
+
 async def test_a_port_in_use_is_named(redis_url: str, tmp_path: Path) -> None:
     async with service_process(_MODULE, tmp_path, PM_REDIS_URL=redis_url) as first:
         await first.wait_for("/readyz")

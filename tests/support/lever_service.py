@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -54,6 +55,9 @@ class LeverService:
 
     async def stop(self) -> None:
         self._context.log.info("stop_called")
+        if os.environ.get("LEVER_STOP") == "signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.1)  # the loop hears of it
         if os.environ.get("LEVER_STOP") == "fail":
             raise RuntimeError("orders left")
 

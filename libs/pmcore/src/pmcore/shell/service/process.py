@@ -175,6 +175,7 @@ class ServiceProcess(Generic[SettingsT]):
         self._context = context
         self._service = service
         self._stopping = stopping
+        self._ended = asyncio.Event()
         self._log = context.log
         self._ctl = keys.ctl(settings.account)
         self._ctl_group = keys.ctl_group(service.name, instance_id(settings.data_dir))
@@ -217,20 +218,23 @@ class ServiceProcess(Generic[SettingsT]):
             text = f"PM_REDIS_URL: Redis did not tell of a halt within {REDIS_START_S:.0f} s"
             raise StartupError(text) from None
         group = asyncio.create_task(self._run_group(others))
-        stop = asyncio.create_task(self._stopping.wait())
+        asked = asyncio.create_task(self._stopping.wait())
+        ended = asyncio.create_task(self._ended.wait())
         step = asyncio.create_task(stepped_by_s())
-        await asyncio.wait({group, stop, step}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({group, asked, ended, step}, return_when=asyncio.FIRST_COMPLETED)
         code = self._code_of(group) if group.done() else 0
-        if step.done() and not group.done() and not stop.done():
+        if step.done() and not (group.done() or asked.done() or ended.done()):
             code = BEGIN_AGAIN
             self._log.warning("clock_stepped", seconds=round(step.result(), 3))
-        stop.cancel()
-        step.cancel()
+        for task in (asked, ended, step):
+            task.cancel()
         self._log.info("stopping", why=_why(ended=group.done(), code=code))
         if not await self._stop_service():
             code = 1
         group.cancel()
         await asyncio.wait({group})
+        if code == BEGIN_AGAIN and self._stopping.is_set():
+            code = 0  # asked to end meanwhile
         self._log.info("stopped", code=code)
         return code
 
@@ -244,7 +248,7 @@ class ServiceProcess(Generic[SettingsT]):
 
     async def _run_service(self) -> None:
         await self._service.run()
-        self._stopping.set()
+        self._ended.set()
 
     def _code_of(self, group: asyncio.Task[None]) -> int:
         error = group.exception()
