@@ -252,7 +252,7 @@ class ExecutionMachine(RuleBasedStateMachine):
             case CancelAll():
                 if arrives:
                     self.venue.cancel(tuple(self.venue.open))
-                self.feed(CancelAllFailed(Reason.TRANSPORT))
+                self.feed(CancelAllFailed(request.number, Reason.TRANSPORT))
             case _:
                 raise AssertionError(request)
 
@@ -289,7 +289,7 @@ class ExecutionMachine(RuleBasedStateMachine):
                 self.feed(self.venue.cancel(request.order_hashes))
             case CancelAll():
                 self.venue.cancel(tuple(self.venue.open))
-                self.feed(AllCancelled(tuple(sorted(self.venue.open))))
+                self.feed(AllCancelled(request.number, tuple(sorted(self.venue.open))))
             case LookUpOrder():
                 self.feed(self.venue.look_up(request.order_hash))
             case ListOpenOrders():

@@ -87,11 +87,11 @@ class Venue:
                 self._later(at_ns, OrderLookedUp(order_hash, finding, filled_u6), 200)
             case ListOpenOrders(slug=slug):
                 self._later(at_ns, self._list(slug), 200)
-            case CancelAll():
+            case CancelAll(number=number):
                 self._open = self._open[:1]
-                answer: AllCancelled | CancelAllFailed = AllCancelled(tuple(self._open))
+                answer: AllCancelled | CancelAllFailed = AllCancelled(number, tuple(self._open))
                 if self._dice.upto(1):
-                    answer = CancelAllFailed(Reason.TRANSPORT, "no answer")
+                    answer = CancelAllFailed(number, Reason.TRANSPORT, "no answer")
                 self._later(at_ns, answer, 200)
             case _:
                 pass

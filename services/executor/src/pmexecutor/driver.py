@@ -208,19 +208,19 @@ class Driver:
                 self.feed(await self._venue.look_up(window, request.order_hash))
             case ListOpenOrders():
                 self.feed(await self._venue.open_orders(self.windows[request.slug]))
-            case CancelAll():
-                self.feed(await self._cancel_all())
+            case CancelAll(number=number):
+                self.feed(await self._cancel_all(number))
             case SignOrder():
                 invariant(condition=False, text="signing is done at once")
             case _:
                 assert_never(request)
 
-    async def _cancel_all(self) -> AllCancelled | CancelAllFailed:
+    async def _cancel_all(self, number: int) -> AllCancelled | CancelAllFailed:
         try:
             await self._venue.delete_all()
-            return AllCancelled(tuple(await self._venue.all_open_orders()))
+            return AllCancelled(number, tuple(await self._venue.all_open_orders()))
         except TransportError as error:
-            return CancelAllFailed(Reason.TRANSPORT, str(error))
+            return CancelAllFailed(number, Reason.TRANSPORT, str(error))
 
     async def _post(self, request: PostOrder) -> None:
         prepared = self._prepared.pop(request.client_order_id)

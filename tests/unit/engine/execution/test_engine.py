@@ -84,7 +84,7 @@ def test_a_stop_places_nothing_more_and_ends_flat() -> None:
     bench.answer_cancel("a")
     _list(bench)
     assert not bench.engine.flat
-    bench.step(AllCancelled(()))
+    bench.step(AllCancelled(1, ()))
     assert bench.engine.flat
 
 
@@ -92,29 +92,42 @@ def test_cancel_all_is_repeated_until_the_venue_lists_nothing() -> None:
     bench = Bench()
     bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
     _list(bench)
-    bench.step(CancelAllFailed(Reason.RATE_LIMITED, "429"))
+    bench.step(CancelAllFailed(1, Reason.RATE_LIMITED, "429"))
     notice = bench.one(Notice)
     assert (notice.kind, notice.reason) == (NoticeKind.CANCEL_ALL_REPEATED, Reason.RATE_LIMITED)
     assert not bench.got(CancelAll)
     bench.wait(100)
     assert bench.got(CancelAll)
-    bench.step(AllCancelled(("0xstray",)))
+    bench.step(AllCancelled(1, ("0xstray",)))
     assert not bench.got(Notice)  # it was told once
     bench.wait(100)
     assert not bench.got(CancelAll)
     bench.wait(100)
     assert bench.got(CancelAll)
     assert not bench.engine.flat
-    bench.step(AllCancelled(()))
+    bench.step(AllCancelled(1, ()))
     assert bench.engine.flat
     bench.wait(10_000)
     assert not bench.got(CancelAll)
 
 
+def test_the_answer_of_an_earlier_halt_does_not_end_the_cancel_all_of_this_one() -> None:
+    bench = Bench()
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    bench.step(Resume(by="me", ts_recv_ns=0))
+    bench.step(Halt(reason="again", by="me", ts_recv_ns=0))
+    assert bench.one(CancelAll).number == 2
+    _list(bench)
+    bench.step(AllCancelled(1, ()))
+    assert not bench.engine.flat
+    bench.step(AllCancelled(2, ()))
+    assert bench.engine.flat
+
+
 def test_what_a_cancel_all_left_open_is_told() -> None:
     bench = Bench()
     bench.step(Stop())
-    bench.step(AllCancelled(("0xstray",)))
+    bench.step(AllCancelled(1, ("0xstray",)))
     assert bench.one(Notice).detail == "1 orders are still open"
 
 
@@ -130,7 +143,7 @@ def test_after_a_resume_a_late_answer_to_cancel_all_starts_nothing() -> None:
     bench = Bench()
     bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
     bench.step(Resume(by="me", ts_recv_ns=0))
-    bench.step(AllCancelled(("0xa",)))
+    bench.step(AllCancelled(1, ("0xa",)))
     bench.wait(5_000)
     assert not bench.got(CancelAll)
 

@@ -146,12 +146,14 @@ class OrderLookedUp(msgspec.Struct, frozen=True):
 class AllCancelled(msgspec.Struct, frozen=True):
     """A cancel-all was answered, and after it the venue listed these orders as open."""
 
+    number: int
     open_hashes: tuple[str, ...]
 
 
 class CancelAllFailed(msgspec.Struct, frozen=True):
     """The cancel-all, or the list after it, was not answered."""
 
+    number: int
     reason: Reason
     text: str = ""
 
@@ -222,8 +224,10 @@ class DeleteOrders(msgspec.Struct, frozen=True):
 class CancelAll(msgspec.Struct, frozen=True):
     """Cancel all orders of the account, then list all that are open.
 
-    Answered by AllCancelled or CancelAllFailed.
+    Answered by AllCancelled or CancelAllFailed, with the same number.
     """
+
+    number: int
 
 
 class LookUpOrder(msgspec.Struct, frozen=True):

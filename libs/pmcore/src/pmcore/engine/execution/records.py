@@ -135,9 +135,10 @@ class Sweep:
 class CancelAllRecord:
     """A cancel-all that the venue has not confirmed with an empty list yet."""
 
-    __slots__ = ("asked", "failures", "retry_ns")
+    __slots__ = ("asked", "failures", "number", "retry_ns")
 
-    def __init__(self, at_ns: int) -> None:
+    def __init__(self, number: int, at_ns: int) -> None:
+        self.number = number
         self.asked = False
         self.failures = 0
         self.retry_ns = at_ns

@@ -52,6 +52,7 @@ class ExecutionState:
         self.by_hash: dict[str, OrderRecord] = {}
         self.waiting: deque[OrderRecord] = deque()
         self.cancel_all: CancelAllRecord | None = None
+        self.cancel_alls = 0  # begun so far
 
     @property
     def open_orders(self) -> int:

@@ -69,13 +69,14 @@ def sweep_all(state: ExecutionState, reason: Reason, text: str) -> None:
     for window in state.windows.values():
         _sweep(state, window, reason, text)
     if state.cancel_all is None:
-        state.cancel_all = CancelAllRecord(state.at_ns)
+        state.cancel_alls += 1
+        state.cancel_all = CancelAllRecord(state.cancel_alls, state.at_ns)
 
 
 def all_cancelled(state: ExecutionState, event: AllCancelled | CancelAllFailed) -> None:
     """Repeat cancel-all until the venue has listed nothing after it."""
     record = state.cancel_all
-    if record is None:  # resumed meanwhile
+    if record is None or event.number != record.number:  # resumed meanwhile
         return
     if isinstance(event, AllCancelled) and not event.open_hashes:
         state.cancel_all = None
@@ -96,7 +97,7 @@ def _cancel_all_if_due(state: ExecutionState) -> None:
     record = state.cancel_all
     if record is not None and not record.asked and state.at_ns >= record.retry_ns:
         record.asked = True
-        state.out.append(CancelAll())
+        state.out.append(CancelAll(record.number))
 
 
 def take_all_back(state: ExecutionState, reason: Reason, text: str) -> None:
