@@ -39,6 +39,7 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
+from pmexecutor.journal import ExecutionJournal
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.ports import PostAnswer, PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
@@ -71,6 +72,7 @@ class Driver:
         self._log = log
         self._metrics = metrics
         self._refuses = refuses
+        self._journal: ExecutionJournal | None = None
         self._posts = asyncio.Semaphore(post_concurrency)
         self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
@@ -78,9 +80,10 @@ class Driver:
         self._flat = asyncio.Event()
         self._failure: BaseException | None = None
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
+    def start(self, tasks: asyncio.TaskGroup, journal: ExecutionJournal | None = None) -> None:
         """From now on requests go to the venue; those of before were answered by the start-up."""
         self._tasks = tasks
+        self._journal = journal
 
     def stop(self) -> None:
         """No request goes out any more."""
@@ -130,8 +133,10 @@ class Driver:
         requests: list[VenueRequest] = []
         try:
             while events:
-                outputs = self.engine.step(self._clock.now_ns(), events.popleft())
-                self._handle(outputs, events, requests)
+                at_ns, now = self._clock.now_ns(), events.popleft()
+                if self._journal is not None:
+                    self._journal.write(at_ns, now, self.engine)
+                self._handle(self.engine.step(at_ns, now), events, requests)
         except BaseException as error:
             self._failure = error
             raise
