@@ -77,6 +77,7 @@ class Driver:
         self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._none_open = asyncio.Event()
         self._flat = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -113,6 +114,10 @@ class Driver:
         """The entry of a command that had its answer in an earlier run."""
         return self._acks.pop(token, None)
 
+    async def until_none_open(self) -> None:
+        """Wait until the venue has confirmed the end of every order that it may have."""
+        await self._none_open.wait()
+
     async def until_flat(self) -> None:
         """Wait until nothing rests, is on its way or is being asked."""
         await self._flat.wait()
@@ -140,10 +145,8 @@ class Driver:
         except BaseException as error:
             self._failure = error
             raise
-        if self.engine.flat:
-            self._flat.set()
-        else:
-            self._flat.clear()
+        _show(self._none_open, holds=self.engine.open_orders == 0)
+        _show(self._flat, holds=self.engine.flat)
         return requests
 
     def _handle(
@@ -248,3 +251,10 @@ class Driver:
             answer = await self._venue.post(prepared)
         self._metrics.answered(prepared.command.client_order_id, self._clock.now_ns())
         return answer
+
+
+def _show(event: asyncio.Event, *, holds: bool) -> None:
+    if holds:
+        event.set()
+    else:
+        event.clear()

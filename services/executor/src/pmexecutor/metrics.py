@@ -54,9 +54,14 @@ class ExecutorMetrics:
         self._mode = metrics.gauge("venue_mode_state", "1 for the venue's mode now", ["kind"])
         self._kill = metrics.gauge(
             "kill_to_last_cancel_seconds",
-            "From the last halt to the venue's word that nothing rests; -1 before the first",
+            "From the last halt to the last cancel that the venue confirmed; -1 before the first",
         )
         self._kill.set(-1)
+        self._verified = metrics.gauge(
+            "kill_to_verified_seconds",
+            "From the last halt to the venue's own list without an order; -1 before the first",
+        )
+        self._verified.set(-1)
         self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
 
     def received(self, command: CommandMessage, at_ns: int) -> None:
@@ -101,9 +106,10 @@ class ExecutorMetrics:
         """The engine has a notice for a person."""
         self._notices.labels(notice.kind.value).inc()
 
-    def killed(self, seconds: float) -> None:
-        """After a halt all is cancelled."""
-        self._kill.set(seconds)
+    def killed(self, cancelled_s: float, verified_s: float) -> None:
+        """After a halt all is cancelled, and the venue's list is empty."""
+        self._kill.set(cancelled_s)
+        self._verified.set(verified_s)
 
     def dropped(self, reason: str) -> None:
         """A stream entry that cannot be used."""

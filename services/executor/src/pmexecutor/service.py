@@ -241,10 +241,14 @@ class ExecutorService:
             self._timing = asyncio.create_task(self._time_kill(driver, began_s))
 
     async def _time_kill(self, driver: Driver, began_s: float) -> None:
+        await driver.until_none_open()
+        cancelled_s = monotonic_s() - began_s
         await driver.until_flat()
-        seconds = monotonic_s() - began_s
-        self._metrics.killed(seconds)
-        self._log.warning("all_cancelled", seconds=round(seconds, 4))
+        verified_s = monotonic_s() - began_s
+        self._metrics.killed(cancelled_s, verified_s)
+        self._log.warning(
+            "all_cancelled", seconds=round(cancelled_s, 4), verified_seconds=round(verified_s, 4)
+        )
 
     async def on_resume(self) -> None:
         """Obey commands again."""
