@@ -170,3 +170,12 @@ def test_a_gate_that_closes_during_a_sweep_or_a_cancel_changes_nothing_there() -
     assert not bench.got(DeleteOrders)
     bench.answer_cancel("a")
     assert bench.got(OrderCancelled)
+
+
+def test_a_halt_sends_cancel_all_behind_the_cancels_by_id() -> None:
+    """The other way round each order is "not found" to the cancel by id, and must be looked up."""
+    bench = Bench()
+    bench.rest("a")
+    bench.step(Halt(reason="fire", by="me", ts_recv_ns=0))
+    asked = [type(out) for out in bench.out if isinstance(out, DeleteOrders | CancelAll)]
+    assert asked == [DeleteOrders, CancelAll]

@@ -74,6 +74,7 @@ class ExecutionEngine:
         placing.admit_waiting(state)
         windows.advance(state)
         cancelling.flush_deletes(state)
+        windows.cancel_all_if_due(state)
         for output in state.out:
             self._hash.update(b"%d " % state.at_ns + msgspec.json.encode(output) + b"\n")
         return state.out

@@ -93,7 +93,11 @@ def all_cancelled(state: ExecutionState, event: AllCancelled | CancelAllFailed) 
         state.notice(NoticeKind.CANCEL_ALL_REPEATED, "", event.reason, event.text)
 
 
-def _cancel_all_if_due(state: ExecutionState) -> None:
+def cancel_all_if_due(state: ExecutionState) -> None:
+    """Last in a step, behind the cancels by id.
+
+    An order that cancel-all took first is "not found" to the other, and must be looked up.
+    """
     record = state.cancel_all
     if record is not None and not record.asked and state.at_ns >= record.retry_ns:
         record.asked = True
@@ -108,8 +112,7 @@ def take_all_back(state: ExecutionState, reason: Reason, text: str) -> None:
 
 
 def advance(state: ExecutionState) -> None:
-    """Do what is due in any window, and of all windows together."""
-    _cancel_all_if_due(state)
+    """Do what is due in any window."""
     for window in tuple(state.windows.values()):
         over = window.ending or state.at_ns >= window.window.close_ns
         if over and window.live and window.sweep is None:
