@@ -67,6 +67,7 @@ def format_price(price_e4: int) -> str:
     return _format_fixed(price_e4, 4)
 
 
+@lru_cache(maxsize=65_536)
 def format_qty(qty_u6: int) -> str:
     """634_490_000 -> `"634.49"`."""
     return _format_fixed(qty_u6, 6)

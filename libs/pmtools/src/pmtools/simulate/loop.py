@@ -50,22 +50,14 @@ class VirtualTask(asyncio.Task[T]):
         return self is other
 
 
-class VirtualTimer(asyncio.TimerHandle):
-    """Timers of one time go off in the order in which they were made."""
-
-    number = 0
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, VirtualTimer):
-            return NotImplemented
-        return (self.when(), self.number) < (other.when(), other.number)
-
-
 class VirtualLoop(BaseEventLoop):
-    """`time()` begins at 0 s. `on_pause` is called when all that was ready has run."""
+    """`time()` begins at 0 s. `on_pause` is called when all that was ready has run.
+
+    Timers of one time go off in the order in which they were made.
+    """
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: list[tuple[float, int, asyncio.TimerHandle]]
     _timer_cancelled_count: int
     _stopping: bool
 
@@ -96,10 +88,9 @@ class VirtualLoop(BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """As `BaseEventLoop.call_at`."""
         self._check_closed()  # type: ignore[attr-defined]
-        timer = VirtualTimer(when, callback, args, self, context)
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
         self._timers_made += 1
-        timer.number = self._timers_made
-        heapq.heappush(self._scheduled, timer)
+        heapq.heappush(self._scheduled, (when, self._timers_made, timer))
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
@@ -159,29 +150,29 @@ class VirtualLoop(BaseEventLoop):
         """Go to the next timer, and make all that is due then ready, in order of time."""
         self._forget_cancelled()
         scheduled = self._scheduled
-        while scheduled and scheduled[0]._cancelled:
+        while scheduled and scheduled[0][2]._cancelled:
             self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+            heapq.heappop(scheduled)[2]._scheduled = False  # type: ignore[attr-defined]
         if not scheduled:
             raise StuckError("nothing is ready and nothing is scheduled")
-        if scheduled[0].when() > self._now_s:
-            self._now_s = scheduled[0].when()
+        if scheduled[0][0] > self._now_s:
+            self._now_s = scheduled[0][0]
             self._steps_now = 0
-        while scheduled and scheduled[0].when() <= self._now_s:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False  # type: ignore[attr-defined]
-            self._ready.append(handle)
+        while scheduled and scheduled[0][0] <= self._now_s:
+            timer = heapq.heappop(scheduled)[2]
+            timer._scheduled = False  # type: ignore[attr-defined]
+            self._ready.append(timer)
 
     def _forget_cancelled(self) -> None:
         """Time-outs that never came would fill the heap."""
         if self._timer_cancelled_count <= max(100, len(self._scheduled) // 2):
             return
         left = []
-        for handle in self._scheduled:
-            if handle._cancelled:
-                handle._scheduled = False  # type: ignore[attr-defined]
+        for entry in self._scheduled:
+            if entry[2]._cancelled:
+                entry[2]._scheduled = False  # type: ignore[attr-defined]
             else:
-                left.append(handle)
+                left.append(entry)
         heapq.heapify(left)
         self._scheduled = left
         self._timer_cancelled_count = 0
