@@ -28,7 +28,7 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker check bench docs coverage-core \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak check bench docs coverage-core \
 	mutants mutants-sample sim stories lock \
 	up up-sim down logs ps status kill resume clean
 
@@ -95,6 +95,10 @@ test-connected: setup ## tests with a real Redis server and whole processes
 
 test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and Prometheus in containers
 	@$(RUN) pytest -rsfE -m docker
+
+soak: ROUNDS = 200
+soak: setup ## kill the real executor inside a POST ROUNDS=200 times, for half an hour
+	@$(RUN) pytest -s --rounds $(ROUNDS) tests/integration/test_kill_in_post.py
 
 coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage

@@ -1,3 +1,17 @@
 """Fixtures that every test may use."""
 
+import pytest
+
 pytest_plugins = ["support.machine", "support.redis"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rounds N`: how often the tests that repeat themselves do so."""
+    parser.addoption("--rounds", type=int, default=3, help="rounds of each test that repeats")
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often to repeat: 3 in CI, more with `make soak`."""
+    number: int = request.config.getoption("--rounds")
+    return number

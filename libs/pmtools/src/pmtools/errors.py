@@ -16,7 +16,8 @@ _OF_NO_FORMAT = ("no_frames", "empty_file")
 KNOWN_FORMATS = (
     "the formats known are: JSON lines with a frame and its receive time (.jsonl, also .gz or "
     ".zst), frames separated by ;;, books_1hz lines, lists named *_orderbooks_up.json, "
-    "*_trades_down.json and so on; for `pm replay` also journals of the strategy"
+    "*_trades_down.json and so on; for `pm replay` also journals of the strategy, "
+    "the executor and userws"
 )
 
 

@@ -39,17 +39,17 @@ from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
+from pmexecutor.journal import ExecutionJournal
 from pmexecutor.metrics import ExecutorMetrics
-from pmexecutor.ports import PreparedOrder, Venue
+from pmexecutor.ports import PostAnswer, PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
-
-_REQUESTS = (SignOrder, PostOrder, DeleteOrders, CancelAll, LookUpOrder, ListOpenOrders)
 
 
 class Driver:
     """Carries out the engine's requests.
 
-    It steps the engine synchronously; requests become tasks.
+    It steps the engine synchronously, signing included. Each order then has one task, which waits
+    for its entry in `exe`, posts, and hands in the answer; every other request has its own.
     """
 
     def __init__(
@@ -72,17 +72,18 @@ class Driver:
         self._log = log
         self._metrics = metrics
         self._refuses = refuses
+        self._journal: ExecutionJournal | None = None
         self._posts = asyncio.Semaphore(post_concurrency)
         self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
-        self._events: deque[ExecutionEvent] = deque()
         self._tasks: asyncio.TaskGroup | None = None
         self._flat = asyncio.Event()
         self._failure: BaseException | None = None
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
+    def start(self, tasks: asyncio.TaskGroup, journal: ExecutionJournal | None = None) -> None:
         """From now on requests go to the venue; those of before were answered by the start-up."""
         self._tasks = tasks
+        self._journal = journal
 
     def stop(self) -> None:
         """No request goes out any more."""
@@ -117,19 +118,25 @@ class Driver:
         await self._flat.wait()
 
     def feed(self, event: ExecutionEvent) -> None:
-        """Step the engine, and with whatever follows at once.
+        """Step the engine, and send what it asks for.
 
         After one failure every later call fails too: the service's tick then ends the process.
         """
+        for request in self._step(event):
+            self._send(request)
+
+    def _step(self, event: ExecutionEvent) -> list[VenueRequest]:
+        """Step the engine, and with whatever follows at once; return what is to be sent."""
         if self._failure is not None:
             raise self._failure
-        self._events.append(event)
-        if len(self._events) > 1:
-            return  # the loop below is at it
+        events: deque[ExecutionEvent] = deque([event])
+        requests: list[VenueRequest] = []
         try:
-            while self._events:
-                self._handle(self.engine.step(self._clock.now_ns(), self._events[0]))
-                self._events.popleft()
+            while events:
+                at_ns, now = self._clock.now_ns(), events.popleft()
+                if self._journal is not None:
+                    self._journal.write(at_ns, now, self.engine)
+                self._handle(self.engine.step(at_ns, now), events, requests)
         except BaseException as error:
             self._failure = error
             raise
@@ -137,12 +144,17 @@ class Driver:
             self._flat.set()
         else:
             self._flat.clear()
+        return requests
 
-    def _handle(self, outputs: Sequence[ExecutionOutput]) -> None:
+    def _handle(
+        self,
+        outputs: Sequence[ExecutionOutput],
+        events: deque[ExecutionEvent],
+        requests: list[VenueRequest],
+    ) -> None:
         outgoing: list[Outgoing] = []
         acks: list[Ack] = []
-        recorded: list[str] = []
-        requests: list[VenueRequest] = []
+        submitting: list[str] = []
         for output in outputs:
             match output:
                 case Finished(token=token):
@@ -156,20 +168,23 @@ class Driver:
                         reason=output.reason,
                         detail=output.detail,
                     )
-                case _ if isinstance(output, _REQUESTS):
+                case SignOrder(command=command):
+                    prepared = self._venue.sign(command, self.windows[command.slug])
+                    self._prepared[command.client_order_id] = prepared
+                    events.append(Signed(command.client_order_id, prepared.order_hash))
+                case PostOrder() | DeleteOrders() | CancelAll() | LookUpOrder() | ListOpenOrders():
                     requests.append(output)
                 case _:
                     self._say(output, outgoing)
                     if isinstance(output, OrderSubmitting):
-                        recorded.append(output.client_order_id)
+                        submitting.append(output.client_order_id)
                     elif isinstance(output, OrderFailed):
                         self._prepared.pop(output.client_order_id, None)
         if outgoing or acks:
             done = self._publisher.put(outgoing, acks)
-            if recorded:
-                done.add_done_callback(self._after_record(recorded))
-        for request in requests:
-            self._request(request)
+            if self._tasks is not None:
+                for client_order_id in submitting:
+                    self._tasks.create_task(self._submit(client_order_id, done))
 
     def _say(self, message: ExecutionMessage, outgoing: list[Outgoing]) -> None:
         window = self.windows.get(message.slug)
@@ -179,28 +194,26 @@ class Driver:
         else:
             self._log.warning("message_without_window", slug=message.slug, message=repr(message))
 
-    def _after_record(self, recorded: list[str]) -> Callable[[asyncio.Future[None]], None]:
-        def on_done(done: asyncio.Future[None]) -> None:
-            if done.cancelled() or not self.running:
-                return
-            for client_order_id in recorded:
-                self.feed(Recorded(client_order_id))
+    async def _submit(self, client_order_id: str, recorded: asyncio.Future[None]) -> None:
+        """One order, from its entry in `exe` to the venue's answer."""
+        await recorded
+        if not self.running:
+            return
+        post: PostOrder | None = None
+        for request in self._step(Recorded(client_order_id)):
+            if isinstance(request, PostOrder):
+                post = request
+            else:
+                self._send(request)
+        if post is not None:
+            self.feed(await self._post(post))
 
-        return on_done
+    def _send(self, request: VenueRequest) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._ask(request))
 
-    def _request(self, request: VenueRequest) -> None:
-        if isinstance(request, SignOrder):
-            command = request.command
-            prepared = self._venue.sign(command, self.windows[command.slug])
-            self._prepared[command.client_order_id] = prepared
-            self._events.append(Signed(command.client_order_id, prepared.order_hash))
-        elif self._tasks is not None:
-            self._tasks.create_task(self._carry_out(request))
-
-    async def _carry_out(self, request: VenueRequest) -> None:
+    async def _ask(self, request: VenueRequest) -> None:
         match request:
-            case PostOrder():
-                await self._post(request)
             case DeleteOrders():
                 self.feed(await self._venue.delete(request.order_hashes))
             case LookUpOrder():
@@ -210,8 +223,8 @@ class Driver:
                 self.feed(await self._venue.open_orders(self.windows[request.slug]))
             case CancelAll(number=number):
                 self.feed(await self._cancel_all(number))
-            case SignOrder():
-                invariant(condition=False, text="signing is done at once")
+            case SignOrder() | PostOrder():
+                invariant(condition=False, text="an order is signed and posted in its own way")
             case _:
                 assert_never(request)
 
@@ -222,18 +235,16 @@ class Driver:
         except TransportError as error:
             return CancelAllFailed(number, Reason.TRANSPORT, str(error))
 
-    async def _post(self, request: PostOrder) -> None:
+    async def _post(self, request: PostOrder) -> PostAnswer:
         prepared = self._prepared.pop(request.client_order_id)
         async with self._posts:
             sent_ns = self._clock.now_ns()
             if sent_ns >= prepared.command.expires_at_ns:
                 text = "too late after waiting for a connection"
-                self.feed(PostRejected(request.client_order_id, Reason.EXPIRED, text))
-                return
+                return PostRejected(request.client_order_id, Reason.EXPIRED, text)
             if why := self._refuses():
-                self.feed(PostRejected(request.client_order_id, Reason.NO_HEARTBEAT, why))
-                return
+                return PostRejected(request.client_order_id, Reason.NO_HEARTBEAT, why)
             self._metrics.sending(prepared.command, sent_ns)
             answer = await self._venue.post(prepared)
         self._metrics.answered(prepared.command.client_order_id, self._clock.now_ns())
-        self.feed(answer)
+        return answer

@@ -14,7 +14,7 @@ from pmcore.engine.execution.io import PlacingGate
 from pmcore.machines.dead_man_switch import DeadManSwitch
 from pmcore.model.errors import Cause, TransportError
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock, monotonic_s
+from pmcore.shell.clock import MOST_SKEW_S, Clock, monotonic_s
 from pmcore.shell.service.health import Health, read_alive
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
@@ -26,8 +26,6 @@ CHECK_MS = 250.0
 LEAST_CHECK_S = 0.02
 HEALTH_EVERY_S = 0.5
 HEALTH_TIMEOUT_S = 1.0
-MOST_SKEW_S = 10.0
-"""Between our clock and the venue's; beyond it nothing is placed. As in `pm doctor`."""
 
 
 class HeartbeatSender:

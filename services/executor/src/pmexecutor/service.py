@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import Stop
+from pmcore.engine.execution.journal import ExecutionJournalHeader
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
@@ -33,6 +33,7 @@ from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
 from pmexecutor.driver import Driver
 from pmexecutor.heartbeat_sender import HeartbeatSender
+from pmexecutor.journal import ExecutionJournal
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import Venue
@@ -43,6 +44,7 @@ from pmexecutor.windows import SeriesWindows
 
 TICK_MS = 50.0
 LEAST_TICK_S = 0.01
+JOURNAL_FLUSH_S = 1.0
 CANCEL_ATTEMPTS = 6
 STOP_FLAT_S = 6.0
 STOP_DRAIN_S = 1.0
@@ -64,11 +66,15 @@ class ExecutorService:
         self._clock = context.clock
         self._metrics = ExecutorMetrics(context.metrics)
         self._publisher = Publisher(context.bus, context.log)
-        self._engine = ExecutionEngine(
+        self._header = ExecutionJournalHeader(
+            account=settings.account,
+            run_id=context.run_id,
             tier=settings.rate_tier,
             cancel_reserve=settings.cancel_reserve,
             caps=settings.order_caps(),
         )
+        self._engine = self._header.make_engine()
+        self._journal: ExecutionJournal | None = None
         self._halted: str | None = None
         self._starting = "starting"
         self._venue: Venue | None = None
@@ -85,6 +91,9 @@ class ExecutorService:
         venue = self._venue = paper or await self._open_clob()
         if paper is None:
             await self._stand_by()
+        if self._settings.journal:
+            folder = self._settings.data_dir / "journal"
+            self._journal = ExecutionJournal(folder, self._header, self._log)
         driver = self._driver = Driver(
             self._engine,
             venue,
@@ -100,7 +109,7 @@ class ExecutorService:
         self._log.info("venue_empty", mode=self._settings.mode)
         try:
             async with asyncio.TaskGroup() as tasks:
-                driver.start(tasks)
+                driver.start(tasks, self._journal)
                 if self._halted is not None:
                     driver.feed(self._halt())
                 self._start_tasks(tasks, driver, venue, paper)
@@ -158,6 +167,8 @@ class ExecutorService:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
         tasks.create_task(self._tick(driver))
+        if self._journal is not None:
+            tasks.create_task(_keep_safe(self._journal))
         for spec in self._settings.series:
             windows = SeriesWindows(
                 series=spec.series,
@@ -192,6 +203,8 @@ class ExecutorService:
             self._log.error("orders_left", detail=str(error) or "no answer in time")
         if driver is not None:
             driver.stop()
+        if self._journal is not None:
+            self._journal.close(self._engine)
         await venue.close()
         if self._lease is not None:
             await answered_at_once(self._lease.give_up, lambda _error: None)
@@ -299,6 +312,12 @@ class ExecutorService:
                 await wait
         except TimeoutError:
             self._log.warning(problem, seconds=timeout_s)
+
+
+async def _keep_safe(journal: ExecutionJournal) -> None:
+    while True:
+        await asyncio.sleep(JOURNAL_FLUSH_S)
+        journal.flush()
 
 
 async def cancel_everything(venue: Venue, health: Health | None = None) -> None:

@@ -59,6 +59,7 @@ class ExecutorSettings(AccountSettings):
     paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
     max_position_value: Dollars = Field(Decimal(5), validation_alias="PM_MAX_POSITION_VALUE")
+    journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
     window_linger_s: int = Field(900, validation_alias="PM_WINDOW_LINGER_S", ge=0, le=86_400)
 
     @rule("signature_type", "funder_address")

@@ -11,6 +11,8 @@ import asyncio
 from pmcore.shell.machine import machine
 
 MAX_SPEED = 10_000.0
+MOST_SKEW_S = 10.0
+"""Between our clock and the venue's: beyond it nothing is placed, and `pm doctor` fails."""
 
 
 class Clock:

@@ -16,7 +16,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
 from pmcore.shell.bus.redis_client import close_client, make_client
-from pmcore.shell.clock import Clock
+from pmcore.shell.clock import MOST_SKEW_S, Clock
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.listings import accepts_orders, find_market, parse_gamma_market
 from pmcore.wire import keys
@@ -25,7 +25,6 @@ from pmtools.run.redis_server import LocalRedisError, find_server
 
 _TIMEOUT_S = 8.0
 _CLOCK_WARN_S = 2.0
-_CLOCK_FAIL_S = 10.0
 _OLDEST_REDIS = (6, 2)
 
 
@@ -60,7 +59,7 @@ async def _clock(http: httpx.AsyncClient, rest_url: str, clock: Clock) -> list[F
     skew_s = (asked_ns + answered_ns) / 2 / NS_PER_S - (told + 0.5)
     text = f"{abs(skew_s):.1f} s {'ahead of' if skew_s > 0 else 'behind'} the venue's"
     mend = "let the system keep time (systemd-timesyncd, chrony): signatures carry a time stamp"
-    if abs(skew_s) > _CLOCK_FAIL_S:
+    if abs(skew_s) > MOST_SKEW_S:
         return [reached, fail("clock", text, mend)]
     if abs(skew_s) > _CLOCK_WARN_S:
         return [reached, warn("clock", text, mend)]

@@ -20,6 +20,7 @@ import msgspec
 from rich.console import Console
 
 from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.journal import ExecutionJournalEntry
 from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.ofi_threshold import WarmStart
@@ -206,19 +207,26 @@ class Replay:
         header = header_of(parts)
         engine, sink = header.make_engine(), self._sink(header.title)
         unusable: dict[str, int] = {}
-        for line in journal_steps(parts):
+        differs, last = "", "the start"
+        for step, line in enumerate(journal_steps(parts), start=1):
             match line:
                 case MalformedInputError():
                     unusable[line.reason] = unusable.get(line.reason, 0) + 1
+                    last = f"step {step}, which cannot be read"
                 case JournalEnd():
                     if line.fingerprint != engine.fingerprint:
-                        self.summary.journals_differ += 1
-                        said = "the outputs differ from those recorded"
-                        print(f"pm replay: {parts.paths[0]}: {said}", file=sys.stderr)
+                        differs = differs or "the outputs differ from those recorded"
+                case ExecutionJournalEntry(before=before) if before != engine.fingerprint:
+                    differs = f"the outputs differ from those recorded at {last}"
+                    break
                 case _:
+                    last = f"step {step}, {type(line.event).__name__} at {line.at_ns}"
                     self.summary.events += 1
                     for output in engine.step(line.at_ns, line.event):
                         sink(line.at_ns, output)
+        if differs:
+            self.summary.journals_differ += 1
+            print(f"pm replay: {parts.paths[0]}: {differs}", file=sys.stderr)
         add_reasons(self.summary.unusable, unusable)
         if isinstance(engine, WindowEngine):
             self._finish(engine)

@@ -9,13 +9,18 @@ from typing import Any
 import msgspec
 
 from pmcore.engine.account.journal import ACCOUNT_JOURNAL
+from pmcore.engine.execution.journal import EXECUTION_JOURNAL
 from pmcore.engine.journal import JournalEnd, JournalFormat, JournalStart, JournalStep
 from pmcore.engine.strategy.journal import STRATEGY_JOURNAL
 from pmcore.model.errors import MalformedInputError
 from pmsim.recordings.bytes import records
 from pmtools.errors import UsageError
 
-FORMATS: tuple[JournalFormat[Any, Any], ...] = (STRATEGY_JOURNAL, ACCOUNT_JOURNAL)
+FORMATS: tuple[JournalFormat[Any, Any], ...] = (
+    STRATEGY_JOURNAL,
+    EXECUTION_JOURNAL,
+    ACCOUNT_JOURNAL,
+)
 """A new engine's journal is added here."""
 
 

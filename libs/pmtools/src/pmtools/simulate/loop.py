@@ -87,11 +87,11 @@ class VirtualLoop(BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As `BaseEventLoop.call_at`."""
-        self._check_closed()  # type: ignore[attr-defined]
+        self._check_closed()  # type: ignore[attr-defined]  # not in typeshed
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         self._timers_made += 1
         heapq.heappush(self._scheduled, (when, self._timers_made, timer))
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]  # not in typeshed
         return timer
 
     def run_for(self, seconds: float) -> None:
@@ -138,7 +138,7 @@ class VirtualLoop(BaseEventLoop):
             self.on_pause()
 
     def _run_handle(self, handle: asyncio.Handle) -> None:
-        context: Context = handle._context  # type: ignore[attr-defined]
+        context: Context = handle._context  # type: ignore[attr-defined]  # not in typeshed
         life = context.get(LIFE)
         if life is not None and (life.dead or life.frozen):
             life.parked.append(handle)
@@ -152,7 +152,7 @@ class VirtualLoop(BaseEventLoop):
         scheduled = self._scheduled
         while scheduled and scheduled[0][2]._cancelled:
             self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)[2]._scheduled = False  # type: ignore[attr-defined]
+            heapq.heappop(scheduled)[2]._scheduled = False  # type: ignore[attr-defined]  # not in typeshed
         if not scheduled:
             raise StuckError("nothing is ready and nothing is scheduled")
         if scheduled[0][0] > self._now_s:
@@ -160,7 +160,7 @@ class VirtualLoop(BaseEventLoop):
             self._steps_now = 0
         while scheduled and scheduled[0][0] <= self._now_s:
             timer = heapq.heappop(scheduled)[2]
-            timer._scheduled = False  # type: ignore[attr-defined]
+            timer._scheduled = False  # type: ignore[attr-defined]  # not in typeshed
             self._ready.append(timer)
 
     def _forget_cancelled(self) -> None:
@@ -170,7 +170,7 @@ class VirtualLoop(BaseEventLoop):
         left = []
         for entry in self._scheduled:
             if entry[2]._cancelled:
-                entry[2]._scheduled = False  # type: ignore[attr-defined]
+                entry[2]._scheduled = False  # type: ignore[attr-defined]  # not in typeshed
             else:
                 left.append(entry)
         heapq.heapify(left)
@@ -183,7 +183,7 @@ class VirtualLoop(BaseEventLoop):
     def _write_to_self(self) -> None:
         """There are no threads to wake this one."""
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(  # type: ignore[override]  # here at once
         self, executor: object, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """There are no threads, whose order would not repeat: it is done at once."""

@@ -9,7 +9,10 @@ was on its way. Its parts: state (state, endings), placing, cancelling, windows.
 
 from __future__ import annotations
 
+import hashlib
 from typing import assert_never
+
+import msgspec
 
 from pmcore.engine.execution import cancelling, placing, windows
 from pmcore.engine.execution.io import (
@@ -58,6 +61,7 @@ class ExecutionEngine:
         caps: OrderCaps | None = None,
     ) -> None:
         self._state = ExecutionState(tier, cancel_reserve, caps)
+        self._hash = hashlib.sha256()
 
     def step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutionOutput]:
         """Apply one event; a time that runs backwards counts as standing still."""
@@ -70,7 +74,14 @@ class ExecutionEngine:
         placing.admit_waiting(state)
         windows.advance(state)
         cancelling.flush_deletes(state)
+        for output in state.out:
+            self._hash.update(b"%d " % state.at_ns + msgspec.json.encode(output) + b"\n")
         return state.out
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every output so far with its time."""
+        return self._hash.hexdigest()
 
     @property
     def open_orders(self) -> int:

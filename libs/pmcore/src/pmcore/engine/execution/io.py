@@ -20,14 +20,14 @@ from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason
 
 
-class Command(msgspec.Struct, frozen=True):
+class Command(msgspec.Struct, frozen=True, tag=True):
     """A command as read, with the shell's handle."""
 
     token: str
     message: CommandMessage
 
 
-class Adopted(msgspec.Struct, frozen=True):
+class Adopted(msgspec.Struct, frozen=True, tag=True):
     """An order that an earlier run recorded and never ended: find out and say."""
 
     slug: str
@@ -37,41 +37,41 @@ class Adopted(msgspec.Struct, frozen=True):
     token: str | None = None
 
 
-class Abandoned(msgspec.Struct, frozen=True):
+class Abandoned(msgspec.Struct, frozen=True, tag=True):
     """A command left by an earlier run of which nothing was recorded: never sent, never will be."""
 
     token: str
     message: SubmitOrder
 
 
-class Signed(msgspec.Struct, frozen=True):
+class Signed(msgspec.Struct, frozen=True, tag=True):
     """The order exists and its id is known."""
 
     client_order_id: str
     order_hash: str
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, tag=True):
     """`OrderSubmitting` stands in `exe`; only now may the POST go out."""
 
     client_order_id: str
 
 
-class RateHeaders(msgspec.Struct, frozen=True):
+class RateHeaders(msgspec.Struct, frozen=True, tag=True):
     """`Poly-RateLimit-Remaining` and `-Reset` of an answer (docs/venue.md 2.2), where given."""
 
     remaining: int
     reset_ns: int | None = None
 
 
-class Posted(msgspec.Struct, frozen=True):
+class Posted(msgspec.Struct, frozen=True, tag=True):
     """The venue took the order."""
 
     client_order_id: str
     rate: RateHeaders | None = None
 
 
-class PostRejected(msgspec.Struct, frozen=True):
+class PostRejected(msgspec.Struct, frozen=True, tag=True):
     """The venue certainly did not take it, or it never left us."""
 
     client_order_id: str
@@ -82,7 +82,7 @@ class PostRejected(msgspec.Struct, frozen=True):
     rate: RateHeaders | None = None
 
 
-class PostUnknown(msgspec.Struct, frozen=True):
+class PostUnknown(msgspec.Struct, frozen=True, tag=True):
     """Timed out, broke off, or a 5xx that may come after acceptance (docs/venue.md 1.6)."""
 
     client_order_id: str
@@ -90,7 +90,7 @@ class PostUnknown(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class CancelAnswered(msgspec.Struct, frozen=True):
+class CancelAnswered(msgspec.Struct, frozen=True, tag=True):
     """`canceled` and `not_canceled` (with the venue's text) of a DELETE by ids."""
 
     order_hashes: tuple[str, ...]
@@ -99,7 +99,7 @@ class CancelAnswered(msgspec.Struct, frozen=True):
     rate: RateHeaders | None = None
 
 
-class CancelsFailed(msgspec.Struct, frozen=True):
+class CancelsFailed(msgspec.Struct, frozen=True, tag=True):
     """A DELETE by ids that was not answered; repeating it is harmless."""
 
     order_hashes: tuple[str, ...]
@@ -109,14 +109,14 @@ class CancelsFailed(msgspec.Struct, frozen=True):
     retry_after_ms: int | None = None
 
 
-class OpenOrdersAnswered(msgspec.Struct, frozen=True):
+class OpenOrdersAnswered(msgspec.Struct, frozen=True, tag=True):
     """All order ids that the venue calls open in a window, every page."""
 
     slug: str
     order_hashes: tuple[str, ...]
 
 
-class OpenOrdersFailed(msgspec.Struct, frozen=True):
+class OpenOrdersFailed(msgspec.Struct, frozen=True, tag=True):
     """The list could not be had."""
 
     slug: str
@@ -135,7 +135,7 @@ class LookUpResult(StrEnum):
     UNANSWERED = "unanswered"
 
 
-class OrderLookedUp(msgspec.Struct, frozen=True):
+class OrderLookedUp(msgspec.Struct, frozen=True, tag=True):
     """The answer to `LookUpOrder`; `filled_u6` is None when the venue did not say."""
 
     order_hash: str
@@ -143,14 +143,14 @@ class OrderLookedUp(msgspec.Struct, frozen=True):
     filled_u6: int | None = None
 
 
-class AllCancelled(msgspec.Struct, frozen=True):
+class AllCancelled(msgspec.Struct, frozen=True, tag=True):
     """A cancel-all was answered, and after it the venue listed these orders as open."""
 
     number: int
     open_hashes: tuple[str, ...]
 
 
-class CancelAllFailed(msgspec.Struct, frozen=True):
+class CancelAllFailed(msgspec.Struct, frozen=True, tag=True):
     """The cancel-all, or the list after it, was not answered."""
 
     number: int
@@ -158,18 +158,18 @@ class CancelAllFailed(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class PlacingGate(msgspec.Struct, frozen=True):
+class PlacingGate(msgspec.Struct, frozen=True, tag=True):
     """Whether the heartbeat allows orders to be placed; "no" cancels what rests."""
 
     open: bool
     text: str = ""
 
 
-class Stop(msgspec.Struct, frozen=True):
+class Stop(msgspec.Struct, frozen=True, tag=True):
     """The process ends: place nothing more, cancel all, verify."""
 
 
-class WindowEnded(msgspec.Struct, frozen=True):
+class WindowEnded(msgspec.Struct, frozen=True, tag=True):
     """Forget a window. Its orders were verified as gone, or the caller stopped waiting."""
 
     slug: str
@@ -201,13 +201,13 @@ ExecutionEvent = (
 )
 
 
-class SignOrder(msgspec.Struct, frozen=True):
+class SignOrder(msgspec.Struct, frozen=True, tag=True):
     """Build and sign; answered by `Signed` in the same turn."""
 
     command: SubmitOrder
 
 
-class PostOrder(msgspec.Struct, frozen=True):
+class PostOrder(msgspec.Struct, frozen=True, tag=True):
     """Send the signed bytes, once. Answered by Posted, PostRejected or PostUnknown."""
 
     slug: str
@@ -215,13 +215,13 @@ class PostOrder(msgspec.Struct, frozen=True):
     order_hash: str
 
 
-class DeleteOrders(msgspec.Struct, frozen=True):
+class DeleteOrders(msgspec.Struct, frozen=True, tag=True):
     """DELETE by ids, one batch. Answered by CancelAnswered or CancelsFailed."""
 
     order_hashes: tuple[str, ...]
 
 
-class CancelAll(msgspec.Struct, frozen=True):
+class CancelAll(msgspec.Struct, frozen=True, tag=True):
     """Cancel all orders of the account, then list all that are open.
 
     Answered by AllCancelled or CancelAllFailed, with the same number.
@@ -230,20 +230,20 @@ class CancelAll(msgspec.Struct, frozen=True):
     number: int
 
 
-class LookUpOrder(msgspec.Struct, frozen=True):
+class LookUpOrder(msgspec.Struct, frozen=True, tag=True):
     """Ask what became of an order. Answered by OrderLookedUp."""
 
     slug: str
     order_hash: str
 
 
-class ListOpenOrders(msgspec.Struct, frozen=True):
+class ListOpenOrders(msgspec.Struct, frozen=True, tag=True):
     """Ask for the open orders of a window. Answered by OpenOrdersAnswered or OpenOrdersFailed."""
 
     slug: str
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, tag=True):
     """The command has its answer; acknowledge it with this step's messages."""
 
     token: str

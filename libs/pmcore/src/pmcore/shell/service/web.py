@@ -32,7 +32,9 @@ class BoundedProtocol(H11Protocol):
     request_s = REQUEST_S
     answer_s = ANSWER_S
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override]  # uvicorn narrows it too
+        self, transport: asyncio.Transport
+    ) -> None:
         """Make room and start the clock."""
         super().connection_made(transport)
         self._since_s = self.loop.time()
