@@ -31,6 +31,7 @@ def _variables(world: UserwsWorld, redis_url: str) -> dict[str, str]:
         "PM_VENUE": "sim",
         "PM_CLOCK": world.clock.spec(),
         "POLYMARKET_REST_URL": world.peer.http_url,
+        "POLYMARKET_DATA_URL": world.peer.http_url,
         "POLYMARKET_WS_BASE_URL": world.peer.ws_url,
         "POLYMARKET_API_KEY": KEY,
         "POLYMARKET_API_SECRET_FILE": str(secret),

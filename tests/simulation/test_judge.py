@@ -9,6 +9,7 @@ import pytest
 
 from pmcore.messages.execution import FailureStage, OrderAccepted, OrderFailed
 from pmcore.messages.orders import SubmitOrder
+from pmcore.messages.user import PositionsRead, TokenShares
 from pmcore.model.errors import InvariantError, Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
@@ -150,6 +151,31 @@ def test_what_only_rest_shows_is_seen(case: Case) -> None:
     case.world.run(0.01)
     case.judge.finish()
     assert {"one end", "flat after a kill", "record first", "conserved", "no crash"} <= case.laws
+
+
+def test_a_bid_on_positions_that_disagree_is_seen(case: Case) -> None:
+    window = case.window
+    bid = msgspec.structs.replace(
+        submit("bid"), slug=window.slug, ts_step_ns=case.world.now_ns + 13 * NS_PER_S
+    )
+
+    def read(seconds: int, shares: int) -> None:
+        at_ns = case.world.now_ns + seconds * NS_PER_S
+        held = (TokenShares(window.up_token_id, shares * SHARE_U6),)
+        for hear in case.world.on_read:
+            hear("strategy", PositionsRead(held=held, asked_ns=at_ns, ts_recv_ns=at_ns))
+
+    for seconds, shares in ((0, 50), (9, 50), (10, 0), (11, 50)):
+        read(seconds, shares)
+    case.judge._on_positions(bid)
+    assert case.laws == set()
+    late_ns = case.world.now_ns + 21 * NS_PER_S
+    read(21, 50)
+    case.judge._on_positions(msgspec.structs.replace(bid, ts_step_ns=late_ns))
+    assert case.laws == set()
+    later_ns = late_ns + 3 * NS_PER_S
+    case.judge._on_positions(msgspec.structs.replace(bid, ts_step_ns=later_ns))
+    assert case.laws == {"positions"}
 
 
 def test_an_expired_order_is_seen(case: Case) -> None:

@@ -177,6 +177,7 @@ def test_every_kind_of_fault_begins_and_leaves_nothing_behind(kind: str) -> None
         assert not world.redis.full
         assert not world.redis.cut_off
         assert world.killed_since_s is None
+        assert not world.network.rewrite
         assert type(world.venue.faults)() == world.venue.faults
 
 

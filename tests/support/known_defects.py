@@ -163,7 +163,7 @@ KNOWN_DEFECTS: dict[str, Defect] = {
     "a kill is forgotten when Redis comes back empty": Defect(
         _kill_is_forgotten, ("kill-switch", "redis-empty", "kill-9"), ("kill",), 4
     ),
-    "a POST arrives after it was given up": Defect(_given_up_soon, ("late-requests",), BELIEF, 5),
+    "a POST arrives after it was given up": Defect(_given_up_soon, ("late-requests",), BELIEF, 12),
     "a mixture of matched fills fails": Defect(
         _all_or_nothing_fails, ("failed-trades",), ("net limit",), 9
     ),

@@ -49,10 +49,12 @@ class UserwsWorld:
         self.store = MemoryStore(self.clock.now_ns)
         self.open_orders: list[Any] = []
         self.trades: list[Any] = []
+        self.positions: list[Any] = []
         self.page_size = 2
         peer.routes |= {
             "/data/orders": lambda *asked: self._page("/data/orders", self.open_orders, *asked),
             "/data/trades": lambda *asked: self._page("/data/trades", self.trades, *asked),
+            "/v2/positions": self._positions_page,
         }
 
     def run_faster(self, speed: float) -> None:
@@ -70,6 +72,15 @@ class UserwsWorld:
         more = base64.b64encode(str(end).encode()).decode() if end < len(rows) else "LTE="
         return 200, {"data": rows[start:end], "next_cursor": more, "limit": self.page_size}
 
+    def _positions_page(self, params: Any, _headers: Any) -> tuple[int, Any]:
+        if params["user"] != ADDRESS:
+            return 400, {"error": "invalid user"}
+        start = int(params.get("cursor", 0))
+        end = start + self.page_size
+        more = end < len(self.positions)
+        pages = {"has_more": more, "next_cursor": str(end) if more else None}
+        return 200, {"data": self.positions[start:end], "pagination": pages}
+
     @asynccontextmanager
     async def running(self, **settings: Any) -> AsyncIterator[UserwsService]:
         values = {
@@ -79,6 +90,7 @@ class UserwsWorld:
             "api_passphrase": SecretStr(PASSPHRASE),
             "address": ADDRESS,
             "rest_url": self.peer.http_url,
+            "data_url": self.peer.http_url,
             "ws_base_url": self.peer.ws_url,
             "data_dir": self.data_dir,
             **settings,

@@ -43,6 +43,8 @@ from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
     OrderUpdateKind,
+    PositionsRead,
+    TokenShares,
     TradeStatus,
     UserChannelChanged,
     UserChannelState,
@@ -273,6 +275,13 @@ EXAMPLES: dict[str, StreamMessage] = {
     "user_channel_changed": UserChannelChanged(
         state=UserChannelState.DOWN, reason="closed", ts_recv_ns=RECV_NS
     ),
+    "user_channel_changed.doubted_ns": UserChannelChanged(
+        state=UserChannelState.UP, doubted_ns=EVENT_NS, ts_recv_ns=RECV_NS
+    ),
+    "positions_read": PositionsRead(
+        held=(TokenShares("71", 5_000_000),), asked_ns=EVENT_NS, ts_recv_ns=RECV_NS
+    ),
+    "positions_read.least": PositionsRead(asked_ns=EVENT_NS, ts_recv_ns=RECV_NS),
     "halt": Halt(reason="operator", by="pm kill", ts_recv_ns=RECV_NS),
     "resume": Resume(by="pm resume", ts_recv_ns=RECV_NS),
     "dead_letter": DeadLetter(

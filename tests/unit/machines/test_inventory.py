@@ -166,3 +166,13 @@ def test_what_is_unpaired_leaves_out_what_failed() -> None:
     ):
         ledger.apply(fill(outcome, "5", price, trade_id=f"t{n}", status=status), outcome)
     assert ledger.unpaired() == (Lot(6000, 5_000_000),)
+
+
+def test_what_settled_is_known_with_the_time_of_the_first_report_of_it() -> None:
+    ledger = Inventory()
+    for at_ns, status in enumerate((TradeStatus.MATCHED, TradeStatus.MINED, TradeStatus.CONFIRMED)):
+        report = fill(UP, "5", "0.47", trade_id="a", status=status, at_ns=at_ns)
+        ledger.apply(report, UP)
+    ledger.apply(fill(DOWN, "3", "0.5", trade_id="b", status=TradeStatus.MINED, at_ns=7), DOWN)
+    assert [ledger.settled_by_u6(UP, at_ns) for at_ns in (0, 1, 2)] == [0, 5_000_000, 5_000_000]
+    assert [ledger.settled_by_u6(DOWN, at_ns) for at_ns in (6, 7)] == [0, 3_000_000]

@@ -20,6 +20,8 @@ from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
     OrderUpdateKind,
+    PositionsRead,
+    TokenShares,
     TradeStatus,
     UserChannelChanged,
     UserChannelState,
@@ -167,6 +169,40 @@ async def test_a_fill_that_cannot_be_read_ends_the_trust_until_rest_agrees(
         await world.state(UP, RECONCILING, UP)
         assert [fill.trade_id for fill in world.messages(FillReported)] == ["t1"]
     assert "own_trade_unreadable" in world.logs.getvalue()
+
+
+async def test_positions_are_published_as_the_data_api_tells_them(world: UserwsWorld) -> None:
+    world.positions = [
+        {"token_id": str(number), "current_size": number, "redeemable": number == 4}
+        for number in range(1, 6)
+    ]
+    async with world.running(reconcile_s=1.0) as service:
+        await world.connected()
+        await eventually(lambda: len(world.messages(PositionsRead)) == 2, "two readings")
+        assert service.state()["positions_failed"] == 0
+    read = world.messages(PositionsRead)[0]
+    assert read.held == tuple(TokenShares(str(n), n * 1_000_000) for n in (1, 2, 3, 5))
+    assert world.clock.now_ns() > read.ts_recv_ns >= read.asked_ns > 0
+
+
+@pytest.mark.parametrize("answer", [(503, {"error": "away"}), (200, {"data": "no"})])
+async def test_without_positions_it_goes_on_and_says_so(
+    world: UserwsWorld, answer: tuple[int, Any]
+) -> None:
+    world.peer.routes["/v2/positions"] = lambda *_: answer
+    async with world.running(reconcile_s=1.0) as service:
+        await world.connected()
+        await eventually(lambda: "positions_failed" in world.logs.getvalue(), "a failed reading")
+        assert service.readiness() == []
+    assert world.messages(PositionsRead) == []
+
+
+async def test_endless_pages_of_positions_are_given_up(world: UserwsWorld) -> None:
+    pages = {"has_more": True, "next_cursor": "x"}
+    world.peer.routes["/v2/positions"] = lambda *_: (200, {"data": [], "pagination": pages})
+    async with world.running(reconcile_s=600.0) as service:
+        await world.connected()
+        await eventually(lambda: service.state()["positions_failed"] == 1, "a failed reading")
 
 
 async def test_while_rest_cannot_be_read_either_the_account_stays_untrusted(

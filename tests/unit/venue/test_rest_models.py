@@ -9,6 +9,7 @@ import pytest
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import SnapshotOrigin
+from pmcore.messages.user import TokenShares
 from pmcore.model.errors import MalformedInputError, Reason
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.venue.encode import rest_book
@@ -24,6 +25,7 @@ from pmcore.venue.rest_models import (
     parse_cancel_response,
     parse_open_orders_page,
     parse_order,
+    parse_positions_page,
     parse_post_order_response,
     parse_post_orders_response,
     parse_trades_page,
@@ -339,3 +341,32 @@ def test_the_words_of_an_error_stand_under_several_keys() -> None:
         assert error_text({key: "words"}) == "words"
     assert error_text({"error": {"nested": 1}}) == ""
     assert error_text(None) == ""
+
+
+def position_row(token_id: str, size: object, *, redeemable: bool = False) -> dict[str, object]:
+    return {"token_id": token_id, "current_size": size, "redeemable": redeemable}
+
+
+def test_positions_are_read_page_by_page() -> None:
+    rows = [position_row("1", 4.997714), position_row("2", 5, redeemable=True)]
+    more = {"data": rows, "pagination": {"has_more": True, "next_cursor": "Mg=="}}
+    assert parse_positions_page(more) == ((TokenShares("1", 4_997_714),), "Mg==")
+    last = {"data": [], "pagination": {"has_more": False, "next_cursor": None}}
+    assert parse_positions_page(last) == ((), None)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        [],
+        {"data": []},
+        {"data": None, "pagination": {}},
+        {"data": [{"token_id": "1"}], "pagination": {}},
+        {"data": [position_row("", 5)], "pagination": {}},
+        {"data": [position_row("1", -5)], "pagination": {}},
+        {"data": [], "pagination": {"has_more": True, "next_cursor": None}},
+    ],
+)
+def test_positions_that_cannot_be_understood_are_an_error(page: object) -> None:
+    with pytest.raises(MalformedInputError):
+        parse_positions_page(page)

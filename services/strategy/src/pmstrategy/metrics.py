@@ -19,6 +19,7 @@ class StrategyMetrics:
 
     def __init__(self, metrics: ServiceMetrics) -> None:
         per_outcome = ("series", "outcome")
+        series = ("series",)
         gauge, counter = metrics.gauge, metrics.counter
         self.ofi = gauge("ofi_shares", "Taker buys minus sells in the window", per_outcome)
         self.threshold = gauge("threshold_shares", "Toxicity threshold in force", per_outcome)
@@ -27,36 +28,39 @@ class StrategyMetrics:
         self.inventory = gauge("inventory_shares", "Shares held (MATCHED counts)", per_outcome)
         self.settled = gauge("settled_shares", "Shares held (MINED or CONFIRMED)", per_outcome)
         self.quote = gauge("quote_price_dollars", "Price of the resting bid, 0: none", per_outcome)
-        self.net_diff = gauge("net_diff_shares", "Up shares minus Down shares", ("series",))
+        self.net_diff = gauge("net_diff_shares", "Up shares minus Down shares", series)
         self.pair_cost = gauge(
-            "pair_cost_dollars", "Average cost of one Up and one Down, 0: no pair", ("series",)
+            "pair_cost_dollars", "Average cost of one Up and one Down, 0: no pair", series
         )
         self.worst_case_profit = gauge(
             "worst_case_profit_dollars",
             "Profit of the window, in the worst case until the winner is known; negative: a loss",
-            ("series",),
+            series,
         )
-        self.can_open = gauge("can_open_state", "1 while new risk is allowed", ("series",))
+        self.can_open = gauge("can_open_state", "1 while new risk is allowed", series)
         self.state = gauge("window_state", "1 for the state the window is in", ("series", "state"))
-        self.windows = counter("windows_total", "Windows joined", ("series",))
-        self.quotes = counter("quotes_total", "Bids sent to the executor", ("series",))
-        self.requotes = counter("requotes_total", "Bids cancelled for a better price", ("series",))
-        self.placed = counter("orders_placed_total", "Orders that came to rest", ("series",))
-        self.cancels = counter("cancels_total", "Orders confirmed cancelled", ("series",))
-        self.fills = counter("fills_total", "Fills counted", ("series",))
-        self.filled = counter("filled_shares_total", "Shares filled", ("series",))
-        self.reversed = counter("fills_reversed_total", "Fills that FAILED", ("series",))
+        self.windows = counter("windows_total", "Windows joined", series)
+        self.quotes = counter("quotes_total", "Bids sent to the executor", series)
+        self.requotes = counter("requotes_total", "Bids cancelled for a better price", series)
+        self.placed = counter("orders_placed_total", "Orders that came to rest", series)
+        self.cancels = counter("cancels_total", "Orders confirmed cancelled", series)
+        self.fills = counter("fills_total", "Fills counted", series)
+        self.filled = counter("filled_shares_total", "Shares filled", series)
+        self.reversed = counter("fills_reversed_total", "Fills that FAILED", series)
         self.unsettled = counter(
-            "fills_unsettled_total", "Fills that stay MATCHED, or did at the end", ("series",)
+            "fills_unsettled_total", "Fills that stay MATCHED, or did at the end", series
         )
         self.distrusted = gauge(
-            "fills_unaccounted_state", "1 while known fills miss their trades", ("series",)
+            "fills_unaccounted_state", "1 while known fills miss their trades", series
         )
-        self.trades = counter("trades_total", "Public trades seen", ("series",))
+        self.differences = counter("position_differences_total", "Times they differed", series)
+        text = "1 while the venue's positions differ, or must be read before a bid"
+        self.unverified = gauge("positions_differ_state", text, series)
+        self.trades = counter("trades_total", "Public trades seen", series)
         self.failures = counter("order_failures_total", "Failed orders", ("series", "reason"))
-        self.violations = counter("limit_violations_total", "Fills beyond a limit", ("series",))
-        self.mismatches = counter("book_mismatches_total", "Whole books not verified", ("series",))
-        self.verified = counter("books_verified_total", "Whole books verified", ("series",))
+        self.violations = counter("limit_violations_total", "Fills beyond a limit", series)
+        self.mismatches = counter("book_mismatches_total", "Whole books not verified", series)
+        self.verified = counter("books_verified_total", "Whole books verified", series)
         self.notices = counter("notices_total", "Notices of the engine", ("kind",))
         self.of_engine: Mapping[str, tuple[Counter, int]] = {
             "quotes_submitted": (self.quotes, 1),
@@ -67,6 +71,7 @@ class StrategyMetrics:
             "filled_u6": (self.filled, SHARE_U6),
             "fills_reversed": (self.reversed, 1),
             "fills_unsettled": (self.unsettled, 1),
+            "positions_differed": (self.differences, 1),
             "trades": (self.trades, 1),
             "limit_violations": (self.violations, 1),
         }
@@ -85,6 +90,9 @@ class StrategyMetrics:
         self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
         self.distrusted.labels(series).set(bool(session.trust.doubt))
+        positions = session.positions
+        differ = bool(positions.difference) or positions.unverified
+        self.unverified.labels(series).set(differ)
         for state in WindowState:
             self.state.labels(series, state.value).set(session.clock.state is state)
         for outcome in OUTCOMES:

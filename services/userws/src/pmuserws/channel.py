@@ -22,7 +22,10 @@ from pmcore.engine.account.io import (
     ChannelHeard,
     ChannelLost,
     OperatorResumed,
+    PositionsAnswered,
+    PositionsReadFailed,
     ReadAccount,
+    ReadPositions,
     ReconnectChannel,
 )
 from pmcore.engine.account.journal import (
@@ -57,7 +60,11 @@ _ERRORS = (
     AccountNoticeKind.OWN_ORDER_TOOK,
     AccountNoticeKind.FILLS_MISSED_BY_CHANNEL,
 )
-_WARNINGS = (AccountNoticeKind.FILLS_MISSING, AccountNoticeKind.RECONCILE_FAILED)
+_WARNINGS = (
+    AccountNoticeKind.FILLS_MISSING,
+    AccountNoticeKind.RECONCILE_FAILED,
+    AccountNoticeKind.POSITIONS_FAILED,
+)
 
 
 class AccountChannel:
@@ -67,6 +74,7 @@ class AccountChannel:
         self,
         context: ServiceContext[UserwsSettings],
         rest: JsonReader,
+        data: JsonReader,
         credentials: ApiCredentials,
     ) -> None:
         settings = context.settings
@@ -79,6 +87,7 @@ class AccountChannel:
             api_key=credentials.api_key, maker_addresses=frozenset(addresses)
         )
         self._reader = AccountReader(rest, credentials, self._parser)
+        self._data, self._holder = data, settings.funder_address or credentials.address
         self._socket = WebSocketClient(
             f"{settings.ws_base_url}/user",
             hello=partial(_subscription, credentials),
@@ -98,6 +107,7 @@ class AccountChannel:
         self._publishing = asyncio.Lock()
         self._reading: asyncio.Task[AccountRead] | None = None
         self._read_id = 0
+        self._counting: asyncio.Task[PositionsAnswered | PositionsReadFailed] | None = None
         self._metrics = UserwsMetrics(context.metrics)
 
     async def run(self) -> None:
@@ -110,6 +120,7 @@ class AccountChannel:
         finally:
             socket.cancel()
             self._forget_reading()
+            self._forget_counting()
             await asyncio.wait({socket})
 
     async def close(self, reason: str) -> None:
@@ -140,6 +151,8 @@ class AccountChannel:
             "unusable": dict(self._parser.unusable),
             "unpublished": len(self._unpublished),
             "orders_without_trades": self._engine.owed_orders,
+            "positions_read": self._engine.counters.positions_read,
+            "positions_failed": self._engine.counters.positions_failed,
         }
 
     async def _turn(self) -> None:
@@ -157,6 +170,9 @@ class AccountChannel:
                     self._step(ChannelLost(event.reason))
         if self._reading is not None and self._reading.done():
             self._step(self._answer_of(self._reading))
+        if self._counting is not None and self._counting.done():
+            task, self._counting = self._counting, None
+            self._step(task.result())
         self._step(Tick())
         await self._publish()
         self._metrics.update(self._parser, self._engine)
@@ -179,6 +195,10 @@ class AccountChannel:
                     self._read_id = output.read_id
                     self._reading = asyncio.create_task(self._read(output))
                     self._reading.add_done_callback(lambda _: self._socket.poke())
+                case ReadPositions():
+                    self._forget_counting()
+                    self._counting = asyncio.create_task(self._count(output))
+                    self._counting.add_done_callback(lambda _: self._socket.poke())
                 case ReconnectChannel():
                     self._socket.reconnect(output.reason)
                 case AccountNotice():
@@ -215,6 +235,18 @@ class AccountChannel:
             self._health.set_trouble(_CHANNEL, cause, f"orders and trades by REST: {error}")
             unreadable = isinstance(error, UnreadableTradeError)
             return AccountReadFailed(self._read_id, str(error), unreadable)
+
+    async def _count(self, request: ReadPositions) -> PositionsAnswered | PositionsReadFailed:
+        try:
+            held = await self._reader.positions(self._data, self._holder)
+        except TransportError as error:
+            return PositionsReadFailed(request.read_id, str(error))
+        return PositionsAnswered(request.read_id, held)
+
+    def _forget_counting(self) -> None:
+        if self._counting is not None:
+            self._counting.cancel()
+            self._counting = None
 
     def _forget_reading(self) -> None:
         if self._reading is not None:

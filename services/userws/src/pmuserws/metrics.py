@@ -34,6 +34,9 @@ class UserwsMetrics:
         self._reconciliations = metrics.counter(
             "reconciliations_total", "REST reconciliations by how they went", ["kind"]
         )
+        self._positions = metrics.counter(
+            "positions_reads_total", "Readings of the positions by how they went", ["kind"]
+        )
         self._up = metrics.gauge("channel_up", "1 while connected and reconciled")
         self._told: dict[tuple[str, str], int] = {}
 
@@ -51,6 +54,9 @@ class UserwsMetrics:
         reads = {"done": counted.reads_done, "failed": counted.reads_failed}
         for kind, total in reads.items():
             self._reconciliations.labels(kind).inc(self._more("reads", total, kind))
+        readings = {"done": counted.positions_read, "failed": counted.positions_failed}
+        for kind, total in readings.items():
+            self._positions.labels(kind).inc(self._more("positions", total, kind))
         for status, total in counted.fills.items():
             self._fills.labels(status).inc(self._more("fills", total, status.value))
         for reason, total in parser.unusable.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind
+from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TokenShares
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.market import TakerSide
 from pmcore.model.units import NS_PER_S
@@ -16,11 +16,14 @@ from pmcore.venue.rest_models import (
     FIRST_CURSOR,
     classify_error,
     parse_open_orders_page,
+    parse_positions_page,
     parse_trades_page,
 )
 from pmcore.venue.user_frames import UserFrameParser
 
 MAX_PAGES = 200
+POSITIONS_LIMIT = 500
+_POSITIONS = "/v2/positions"
 
 
 class UnreadableTradeError(TransportError):
@@ -83,6 +86,25 @@ class AccountReader:
             for order in orders
             if order.side is TakerSide.BUY
         ]
+
+    async def positions(self, data: JsonReader, holder: str) -> tuple[TokenShares, ...]:
+        """Return what a wallet holds by the Data API, which needs no credentials."""
+        held: list[TokenShares] = []
+        params = {"user": holder, "limit": str(POSITIONS_LIMIT)}
+        for _ in range(MAX_PAGES):
+            answer = await data.get(_POSITIONS, params)
+            if not answer.ok:
+                text = f"GET {_POSITIONS}: {answer.status} {answer.body}"[:200]
+                raise _failure(text, cause_of_status(answer.status))
+            try:
+                page, cursor = parse_positions_page(answer.body)
+            except MalformedInputError as error:
+                raise _failure(f"GET {_POSITIONS}: {error}") from None
+            held += page
+            if cursor is None:
+                return tuple(held)
+            params["cursor"] = cursor
+        raise _failure(f"GET {_POSITIONS}: more than {MAX_PAGES} pages")
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[object]:
         cursor = FIRST_CURSOR

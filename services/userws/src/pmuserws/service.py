@@ -25,6 +25,7 @@ class UserwsService:
         self._settings = context.settings
         self._log = context.log
         self._rest = JsonReader(context.settings.rest_url)
+        self._data = JsonReader(context.settings.data_url)
         self._channel: AccountChannel | None = None
 
     async def run(self) -> None:
@@ -36,7 +37,7 @@ class UserwsService:
         health.set_trouble(_CREDENTIALS, Cause.WAITING, "waiting for API credentials")
         credentials = await find_credentials(self._settings, self._log)
         health.clear_trouble(_CREDENTIALS)
-        self._channel = AccountChannel(self._context, self._rest, credentials)
+        self._channel = AccountChannel(self._context, self._rest, self._data, credentials)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._channel.run())
             if self._settings.api_key is None:
@@ -47,6 +48,7 @@ class UserwsService:
         if self._channel is not None:
             await self._channel.close("userws stopped")
         await self._rest.close()
+        await self._data.close()
 
     def readiness(self) -> list[str]:
         """Ready means: connected and reconciled, or nothing to do."""

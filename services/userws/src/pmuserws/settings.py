@@ -16,7 +16,7 @@ class UserwsSettings(AccountSettings):
         60.0, validation_alias="PM_USERWS_CREDENTIALS_WAIT_S", ge=0, le=3600
     )
     lookback_s: int = Field(3600, validation_alias="PM_USERWS_LOOKBACK_S", ge=60, le=86_400)
-    reconcile_s: float = Field(60.0, validation_alias="PM_USERWS_RECONCILE_S", ge=1, le=3600)
+    reconcile_s: float = Field(30.0, validation_alias="PM_USERWS_RECONCILE_S", ge=1, le=3600)
     journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
 
     @rule("api_key", "address")

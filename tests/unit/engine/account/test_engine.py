@@ -24,7 +24,10 @@ from pmcore.engine.account.io import (
     ChannelHeard,
     ChannelLost,
     OperatorResumed,
+    PositionsAnswered,
+    PositionsReadFailed,
     ReadAccount,
+    ReadPositions,
     ReconnectChannel,
 )
 from pmcore.machines.fill_watch import OWED_AFTER_NS, UNSETTLED_AFTER_NS
@@ -33,6 +36,8 @@ from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
     OrderUpdateKind,
+    PositionsRead,
+    TokenShares,
     TradeStatus,
     UserChannelChanged,
     UserChannelState,
@@ -185,6 +190,50 @@ def test_failed_readings_wait_longer_each_time_and_do_not_end_up() -> None:
     assert waits == [0.25, 0.5, 1, 2, 4, 8, 10, 10]
     assert driver.engine.state is UP
     assert driver.engine.counters.reads_failed == 8
+
+
+def asked(outputs: list[AccountOutput]) -> list[int]:
+    return [o.read_id for o in outputs if isinstance(o, ReadPositions)]
+
+
+def test_positions_are_read_after_each_connect_and_in_the_rhythm_of_the_reconciliation() -> None:
+    driver, held = Driver(), (TokenShares("1", 5_000_000),)
+    assert asked(driver.step(ChannelConnected())) == []
+    assert asked(driver.step(ChannelAnswered())) == [1]
+    asked_ns = driver.at_ns
+    assert driver.step(PositionsAnswered(1, held), after_ns=NS_PER_S) == [
+        PositionsRead(held=held, asked_ns=asked_ns, ts_recv_ns=driver.at_ns)
+    ]
+    assert asked(driver.wait(PARAMS.reconcile_ns - NS_PER_S - 1)) == []
+    assert asked(driver.wait(1)) == [2]
+    driver.step(ChannelLost("closed"))
+    assert driver.step(PositionsAnswered(2)) == []
+    driver.step(ChannelConnected())
+    assert asked(driver.step(ChannelAnswered())) == [3]
+    assert driver.engine.counters.positions_read == 1
+
+
+def test_positions_that_cannot_be_read_are_told_and_asked_for_again() -> None:
+    driver = up()
+    outputs = driver.step(PositionsReadFailed(1, "no answer"))
+    assert list(kinds(outputs)) == [AccountNoticeKind.POSITIONS_FAILED]
+    assert asked(driver.wait(PARAMS.reconcile_ns)) == [2]
+    assert driver.engine.counters.positions_failed == 1
+    assert driver.engine.state is UP
+
+
+def test_what_could_not_be_read_is_named_with_its_time_from_then_on() -> None:
+    def doubted_ns(outputs: list[AccountOutput]) -> int:
+        return [o.doubted_ns for o in outputs if isinstance(o, UserChannelChanged)][-1]
+
+    driver = up()
+    first_ns = driver.at_ns + NS_PER_S
+    assert doubted_ns(driver.step(ChannelHeard(doubts=1), after_ns=NS_PER_S)) == first_ns
+    driver.wait(NS_PER_S)
+    assert doubted_ns(driver.read()) == first_ns
+    driver.wait(PARAMS.reconcile_ns)
+    unreadable = AccountReadFailed(driver.reads[-1].read_id, "bad", unreadable=True)
+    assert doubted_ns(driver.step(unreadable, after_ns=1)) == driver.at_ns > first_ns
 
 
 def test_a_doubt_ends_up_until_a_reading_that_began_after_it() -> None:

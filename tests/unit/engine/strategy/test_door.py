@@ -33,7 +33,7 @@ from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
-from pmcore.messages.user import OrderUpdated, OrderUpdateKind, UserChannelChanged
+from pmcore.messages.user import OrderUpdated, OrderUpdateKind, PositionsRead, UserChannelChanged
 from pmcore.model.errors import Reason
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from support.builders import at, book, fill, trade, window
@@ -79,6 +79,7 @@ OF_A_WINDOW: tuple[EngineEvent, ...] = (
     ),
 )
 OF_ALL = {
+    PositionsRead,
     VenueModeChanged,
     WindowAnnounced,
     UserChannelChanged,

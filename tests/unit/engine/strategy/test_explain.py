@@ -16,7 +16,7 @@ from pmcore.messages.control import Halt
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState
-from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelState
+from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelChanged, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import LimitParams, OfiParams
@@ -194,6 +194,14 @@ def never_told() -> EngineDriver:
     return driver
 
 
+def unread_fill() -> EngineDriver:
+    driver = started()
+    up = UserChannelChanged(state=UserChannelState.UP, doubted_ns=at(1.5), ts_recv_ns=at(2))
+    driver.batch(2, up)
+    driver.books(2, *BOOKS)
+    return driver
+
+
 def debounce() -> EngineDriver:
     driver = started()
     for outcome in (UP, DOWN):
@@ -251,6 +259,7 @@ CASES: dict[Obstacle, tuple[Callable[[], EngineDriver], str]] = {
     Obstacle.FEED: (feed_away, "market feed resyncing: reconnected"),
     Obstacle.USER_CHANNEL: (user_away, "user channel down"),
     Obstacle.UNACCOUNTED_FILLS: (never_told, "not accounted for"),
+    Obstacle.POSITIONS: (unread_fill, "waiting until the venue's positions agree"),
     Obstacle.CLOSED_ONLY: (closed_only, "closed-only"),
     Obstacle.TOXIC: (toxic, "up +2 shares, threshold 1"),
     Obstacle.FIRST_BOOK: (no_book, "first whole book"),

@@ -110,6 +110,7 @@ class LedgerEntry(msgspec.Struct):
     state: SettlementState
     trade_id: str = ""
     since_ns: int = 0  # when we first heard of it
+    settled_ns: int = 0  # when we first heard that the chain took it
 
     def profit_e4u6(self, winner: Outcome) -> int:
         """Won by this fill alone (negative: lost), in price_e4 x qty_u6."""
@@ -147,10 +148,13 @@ class Inventory:
             self._entries[key] = LedgerEntry(
                 outcome, fill.price_e4, fill.size_u6, after, fill.trade_id, fill.ts_recv_ns
             )
+            entry = self._entries[key]
         else:
             entry.state = after
         if after is before:
             return FillEffect.UNCHANGED
+        if after.is_settled and not before.is_settled:
+            entry.settled_ns = fill.ts_recv_ns
         self._recompute()
         if after is SettlementState.FAILED:
             return FillEffect.REVERSED if before.is_working else FillEffect.UNCHANGED
@@ -168,6 +172,14 @@ class Inventory:
         """Shares of the working view without a partner, first in first out."""
         working = (e for e in self._entries.values() if e.state.is_working)
         return unpaired_lots((e.outcome, Lot(e.price_e4, e.size_u6)) for e in working)
+
+    def settled_by_u6(self, outcome: Outcome, at_ns: int) -> int:
+        """Shares of an outcome of which we had heard by then that the chain took them."""
+        return sum(
+            e.size_u6
+            for e in self._entries.values()
+            if e.outcome is outcome and e.state.is_settled and e.settled_ns <= at_ns
+        )
 
     def worst_profit_u6(self, winner: Outcome) -> int:
         """Dollars won (negative: lost) if those of the unsettled fills settle that hurt most."""

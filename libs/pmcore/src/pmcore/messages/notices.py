@@ -22,6 +22,7 @@ class NoticeKind(StrEnum):
     FILL_REVERSED = "fill_reversed"
     UNSETTLED = "unsettled"
     UNACCOUNTED = "unaccounted"
+    POSITIONS_DIFFER = "positions_differ"
     LIMIT_REACHED = "limit_reached"
     LOSS_LIMIT = "loss_limit"
     WINDOW_STATE = "window_state"

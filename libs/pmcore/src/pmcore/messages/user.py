@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from pmcore.messages.base import Message
 
 
@@ -75,11 +77,35 @@ class UserChannelState(StrEnum):
 
 
 class UserChannelChanged(Message, frozen=True, kw_only=True):
-    """The user channel came up (reconciled), went down, or is being reconciled."""
+    """The user channel came up (reconciled), went down, or is being reconciled.
+
+    `doubted_ns`: when something about own trades last could not be read; 0 for never. Nothing is
+    quoted until positions of after that time were read and agree.
+    """
 
     state: UserChannelState
     reason: str = ""
+    doubted_ns: int = 0
     ts_recv_ns: int
 
 
-UserMessage = OrderUpdated | FillReported | UserChannelChanged
+class TokenShares(msgspec.Struct, frozen=True, array_like=True):
+    """How many shares of a token are held."""
+
+    token_id: str
+    size_u6: int
+
+
+class PositionsRead(Message, frozen=True, kw_only=True):
+    """Every position of a market without a result, as the Data API told it.
+
+    Asked for at `asked_ns`; the Data API lags behind the chain and hides less than 0.1 share. It
+    is compared with the inventory and changes nothing in it.
+    """
+
+    held: tuple[TokenShares, ...] = ()
+    asked_ns: int
+    ts_recv_ns: int
+
+
+UserMessage = OrderUpdated | FillReported | UserChannelChanged | PositionsRead

@@ -81,6 +81,8 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     settle_grace_ns: int = 180 * NS_PER_S
     agree_timeout_ns: int = 1 * NS_PER_S  # then the executor is asked what became of an order
     account_timeout_ns: int = 10 * NS_PER_S  # then the account is not trusted
+    positions_lag_ns: int = 180 * NS_PER_S  # the Data API may be this far behind the chain
+    positions_stay_ns: int = 10 * NS_PER_S  # a difference that stays for longer is believed
     settle_timeout_ns: int = 120 * NS_PER_S  # MATCHED for longer than this is told
     answer_timeout_ns: int = 5 * NS_PER_S
     cross_backoff_ns: int = 250 * NS_PER_MS

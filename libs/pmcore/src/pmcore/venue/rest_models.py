@@ -9,6 +9,7 @@ import msgspec
 
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import BookSnapshot
+from pmcore.messages.user import TokenShares
 from pmcore.model.errors import MalformedInputError, Reason
 from pmcore.model.market import TakerSide, Window
 from pmcore.venue.fields import (
@@ -17,6 +18,7 @@ from pmcore.venue.fields import (
     as_object,
     is_absent,
     natural_of,
+    near_qty_u6_of,
     optional_text,
     price_e4_of,
     qty_u6_of,
@@ -245,6 +247,22 @@ def expected_heartbeat_id(value: object) -> str:
     if is_absent(told) and "heartbeat" in error_text(item).lower():
         return ""
     raise MalformedInputError("bad_heartbeat", str(value)[:80])
+
+
+def parse_positions_page(value: object) -> tuple[tuple[TokenShares, ...], str | None]:
+    """A page of `GET /v2/positions` and the cursor of the next one, None after the last.
+
+    Rows of markets with a result are left out: they are redeemed at any time.
+    """
+    item = as_object(value)
+    rows = [as_object(row) for row in as_list(item.get("data"))]
+    held = tuple(
+        TokenShares(text_of(row, "token_id"), near_qty_u6_of(row.get("current_size")))
+        for row in rows
+        if row.get("redeemable") is not True
+    )
+    pages = as_object(item.get("pagination"))
+    return held, text_of(pages, "next_cursor") if pages.get("has_more") is True else None
 
 
 def parse_balance_u6(value: object) -> int:

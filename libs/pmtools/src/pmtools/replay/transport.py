@@ -12,7 +12,13 @@ from typing import Protocol, TypeVar, cast
 from pmcore.messages.execution import ExecutionMessage
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import CommandMessage
-from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged, UserMessage
+from pmcore.messages.user import (
+    FillReported,
+    OrderUpdated,
+    PositionsRead,
+    UserChannelChanged,
+    UserMessage,
+)
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.wire import keys
@@ -21,7 +27,7 @@ from pmcore.wire.ports import Ack, Bus, Outgoing
 _BLOCK_MS = 1_000
 _EMPTY_READS = 10
 _CONSUMER = "replay"
-_USER = (FillReported, OrderUpdated, UserChannelChanged)
+_USER = (FillReported, OrderUpdated, PositionsRead, UserChannelChanged)
 
 Answer = ExecutionMessage | UserMessage
 M = TypeVar("M", MarketDataMessage, CommandMessage, ExecutionMessage, UserMessage)

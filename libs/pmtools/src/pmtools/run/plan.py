@@ -161,6 +161,7 @@ def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int
         shared |= {
             "POLYMARKET_REST_URL": f"http://{_HOST}:{venue_port}",
             "POLYMARKET_GAMMA_URL": f"http://{_HOST}:{venue_port}",
+            "POLYMARKET_DATA_URL": f"http://{_HOST}:{venue_port}",
             "POLYMARKET_WS_BASE_URL": f"ws://{_HOST}:{venue_port}/ws",
         }
     return shared

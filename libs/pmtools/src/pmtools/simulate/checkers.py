@@ -22,6 +22,7 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.market_data import BookCheckpoint, BookDelta, BookSnapshot
 from pmcore.messages.orders import SubmitOrder
+from pmcore.messages.user import PositionsRead
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
@@ -40,6 +41,9 @@ OUTLIVE_S = 17.0
 HEARTBEAT_S = 11.0
 STALE_S = 5.0
 EXPIRY_S = 0.1
+PHANTOM_U6 = 50 * SHARE_U6
+POSITIONS_STAY_NS = 10 * NS_PER_S
+POSITIONS_GRACE_NS = 2 * NS_PER_S
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -72,6 +76,7 @@ class Judge:
         self._market_s = 0.0
         self._books_ns: dict[str, int] = {}
         self._restless_s = 0.0
+        self._phantoms_ns: dict[str, tuple[int, int]] = {}
         world.on_step.append(self._step)
         world.on_publish.append(self._published)
         world.on_read.append(self._read)
@@ -244,6 +249,7 @@ class Judge:
         if isinstance(message, SubmitOrder):
             self._submits[message.client_order_id] = message
             self._on_fresh_book(message)
+            self._on_positions(message)
         elif isinstance(message, OrderSubmitting):
             self._recorded_s.setdefault(message.client_order_id, self._world.loop.time())
             self._client_ids[message.order_hash] = message.client_order_id
@@ -254,9 +260,29 @@ class Judge:
                 self._tell("one end", message.client_order_id, f"has {' and '.join(sorted(ends))}")
 
     def _read(self, source: str, message: object) -> None:
+        if source == "strategy" and isinstance(message, PositionsRead):
+            self._learn_positions(message)
         if source == "strategy" and isinstance(message, BookSnapshot | BookDelta | BookCheckpoint):
             known_ns = self._books_ns.get(message.slug, 0)
             self._books_ns[message.slug] = max(known_ns, message.ts_recv_ns)
+
+    def _learn_positions(self, read: PositionsRead) -> None:
+        """For each window: when the strategy first and last read shares that nobody holds."""
+        shown = {one.token_id: one.size_u6 for one in read.held}
+        for window in self._windows():
+            held_u6 = self._accounts.ledger.shares_u6(self._world.owner, window.up_token_id)
+            first_ns, _ = self._phantoms_ns.get(window.slug, (read.asked_ns, 0))
+            if shown.get(window.up_token_id, 0) - held_u6 >= PHANTOM_U6 // 2:
+                self._phantoms_ns[window.slug] = (first_ns, read.asked_ns)
+            else:
+                self._phantoms_ns.pop(window.slug, None)
+
+    def _on_positions(self, command: SubmitOrder) -> None:
+        """No bid after two readings, far enough apart, of shares that nobody holds."""
+        first_ns, last_ns = self._phantoms_ns.get(command.slug, (0, 0))
+        since_ns = command.ts_step_ns - last_ns
+        if last_ns - first_ns >= POSITIONS_STAY_NS and since_ns > POSITIONS_GRACE_NS:
+            self._tell("positions", command.slug, "bids although the venue shows other shares")
 
     def _on_fresh_book(self, command: SubmitOrder) -> None:
         """An order was decided on a book that had reached the strategy, and was not too old."""

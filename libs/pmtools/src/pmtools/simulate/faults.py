@@ -8,15 +8,17 @@ from functools import partial
 
 import msgspec
 
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmsim.faults.plan import TradingMode
 from pmtools.simulate.bus import ROUND_TRIP_S
+from pmtools.simulate.checkers import PHANTOM_U6
 from pmtools.simulate.network import LinkFaults, PostMoment
 from pmtools.simulate.world import SeededWorld
 
 SERVICES = ("feed", "userws", "executor", "strategy")
 TRADERS = ("executor", "userws")
 HALF = 500_000
+POSITIONS = "/v2/positions"
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,39 @@ def _kill_in_post(world: SeededWorld, fault: Fault) -> None:
 def _after_post(world: SeededWorld, _: Fault) -> None:
     world.network.next_post.clear()
     world.hosts["executor"].start()
+
+
+def _positions_disagree(world: SeededWorld, _: Fault) -> None:
+    """The Data API shows shares that no trade ever bought."""
+
+    def rewrite(body: bytes) -> bytes:
+        page = msgspec.json.decode(body)
+        for window in (listing.window for listing in world.venue.listings()):
+            if window.open_ns <= world.now_ns < window.close_ns:
+                token = window.up_token_id
+                rows = [row for row in page["data"] if row["token_id"] == token]
+                if not rows:
+                    rows = [{"token_id": token, "current_size": 0}]
+                    page["data"] += rows
+                rows[0]["current_size"] += PHANTOM_U6 // SHARE_U6
+        return msgspec.json.encode(page)
+
+    world.network.rewrite[POSITIONS] = rewrite
+
+
+def _positions_lag(world: SeededWorld, _: Fault) -> None:
+    """The Data API tells again and again what it told first."""
+    first: list[bytes] = []
+
+    def rewrite(body: bytes) -> bytes:
+        first.append(body)
+        return first[0]
+
+    world.network.rewrite[POSITIONS] = rewrite
+
+
+def _positions_true(world: SeededWorld, _: Fault) -> None:
+    world.network.rewrite.pop(POSITIONS, None)
 
 
 def _redis_stop(world: SeededWorld, fault: Fault) -> None:
@@ -203,6 +238,18 @@ KINDS: dict[str, Kind] = {
     "cancel-only": _plan("the venue takes no orders", mode=TradingMode.CANCEL_ONLY),
     "failed-trades": _plan("a third of the trades fails after being matched", failed_ppm=330_000),
     "retried-trades": _plan("half of the trades is retried", retried_ppm=HALF),
+    "positions-disagree": Kind(
+        says="the positions show shares that no trade bought",
+        begin=_positions_disagree,
+        end=_positions_true,
+        lasts_s=(15.0, 40.0),
+    ),
+    "positions-lag": Kind(
+        says="the positions stay as they were",
+        begin=_positions_lag,
+        end=_positions_true,
+        lasts_s=(5.0, 40.0),
+    ),
     "tick": Kind(says="the tick becomes 0.001", begin=_tick, lasts_s=(0, 0)),
     "clock-step": Kind(
         says="the wall clock is stepped (seconds)",

@@ -90,6 +90,8 @@ class Network:
             lambda *_: None
         )
         self.on_frame: Callable[[str, float], None] = lambda *_: None
+        self.rewrite: dict[str, Callable[[bytes], bytes]] = {}
+        """By path: what becomes of the body of a good answer."""
 
     def faults(self, name: str) -> LinkFaults:
         """What happens on the way of one process."""
@@ -188,6 +190,11 @@ class Network:
         result = await _answer(self.app, request, body)
         if result is not None:
             result.headers["date"] = formatdate(real_now_ns() // NS_PER_S, usegmt=True)
+        rewrite = self.rewrite.get(request.url.path)
+        if rewrite is not None and result is not None and result.is_success:
+            result = httpx.Response(
+                result.status_code, content=rewrite(result.content), request=request
+            )
         if struck and result is not None and result.status_code == httpx.codes.OK:
             result.status_code = ACCEPTED
         return result

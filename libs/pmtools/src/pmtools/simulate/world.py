@@ -285,6 +285,7 @@ class SeededWorld:
             "POLYMARKET_MARKET_SLUG": SERIES,
             "POLYMARKET_REST_URL": "http://127.0.0.1:8200",
             "POLYMARKET_GAMMA_URL": "http://127.0.0.1:8200",
+            "POLYMARKET_DATA_URL": "http://127.0.0.1:8200",
             "POLYMARKET_WS_BASE_URL": "ws://127.0.0.1:8200/ws",
             "POLYMARKET_API_CREDENTIALS_FILE": str(folder / "credentials.json"),
             "PM_DATA_DIR": str(folder / name),
@@ -295,6 +296,7 @@ class SeededWorld:
             "PM_OFI_TOXICITY_THRESHOLD": "400",
             "PM_CANCEL_BEFORE_CLOSE_S": "3",
             "PM_USERWS_RECONCILE_S": "5",
+            "PM_POSITIONS_LAG_S": "5",
         }
         (folder / name).mkdir()
         settings, problems = check_settings(cls, given)

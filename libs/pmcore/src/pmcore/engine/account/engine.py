@@ -26,14 +26,18 @@ from pmcore.engine.account.io import (
     ChannelHeard,
     ChannelLost,
     OperatorResumed,
+    PositionsAnswered,
+    PositionsReadFailed,
     ReadAccount,
     ReconnectChannel,
 )
+from pmcore.engine.account.positions import PositionsReading
 from pmcore.machines.fill_watch import FillWatch
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import (
     FillReported,
     OrderUpdated,
+    PositionsRead,
     TradeStatus,
     UserChannelChanged,
     UserChannelState,
@@ -70,6 +74,8 @@ class AccountCounters(msgspec.Struct, kw_only=True):
     pulls: int = 0
     reads_done: int = 0
     reads_failed: int = 0
+    positions_read: int = 0
+    positions_failed: int = 0
 
 
 class AccountEngine:
@@ -94,6 +100,8 @@ class AccountEngine:
         self._read_at_ns = 0
         self._after_s = 0
         self._doubt_from_s: int | None = None
+        self._doubted_ns = 0
+        self._positions = PositionsReading(params.reconcile_ns)
         self._failures = 0
         self._trade_ids: tuple[str, ...] = ()
 
@@ -122,6 +130,7 @@ class AccountEngine:
         self._apply(event)
         self._mind_missing()
         self._read_when_due()
+        self._read_positions_when_due()
         outputs, self._out = self._out, []
         for output in outputs:
             self._hash.update(b"%d " % at_ns + msgspec.json.encode(output) + b"\n")
@@ -137,8 +146,10 @@ class AccountEngine:
             case ChannelAnswered():
                 if self._connected and not self._answered:
                     self._answered = True
+                    self._positions.want()
                     self._read_anew()
             case ChannelLost(reason=reason):
+                self._positions.give_up()
                 self._connected = self._answered = False
                 self._reading = 0
                 self._change(UserChannelState.DOWN, reason)
@@ -148,6 +159,8 @@ class AccountEngine:
                 self._read(event)
             case AccountReadFailed():
                 self._read_failed(event)
+            case PositionsAnswered() | PositionsReadFailed():
+                self._positions_answered(event)
             case OperatorResumed():
                 self._resumed()
             case Tick():
@@ -164,6 +177,7 @@ class AccountEngine:
             self._notice(AccountNoticeKind.OWN_TRADE_UNREADABLE, count=event.doubts)
             self._reading = 0
             self._read_at_ns = self._at_ns + DOUBT_NS
+            self._doubted_ns = self._at_ns
             self._distrust(UNREADABLE)
 
     def _take(self, messages: Sequence[OrderUpdated | FillReported], taken: Sequence[str]) -> None:
@@ -231,6 +245,25 @@ class AccountEngine:
         trade_ids, self._trade_ids = self._trade_ids, ()
         self._out.append(ReadAccount(self._reading, self._after_s, trade_ids))
 
+    def _read_positions_when_due(self) -> None:
+        """The fills that are known now were published before: so a reader has booked them."""
+        if not self._answered:
+            return
+        request = self._positions.when_due(self._at_ns)
+        if request is not None:
+            self._out.append(request)
+
+    def _positions_answered(self, event: PositionsAnswered | PositionsReadFailed) -> None:
+        asked_ns = self._positions.answered(event.read_id)
+        if asked_ns is None:
+            return
+        if isinstance(event, PositionsReadFailed):
+            self.counters.positions_failed += 1
+            self._notice(AccountNoticeKind.POSITIONS_FAILED, reason=event.text)
+            return
+        self.counters.positions_read += 1
+        self._out.append(PositionsRead(held=event.held, asked_ns=asked_ns, ts_recv_ns=self._at_ns))
+
     def _read_failed(self, event: AccountReadFailed) -> None:
         if event.read_id != self._reading:
             return
@@ -239,6 +272,7 @@ class AccountEngine:
         self._notice(AccountNoticeKind.RECONCILE_FAILED, reason=event.text)
         if event.unreadable:
             self._doubt_from_s = self._after_s
+            self._doubted_ns = self._at_ns
             self._distrust(UNREADABLE)
         wait_ns = min(FIRST_BACKOFF_NS << min(self._failures, 10), MAX_BACKOFF_NS)
         self._failures += 1
@@ -298,7 +332,12 @@ class AccountEngine:
     def _say(self) -> None:
         """Publish the state, and repeat it: late readers must find it before it is trimmed."""
         self._out.append(
-            UserChannelChanged(state=self.state, reason=self.reason, ts_recv_ns=self._at_ns)
+            UserChannelChanged(
+                state=self.state,
+                reason=self.reason,
+                doubted_ns=self._doubted_ns,
+                ts_recv_ns=self._at_ns,
+            )
         )
 
     def _notice(

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from pmcore.messages.timers import Tick
-from pmcore.messages.user import FillReported, OrderUpdated, UserMessage
+from pmcore.messages.user import FillReported, OrderUpdated, TokenShares, UserMessage
 
 
 class ChannelConnected(msgspec.Struct, frozen=True, tag=True):
@@ -56,6 +56,20 @@ class AccountReadFailed(msgspec.Struct, frozen=True, tag=True):
     unreadable: bool = False
 
 
+class PositionsAnswered(msgspec.Struct, frozen=True, tag=True):
+    """The answer to a `ReadPositions`: what the account holds in markets without a result."""
+
+    read_id: int
+    held: tuple[TokenShares, ...] = ()
+
+
+class PositionsReadFailed(msgspec.Struct, frozen=True, tag=True):
+    """A `ReadPositions` that had no answer, or one that could not be read."""
+
+    read_id: int
+    text: str
+
+
 class OperatorResumed(msgspec.Struct, frozen=True, tag=True):
     """A person looked at what was told, and says: go on."""
 
@@ -67,6 +81,8 @@ AccountEvent = (
     | ChannelHeard
     | AccountRead
     | AccountReadFailed
+    | PositionsAnswered
+    | PositionsReadFailed
     | OperatorResumed
     | Tick
 )
@@ -81,6 +97,12 @@ class ReadAccount(msgspec.Struct, frozen=True, tag=True):
     read_id: int
     after_s: int
     trade_ids: tuple[str, ...] = ()
+
+
+class ReadPositions(msgspec.Struct, frozen=True, tag=True):
+    """Read the account's positions from the Data API."""
+
+    read_id: int
 
 
 class ReconnectChannel(msgspec.Struct, frozen=True, tag=True):
@@ -99,6 +121,7 @@ class AccountNoticeKind(StrEnum):
     FILLS_MISSED_BY_CHANNEL = "fills_missed_by_channel"
     RECONCILED = "reconciled"
     RECONCILE_FAILED = "reconcile_failed"
+    POSITIONS_FAILED = "positions_failed"
 
 
 class AccountNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -114,4 +137,4 @@ class AccountNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     order_hashes: tuple[str, ...] = ()
 
 
-AccountOutput = UserMessage | ReadAccount | ReconnectChannel | AccountNotice
+AccountOutput = UserMessage | ReadAccount | ReadPositions | ReconnectChannel | AccountNotice

@@ -19,6 +19,7 @@ class EngineCounters(msgspec.Struct, kw_only=True):
     fills_reversed: int = 0
     fills_unsettled: int = 0
     distrusted: int = 0
+    positions_differed: int = 0
     max_abs_net_diff_u6: int = 0
     max_pair_cost_e4: int = 0
     limit_violations: int = 0

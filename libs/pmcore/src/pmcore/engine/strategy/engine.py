@@ -44,7 +44,7 @@ from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
-from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
+from pmcore.messages.user import FillReported, OrderUpdated, PositionsRead, UserChannelChanged
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
@@ -110,7 +110,7 @@ class WindowEngine:
             self._hash.update(b"%d " % at_ns + msgspec.json.encode(output) + b"\n")
         return outputs
 
-    def _apply(self, at_ns: int, event: EngineEvent) -> list[Output]:  # noqa: PLR0911 - one arm a message
+    def _apply(self, at_ns: int, event: EngineEvent) -> list[Output]:  # noqa: PLR0911, PLR0912 - one arm a message
         session, answers = self.session, self._answers
         match event:
             case BookSnapshot() | BookDelta() | TickSizeChanged() | TradePrinted():
@@ -123,8 +123,10 @@ class WindowEngine:
             case OrderUpdated():
                 return answers.order_updated(at_ns, event)
             case UserChannelChanged():
-                session.user.hear(event)
+                session.hear_user(event)
                 return []
+            case PositionsRead():
+                return self._positions(event)
             case (
                 OrderSubmitting()
                 | OrderAccepted()
@@ -208,6 +210,17 @@ class WindowEngine:
             session.counters.fills_reversed += 1
             outputs.append(self._notice(NoticeKind.FILL_REVERSED, "failed", fill.trade_id))
         return outputs
+
+    def _positions(self, event: PositionsRead) -> list[Output]:
+        """Compare; say when a difference begins to be believed, and when it is gone."""
+        session, before = self.session, self.session.positions.difference
+        session.hear_positions(event)
+        after = session.positions.difference
+        if bool(after) is bool(before):
+            return []
+        session.counters.positions_differed += bool(after)
+        reason = "entered" if after else "left"
+        return [self._notice(NoticeKind.POSITIONS_DIFFER, reason, after or before)]
 
     def _measure_inventory(self, effect: FillEffect) -> list[Output]:
         counters, working = self.session.counters, self.session.inventory.working

@@ -28,13 +28,14 @@ from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
+from pmcore.machines.positions_check import Believed, PositionsCheck
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
 from pmcore.machines.risk import Exposure, Provisional, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.rotation import WindowResolved
-from pmcore.messages.user import UserChannelState
+from pmcore.messages.user import PositionsRead, UserChannelChanged, UserChannelState
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
@@ -76,6 +77,7 @@ class MarketSession:
         self.halt = OperatorHalt()
         self.refusals = VenueRefusals(self._size_refusal(), params.failure_backoff_ns)
         self.trust = AccountTrust()
+        self.positions = PositionsCheck(params.positions_stay_ns, params.positions_lag_ns)
         self.flat_check = FlatCheck()
         self.cause = BatchCause()
         self.loss_limit = LossLimit(prior_loss_u6)
@@ -160,6 +162,26 @@ class MarketSession:
         if self.feed.hear(event):
             self.books.reset()
 
+    def hear_user(self, event: UserChannelChanged) -> None:
+        """Apply the state of the user channel."""
+        self.user.hear(event)
+        self.positions.doubt(event.doubted_ns)
+
+    def hear_positions(self, event: PositionsRead) -> None:
+        """Compare the venue's positions with the ledger; after the result they may be redeemed."""
+        if self.winner is not None:
+            return
+        told = {one.token_id: one.size_u6 for one in event.held}
+        held_u6 = {o: told.get(self.window.token_id(o), 0) for o in OUTCOMES}
+        settled_by_ns = event.asked_ns - self.params.positions_lag_ns
+        believed = {
+            o: Believed(
+                self.inventory.settled_by_u6(o, settled_by_ns), self.evidenced.holding(o).qty_u6
+            )
+            for o in OUTCOMES
+        }
+        self.positions.compare(event.asked_ns, held_u6, believed)
+
     def resolve(self, at_ns: int, event: WindowResolved) -> None:
         """The venue named the winner."""
         self.winner = event.winner
@@ -190,6 +212,12 @@ class MarketSession:
             why = Why(Obstacle.USER_CHANNEL, text, self.user.reason)
         elif self.trust.doubt:
             why = Why(Obstacle.UNACCOUNTED_FILLS, self.trust.doubt)
+        elif self.positions.difference:
+            text = "the venue's positions differ from the ledger"
+            why = Why(Obstacle.POSITIONS, text, self.positions.difference)
+        elif self.positions.unverified:
+            text = "an own fill could not be read: waiting until the venue's positions agree"
+            why = Why(Obstacle.POSITIONS, text)
         elif self.venue_mode.at(at_ns) is VenueMode.CLOSED_ONLY:
             why = Why(Obstacle.CLOSED_ONLY, "account is in closed-only mode")
         return why
@@ -289,6 +317,7 @@ class MarketSession:
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
             "unsettled": len(self.inventory.unsettled()),
             "distrust": self.trust.doubt,
+            "positions_differ": self.positions.difference,
             "winner": self.winner.value if self.winner else None,
             "venue_mode": self.venue_mode.at(at_ns).value,
             "tick": self.tick_e4 / 10_000,

@@ -31,6 +31,7 @@ class Obstacle(StrEnum):
     FEED = "feed"
     USER_CHANNEL = "user_channel"
     UNACCOUNTED_FILLS = "unaccounted_fills"
+    POSITIONS = "positions"
     CLOSED_ONLY = "closed_only"
     # no quote is wanted
     TOXIC = "toxic"

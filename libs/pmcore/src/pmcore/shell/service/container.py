@@ -93,6 +93,7 @@ def _simulated_world(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         "POLYMARKET_REST_URL": f"http://{_SIMULATOR}",
         "POLYMARKET_GAMMA_URL": f"http://{_SIMULATOR}",
+        "POLYMARKET_DATA_URL": f"http://{_SIMULATOR}",
         "POLYMARKET_WS_BASE_URL": f"ws://{_SIMULATOR}/ws",
         "POLYMARKET_MARKET_SLUG": environment.get("PM_SIM_SERIES", "") or SIMULATED_SERIES,
         "PM_REDIS_URL": urlunsplit(redis._replace(path=SIMULATOR_DATABASE)),

@@ -50,6 +50,7 @@ SIMULATOR_URLS = {
     "ws_base_url": "ws://127.0.0.1:8200/ws",
     "rest_url": "http://127.0.0.1:8200",
     "gamma_url": "http://127.0.0.1:8200",
+    "data_url": "http://127.0.0.1:8200",
 }
 
 
@@ -135,6 +136,9 @@ class CommonSettings(BaseSettings):
     gamma_url: HttpUrl = Field(
         "https://gamma-api.polymarket.com", validation_alias="POLYMARKET_GAMMA_URL"
     )
+    data_url: HttpUrl = Field(
+        "https://data-api.polymarket.com", validation_alias="POLYMARKET_DATA_URL"
+    )
     redis_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/0", validation_alias="PM_REDIS_URL", repr=False
     )
@@ -180,7 +184,7 @@ class CommonSettings(BaseSettings):
             raise PydanticCustomError(_RULES, "{text}", {"text": text, "broken": broken})
         return self
 
-    @rule("venue", "ws_base_url", "rest_url", "gamma_url")
+    @rule("venue", "ws_base_url", "rest_url", "gamma_url", "data_url")
     def _sim_stays_away_from_the_real_venue(self) -> Problem | None:
         if self.venue is not VenueChoice.SIM:
             return None

@@ -86,6 +86,7 @@ class StrategySettings(CommonSettings):
     stop_new_risk_s: Seconds | None = Field(None, validation_alias="PM_STOP_NEW_RISK_S")
     cancel_before_close_s: Seconds = Field(Decimal(5), validation_alias="PM_CANCEL_BEFORE_CLOSE_S")
     settle_grace_s: Seconds = Field(Decimal(180), validation_alias="PM_SETTLE_GRACE_S")
+    positions_lag_s: Seconds = Field(Decimal(180), validation_alias="PM_POSITIONS_LAG_S")
     journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
 
     @rule("ofi_cap", "ofi_toxicity_threshold")
@@ -144,6 +145,7 @@ class StrategySettings(CommonSettings):
             stop_new_risk_ns=_ns(stop_s) if stop_s is not None else None,
             cancel_before_close_ns=_ns(self.cancel_before_close_s),
             settle_grace_ns=_ns(self.settle_grace_s),
+            positions_lag_ns=_ns(self.positions_lag_s),
         )
 
     def _ofi_params(self) -> OfiParams:
