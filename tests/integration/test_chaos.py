@@ -230,3 +230,24 @@ async def test_kill_on_any_service_empties_the_venue_until_resume(tmp_path: Path
             await running.until_quoting(f"/resume on {name}")
         await assert_books_agree(running)
         assert (await running.stop_all())["orders_open"] == 0
+
+
+async def test_a_kill_works_while_the_strategy_hangs(tmp_path: Path) -> None:
+    async with engine(tmp_path) as running:
+
+        async def empty() -> bool:
+            return await running.open_orders() == 0
+
+        strategy = running.children["strategy"].pid
+        os.kill(strategy, signal.SIGSTOP)
+        try:
+            assert (await running.service("executor").post("/kill", {"reason": "drill"})).ok
+            await running.until(empty, "nothing resting after /kill")
+        finally:
+            os.kill(strategy, signal.SIGCONT)
+
+        async def halted() -> bool:
+            return (await running.service("strategy").get("/readyz")).body["halted"] == "drill"
+
+        await running.until(halted, "the strategy halted")
+        assert (await running.stop_all())["orders_open"] == 0
