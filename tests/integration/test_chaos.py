@@ -5,155 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.tasks import cancel_and_wait
-from pmtools.control.client import ControlClient, open_http
-from pmtools.processes import Child, free_ports, start_child
-from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
-from pmtools.run.redis_server import LocalRedis
+from pmtools.run.plan import SERVICES
+from support.whole_engine import MAX_NET_DIFF, Engine, engine
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
-
-TOKEN = "chaos"
-PATIENCE_S = 25.0
-WINDOW_OPENED_S = 1_800_000_000  # a multiple of half an hour
-MAX_NET_DIFF = 10
-
-
-class Engine:
-    """The simulator and the four services, each of which may be killed and started again."""
-
-    def __init__(self, directory: Path, redis: LocalRedis) -> None:
-        self.redis = redis
-        self.http = open_http()
-        self.children: dict[str, Child] = {}
-        self._directory = directory
-        clock = Clock((WINDOW_OPENED_S + 30) * NS_PER_S, real_now_ns(), 1.0)
-        options = RunOptions(
-            seconds=90, venue="sim", dry_run=False, market="btc-updown-30m", seed=7
-        )
-        environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-            "PM_MAX_NET_DIFF": str(MAX_NET_DIFF),
-            "PM_USERWS_RECONCILE_S": "1",  # a restarted strategy waits for two of them
-            "PM_MAX_POSITION_VALUE": "1000",  # else the engine rightly stops in mid test
-        }
-        around = Surroundings(
-            directory=directory,
-            redis_url=redis.url,
-            control_token=TOKEN,
-            clock=clock.spec(),
-            environ=environ,
-        )
-        plan = plan_run(options, around, free_ports(6))
-        self._specs = {spec.name: spec for spec in plan.children}
-        self._venue = ControlClient(
-            self.http, self._specs["simulator"].env["POLYMARKET_REST_URL"], ""
-        )
-
-    def service(self, name: str) -> ControlClient:
-        return ControlClient(self.http, self._specs[name].url, TOKEN)
-
-    async def start(self, name: str) -> None:
-        self.children[name] = await start_child(self._specs[name], self._directory)
-
-    async def restart(self, name: str) -> None:
-        """As when the machine's memory ran out."""
-        os.kill(self.children[name].pid, signal.SIGKILL)
-        await self.until(lambda: self._gone(name), f"{name} dead")
-        await self.start(name)
-        await self.until(lambda: self._answers(name), f"{name} up again")
-
-    async def start_all(self) -> None:
-        await self.start("simulator")
-        await self.until(lambda: self._answers("simulator"), "simulator up")
-        for name in SERVICES:
-            await self.start(name)
-
-    async def stop_all(self) -> dict[str, Any]:
-        """Stop as `pm run` does; return what the venue says before it is stopped too."""
-        for name in STOP_ORDER[:-1]:
-            assert await self.children[name].stop() == 0, self.children[name].tail()
-        left = await self.audit()
-        assert await self.children["simulator"].stop() == 0
-        return left
-
-    async def end(self) -> None:
-        for child in self.children.values():
-            await child.stop(0)
-        await self.http.aclose()
-
-    async def audit(self) -> dict[str, Any]:
-        return (await self._venue.get("/audit")).body
-
-    async def open_orders(self) -> int:
-        count: int = (await self.audit())["orders_open"]
-        return count
-
-    async def positions(self) -> list[Decimal]:
-        accounts = (await self.audit())["accounts"]
-        return sorted(Decimal(held) for one in accounts for held in one["positions"].values())
-
-    async def believed(self) -> list[Decimal]:
-        """What the strategy thinks that we hold."""
-        state = (await self.service("strategy").get("/state")).body
-        return sorted(
-            Decimal(str(side["qty"]))
-            for view in state.get("windows", {}).values()
-            for side in view["outcomes"].values()
-            if side["qty"]
-        )
-
-    async def until_quoting(self, after: str) -> None:
-        async def quoting() -> bool:
-            return await self.open_orders() > 0
-
-        async def ready() -> bool:
-            answers = [(await self.service(name).get("/readyz")).ok for name in SERVICES]
-            return all(answers)
-
-        await self.until(ready, f"ready after {after}")
-        await self.until(quoting, f"quoting after {after}")
-
-    async def until(self, happened: Callable[[], Awaitable[bool]], what: str) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not await happened():  # noqa: ASYNC110 - any condition, not an event
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            state = (await self.service("strategy").get("/state")).body
-            views = state.get("windows", {})
-            logs = [line for child in self.children.values() for line in child.tail(15)]
-            raise AssertionError("\n".join([f"never: {what}", f"{views}", *logs])) from None
-
-    async def _gone(self, name: str) -> bool:
-        return self.children[name].exit_code is not None
-
-    async def _answers(self, name: str) -> bool:
-        return (await self.service(name).get("/healthz")).ok
-
-
-@asynccontextmanager
-async def engine(directory: Path) -> AsyncIterator[Engine]:
-    with LocalRedis() as redis:
-        made = Engine(directory, redis)
-        try:
-            await made.start_all()
-            await made.until_quoting("the start")
-            yield made
-        finally:
-            await made.end()
 
 
 async def hold_back(running: Engine) -> None:
@@ -247,7 +110,8 @@ async def test_a_kill_works_while_the_strategy_hangs(tmp_path: Path) -> None:
             os.kill(strategy, signal.SIGCONT)
 
         async def halted() -> bool:
-            return (await running.service("strategy").get("/readyz")).body["halted"] == "drill"
+            answer = await running.service("strategy").get("/readyz")
+            return bool(answer.body["halted"] == "drill")
 
         await running.until(halted, "the strategy halted")
         assert (await running.stop_all())["orders_open"] == 0
