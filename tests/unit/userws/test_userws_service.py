@@ -312,6 +312,17 @@ async def test_its_journal_is_stepped_again_and_holds_no_secret(world: UserwsWor
     assert ACCOUNT_JOURNAL.decode(lines[-1]) == JournalEnd(engine.fingerprint)
 
 
+async def test_its_journal_can_be_read_while_it_runs(world: UserwsWorld) -> None:
+    world.run_faster(30)
+    async with world.running():
+        socket = await world.connected()
+        await socket.send(world.trade_frame("t1"))
+        (path,) = (world.data_dir / "journal").iterdir()
+        await eventually(
+            lambda: any(b'"t1"' in line for line in read_journal(path)), "the fill in the journal"
+        )
+
+
 async def test_without_a_journal_facts_go_on(world: UserwsWorld) -> None:
     (world.data_dir / "journal").write_text("not a folder")
     async with world.running():

@@ -29,6 +29,7 @@ from pmcore.engine.execution.io import (
     SignOrder,
     VenueRequest,
 )
+from pmcore.engine.execution.journal import EXECUTION_JOURNAL, ExecutionJournalEntry
 from pmcore.messages.execution import ExecutionMessage, OrderFailed, OrderSubmitting
 from pmcore.messages.notices import Notice
 from pmcore.messages.rotation import WindowAnnounced
@@ -36,10 +37,10 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Reason, TransportError
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock
+from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
-from pmexecutor.journal import ExecutionJournal
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.ports import PostAnswer, PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
@@ -72,7 +73,7 @@ class Driver:
         self._log = log
         self._metrics = metrics
         self._refuses = refuses
-        self._journal: ExecutionJournal | None = None
+        self._journal: EngineJournal | None = None
         self._posts = asyncio.Semaphore(post_concurrency)
         self._prepared: dict[str, PreparedOrder] = {}
         self._acks: dict[str, Ack] = {}
@@ -81,7 +82,7 @@ class Driver:
         self._flat = asyncio.Event()
         self._failure: BaseException | None = None
 
-    def start(self, tasks: asyncio.TaskGroup, journal: ExecutionJournal | None = None) -> None:
+    def start(self, tasks: asyncio.TaskGroup, journal: EngineJournal | None = None) -> None:
         """From now on requests go to the venue; those of before were answered by the start-up."""
         self._tasks = tasks
         self._journal = journal
@@ -140,7 +141,8 @@ class Driver:
             while events:
                 at_ns, now = self._clock.now_ns(), events.popleft()
                 if self._journal is not None:
-                    self._journal.write(at_ns, now, self.engine)
+                    entry = ExecutionJournalEntry(at_ns, now, self.engine.fingerprint)
+                    self._journal.write(at_ns, EXECUTION_JOURNAL.encode(entry))
                 self._handle(self.engine.step(at_ns, now), events, requests)
         except BaseException as error:
             self._failure = error

@@ -11,13 +11,15 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from pmcore.engine.execution.io import Stop
-from pmcore.engine.execution.journal import ExecutionJournalHeader
+from pmcore.engine.execution.journal import EXECUTION_JOURNAL, ExecutionJournalHeader
+from pmcore.engine.journal import JournalEnd
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserMessage
 from pmcore.model.errors import Cause, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import monotonic_s, real_now_ns
+from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Health, Placing
@@ -33,7 +35,6 @@ from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
 from pmexecutor.driver import Driver
 from pmexecutor.heartbeat_sender import HeartbeatSender
-from pmexecutor.journal import ExecutionJournal
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import Venue
@@ -44,7 +45,6 @@ from pmexecutor.windows import SeriesWindows
 
 TICK_MS = 50.0
 LEAST_TICK_S = 0.01
-JOURNAL_FLUSH_S = 1.0
 CANCEL_ATTEMPTS = 6
 STOP_FLAT_S = 6.0
 STOP_DRAIN_S = 1.0
@@ -74,7 +74,7 @@ class ExecutorService:
             caps=settings.order_caps(),
         )
         self._engine = self._header.make_engine()
-        self._journal: ExecutionJournal | None = None
+        self._journal: EngineJournal | None = None
         self._halted: str | None = None
         self._starting = "starting"
         self._venue: Venue | None = None
@@ -93,7 +93,9 @@ class ExecutorService:
             await self._stand_by()
         if self._settings.journal:
             folder = self._settings.data_dir / "journal"
-            self._journal = ExecutionJournal(folder, self._header, self._log)
+            stem = f"executor-{self._header.account}.{self._header.run_id}"
+            header = EXECUTION_JOURNAL.encode(self._header)
+            self._journal = EngineJournal(folder, stem, header, self._log)
         driver = self._driver = Driver(
             self._engine,
             venue,
@@ -167,8 +169,6 @@ class ExecutorService:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
         tasks.create_task(self._tick(driver))
-        if self._journal is not None:
-            tasks.create_task(_keep_safe(self._journal))
         for spec in self._settings.series:
             windows = SeriesWindows(
                 series=spec.series,
@@ -204,7 +204,7 @@ class ExecutorService:
         if driver is not None:
             driver.stop()
         if self._journal is not None:
-            self._journal.close(self._engine)
+            self._journal.close(EXECUTION_JOURNAL.encode(JournalEnd(self._engine.fingerprint)))
         await venue.close()
         if self._lease is not None:
             await answered_at_once(self._lease.give_up, lambda _error: None)
@@ -316,12 +316,6 @@ class ExecutorService:
                 await wait
         except TimeoutError:
             self._log.warning(problem, seconds=timeout_s)
-
-
-async def _keep_safe(journal: ExecutionJournal) -> None:
-    while True:
-        await asyncio.sleep(JOURNAL_FLUSH_S)
-        journal.flush()
 
 
 async def cancel_everything(venue: Venue, health: Health | None = None) -> None:

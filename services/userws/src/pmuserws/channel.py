@@ -38,8 +38,8 @@ from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserChannelState, UserMessage
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.http import JsonReader
-from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once
 from pmcore.shell.websocket import Frame, SocketAnswered, SocketDown, SocketUp, WebSocketClient
@@ -101,7 +101,13 @@ class AccountChannel:
             account=settings.account, run_id=context.run_id, params=params
         )
         self._engine = header.make_engine()
-        self._journal = self._open_journal(header) if settings.journal else None
+        self._journal: EngineJournal | None = None
+        if settings.journal:
+            stem, first = (
+                f"account-{header.account}.{header.run_id}",
+                ACCOUNT_JOURNAL.encode(header),
+            )
+            self._journal = EngineJournal(settings.data_dir / "journal", stem, first, context.log)
         self._at_ns = self._behind_ns = 0
         self._unpublished: list[UserMessage] = []
         self._publishing = asyncio.Lock()
@@ -128,7 +134,7 @@ class AccountChannel:
         self._step(ChannelLost(reason))
         await self._publish()
         if self._journal is not None:
-            self._write(ACCOUNT_JOURNAL.encode(JournalEnd(self._engine.fingerprint)), last=True)
+            self._journal.close(ACCOUNT_JOURNAL.encode(JournalEnd(self._engine.fingerprint)))
 
     def resume(self) -> None:
         """An operator says: go on."""
@@ -187,7 +193,7 @@ class AccountChannel:
     def _step(self, event: AccountEvent) -> None:
         at_ns = self._now_ns()
         if self._journal is not None:
-            self._write(ACCOUNT_JOURNAL.encode(AccountJournalEntry(at_ns, event)))
+            self._journal.write(at_ns, ACCOUNT_JOURNAL.encode(AccountJournalEntry(at_ns, event)))
         for output in self._engine.step(at_ns, event):
             match output:
                 case ReadAccount():
@@ -283,30 +289,6 @@ class AccountChannel:
 
     def _note_bus_away(self, error: TransportError) -> None:
         self._log.warning("publish_failed", waiting=len(self._unpublished), detail=str(error))
-
-    def _open_journal(self, header: AccountJournalHeader) -> JournalWriter | None:
-        folder = self._settings.data_dir / "journal"
-        try:
-            journal = JournalWriter(folder, f"account-{header.account}.{header.run_id}")
-            journal.write(ACCOUNT_JOURNAL.encode(header))
-        except OSError as error:
-            self._log.warning("journal_failed", detail=str(error))
-            return None
-        return journal
-
-    def _write(self, line: bytes, *, last: bool = False) -> None:
-        """Facts go on without a journal: a full disk ends the journal only."""
-        if self._journal is None:
-            return
-        try:
-            self._journal.write(line)
-            if last:
-                self._journal.close()
-        except OSError as error:
-            self._log.warning("journal_failed", detail=str(error))
-            self._journal = None
-        if last:
-            self._journal = None
 
 
 _UNSAID = ("type", "kind")
