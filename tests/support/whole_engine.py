@@ -20,6 +20,7 @@ from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, pla
 from pmtools.run.redis_server import LocalRedis
 
 TOKEN = "token-of-the-test-engine"
+REDIS_PASSWORD = "password-of-the-test-redis"
 PATIENCE_S = 25.0
 WINDOW_OPENED_S = 1_800_000_000  # a multiple of half an hour
 MAX_NET_DIFF = 10
@@ -148,7 +149,7 @@ class Engine:
 @asynccontextmanager
 async def engine(directory: Path, *, key: str = "") -> AsyncIterator[Engine]:
     """A whole engine that quotes; `key`: the wallet's private key, else that of the simulator."""
-    with LocalRedis() as redis:
+    with LocalRedis(password=REDIS_PASSWORD) as redis:
         made = Engine(directory, redis, key)
         try:
             await made.start_all()

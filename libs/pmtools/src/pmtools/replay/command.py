@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import hashlib
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -128,7 +129,7 @@ class Replay:
                 memory = MemoryBus(MemoryStore(self._clock_ns), source=RUN_ID, run_id=RUN_ID)
                 yield lambda: BusConduit(memory)
                 return
-            server = stack.enter_context(LocalRedis())
+            server = stack.enter_context(LocalRedis(password=secrets.token_urlsafe(24)))
             redis = RedisBus.connect(
                 server.url, source=RUN_ID, run_id=RUN_ID, clock_ns=self._clock_ns
             )

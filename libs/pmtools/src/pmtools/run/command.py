@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Mapping
@@ -163,7 +164,7 @@ class LocalRun:
         given = self._environ.get("PM_REDIS_URL")
         if given:
             return await self._with_processes(given)
-        with LocalRedis() as redis:
+        with LocalRedis(password=secrets.token_urlsafe(24)) as redis:
             return await self._with_processes(redis.url)
 
     async def _with_processes(self, redis_url: str) -> End:

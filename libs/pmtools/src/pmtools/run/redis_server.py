@@ -59,15 +59,22 @@ def carried_server() -> Path | None:
 class LocalRedis:
     """A context: the server runs inside `with`, and is ended by its pid at the end.
 
-    `arguments` are added to the server's command line. Start it from a thread that lives as long
+    Without the `password`, if one is given, nobody can read or write it. `arguments` are added to
+    the server's command line. Start it from a thread that lives as long
     as the process: on Linux the server is signalled when the thread that started it ends.
     """
 
     def __init__(
-        self, *, server: Path | None = None, port: int = 0, arguments: Sequence[str] = ()
+        self,
+        *,
+        server: Path | None = None,
+        port: int = 0,
+        password: str = "",
+        arguments: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._wanted_port = port
+        self._password = password
         self._arguments = tuple(arguments)
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -75,8 +82,9 @@ class LocalRedis:
 
     @property
     def url(self) -> str:
-        """The URL to connect to."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """The URL to connect to; as secret as the password."""
+        user = f":{self._password}@" if self._password else ""
+        return f"redis://{user}127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int | None:
@@ -124,7 +132,10 @@ class LocalRedis:
         self.stop()
 
     def _spawn(self, server: Path, directory: Path) -> subprocess.Popen[bytes]:
-        command = [str(server), "--port", str(self.port), "--bind", "127.0.0.1"]
+        config = directory / "redis.conf"  # command lines can be read by everybody
+        config.touch(mode=0o600)
+        config.write_text(f"requirepass {self._password}\n" if self._password else "")
+        command = [str(server), str(config), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         command += ["--dir", str(directory), "--logfile", str(directory / "log")]
         command += [*self._arguments]
@@ -141,7 +152,7 @@ class LocalRedis:
         for _ in range(_POLLS):
             if self._process is None or self._process.poll() is not None:
                 return False
-            if _serves(self.port, self._process.pid):
+            if _serves(self.port, self._process.pid, self._password):
                 return True
             time.sleep(_POLL_S)
         return False
@@ -166,11 +177,12 @@ def free_port() -> int:
         return port
 
 
-def _serves(port: int, pid: int) -> bool:
+def _serves(port: int, pid: int, password: str) -> bool:
     """Whether the server on this port is ours: another Redis would answer as well."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            login = f"AUTH {password}\r\n".encode() if password else b""
+            connection.sendall(login + b"INFO server\r\nQUIT\r\n")
             with connection.makefile("rb") as reply:
                 return b"process_id:%d\r\n" % pid in reply.read()
     except OSError:
