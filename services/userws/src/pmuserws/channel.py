@@ -95,7 +95,7 @@ class AccountChannel:
             ask_at_once=True,
         )
         params = AccountParams(
-            lookback_s=settings.lookback_s, reconcile_ns=int(settings.reconcile_s * NS_PER_S)
+            lookback_s=settings.reach_s, reconcile_ns=int(settings.reconcile_s * NS_PER_S)
         )
         header = AccountJournalHeader(
             account=settings.account, run_id=context.run_id, params=params
