@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from pmcore.shell.settings.common import check_settings
 from pmuserws.settings import UserwsSettings
+
+
+def _reach_s(**variables: str) -> int:
+    settings, problems = check_settings(UserwsSettings, {"PM_VENUE": "sim", **variables})
+    assert settings is not None, problems
+    return settings.reach_s
 
 
 @pytest.mark.parametrize(
@@ -18,8 +25,8 @@ from pmuserws.settings import UserwsSettings
     ],
 )
 def test_a_whole_window_is_read_back(markets: str, reach_s: int) -> None:
-    assert UserwsSettings(market_slugs=markets).reach_s == reach_s
+    assert _reach_s(POLYMARKET_MARKET_SLUG=markets) == reach_s
 
 
 def test_more_may_be_read() -> None:
-    assert UserwsSettings(market_slugs="btc-updown-15m", lookback_s=7_200).reach_s == 7_200
+    assert _reach_s(POLYMARKET_MARKET_SLUG="btc-updown-15m", PM_USERWS_LOOKBACK_S="7200") == 7_200
