@@ -34,7 +34,19 @@ WITHOUT_HASHES = [
 ]
 
 
-def pm_replay(path: Path, *arguments: str, hash_seed: str = "0") -> dict[str, Any]:
+REQUOTING = {
+    "PM_BID_SIZE": "5",
+    "PM_DEBOUNCE_MS": "0",
+    "PM_MAX_NET_DIFF": "50",
+    "PM_MAX_POSITION_VALUE": "500",
+    "PM_OFI_TOXICITY_THRESHOLD": "1000",
+    "PM_REPRICE_THRESHOLD": "0.001",
+}
+
+
+def pm_replay(
+    path: Path, *arguments: str, hash_seed: str = "0", **variables: str
+) -> dict[str, Any]:
     """Replay in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "pmtools.cli", "replay", str(path), "--json", *arguments],
@@ -42,6 +54,7 @@ def pm_replay(path: Path, *arguments: str, hash_seed: str = "0") -> dict[str, An
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "PYTHONHASHSEED": hash_seed,
+            **variables,
         },
         capture_output=True,
         text=True,
@@ -70,6 +83,12 @@ def test_books_without_hashes_are_quoted_on(name: str) -> None:
     assert summary["orders_placed"] > 0
     assert summary["limit_violations"] == 0
     assert summary["unusable"] == {}
+
+
+@pytest.mark.parametrize("name", [n for n in WITHOUT_HASHES if n.startswith("books_1hz")])
+def test_sampled_books_refuse_no_order_for_its_tick(name: str) -> None:
+    """Near 0 and 1 these books show a finer tick, and nothing announces it."""
+    assert pm_replay(recording(name)[0], **REQUOTING)["orders_rejected"] == {}
 
 
 @pytest.mark.parametrize("name", [HASHED[0], HASHED[4], WITHOUT_HASHES[-1]])

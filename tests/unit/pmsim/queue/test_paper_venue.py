@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -268,3 +269,29 @@ def test_time_that_runs_backwards_counts_as_now() -> None:
     paper.advance(100 * MS)
     post(paper, 50, submit("a", 48))
     assert paper.next_ns() == 150 * MS
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"tick_e4": 10}, {"bids": ((4790, 10 * SHARE), (4800, 10 * SHARE))}],
+    ids=["told", "by a level"],
+)
+def test_a_book_may_show_a_finer_tick_than_was_announced(shown: dict[str, Any]) -> None:
+    """Recordings lack `tick_size_change`, and the strategy too reads the tick off the book."""
+    paper = venue()
+    refused = PostRejected("a", Reason.TICK, "paper")
+    assert answer_to(paper, 0, submit("a", 0, price_e4=4790)) == refused
+    paper.market(60 * MS, msgspec.structs.replace(snapshot(Outcome.UP, 48, 52, ms=60), **shown))
+    paper.market(60 * MS, snapshot(Outcome.UP, 48, 52, ms=61))
+    assert answer_to(paper, 70, submit("b", 0, price_e4=4790)) == Posted("b")
+
+
+def test_a_tick_never_becomes_coarser() -> None:
+    """As in the feed and in the strategy (`MarketFrameParser`, `WindowBooks`)."""
+    paper = venue()
+    for tick_e4 in (10, 100):
+        tick = TickSizeChanged(
+            slug=SLUG, outcome=Outcome.UP, new_tick_e4=tick_e4, ts_event_ns=1, ts_recv_ns=1
+        )
+        paper.market(1, tick)
+    assert answer_to(paper, 10, submit("a", 0, price_e4=4810)) == Posted("a")

@@ -18,6 +18,7 @@ from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.venue.encode import book_frame as written_book
 from pmcore.venue.encode import rest_book, to_text, trade_book_frame
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.queue.model import QueueModel
 from pmsim.recordings import bytes as recording_bytes
 from pmsim.recordings import reader as recordings_module
 from pmsim.recordings.reader import RawFrame, Recording, RecordingFormat
@@ -369,6 +370,29 @@ def test_books_once_a_second(tmp_path: Path) -> None:
     given = Recording(opened.path, [CENT])
     assert given.windows() == (CENT,)
     assert len(parsed(given, CENT)) == 1
+
+
+def test_flicker_of_a_level_in_sampled_books_fills_nothing(tmp_path: Path) -> None:
+    """100, 60, 100, 60 shares before us, and an ask that never moves: nobody traded."""
+    flicker = [
+        {
+            "ts": T0_S * 1000 + 1_000 * second,
+            "side": "UP",
+            "bids": [[0.48, 60.0 if second % 2 else 100.0], [0.47, 50.0]],
+            "asks": [[0.52, 30.0]],
+        }
+        for second in range(20)
+    ]
+    opened = recording(tmp_path, lines(MARKET_LINE, *flicker))
+    (found,) = opened.windows()
+    queue = QueueModel(found)
+    fills = []
+    for number, message in enumerate(parsed(opened, found)):
+        fills += queue.on_market(message)
+        if number == 0:
+            queue.add("a", Outcome.UP, 4800, 5_000_000, message.ts_recv_ns)
+    assert fills == []
+    assert queue.ahead_u6("a") == 60_000_000
 
 
 def caio(tmp_path: Path, **parts: Any) -> Path:

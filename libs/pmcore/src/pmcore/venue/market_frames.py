@@ -16,7 +16,6 @@ See docs/venue.md 5.2.
 from __future__ import annotations
 
 from collections import OrderedDict
-from math import gcd
 
 from pmcore.messages.market_data import (
     BookDelta,
@@ -43,11 +42,11 @@ from pmcore.venue.fields import (
     time_ns_of,
 )
 from pmcore.venue.market_values import (
-    SILENT_TICK_E4,
     change_of,
     event_type_of,
     origin_of,
     taker_side_of,
+    tick_shown_e4,
     whole_book_of,
 )
 from pmcore.venue.unusable import UnusableLog, UnusableSample, begins_json
@@ -209,9 +208,7 @@ class MarketFrameParser:
                 ts_recv_ns=ts_recv_ns,
             )
         self._note_time(market, snapshot.ts_event_ns)
-        market.tick_e4 = min(market.tick_e4, snapshot.tick_e4 or market.tick_e4)
-        if any(price_e4 % market.tick_e4 for price_e4, _ in (*snapshot.bids, *snapshot.asks)):
-            market.tick_e4 = gcd(market.tick_e4, SILENT_TICK_E4)
+        market.tick_e4 = tick_shown_e4(snapshot, market.tick_e4)
         return snapshot
 
     def _price_change(

@@ -119,3 +119,14 @@ def whole_book_of(
         ts_event_ns=time_ns_of(item.get("timestamp")),
         ts_recv_ns=ts_recv_ns,
     )
+
+
+def tick_shown_e4(book: BookSnapshot, tick_e4: int) -> int:
+    """The finest tick known once a book was seen: as it says, or as its levels show.
+
+    Recordings lack `tick_size_change`. A tick never becomes coarser.
+    """
+    tick_e4 = min(tick_e4, book.tick_e4 or tick_e4)
+    if any(price_e4 % tick_e4 for price_e4, _ in (*book.bids, *book.asks)):
+        return gcd(tick_e4, SILENT_TICK_E4)
+    return tick_e4

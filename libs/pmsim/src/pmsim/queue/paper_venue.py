@@ -23,7 +23,7 @@ from pmcore.engine.execution.io import (
     Posted,
     PostRejected,
 )
-from pmcore.messages.market_data import MarketDataMessage, TickSizeChanged
+from pmcore.messages.market_data import BookSnapshot, MarketDataMessage, TickSizeChanged
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import (
     FillReported,
@@ -37,6 +37,7 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
+from pmcore.venue.market_values import tick_shown_e4
 from pmsim.queue.model import QueueModel
 from pmsim.queue.paper_reports import MATCHED_TEXT, NOT_FOUND_TEXT, PaperOrder, matched, updated
 
@@ -166,7 +167,9 @@ class PaperVenue:
         if market is None:
             return out
         if isinstance(message, TickSizeChanged):
-            market.tick_e4 = message.new_tick_e4
+            market.tick_e4 = min(market.tick_e4, message.new_tick_e4)
+        elif isinstance(message, BookSnapshot):
+            market.tick_e4 = tick_shown_e4(message, market.tick_e4)
         fills = market.queue.on_market(message, unseen_trade_e4=unseen_trade_e4)
         for order_hash, qty_u6, price_e4 in fills:
             out += self._fill(at_ns, market, market.orders[order_hash], qty_u6, price_e4)

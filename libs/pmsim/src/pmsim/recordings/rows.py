@@ -104,17 +104,15 @@ def _unhashed_book(
     bids: Sequence[Level],
     asks: Sequence[Level],
     ts_event_ns: int,
-) -> str:
-    return to_text(
-        trade_book_frame(
-            window,
-            outcome,
-            bids=bids,
-            asks=asks,
-            ts_event_ns=ts_event_ns,
-            tick_e4=window.tick_e4,
-            last_trade=None,
-        )
+) -> JsonObject:
+    return trade_book_frame(
+        window,
+        outcome,
+        bids=bids,
+        asks=asks,
+        ts_event_ns=ts_event_ns,
+        tick_e4=window.tick_e4,
+        last_trade=None,
     )
 
 
@@ -125,8 +123,11 @@ def book_row_frame(row: object, window: Window) -> RawFrame:
     if outcome is None:
         raise MalformedInputError("bad_side", str(item.get("side"))[:40])
     ts_ns = time_ns_of(item.get("ts"))
-    bids, asks = _pairs(item.get("bids")), _pairs(item.get("asks"))
-    return RawFrame(ts_ns, _unhashed_book(window, outcome, bids, asks, ts_ns))
+    book = _unhashed_book(
+        window, outcome, _pairs(item.get("bids")), _pairs(item.get("asks")), ts_ns
+    )
+    del book["event_type"]  # asked for each second, as by REST: no trade caused it
+    return RawFrame(ts_ns, to_text(book))
 
 
 def _pairs(value: object) -> list[tuple[int, int]]:
@@ -149,7 +150,7 @@ def _caio_book(item: JsonObject, window: Window, outcome: Outcome) -> str:
             [(price_e4_of(level.get("price")), qty_u6_of(level.get("size"))) for level in levels]
         )
     ts_event_ns = time_ns_of(item.get("timestamp"))
-    return _unhashed_book(window, outcome, sides[0], sides[1], ts_event_ns)
+    return to_text(_unhashed_book(window, outcome, sides[0], sides[1], ts_event_ns))
 
 
 def _caio_trade(item: JsonObject, window: Window, outcome: Outcome) -> str:
