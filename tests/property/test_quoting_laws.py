@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pmcore.machines.inventory import Holding, Position
-from pmcore.machines.pairing import Lot, dearest_e4, unpaired_lots
+from pmcore.machines.pairing import Lot, pair_lots
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView, Targets, decide
 from pmcore.model.market import Outcome
 from pmcore.model.params import OfiScope
@@ -123,21 +123,62 @@ def test_nothing_is_bid_into_toxic_flow_or_without_permission(view: QuoteView) -
         assert not view.toxic
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(Outcome), st.integers(1, 999), st.integers(1, 8))),
-    st.integers(1, 8),
-    st.integers(0, 8),
+buys = st.lists(
+    st.tuples(st.sampled_from(Outcome), st.integers(1, 999), st.integers(1, 8)), max_size=8
 )
-def test_a_hedge_by_unpaired_cost_makes_no_dear_pair_however_much_of_it_fills(
-    buys: list[tuple[Outcome, int, int]], size: int, filled: int
+
+
+@given(buys)
+def test_shares_are_paired_one_by_one_and_none_is_lost(
+    bought: list[tuple[Outcome, int, int]],
 ) -> None:
-    """Against single shares, paired one by one."""
-    target_e4 = 9900
-    lots = [(outcome, Lot(price * 10, qty)) for outcome, price, qty in buys]
-    shares = {o: [p * 10 for side, p, q in buys for _ in range(q) if side is o] for o in Outcome}
-    excess = max(Outcome, key=lambda outcome: len(shares[outcome]))
-    alone = shares[excess][len(shares[excess.complement]) :]
-    left = unpaired_lots(lots)
-    assert [lot.price_e4 for lot in left for _ in range(lot.qty_u6)] == alone
-    ceiling_e4 = target_e4 - dearest_e4(left, size)
-    assert all(price + ceiling_e4 <= target_e4 for price in alone[: min(size, filled)])
+    shares = {o: [p * 10 for side, p, q in bought for _ in range(q) if side is o] for o in Outcome}
+    pairing = pair_lots((outcome, Lot(price * 10, qty)) for outcome, price, qty in bought)
+    pairs = [
+        (pair.up.price_e4, pair.down.price_e4)
+        for pair in pairing.pairs
+        for _ in range(pair.up.qty_u6)
+    ]
+    assert pairs == list(zip(shares[Outcome.UP], shares[Outcome.DOWN], strict=False))
+    assert all(pair.up.qty_u6 == pair.down.qty_u6 for pair in pairing.pairs)
+    left = [lot.price_e4 for lot in pairing.unpaired for _ in range(lot.qty_u6)]
+    assert left == max(shares.values(), key=len)[len(pairs) :]
+
+
+@st.composite
+def quoting_views(draw: st.DrawFn) -> QuoteView:
+    """Two mirrored books of one cent's spread, and nothing that forbids a quote."""
+    mid_e4 = draw(st.integers(10, 990)) * 10
+    up, down = (SideView(mid - 50, mid + 50) for mid in (mid_e4, PRICE_ONE_E4 - mid_e4))
+    allowed = {"can_open": True, "toxic": False, "new_risk": True, "bid_size_u6": 5_000_000}
+    return replace(draw(views()), up=up, down=down, tick_e4=10, pair_target_e4=9900, **allowed)
+
+
+@given(
+    quoting_views(),
+    buys,
+    st.lists(st.tuples(st.sampled_from(Outcome), st.integers(1, 5)), min_size=1),
+    st.sampled_from([100_000, 1_000_000]),
+)
+def test_no_bid_ever_makes_a_pair_dearer_than_the_target(
+    view: QuoteView,
+    bought: list[tuple[Outcome, int, int]],
+    fills: list[tuple[Outcome, int]],
+    unit_u6: int,
+) -> None:
+    """Also not with dust, however much of both bids is filled, in whatever parts and order."""
+    lots = [(outcome, Lot(price * 10, qty * unit_u6)) for outcome, price, qty in bought]
+    position = Position()
+    for outcome, lot in lots:
+        position = position.with_buy(outcome, lot.price_e4, lot.qty_u6)
+    before = pair_lots(lots)
+    targets = decide(replace(view, position=position, unpaired=before.unpaired))
+    left_u6 = {o: quote.size_u6 for o in Outcome if (quote := targets.quote(o))}
+    for outcome, part in fills:
+        if quote := targets.quote(outcome):
+            qty_u6 = min(left_u6[outcome], part * 1_000_000)
+            left_u6[outcome] -= qty_u6
+            lots.append((outcome, Lot(quote.price_e4, qty_u6)))
+    after = pair_lots(lots)
+    assert after.pairs[: len(before.pairs)] == before.pairs
+    assert all(pair.cost_e4 <= view.pair_target_e4 for pair in after.pairs[len(before.pairs) :])

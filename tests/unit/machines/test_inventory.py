@@ -9,7 +9,6 @@ from pmcore.machines.inventory import (
     Position,
     dust_u6,
 )
-from pmcore.machines.pairing import Lot
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -154,7 +153,7 @@ def test_what_the_chain_has_not_taken_counts_only_where_it_hurts() -> None:
     assert inventory.worst_profit_u6(DOWN) == -2_350_000
 
 
-def test_what_is_unpaired_leaves_out_what_failed() -> None:
+def test_pairs_leave_out_what_failed() -> None:
     ledger = Inventory()
     for n, (outcome, price, status) in enumerate(
         [
@@ -165,7 +164,9 @@ def test_what_is_unpaired_leaves_out_what_failed() -> None:
         ]
     ):
         ledger.apply(fill(outcome, "5", price, trade_id=f"t{n}", status=status), outcome)
-    assert ledger.unpaired() == (Lot(6000, 5_000_000),)
+    (pair,) = ledger.pairing.pairs
+    assert (pair.up.price_e4, pair.down.price_e4, pair.cost_e4) == (4000, 5000, 9000)
+    assert [(lot.price_e4, lot.qty_u6) for lot in ledger.pairing.unpaired] == [(6000, 5_000_000)]
 
 
 def test_what_settled_is_known_with_the_time_of_the_first_report_of_it() -> None:

@@ -203,3 +203,18 @@ def test_a_hedge_by_the_cost_of_the_unpaired_shares() -> None:
     assert decide(by_lots).down == Quote(3400, 5_000_000)
     dear = replace(seen, unpaired=(Lot(9900, 5_000_000),))
     assert decide(dear) == Targets(QuoteMode.HEDGE)
+
+
+def test_dust_too_is_paired_within_the_target() -> None:
+    """Two Up at .60 count as balanced; the next two Down are paired with them."""
+    held = Position().with_buy(UP, 6000, 2_000_000)
+    seen = view(".46/.48", ".51/.53", held=held)
+    by_average = decide(seen)
+    assert by_average == Targets(QuoteMode.BALANCED, Quote(4700, 5_000_000), Quote(5200, 5_000_000))
+    dust = (Lot(6000, 2_000_000),)
+    by_lots = decide(replace(seen, unpaired=dust))
+    assert by_lots == Targets(QuoteMode.BALANCED, by_average.up, Quote(3900, 5_000_000))
+    mirrored = replace(seen, position=Position().with_buy(DOWN, 6000, 2_000_000), unpaired=dust)
+    assert decide(mirrored).up == Quote(3900, 5_000_000)
+    assert decide(mirrored).down == by_average.down
+    assert decide(replace(seen, unpaired=(Lot(9900, 2_000_000),))).down is None

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pmcore.machines.pairing import Lot, unpaired_lots
+from pmcore.machines.pairing import Lot, Pairing, pair_lots
 from pmcore.machines.settlement import SettlementState, advance
 from pmcore.messages.user import FillReported
 from pmcore.model.market import Outcome
@@ -135,6 +135,8 @@ class Inventory:
         self._entries: dict[tuple[str, str], LedgerEntry] = {}
         self.working = Position()
         self.settled = Position()
+        self.pairing = Pairing()
+        """Pairs of the working view, first in first out, and the shares without a partner."""
 
     def apply(self, fill: FillReported, outcome: Outcome) -> FillEffect:
         """Book a report. Identity is (trade id, order hash); repeats never count twice."""
@@ -168,11 +170,6 @@ class Inventory:
         """Fills that are matched, and that the chain has neither taken nor refused yet."""
         return [e for e in self._entries.values() if e.state is SettlementState.MATCHED]
 
-    def unpaired(self) -> tuple[Lot, ...]:
-        """Shares of the working view without a partner, first in first out."""
-        working = (e for e in self._entries.values() if e.state.is_working)
-        return unpaired_lots((e.outcome, Lot(e.price_e4, e.size_u6)) for e in working)
-
     def settled_by_u6(self, outcome: Outcome, at_ns: int) -> int:
         """Shares of an outcome of which we had heard by then that the chain took them."""
         return sum(
@@ -202,6 +199,11 @@ class Inventory:
             if entry.state.is_settled:
                 settled = settled.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
         self.working, self.settled = working, settled
+        self.pairing = pair_lots(
+            (entry.outcome, Lot(entry.price_e4, entry.size_u6, entry.since_ns))
+            for entry in self._entries.values()
+            if entry.state.is_working
+        )
 
 
 def _same_fill(entry: LedgerEntry, fill: FillReported, outcome: Outcome) -> bool:

@@ -127,6 +127,10 @@ def _bid(view: QuoteView, outcome: Outcome, ask_e4: int, price4_e4: int) -> Quot
     price_e4 = price4_e4 // (4 * tick_e4) * tick_e4
     price_e4 = min(max(price_e4, tick_e4), PRICE_ONE_E4 - tick_e4)
     ceiling_e4 = _post_only_ceiling_e4(view, outcome, ask_e4)
+    if view.position.holding(outcome).qty_u6 < view.position.holding(outcome.complement).qty_u6:
+        # what counts as balanced may leave dust, and this bid is paired with it first
+        dust_e4 = dearest_e4(view.unpaired, view.bid_size_u6)
+        ceiling_e4 = min(ceiling_e4, view.pair_target_e4 - dust_e4)
     price_e4 = min(price_e4, floor_to_tick_e4(ceiling_e4, tick_e4))
     return Quote(price_e4, view.bid_size_u6) if price_e4 >= tick_e4 else None
 

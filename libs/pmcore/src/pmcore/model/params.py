@@ -90,7 +90,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     cross_memory_ns: int = 10 * NS_PER_S
     failure_backoff_ns: int = 1 * NS_PER_S
     max_orders_per_window: int = 20_000
-    hedge_by_unpaired_cost: bool = False  # else by the average cost of the side
+    hedge_by_unpaired_cost: bool = True  # else by the average cost of the side
 
     def stop_new_risk_for_ns(self, length_ns: int) -> int:
         """How long before the close new risk ends: 60 s of 5 m, 240 s of 15 m, else scaled."""

@@ -251,7 +251,7 @@ class MarketSession:
             bid_size_u6=self.params.bid_size_u6,
             min_size_u6=self.window.min_size_u6,
             new_risk=self.clock.may_open,
-            unpaired=self.inventory.unpaired() if self.params.hedge_by_unpaired_cost else (),
+            unpaired=self.inventory.pairing.unpaired if self.params.hedge_by_unpaired_cost else (),
         )
 
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:

@@ -39,6 +39,7 @@ class StrategySettings(CommonSettings):
     """
 
     pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")
+    hedge_by_unpaired_cost: bool = Field(default=True, validation_alias="PM_HEDGE_BY_UNPAIRED_COST")
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
     tick_size: Annotated[Decimal, AfterValidator(_check_tick)] = Field(
         Decimal("0.001"), validation_alias="PM_TICK_SIZE"
@@ -128,6 +129,7 @@ class StrategySettings(CommonSettings):
         stop_s = self.stop_new_risk_s
         return StrategyParams(
             pair_target_e4=_e4(self.pair_target),
+            hedge_by_unpaired_cost=self.hedge_by_unpaired_cost,
             bid_size_u6=_u6(self.bid_size),
             finest_tick_e4=_e4(self.tick_size),
             reprice_threshold_e4=_e4(self.reprice_threshold),
