@@ -189,6 +189,11 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         "startTs, endTs, tickSize, minOrderSize}; without it what is missing is inferred",
     )
     replay.add_argument(
+        "--winner",
+        choices=("up", "down"),
+        help="who won, for one window; else the recording or a winners.json beside it says so",
+    )
+    replay.add_argument(
         "--bus",
         choices=("direct", "memory", "redis"),
         default="direct",

@@ -28,7 +28,7 @@ def figure_text(name: str, value: object) -> str | None:
         return None
     if name.startswith(("profit", "worst_case_profit")):
         return profit_text(value)
-    if name == "portfolio_cost":
+    if name in {"portfolio_cost", "paid", "dearest_pair"}:
         return cost_text(value)
     if name == "max_pair_cost":
         return cost_text(value) if value else "no pair held"

@@ -40,6 +40,7 @@ from pmsim.recordings.rows import (
     stand_in_id,
     text_frame,
 )
+from pmsim.recordings.winners import Winner, winner_in_metadata
 
 __all__ = ["RawFrame", "Recording", "RecordingFormat", "load_market_file"]
 
@@ -104,6 +105,21 @@ class Recording:
             else:
                 self._windows = self._scan()
         return self._windows
+
+    def winners(self) -> dict[str, Winner]:
+        """Who won, by slug, as the metadata in the first line say."""
+        line = self._first.lstrip().partition(b"\n")[0]
+        try:
+            row = decode_json(line)
+            market = row.get("market") if isinstance(row, dict) else None
+            outcome = winner_in_metadata(market) if isinstance(market, dict) else None
+        except MalformedInputError:
+            return {}
+        return {
+            window.slug: Winner(outcome, "first line")
+            for window in self.windows()[:1]
+            if outcome is not None
+        }
 
     def frames(self) -> Iterator[RawFrame]:
         """All frames in order of arrival; receive times never run backwards (`clamped` counts)."""

@@ -38,10 +38,12 @@ from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.recordings.reader import Recording
+from pmsim.recordings.winners import Winner, winners_in_frame
 from pmsim.run.paper_executor import PaperExecutor
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
+from pmtools.replay.settling import agreed, only_window, results_of, winners_before
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError
@@ -53,9 +55,16 @@ TAIL_NS = 5 * NS_PER_S
 
 
 class ReplaySummary(Summary, kw_only=True):
-    """The summary of `pm replay`. `clamped`: frames whose receive time ran backwards."""
+    """The summary of `pm replay`.
+
+    `clamped`: frames whose receive time ran backwards. `profit_settled` is of the windows whose
+    winner is known, `profit_marked` of the others at their last mid.
+    """
 
     clamped: int = 0
+    windows_settled: int = 0
+    profit_settled: float = 0.0
+    profit_marked: float = 0.0
     inferred: dict[str, list[str]] = msgspec.field(default_factory=dict)
     results: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     journals_differ: int = 0
@@ -65,7 +74,10 @@ def command(arguments: argparse.Namespace) -> int:
     """Replay everything named; 0, or 1 when a journal's fingerprint differs."""
     params = read_params()
     inputs = find_inputs(arguments.files, arguments.market)
-    replay = Replay(params, _open_outputs(arguments.outputs))
+    winner = Outcome(arguments.winner) if arguments.winner else None
+    if winner is not None:
+        only_window(inputs.found)
+    replay = Replay(params, _open_outputs(arguments.outputs), winner)
     try:
         asyncio.run(replay.run(inputs.found, arguments.bus))
     except LocalRedisError as error:
@@ -96,10 +108,13 @@ def read_params() -> StrategyParams:
 class Replay:
     """Runs inputs one after the other and adds up what they show."""
 
-    def __init__(self, params: StrategyParams, outputs: IO[bytes] | None) -> None:
+    def __init__(
+        self, params: StrategyParams, outputs: IO[bytes] | None, winner: Outcome | None = None
+    ) -> None:
         self.summary = ReplaySummary()
         self._params = params
         self._outputs = outputs
+        self._winner = winner
         self._hash = hashlib.sha256()
         self._warm: dict[str, tuple[int, dict[Outcome, WarmStart]]] = {}
         self._now_ns = 0
@@ -145,16 +160,18 @@ class Replay:
         windows = {window.slug: window for window in recording.windows()}
         parser = MarketFrameParser(*windows.values())
         replays: dict[str, WindowReplay] = {}
+        winners = winners_before(recording, self._winner)
         for frame in recording.frames():
             self._now_ns = frame.recv_ns
+            winners = agreed(winners, winners_in_frame(frame.raw, windows.values()))
             for slug, messages in _by_slug(parser.parse(frame.raw, ts_recv_ns=frame.recv_ns)):
                 if slug not in replays:
                     replays[slug] = self._make_replay(windows[slug], make_transport())
                     await replays[slug].begin(frame.recv_ns - TICK_NS)
                 await replays[slug].receive(frame.recv_ns, messages)
-        for replay in replays.values():
+        for slug, replay in replays.items():
             await replay.advance(self._now_ns + TAIL_NS)
-            self._finish(replay.engine)
+            self._finish(replay.engine, winners.get(slug))
         self.summary.frames += parser.frames
         self.summary.events += parser.events
         self.summary.clamped += recording.clamped
@@ -180,26 +197,17 @@ class Replay:
         executor = PaperExecutor(ExecutionEngine(caps=caps), PaperVenue(PaperParams()), sink)
         return WindowReplay(engine, executor, transport, sink)
 
-    def _finish(self, engine: WindowEngine) -> None:
+    def _finish(self, engine: WindowEngine, winner: Winner | None = None) -> None:
         window, summary = engine.session.window, self.summary
         self._warm[window.series] = (window.open_ns, engine.warm_start())
         self._hash.update(f"{window.slug} {engine.fingerprint}\n".encode())
         summary.windows += 1
         summary.add_engine(msgspec.to_builtins(engine.counters))
         summary.add_books(msgspec.to_builtins(engine.session.books.counters))
-        view = engine.view()
-        summary.results[window.slug] = {
-            name: view[name]
-            for name in (
-                "state",
-                "net_diff",
-                "portfolio_cost",
-                "worst_case_profit",
-                "profit",
-                "refused",
-            )
-            if view[name] not in (None, "")
-        }
+        results = summary.results[window.slug] = results_of(engine, winner)
+        summary.windows_settled += "profit" in results
+        summary.profit_settled += results.get("profit", 0.0)
+        summary.profit_marked += results.get("profit_marked", 0.0)
         if window.inferred:
             summary.inferred[window.slug] = list(window.inferred)
 

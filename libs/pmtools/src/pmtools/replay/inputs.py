@@ -14,6 +14,7 @@ from pmcore.model.market import Window
 from pmcore.shell.journal import journal_parts, journal_stem
 from pmsim.recordings.bytes import records
 from pmsim.recordings.reader import Recording, load_market_file
+from pmsim.recordings.winners import WINNERS_FILE
 from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
 from pmtools.replay.journals import JournalParts, format_opening
 
@@ -63,14 +64,14 @@ def find_inputs(paths: Sequence[Path], market: Path | None) -> Inputs:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files below a folder by path; without hidden ones and market metadata, which is read
-    with the recording that it lies beside.
+    """All files below a folder by path; without hidden ones, market metadata and winners, which
+    are read with the recordings that they lie beside.
     """
     return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and not path.name.endswith(_METADATA)
+        and not path.name.endswith((_METADATA, WINNERS_FILE))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 

@@ -14,7 +14,6 @@ from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage
-from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.model.check import invariant
@@ -68,13 +67,6 @@ class WindowReplay:
             unseen_e4 = self.engine.session.cause.unseen_trade_e4
             answers += self._executor.market(at_ns, message, unseen_trade_e4=unseen_e4)
         await self._answers(at_ns, answers)
-
-    async def resolve(self, at_ns: int, event: WindowResolved) -> None:
-        """The recording knows who won."""
-        await self.advance(at_ns)
-        self._now_ns = max(at_ns, self._now_ns)
-        self._step(self._now_ns, event)
-        await self._answers(self._now_ns, [])
 
     async def advance(self, until_ns: int) -> None:
         """Let time pass up to, but not including, `until_ns`."""
