@@ -447,6 +447,30 @@ async def test_pending_submits_of_a_crash_are_resolved_or_refused(world: World) 
     assert await world.pending() == 0
 
 
+async def test_an_order_gets_its_end_although_its_window_was_over_before_the_start(
+    world: World,
+) -> None:
+    """The executor was away until long after the close: nothing rests, and that is said."""
+    world.window = _window(ends_in_s=-10)
+    await _quoting(world)
+    await world.place("recorded")
+    group = keys.window_group(world.window.slug, "executor")
+    assert await world.bus.read(group, "one", [CMD], block_ms=100)
+    await world.bus.create_group("executor", [ROT], start="0", announce=None)
+    assert await world.bus.read("executor", "one", [ROT], block_ms=100)
+    submitting = OrderSubmitting(
+        slug=world.window.slug,
+        client_order_id="recorded",
+        order_hash="0x" + "fe" * 32,
+        ts_exec_ns=1,
+    )
+    await world.bus.publish([Outgoing(EXE, submitting)])
+    async with running(world.service(window_linger_s=0)):
+        failed = await world.hear(OrderFailed)
+        assert (failed.client_order_id, failed.reason) == ("recorded", Reason.LOST)
+        await world.until(lambda: _has_groups(world, False))
+
+
 async def test_a_window_that_is_over_is_left_and_its_groups_destroyed(world: World) -> None:
     world.window = _window(ends_in_s=2)
     service = world.service(window_linger_s=0)
