@@ -47,17 +47,18 @@ def book(
     at_ns: int = T0_NS,
     slug: str = f"btc-updown-15m-{T0_S}",
     size: str = "100",
+    ask_size: str | None = None,
 ) -> BookSnapshot:
     """A book with one level a side and no hash to verify."""
 
-    def levels(price: str | None) -> tuple[Level, ...]:
+    def levels(price: str | None, size: str) -> tuple[Level, ...]:
         return ((parse_price_e4(price), parse_qty_u6(size)),) if price else ()
 
     return BookSnapshot(
         slug=slug,
         outcome=outcome,
-        bids=levels(bid),
-        asks=levels(ask),
+        bids=levels(bid, size),
+        asks=levels(ask, ask_size or size),
         hash="",
         origin=SnapshotOrigin.SUBSCRIBE,
         ts_event_ns=at_ns,

@@ -53,6 +53,14 @@ def test_the_cap_loses_no_flow() -> None:
     assert (flow.buys_u6, flow.sells_u6) == (0, 0)
 
 
+def test_off_means_that_no_flow_is_toxic_and_the_score_still_shows() -> None:
+    flow = flow_of(OfiParams(mode=OfiMode.OFF))
+    flow.trade(ms(0), BUY, shares(5_000), tick_e4=10)
+    assert (flow.toxic, flow.flow.score_u6) == (False, shares(5_000))
+    flow.advance(ms(3000), tick_e4=10)
+    assert flow.flow.score_u6 == 0
+
+
 def test_toxic_only_above_the_threshold() -> None:
     flow = flow_of()
     flow.trade(ms(0), BUY, shares(50), tick_e4=10)

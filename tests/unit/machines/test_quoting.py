@@ -38,6 +38,7 @@ def view(
     scope: OfiScope = OfiScope.GLOBAL,
     new_risk: bool = True,
     extra_ticks: int = 0,
+    gated: bool = False,
 ) -> QuoteView:
     """A view with the default settings and bids of five shares."""
     return QuoteView(
@@ -52,6 +53,7 @@ def view(
         bid_size_u6=5_000_000,
         min_size_u6=5_000_000,
         new_risk=new_risk,
+        gated=gated,
     )
 
 
@@ -130,6 +132,14 @@ def test_an_unusable_book_quotes_nothing(up: str, down: str) -> None:
 def test_gates() -> None:
     assert decide(view("0.46/0.48", "0.51/0.53", can_open=False)).mode is QuoteMode.NOT_OPEN
     assert decide(view("0.46/0.48", "0.51/0.53", new_risk=False)).mode is QuoteMode.NOT_OPEN
+
+
+def test_a_closed_gate_stops_the_first_leg_and_never_the_hedge() -> None:
+    assert decide(view("0.46/0.48", "0.51/0.53", gated=True)) == Targets(QuoteMode.GATED)
+    held = Position().with_buy(UP, 4700, 5_000_000)
+    hedge = decide(view("0.46/0.48", "0.51/0.53", held=held))
+    assert hedge.down is not None
+    assert decide(view("0.46/0.48", "0.51/0.53", held=held, gated=True)) == hedge
     hedge = decide(view("0.47/0.49", "0.50/0.52", held=up_5(4700), can_open=False, new_risk=False))
     assert hedge.down is not None
 

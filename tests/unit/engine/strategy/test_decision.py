@@ -19,7 +19,8 @@ from pmcore.messages.execution import VenueMode
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.user import UserChannelState
 from pmcore.model.market import Outcome, TakerSide
-from pmcore.model.params import LimitParams, OfiParams, StrategyParams
+from pmcore.model.params import FirstLegParams, LimitParams, OfiParams, StrategyParams
+from pmcore.model.units import NS_PER_S
 from support.builders import at, book, fill, params, trade
 from support.engine_driver import EngineDriver, quoting_driver
 
@@ -50,6 +51,21 @@ def test_the_first_thing_is_to_ask_whether_we_are_flat_and_again_when_nobody_ans
     assert decide(driver, 5.9) == []
     (again,) = decide(driver, 6)
     assert isinstance(again, CancelWindow)
+
+
+def test_a_gate_that_closes_withdraws_both_bids_and_lets_a_hedge_go_on() -> None:
+    gate = FirstLegParams(within_ns=3 * NS_PER_S)
+    driver = quoting_driver(params(first_leg=gate))
+    driver.batch(2.9)
+    assert driver.cancels == []
+    driver.batch(3)
+    assert len(driver.cancels) == 2
+    assert driver.session.decision.mode is QuoteMode.GATED
+    hedging = quoting_driver(params(first_leg=gate))
+    hedging.batch(2, fill(UP, "5", "0.465"))
+    hedging.batch(3)
+    assert hedging.session.decision.mode is QuoteMode.HEDGE
+    assert hedging.cancels == []
 
 
 def test_the_end_asks_for_a_flat_window_and_marks_all_orders_as_going() -> None:

@@ -368,6 +368,15 @@ def test_adaptive_thresholds_travel_to_the_next_window() -> None:
     assert heir.session.flows[UP].thresholds.enter_u6 > 50_000_000
 
 
+def test_the_mid_that_confirms_toxic_flow_is_seen_through_the_other_book() -> None:
+    """Up's own book is silent and the mirrored one is quoted on: it must be looked at too."""
+    driver = quoting_driver(params(ofi=OfiParams(mode=OfiMode.ADAPTIVE), stale_after_ns=10**9))
+    driver.batch(10, book(DOWN, "0.51", "0.53", at_ns=at(10)))
+    driver.batch(11, book(DOWN, "0.45", "0.47", at_ns=at(11)))
+    driver.batch(11.1, trade(UP, TakerSide.BUY, "60", at_ns=at(11.1)))
+    assert [n.reason for n in driver.notices(NoticeKind.TOXIC_ENTERED)] == ["up"]
+
+
 def test_toxicity_is_told_when_entered_and_left() -> None:
     driver = quoting_driver()
     driver.batch(2, trade(DOWN, TakerSide.SELL, "60", at_ns=at(2)))

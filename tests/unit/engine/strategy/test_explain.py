@@ -19,7 +19,7 @@ from pmcore.messages.market_data import FeedState
 from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelChanged, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
-from pmcore.model.params import LimitParams, OfiParams
+from pmcore.model.params import FirstLegParams, LimitParams, OfiParams
 from pmcore.model.units import NS_PER_S
 from support.builders import at, book, fill, params, trade
 from support.engine_driver import EngineDriver, quoting_driver
@@ -139,6 +139,12 @@ def limit() -> EngineDriver:
 def ending() -> EngineDriver:
     driver = started()
     driver.books(700, *BOOKS)
+    return driver
+
+
+def gated() -> EngineDriver:
+    driver = started(first_leg=FirstLegParams(within_ns=2 * NS_PER_S))
+    driver.books(2, *BOOKS)
     return driver
 
 
@@ -268,6 +274,7 @@ CASES: dict[Obstacle, tuple[Callable[[], EngineDriver], str]] = {
     Obstacle.BOOK_ONE_SIDED: (one_sided, "no ask for up"),
     Obstacle.LIMIT: (limit, "PM_MAX_POSITION_VALUE=5 is reached"),
     Obstacle.NO_NEW_RISK: (ending, "ends soon"),
+    Obstacle.FIRST_LEG_GATE: (gated, "no new pair now: PM_FIRST_LEG_WITHIN_S=2"),
     Obstacle.NO_SECOND_LEG: (second_leg, "no first leg without a second"),
     Obstacle.PAIR_RISK: (pair_risk, "position_value"),
     Obstacle.EXCESS_SIDE: (hedge_too_dear, "5 more up than down"),

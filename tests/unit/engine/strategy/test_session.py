@@ -12,7 +12,7 @@ from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.user import TradeStatus, UserChannelState
 from pmcore.model.market import Outcome
-from pmcore.model.params import LimitParams
+from pmcore.model.params import FirstLegParams, LimitParams
 from pmcore.model.units import NS_PER_MS
 from support.builders import at, book, fill, params, window
 from support.engine_driver import quoting_driver
@@ -143,6 +143,28 @@ def test_a_side_is_seen_through_the_other_when_its_own_book_is_old() -> None:
     assert (mirrored.bid_e4, mirrored.ask_e4) == (None, 4500)
     blind = session.side_view(at(30), UP)
     assert (blind.bid_e4, blind.ask_e4) == (None, None)
+
+
+def test_the_gates_see_up_or_what_down_says_of_it() -> None:
+    lopsided = params(first_leg=FirstLegParams(min_depth_share_bps=4_000, calm_ns=0))
+    session = MarketSession(window(), lopsided)
+    session.books.apply(book(UP, "0.46", "0.48", at_ns=at(1), size="5", ask_size="9"))
+    session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(1)))
+    session.look_at_first_leg(at(1))
+    assert "lopsided" in session.first_leg.closed
+    session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(6), size="5"))
+    session.look_at_first_leg(at(6))
+    assert session.first_leg.closed == ""
+    session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(7), size="1", ask_size="5"))
+    session.look_at_first_leg(at(7))
+    assert "lopsided" in session.first_leg.closed
+
+
+def test_a_window_without_gates_never_looks() -> None:
+    session = open_session()
+    session.first_leg.closed = "untouched"
+    session.look_at_first_leg(at(1))
+    assert session.first_leg.closed == "untouched"
 
 
 def test_a_cancel_is_asked_again_after_a_while_without_an_answer() -> None:

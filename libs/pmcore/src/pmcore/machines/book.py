@@ -155,6 +155,11 @@ class WindowBooks:
             return _UNKNOWN
         return Touch(book.bids.best_e4, book.asks.best_e4, book.ts_recv_ns)
 
+    def depth_u6(self, outcome: Outcome) -> tuple[int, int]:
+        """The shares at the best bid and ask of an outcome's own book."""
+        book = self._sides[outcome].book
+        return (book.bids.best_u6, book.asks.best_u6) if book is not None else (0, 0)
+
     def levels(self, outcome: Outcome, side: BookSide) -> Sequence[tuple[int, int]]:
         """(price_e4, size_u6) of one side, best first."""
         book = self._sides[outcome].book

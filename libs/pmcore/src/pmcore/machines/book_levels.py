@@ -54,6 +54,11 @@ class Ladder:
         """The best price, or None for an empty side."""
         return self._sign * self._keys[-1] if self._keys else None
 
+    @property
+    def best_u6(self) -> int:
+        """The shares at the best price, 0 for an empty side."""
+        return self._sizes[-1] if self._sizes else 0
+
     def levels(self) -> list[tuple[int, int]]:
         """(price_e4, size_u6) in wire order: best last."""
         return [(self._sign * key, size) for key, size in zip(self._keys, self._sizes, strict=True)]

@@ -107,6 +107,8 @@ class OutcomeFlow:
     def advance(self, at_ns: int, *, tick_e4: int) -> None:
         """Let time pass: evict, then enter, leave or stay."""
         self.flow.evict(at_ns)
+        if self._params.mode is OfiMode.OFF:
+            return
         level_u6 = abs(self.flow.score_u6)
         if self.state is FlowState.CALM:
             enter_u6 = self.thresholds.enter_u6

@@ -83,7 +83,7 @@ class ThresholdSource:
 
     def sample(self, at_ns: int, elapsed_ns: int, level_u6: int) -> None:
         """Learn from |score| after a decision, at most every 200 ms."""
-        if self._params.mode is OfiMode.FIXED:
+        if self._params.mode is not OfiMode.ADAPTIVE:
             return
         if self._sampled_ns is not None and at_ns - self._sampled_ns < SAMPLE_EVERY_NS:
             return
@@ -98,7 +98,7 @@ class ThresholdSource:
 
     def _refresh(self) -> None:
         samples = self._samples[self._phase]
-        if self._params.mode is OfiMode.FIXED or len(samples) < self._params.min_samples:
+        if self._params.mode is not OfiMode.ADAPTIVE or len(samples) < self._params.min_samples:
             return
         floor_u6, cap_u6 = self._params.threshold_u6, self._params.cap_u6
         self.enter_u6 = min(max(samples.at(self._params.enter_quantile_bps), floor_u6), cap_u6)

@@ -23,6 +23,7 @@ class QuoteMode(StrEnum):
     TOXIC = "toxic"
     NO_BOOK = "no_book"
     NOT_OPEN = "not_open"
+    GATED = "gated"
     BALANCED = "balanced"
     HEDGE = "hedge"
     RISK = "risk"
@@ -37,6 +38,13 @@ class SideView(msgspec.Struct, frozen=True):
     bid_e4: int | None = None
     ask_e4: int | None = None
     extra_ticks: int = 0
+
+    @property
+    def mid2_e4(self) -> int | None:
+        """Twice the mid, None if a side is."""
+        if self.bid_e4 is None or self.ask_e4 is None:
+            return None
+        return self.bid_e4 + self.ask_e4
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +61,8 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     bid_size_u6: int
     min_size_u6: int
     new_risk: bool
+    gated: bool = False
+    """Whether a gate on the first leg is closed: no pair is begun."""
     unpaired: tuple[Lot, ...] = ()
     """What the next hedging shares are paired with; empty: the average of the side decides."""
 
@@ -97,6 +107,8 @@ def _balanced(view: QuoteView) -> Targets:
         return Targets(QuoteMode.NO_BOOK)
     if not (view.can_open and view.new_risk):
         return Targets(QuoteMode.NOT_OPEN)
+    if view.gated:
+        return Targets(QuoteMode.GATED)
     up2, down2 = up_bid + up_ask, down_bid + down_ask
     excess2 = max(up2 + down2 - 2 * view.pair_target_e4, 0)
     up = _bid(view, Outcome.UP, up_ask, 2 * up2 - excess2)

@@ -13,8 +13,9 @@ from pmcore.model.units import NS_PER_MS, NS_PER_S
 
 
 class OfiMode(StrEnum):
-    """FIXED: one threshold. ADAPTIVE: rolling quantiles with two confirmations."""
+    """OFF: no flow is toxic. FIXED: one threshold. ADAPTIVE: quantiles with two confirmations."""
 
+    OFF = "off"
     FIXED = "fixed"
     ADAPTIVE = "adaptive"
 
@@ -47,6 +48,16 @@ class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
     min_move_ticks: int = 2
 
 
+class FirstLegParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Gates on new pairs; None: that gate is always open. See docs/strategy_guide.md."""
+
+    within_ns: int | None = None  # after the opening
+    max_move_e4: int | None = None  # of Up's mid, within the span
+    move_span_ns: int = 20 * NS_PER_S
+    min_depth_share_bps: int | None = None  # of the thinner side of Up's touch in both
+    calm_ns: int = 500 * NS_PER_MS  # all gates open for this long before the next pair begins
+
+
 class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
     """What a single order may be at most, checked once more where it is sent."""
 
@@ -74,6 +85,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     debounce_ns: int = 200 * NS_PER_MS
     limits: LimitParams = LimitParams()
     ofi: OfiParams = OfiParams()
+    first_leg: FirstLegParams = FirstLegParams()
     stale_after_ns: int = 3 * NS_PER_S
     order_ttl_ns: int = 1 * NS_PER_S
     stop_new_risk_ns: int | None = None

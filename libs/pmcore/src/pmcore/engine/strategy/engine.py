@@ -239,9 +239,9 @@ class WindowEngine:
         outputs: list[Output] = []
         for outcome in OUTCOMES:
             flow, before = session.flows[outcome], session.flows[outcome].toxic
-            touch = session.books.touch(outcome)
-            if touch.bid_e4 is not None and touch.ask_e4 is not None:
-                flow.mids.note(at_ns, touch.bid_e4 + touch.ask_e4)
+            mid2_e4 = session.side_view(at_ns, outcome).mid2_e4
+            if mid2_e4 is not None:
+                flow.mids.note(at_ns, mid2_e4)
             flow.advance(at_ns, tick_e4=session.tick_e4)
             outputs += self._toxicity_notice(outcome, before=before)
             session.sides[outcome].forget_crosses(at_ns, session.params)
@@ -253,6 +253,7 @@ class WindowEngine:
                 text = session.refusals.text
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", text))
         outputs += self._tell_unsettled(at_ns)
+        session.look_at_first_leg(at_ns)
         outputs += decide_commands(session, at_ns, self._next_order_id)
         session.cause.decided()
         elapsed_ns = at_ns - session.window.open_ns

@@ -56,6 +56,8 @@ def _untargeted(
             return book_why(session, at_ns) or _no_book(session)
         case QuoteMode.NOT_OPEN:
             return _not_open(session)
+        case QuoteMode.GATED:
+            return Why(Obstacle.FIRST_LEG_GATE, "no new pair now", session.first_leg.closed)
         case QuoteMode.HEDGE:
             return _hedge(session, outcome)
         case QuoteMode.RISK:

@@ -24,6 +24,7 @@ from pmcore.engine.strategy.progress import (
 )
 from pmcore.engine.strategy.why import Obstacle, Why, as_one_line
 from pmcore.machines.book import BookState, WindowBooks
+from pmcore.machines.first_leg import FirstLegGates
 from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
@@ -65,6 +66,7 @@ class MarketSession:
             )
             for outcome in OUTCOMES
         }
+        self.first_leg = FirstLegGates(params.first_leg, window.open_ns)
         self.inventory = Inventory()
         self.orders = OrderBookkeeper(params)
         self.clock = WindowClock(window, params)
@@ -251,8 +253,20 @@ class MarketSession:
             bid_size_u6=self.params.bid_size_u6,
             min_size_u6=self.window.min_size_u6,
             new_risk=self.clock.may_open,
+            gated=bool(self.first_leg.closed),
             unpaired=self.inventory.pairing.unpaired if self.params.hedge_by_unpaired_cost else (),
         )
+
+    def look_at_first_leg(self, at_ns: int) -> None:
+        """Show the gates on the first leg Up's mid and depth, from whichever book is fresh."""
+        if not self.first_leg.any_set:
+            return
+        up = self.side_view(at_ns, Outcome.UP)
+        depth_u6 = self.books.depth_u6(Outcome.UP)
+        if not self.book_fresh(at_ns, Outcome.UP):
+            ask_u6, bid_u6 = self.books.depth_u6(Outcome.DOWN)
+            depth_u6 = bid_u6, ask_u6
+        self.first_leg.advance(at_ns, up.mid2_e4, depth_u6)
 
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
         """The touch of a live and fresh book; unknown otherwise.

@@ -41,6 +41,7 @@ class Obstacle(StrEnum):
     BOOK_ONE_SIDED = "book_one_sided"
     LIMIT = "limit"
     NO_NEW_RISK = "no_new_risk"
+    FIRST_LEG_GATE = "first_leg_gate"
     NO_SECOND_LEG = "no_second_leg"
     PAIR_RISK = "pair_risk"
     EXCESS_SIDE = "excess_side"

@@ -10,7 +10,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pmcore.model.params import LimitParams, OfiMode, OfiParams, OfiScope, StrategyParams
+from pmcore.model.params import (
+    FirstLegParams,
+    LimitParams,
+    OfiMode,
+    OfiParams,
+    OfiScope,
+    StrategyParams,
+)
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.shell.settings.problems import Problem, rule
@@ -78,6 +85,18 @@ class StrategySettings(CommonSettings):
         2, validation_alias="PM_OFI_MIN_MOVE_TICKS"
     )
 
+    first_leg_within_s: Seconds | None = Field(None, validation_alias="PM_FIRST_LEG_WITHIN_S")
+    first_leg_max_move: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=4)] | None = Field(
+        None, validation_alias="PM_FIRST_LEG_MAX_MOVE"
+    )
+    first_leg_move_span_s: Annotated[Decimal, Field(gt=0, le=600)] = Field(
+        Decimal(20), validation_alias="PM_FIRST_LEG_MOVE_SPAN_S"
+    )
+    first_leg_min_depth_share: Annotated[Decimal, Field(gt=0, le=0.5, decimal_places=4)] | None = (
+        Field(None, validation_alias="PM_FIRST_LEG_MIN_DEPTH_SHARE")
+    )
+    first_leg_calm_ms: Millis = Field(500, validation_alias="PM_FIRST_LEG_CALM_MS")
+
     stale_after_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
         3000, validation_alias="PM_STALE_AFTER_MS"
     )
@@ -142,12 +161,27 @@ class StrategySettings(CommonSettings):
                 max_daily_loss_u6=_u6(self.max_daily_loss) if self.max_daily_loss else None,
             ),
             ofi=self._ofi_params(),
+            first_leg=self._first_leg_params(),
             stale_after_ns=self.stale_after_ms * NS_PER_MS,
             order_ttl_ns=self.order_ttl_ms * NS_PER_MS,
             stop_new_risk_ns=_ns(stop_s) if stop_s is not None else None,
             cancel_before_close_ns=_ns(self.cancel_before_close_s),
             settle_grace_ns=_ns(self.settle_grace_s),
             positions_lag_ns=_ns(self.positions_lag_s),
+        )
+
+    def _first_leg_params(self) -> FirstLegParams:
+        within_s, move, share = (
+            self.first_leg_within_s,
+            self.first_leg_max_move,
+            self.first_leg_min_depth_share,
+        )
+        return FirstLegParams(
+            within_ns=_ns(within_s) if within_s is not None else None,
+            max_move_e4=_e4(move) if move is not None else None,
+            move_span_ns=_ns(self.first_leg_move_span_s),
+            min_depth_share_bps=_e4(share) if share is not None else None,
+            calm_ns=self.first_leg_calm_ms * NS_PER_MS,
         )
 
     def _ofi_params(self) -> OfiParams:
