@@ -102,7 +102,8 @@ def test_after_it_was_closed_it_must_stay_open_for_a_while() -> None:
 def test_the_range_is_that_of_all_mids_inside_the_span(
     steps: list[tuple[int, int | None]], span: int
 ) -> None:
-    mids, seen, at = MidRange(span), [], 0
+    mids, at = MidRange(span), 0
+    seen: list[tuple[int, int]] = []
     for wait, mid in steps:
         at += wait
         mids.note(at, mid)
