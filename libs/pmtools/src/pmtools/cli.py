@@ -29,6 +29,17 @@ _REPLAY_EXAMPLES = """examples:
   pm replay var/run-3                        all recordings and journals of a kept run
   pm replay var/run-3/strategy/journal       step journals again and compare their outputs
 """
+_SWEEP_EXAMPLES = """examples:
+  pm sweep grid.toml recordings/             every cell of the grid over the development windows
+  pm sweep grid.toml recordings/ --windows test
+grid.toml:
+  [base]
+  PM_MAX_POSITION_VALUE = 1000
+  [vary]
+  PM_PAIR_TARGET = [0.98, 0.99]
+  [cells.calm]
+  PM_FIRST_LEG_MAX_MOVE = 0.03
+"""
 _SIMULATOR_EXAMPLES = """examples:
   pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
   pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
@@ -113,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     _add_replay(commands)
+    _add_sweep(commands)
     _add_simulator(commands)
     _add_simulate(commands)
     _add_control(commands)
@@ -206,6 +218,34 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="write every command and notice as JSON lines",
     )
     replay.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
+    sweep = _command(
+        commands,
+        "sweep",
+        "sweep.command:command",
+        "replay many settings over many windows and compare them",
+        _SWEEP_EXAMPLES,
+    )
+    sweep.add_argument("grid", type=Path, metavar="GRID", help="a TOML file of settings")
+    sweep.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
+    sweep.add_argument(
+        "--windows",
+        choices=("development", "test", "all"),
+        default="development",
+        help="about every third window is kept back by its name; reading it is counted",
+    )
+    sweep.add_argument(
+        "--jobs", type=_whole(1, 256), metavar="N", help="processes (default: cores)"
+    )
+    sweep.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="rows and figures; a run that ended early goes on there (default var/sweeps/GRID)",
+    )
+    sweep.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -254,6 +254,8 @@ class WindowEngine:
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", text))
         outputs += self._tell_unsettled(at_ns)
         session.look_at_first_leg(at_ns)
+        may_quote = session.clock.may_quote
+        session.quoting_time.advance(at_ns, session.decision.whys, may_quote=may_quote)
         outputs += decide_commands(session, at_ns, self._next_order_id)
         session.cause.decided()
         elapsed_ns = at_ns - session.window.open_ns

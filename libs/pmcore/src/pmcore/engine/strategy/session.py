@@ -22,6 +22,7 @@ from pmcore.engine.strategy.progress import (
     LossLimit,
     SideState,
 )
+from pmcore.engine.strategy.quoting_time import QuotingTime
 from pmcore.engine.strategy.why import Obstacle, Why, as_one_line
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.machines.first_leg import FirstLegGates
@@ -84,6 +85,7 @@ class MarketSession:
         self.cause = BatchCause()
         self.loss_limit = LossLimit(prior_loss_u6)
         self.decision = LastDecision()
+        self.quoting_time = QuotingTime()
         self.winner: Outcome | None = None
 
     def _size_refusal(self) -> str:
@@ -322,6 +324,7 @@ class MarketSession:
             "state": self.clock.state.value,
             "mode": self.decision.mode.value,
             "hold": self.decision.hold_reason,
+            "both_rest_share": round(self.quoting_time.both_rest_share, 4),
             "why": as_one_line(self.decision.whys),
             "refused": self.refusals.text,
             "can_open": self.can_open,

@@ -1,0 +1,1 @@
+"""`pm sweep`: many settings over many recorded windows, compared window by window."""

@@ -1,0 +1,140 @@
+"""One recorded window under many settings: read once, replayed for each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.messages.market_data import MarketDataMessage
+from pmcore.model.market import Window
+from pmcore.model.params import OrderCaps, StrategyParams
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.queue.paper_venue import PaperParams, PaperVenue
+from pmsim.recordings.reader import Recording
+from pmsim.recordings.winners import Winner, winners_in_frame
+from pmsim.run.paper_executor import PaperExecutor
+from pmtools.replay.command import TAIL_NS
+from pmtools.replay.inputs import find_inputs
+from pmtools.replay.settling import agreed, results_of, winners_before
+from pmtools.replay.transport import DirectConduit
+from pmtools.replay.window import TICK_NS, WindowReplay
+from pmtools.sweep.grid import Cell
+
+_RUN_ID = "sweep"
+_TEST_ONE_IN = 3
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What one cell did in one window. Dollars and shares."""
+
+    key: str
+    cell: str
+    slug: str
+    profit: float
+    settled: bool
+    fills: int
+    shares: float
+    paired: float
+    pair_cost: float
+    residual: float
+    orders: int
+    both_rest_share: float
+
+
+class _Life(msgspec.Struct, frozen=True):
+    """A window and all that was recorded of it, in the order of arrival."""
+
+    window: Window
+    frames: list[tuple[int, list[MarketDataMessage]]]
+    last_ns: int
+    winner: Winner | None
+
+
+def is_test_window(slug: str) -> bool:
+    """Whether a window is kept back: about every third, by its name alone, for ever."""
+    return int(hashlib.sha256(slug.encode()).hexdigest(), 16) % _TEST_ONE_IN == 0
+
+
+def file_digest(path: Path) -> str:
+    """Of a recording's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def row_key(code: str, file: str, params: StrategyParams) -> str:
+    """The same for the same code, recording and parameters: then the row is known."""
+    told = f"{code} {file} ".encode() + msgspec.json.encode(params)
+    return hashlib.sha256(told).hexdigest()[:32]
+
+
+def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]]) -> list[Row]:
+    """The rows of all cells for the windows of one recording; a cell comes with its key."""
+    (recording,) = find_inputs([path], None).found
+    if not isinstance(recording, Recording):
+        return []
+    return [_replay(life, key, cell) for life in _lives(recording) for key, cell in cells]
+
+
+def _lives(recording: Recording) -> Iterator[_Life]:
+    windows = {window.slug: window for window in recording.windows()}
+    parser = MarketFrameParser(*windows.values())
+    frames: dict[str, list[tuple[int, list[MarketDataMessage]]]] = {slug: [] for slug in windows}
+    winners, last_ns = winners_before(recording, None), 0
+    for frame in recording.frames():
+        last_ns = frame.recv_ns
+        winners = agreed(winners, winners_in_frame(frame.raw, windows.values()))
+        by_slug: dict[str, list[MarketDataMessage]] = {}
+        for message in parser.parse(frame.raw, ts_recv_ns=frame.recv_ns):
+            by_slug.setdefault(message.slug, []).append(message)
+        for slug, messages in by_slug.items():
+            frames[slug].append((frame.recv_ns, messages))
+    for slug, window in windows.items():
+        if frames[slug]:
+            yield _Life(window, frames[slug], last_ns, winners.get(slug))
+
+
+def _replay(life: _Life, key: str, cell: Cell) -> Row:
+    engine = WindowEngine(life.window, cell.params, _RUN_ID)
+    caps = OrderCaps(
+        bid_size_u6=cell.params.bid_size_u6,
+        max_position_value_u6=cell.params.limits.max_position_value_u6,
+    )
+    venue = PaperVenue(PaperParams())
+    executor = PaperExecutor(ExecutionEngine(caps=caps), venue, lambda _at, _out: None)
+    replay = WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None)
+    asyncio.run(_live(replay, life))
+    return _row(engine, life, key, cell.name)
+
+
+async def _live(replay: WindowReplay, life: _Life) -> None:
+    await replay.begin(life.frames[0][0] - TICK_NS)
+    for at_ns, messages in life.frames:
+        await replay.receive(at_ns, messages)
+    await replay.advance(life.last_ns + TAIL_NS)
+
+
+def _row(engine: WindowEngine, life: _Life, key: str, cell: str) -> Row:
+    results = results_of(engine, life.winner)
+    position, pairs = engine.session.inventory.working, engine.session.inventory.pairing.pairs
+    paired_u6 = sum(pair.up.qty_u6 for pair in pairs)
+    pair_cost = sum(pair.cost_e4 * pair.up.qty_u6 for pair in pairs)
+    return Row(
+        key=key,
+        cell=cell,
+        slug=life.window.slug,
+        profit=results.get("profit", results.get("profit_marked", 0.0)),
+        settled="profit" in results,
+        fills=engine.counters.fills,
+        shares=(position.up.qty_u6 + position.down.qty_u6) / SHARE_U6,
+        paired=paired_u6 / SHARE_U6,
+        pair_cost=pair_cost / paired_u6 / PRICE_ONE_E4 if paired_u6 else 0.0,
+        residual=abs(position.net_diff_u6) / SHARE_U6,
+        orders=engine.counters.orders_placed,
+        both_rest_share=engine.session.quoting_time.both_rest_share,
+    )
