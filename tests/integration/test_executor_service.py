@@ -47,7 +47,7 @@ from support.executions import submit
 from support.fake_clob import FakeClob, Reply, drop, hang_after_taking, lose_answer, refuse
 
 pytestmark = pytest.mark.connected
-SERIES, ACCOUNT = "btc-15m", "main"
+SERIES, ACCOUNT, TOKEN = "btc-15m", "main", 3
 EXE, CMD, ROT, MD = keys.exe(SERIES), keys.cmd(SERIES), keys.rot(SERIES), keys.md(SERIES)
 T = TypeVar("T")
 
@@ -102,11 +102,11 @@ class World:
         )
 
     async def announce(self) -> None:
-        """As the feed does: groups and announcement in one transaction."""
-        slug = self.window.slug
+        """As the feed does: groups and announcement in one transaction. Test holds the lease."""
+        await self.bus.put(keys.lease(SERIES), msgspec.json.encode(LeaseHolder("t", "t", TOKEN)))
         await self.bus.create_group("test", [EXE], start="0", announce=None)
         await self.bus.create_group(
-            keys.window_group(slug, "executor"),
+            keys.window_group(self.window.slug, "executor"),
             [CMD, MD],
             announce=Outgoing(ROT, WindowAnnounced(window=self.window, ts_recv_ns=1)),
         )
@@ -116,11 +116,11 @@ class World:
             await self.bus.put(keys.alive(ACCOUNT, peer), b'{"ready":true,"reasons":[]}')
 
     async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
-        await self.bus.publish([Outgoing(CMD, message)])
+        await self.bus.publish([Outgoing(CMD, msgspec.structs.replace(message, lease_token=TOKEN))])
 
     async def place(self, order: str = "a", *, expires_s: float = 300.0) -> None:
-        now_ns = real_now_ns()
-        await self.command(submit(order, slug=self.window.slug, at_ns=now_ns, expires_s=expires_s))
+        slug, at_ns = self.window.slug, real_now_ns()
+        await self.command(submit(order, slug=slug, at_ns=at_ns, expires_s=expires_s))
 
     async def hear(self, kind: type[T], *, stream: str = EXE) -> T:
         """The oldest of a kind that was not returned yet; the test's timeout bounds it."""

@@ -40,6 +40,7 @@ def submit(
     size_u6: int = 5_000_000,
     expires_s: float = 1.0,
     at_ns: int = T0_NS,
+    lease_token: int = 0,
 ) -> SubmitOrder:
     return SubmitOrder(
         client_order_id=order,
@@ -51,6 +52,7 @@ def submit(
         expires_at_ns=at_ns + int(expires_s * NS_PER_S),
         ts_step_ns=at_ns,
         ts_cause_ns=at_ns,
+        lease_token=lease_token,
     )
 
 
@@ -68,8 +70,11 @@ class Bench:
         cancel_reserve: int = 20,
         market: Window | None = None,
         caps: OrderCaps | None = None,
+        fenced: bool = False,
     ) -> None:
-        self.engine = ExecutionEngine(tier=tier, cancel_reserve=cancel_reserve, caps=caps)
+        self.engine = ExecutionEngine(
+            tier=tier, cancel_reserve=cancel_reserve, caps=caps, fenced=fenced
+        )
         self.at_ns = T0_NS
         self.out: list[ExecutionOutput] = []
         self.all: list[ExecutionOutput] = []
