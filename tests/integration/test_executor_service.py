@@ -43,11 +43,11 @@ from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
 from pmexecutor.settings import ExecutorSettings
 from support.builders import window as build_window
-from support.executions import submit
+from support.executions import LEASE_TOKEN, hold_lease, submit
 from support.fake_clob import FakeClob, Reply, drop, hang_after_taking, lose_answer, refuse
 
 pytestmark = pytest.mark.connected
-SERIES, ACCOUNT, TOKEN = "btc-15m", "main", 3
+SERIES, ACCOUNT = "btc-15m", "main"
 EXE, CMD, ROT, MD = keys.exe(SERIES), keys.cmd(SERIES), keys.rot(SERIES), keys.md(SERIES)
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class World:
 
     async def announce(self) -> None:
         """As the feed does: groups and announcement in one transaction. Test holds the lease."""
-        await self.bus.put(keys.lease(SERIES), msgspec.json.encode(LeaseHolder("t", "t", TOKEN)))
+        await hold_lease(self.bus, SERIES)
         await self.bus.create_group("test", [EXE], start="0", announce=None)
         await self.bus.create_group(
             keys.window_group(self.window.slug, "executor"),
@@ -116,7 +116,8 @@ class World:
             await self.bus.put(keys.alive(ACCOUNT, peer), b'{"ready":true,"reasons":[]}')
 
     async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
-        await self.bus.publish([Outgoing(CMD, msgspec.structs.replace(message, lease_token=TOKEN))])
+        held = msgspec.structs.replace(message, lease_token=LEASE_TOKEN)
+        await self.bus.publish([Outgoing(CMD, held)])
 
     async def place(self, order: str = "a", *, expires_s: float = 300.0) -> None:
         slug, at_ns = self.window.slug, real_now_ns()

@@ -32,7 +32,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmtools.run.redis_server import LocalRedis
 from support.builders import window as build_window
-from support.executions import submit
+from support.executions import LEASE_TOKEN, hold_lease, submit
 from support.fake_clob import FakeClob, Reply, drop
 from support.processes import ServiceProcess, service_process
 
@@ -72,6 +72,7 @@ class Lane:
     async def begin(self) -> None:
         self._folder.mkdir()
         await self.bus.create_group("test", [EXE], start="0", announce=None)
+        await hold_lease(self.bus, SERIES)
         for peer in ("feed", "strategy", "userws"):
             await self.bus.put(keys.alive("main", peer), b'{"ready":true,"reasons":[]}')
 
@@ -98,7 +99,11 @@ class Lane:
         await self._gate_opens(executor)
         self._hold_the_next_post(fate)
         order = submit(
-            f"order{len(self._slugs)}", slug=window.slug, at_ns=real_now_ns(), expires_s=60.0
+            f"order{len(self._slugs)}",
+            slug=window.slug,
+            at_ns=real_now_ns(),
+            expires_s=60.0,
+            lease_token=LEASE_TOKEN,
         )
         posts = self.posts
         await self.bus.publish([Outgoing(CMD, order)])

@@ -23,7 +23,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmtools.run.redis_server import LocalRedis
 from support.builders import window as build_window
-from support.executions import submit
+from support.executions import LEASE_TOKEN, hold_lease, submit
 from support.fake_clob import FakeClob
 from support.processes import ServiceProcess, service_process
 
@@ -67,6 +67,7 @@ async def _announce(bus: RedisBus) -> str:
         [_CMD, _MD],
         announce=Outgoing(_ROT, WindowAnnounced(window=window, ts_recv_ns=1)),
     )
+    await hold_lease(bus, _SERIES)
     await _peers_are_well(bus)
     return window.slug
 
@@ -79,7 +80,10 @@ async def _rest_orders(
 
     await executor.until(places, "the placing gate opens")
     at_ns = real_now_ns()
-    orders = [submit(f"o{number}.{n}", slug=slug, at_ns=at_ns) for n in range(_ORDERS)]
+    orders = [
+        submit(f"o{number}.{n}", slug=slug, at_ns=at_ns, lease_token=LEASE_TOKEN)
+        for n in range(_ORDERS)
+    ]
     await bus.publish([Outgoing(_CMD, order) for order in orders])
     await clob.until(lambda: len(clob.open_ids) == _ORDERS)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
+
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
     CancelAnswered,
@@ -18,6 +20,7 @@ from pmcore.engine.execution.io import (
     Signed,
     SignOrder,
 )
+from pmcore.machines.lease import LeaseHolder
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
@@ -26,6 +29,8 @@ from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.wire import keys
+from pmcore.wire.ports import Bus
 from support.builders import T0_NS, window
 
 SLUG = window().slug
@@ -54,6 +59,15 @@ def submit(
         ts_cause_ns=at_ns,
         lease_token=lease_token,
     )
+
+
+LEASE_TOKEN = 3
+
+
+async def hold_lease(bus: Bus, series: str) -> None:
+    """As a strategy does before it commands; LEASE_TOKEN is its token."""
+    holder = LeaseHolder("test", "test", LEASE_TOKEN)
+    await bus.put(keys.lease(series), msgspec.json.encode(holder))
 
 
 def hash_of(order: str) -> str:
