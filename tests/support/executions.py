@@ -34,6 +34,7 @@ from pmcore.wire.ports import Bus
 from support.builders import T0_NS, window
 
 SLUG = window().slug
+LEASE_TOKEN = 3
 T = TypeVar("T")
 
 
@@ -45,7 +46,7 @@ def submit(
     size_u6: int = 5_000_000,
     expires_s: float = 1.0,
     at_ns: int = T0_NS,
-    lease_token: int = 0,
+    lease_token: int = LEASE_TOKEN,
 ) -> SubmitOrder:
     return SubmitOrder(
         client_order_id=order,
@@ -59,9 +60,6 @@ def submit(
         ts_cause_ns=at_ns,
         lease_token=lease_token,
     )
-
-
-LEASE_TOKEN = 3
 
 
 async def hold_lease(bus: Bus, series: str) -> None:

@@ -47,6 +47,7 @@ class World:
 
     def __init__(self, folder: Path, met: list[Incoming] | None = None) -> None:
         self._met = met
+        self.logs = io.StringIO()
         self.clock = Clock.starting_at(at(10), 1.0)
         self.store = MemoryStore(self.clock.now_ns)
         self.bus = MemoryBus(self.store, source="others", run_id="o")
@@ -56,7 +57,7 @@ class World:
             clock=self.clock,
             bus=MemoryBus(self.store, source="strategy", run_id="r"),
             metrics=metrics,
-            log=configure_logs("strategy", "debug", io.StringIO()),
+            log=configure_logs("strategy", "debug", self.logs),
             run_id="r",
         )
         header = JournalHeader(
@@ -285,3 +286,11 @@ async def test_after_a_restart_rest_is_read_again_before_a_bid(world: World) -> 
         await world.say_up()
         await world.until_said(SubmitOrder, 1)
         assert [s.outcome for s in world.commands(SubmitOrder)] == [Outcome.DOWN]  # type: ignore[union-attr] # filtered
+
+
+async def test_without_a_journal_the_window_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("not a folder")
+    world = World(tmp_path)
+    async with world.running():
+        await world.until_said(CancelWindow, 1)
+    assert "journal_failed" in world.logs.getvalue()

@@ -120,7 +120,9 @@ class SeriesWindows:
         known = frozenset(self.handles)
         for item in batch:
             match item.message:
-                case WindowAnnounced(window=window) if not self._is_stale(window):
+                case WindowAnnounced(window=window) if left_by_earlier_run or not self._is_stale(
+                    window
+                ):  # of one that an earlier run had joined each order still gets its end
                     self._announced(item, window)
                 case WindowAnnounced(window=window):
                     await self._destroy_groups(window.slug)

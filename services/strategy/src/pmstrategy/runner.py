@@ -27,7 +27,7 @@ from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.journal import JournalWriter
+from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.shell.settings.common import Mode
@@ -84,7 +84,7 @@ class WindowRunner:
         self._at_ns = 0
         self._channel = UserChannelBelief()
         self._catching_up = False
-        self._journal: JournalWriter | None = None
+        self._journal: EngineJournal | None = None
 
     async def run(self) -> None:
         """Join, then read and step until settled; then destroy the window's groups."""
@@ -104,8 +104,7 @@ class WindowRunner:
             await retry_until_answered(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
-                self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
-                self._journal.close()
+                self._journal.close(encode_line(JournalEnd(self.engine.fingerprint)))
 
     async def inject(self, events: Sequence[EngineEvent]) -> None:
         """Hand over events that do not come through the window's own streams."""
@@ -140,11 +139,6 @@ class WindowRunner:
         except TimeoutError:
             alive = len(self.engine.session.orders.alive())
             self._context.log.warning("orders_not_confirmed_gone", slug=self._group, orders=alive)
-
-    def flush(self) -> None:
-        """Make the journal safe on disk up to here."""
-        if self._journal is not None:
-            self._journal.flush()
 
     async def _join(self) -> None:
         consumer = self._context.settings.consumer
@@ -327,7 +321,7 @@ class WindowRunner:
 
     def _feed(self, at_ns: int, event: EngineEvent) -> list[Output]:
         if self._journal is not None:
-            self._journal.write(encode_line(JournalEntry(at_ns, event)))
+            self._journal.write(at_ns, encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
     async def _event_of(
@@ -395,8 +389,8 @@ class WindowRunner:
         if settings.journal:
             folder = settings.data_dir / "journal"
             name = f"{self.window.slug}.{self._header.run_id}"
-            self._journal = JournalWriter(folder, name)
-            self._journal.write(encode_line(self._header))
+            header = encode_line(self._header)
+            self._journal = EngineJournal(folder, name, header, self._context.log)
 
 
 def _begins_a_run(item: Incoming) -> bool:

@@ -343,7 +343,6 @@ class StrategyService:
                 doubt = "" if alive else "service is not alive"
                 await runner.user_trusted(doubt or self._doubt_of_series(runner))
                 await self._tell_prior_loss(runner)
-                runner.flush()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner
                 if runner.engine.session.clock.may_quote:
