@@ -97,7 +97,7 @@ test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and
 	@$(RUN) pytest -rsfE -m docker
 
 soak: ROUNDS = 200
-soak: setup ## kill the real executor inside its POST, and all orders by /kill, ROUNDS=200 times; half an hour
+soak: setup ## kill the real executor inside its POST, and all orders by /kill, ROUNDS=200 times; eleven minutes
 	@$(RUN) pytest -s --rounds $(ROUNDS) tests/integration/test_kill_in_post.py tests/integration/test_kill_process.py
 
 coverage-core: setup ## every branch of the pure core by the unit tests of its layer

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,140 +23,22 @@ from pmcore.messages.execution import (
     WindowFlat,
 )
 from pmcore.messages.market_data import BookSnapshot, SnapshotOrigin
-from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
-from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.user import OrderUpdated, UserChannelChanged, UserChannelState
 from pmcore.model.errors import Reason
-from pmcore.model.market import Outcome, Window
-from pmcore.model.units import NS_PER_S
+from pmcore.model.market import Outcome
 from pmcore.shell.bus.redis_bus import RedisBus
-from pmcore.shell.clock import Clock, real_now_ns
+from pmcore.shell.clock import real_now_ns
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.health import Placing
 from pmcore.shell.service.lease_keeper import LeaseLostError
-from pmcore.shell.service.logs import configure_logs
-from pmcore.shell.service.metrics import ServiceMetrics
-from pmcore.shell.service.process import ServiceContext
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
-from pmexecutor.settings import ExecutorSettings
-from support.builders import window as build_window
-from support.executions import submit
+from support.executor_world import ACCOUNT, CMD, EXE, MD, ROT, World, window_now
 from support.fake_clob import FakeClob, Reply, drop, hang_after_taking, lose_answer, refuse
 
 pytestmark = pytest.mark.connected
-SERIES, ACCOUNT = "btc-15m", "main"
-EXE, CMD, ROT, MD = keys.exe(SERIES), keys.cmd(SERIES), keys.rot(SERIES), keys.md(SERIES)
-T = TypeVar("T")
-
-
-def _window(*, ends_in_s: int = 600) -> Window:
-    now_s = real_now_ns() // NS_PER_S
-    return msgspec.structs.replace(
-        build_window(),
-        slug=f"btc-updown-15m-{now_s - 60}",
-        open_ns=(now_s - 60) * NS_PER_S,
-        close_ns=(now_s + ends_in_s) * NS_PER_S,
-    )
-
-
-class World:
-    """Redis, a venue, and what feed and strategy would do."""
-
-    def __init__(self, bus: RedisBus, clob: FakeClob, redis_url: str, folder: Path) -> None:
-        self.bus = bus
-        self.clob = clob
-        self.folder = folder
-        self.window = _window()
-        self.heard: list[Any] = []
-        self._unheard: dict[str, list[Any]] = defaultdict(list)
-        self._redis_url = redis_url
-        self._runs = 0
-
-    def service(self, **changes: object) -> ExecutorService:
-        self._runs += 1
-        fields: dict[str, Any] = {
-            "venue": "sim",
-            "rest_url": self.clob.url,
-            "redis_url": self._redis_url,
-            "data_dir": self.folder,
-            "post_timeout_ms": 30_000,  # a slow machine is no lost answer
-            **changes,
-        }
-        settings = ExecutorSettings(**fields)
-        run_id = f"run{self._runs}"
-        clock = Clock.from_spec("")
-        return ExecutorService(
-            ServiceContext(
-                settings=settings,
-                clock=clock,
-                bus=RedisBus.connect(
-                    self._redis_url, source="executor", run_id=run_id, clock_ns=clock.now_ns
-                ),
-                metrics=ServiceMetrics("executor", version="test", mode=settings.mode),
-                log=configure_logs("executor", "error"),
-                run_id=run_id,
-            )
-        )
-
-    async def announce(self) -> None:
-        """As the feed does: groups and announcement in one transaction."""
-        slug = self.window.slug
-        await self.bus.create_group("test", [EXE], start="0", announce=None)
-        await self.bus.create_group(
-            keys.window_group(slug, "executor"),
-            [CMD, MD],
-            announce=Outgoing(ROT, WindowAnnounced(window=self.window, ts_recv_ns=1)),
-        )
-
-    async def peers_are_well(self) -> None:
-        for peer in ("feed", "strategy", "userws"):
-            await self.bus.put(keys.alive(ACCOUNT, peer), b'{"ready":true,"reasons":[]}')
-
-    async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
-        await self.bus.publish([Outgoing(CMD, message)])
-
-    async def place(self, order: str = "a", *, expires_s: float = 300.0) -> None:
-        now_ns = real_now_ns()
-        await self.command(submit(order, slug=self.window.slug, at_ns=now_ns, expires_s=expires_s))
-
-    async def hear(self, kind: type[T], *, stream: str = EXE) -> T:
-        """The oldest of a kind that was not returned yet; the test's timeout bounds it."""
-        message = await self._first(lambda said: isinstance(said, kind), stream)
-        assert isinstance(message, kind)
-        return message
-
-    async def outcome(self, order: str) -> OrderSubmitting | OrderFailed:
-        """Whether an order goes out or is refused."""
-        message = await self._first(
-            lambda said: (
-                isinstance(said, OrderSubmitting | OrderFailed) and said.client_order_id == order
-            ),
-            EXE,
-        )
-        assert isinstance(message, OrderSubmitting | OrderFailed)
-        return message
-
-    async def _first(self, wanted: Callable[[Any], bool], stream: str) -> Any:
-        """Others are kept for later calls: which of two facts comes first differs between runs."""
-        unheard = self._unheard[stream]
-        while True:
-            for message in unheard:
-                if wanted(message):
-                    unheard.remove(message)
-                    return message
-            items = await self.bus.read("test", "one", [stream], block_ms=500)
-            unheard += [item.message for item in items]
-            self.heard += [item.message for item in items]
-
-    async def pending(self) -> int:
-        group = keys.window_group(self.window.slug, "executor")
-        return sum(row.pending for row in await self.bus.groups(CMD) if row.name == group)
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        while not await condition():  # noqa: ASYNC110 - asks Redis, which rings no bell
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -447,8 +328,32 @@ async def test_pending_submits_of_a_crash_are_resolved_or_refused(world: World) 
     assert await world.pending() == 0
 
 
+async def test_an_order_gets_its_end_although_its_window_was_over_before_the_start(
+    world: World,
+) -> None:
+    """The executor was away until long after the close: nothing rests, and that is said."""
+    world.window = window_now(ends_in_s=-10)
+    await _quoting(world)
+    await world.place("recorded")
+    group = keys.window_group(world.window.slug, "executor")
+    assert await world.bus.read(group, "one", [CMD], block_ms=100)
+    await world.bus.create_group("executor", [ROT], start="0", announce=None)
+    assert await world.bus.read("executor", "one", [ROT], block_ms=100)
+    submitting = OrderSubmitting(
+        slug=world.window.slug,
+        client_order_id="recorded",
+        order_hash="0x" + "fe" * 32,
+        ts_exec_ns=1,
+    )
+    await world.bus.publish([Outgoing(EXE, submitting)])
+    async with running(world.service(window_linger_s=0)):
+        failed = await world.hear(OrderFailed)
+        assert (failed.client_order_id, failed.reason) == ("recorded", Reason.LOST)
+        await world.until(lambda: _has_groups(world, False))
+
+
 async def test_a_window_that_is_over_is_left_and_its_groups_destroyed(world: World) -> None:
-    world.window = _window(ends_in_s=2)
+    world.window = window_now(ends_in_s=2)
     service = world.service(window_linger_s=0)
     async with running(service):
         await _quoting(world)

@@ -23,16 +23,13 @@ from pmcore.messages.execution import (
     OrderFailed,
     OrderSubmitting,
 )
-from pmcore.messages.rotation import WindowAnnounced
 from pmcore.model.market import Window
-from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import real_now_ns
-from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmtools.run.redis_server import LocalRedis
-from support.builders import window as build_window
 from support.executions import submit
+from support.executor_world import CMD, EXE, SERIES, announce, peers_are_well, window_now
 from support.fake_clob import FakeClob, Reply, drop
 from support.processes import ServiceProcess, service_process
 
@@ -41,8 +38,6 @@ pytestmark = [pytest.mark.connected, pytest.mark.timeout(3_600)]
 LANES = 3
 OPEN_S, LINGER_S, PATIENCE_S = 30, 5, 120.0
 ENDS = OrderCancelled | OrderFailed | CancelFailed
-SERIES = "btc-15m"
-CMD, MD, ROT, EXE = keys.cmd(SERIES), keys.md(SERIES), keys.rot(SERIES), keys.exe(SERIES)
 
 
 class Fate(Enum):
@@ -72,8 +67,7 @@ class Lane:
     async def begin(self) -> None:
         self._folder.mkdir()
         await self.bus.create_group("test", [EXE], start="0", announce=None)
-        for peer in ("feed", "strategy", "userws"):
-            await self.bus.put(keys.alive("main", peer), b'{"ready":true,"reasons":[]}')
+        await peers_are_well(self.bus)
 
     async def live(self, fates: Sequence[Fate]) -> None:
         """Each executor clears up what the last one left, and dies inside its own POST."""
@@ -192,19 +186,10 @@ class Lane:
         self.clob.faults["POST /order"].extend([hold, surplus, surplus])
 
     async def _announce(self) -> Window:
-        now_s = real_now_ns() // NS_PER_S
-        window = msgspec.structs.replace(
-            build_window(),
-            slug=f"btc-updown-15m-{now_s - 60 + len(self._slugs)}",
-            open_ns=(now_s - 60) * NS_PER_S,
-            close_ns=(now_s + OPEN_S) * NS_PER_S,
-        )
+        window = window_now(ends_in_s=OPEN_S)
+        window = msgspec.structs.replace(window, slug=f"{window.slug}{len(self._slugs):03d}")
         self._slugs.append(window.slug)
-        await self.bus.create_group(
-            keys.window_group(window.slug, "executor"),
-            [CMD, MD],
-            announce=Outgoing(ROT, WindowAnnounced(window=window, ts_recv_ns=1)),
-        )
+        await announce(self.bus, window)
         return window
 
 

@@ -12,32 +12,22 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from statistics import median
 
-import msgspec
 import pytest
 
-from pmcore.messages.rotation import WindowAnnounced
-from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import real_now_ns
-from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmtools.run.redis_server import LocalRedis
-from support.builders import window as build_window
 from support.executions import submit
+from support.executor_world import CMD, SERIES, announce, peers_are_well, window_now
 from support.fake_clob import FakeClob
 from support.processes import ServiceProcess, service_process
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(1_800)]
 
-_SERIES, _ORDERS, _STRANGERS = "btc-15m", 20, 70
+_ORDERS, _STRANGERS = 20, 70
 _MOST_EXECUTORS = 30
 Kill = tuple[float, float]
-_CMD, _MD, _ROT = keys.cmd(_SERIES), keys.md(_SERIES), keys.rot(_SERIES)
-
-
-async def _peers_are_well(bus: RedisBus) -> None:
-    for peer in ("feed", "strategy", "userws"):
-        await bus.put(keys.alive("main", peer), b'{"ready":true,"reasons":[]}')
 
 
 def _executor(
@@ -49,25 +39,15 @@ def _executor(
         PM_REDIS_URL=redis.url,
         PM_VENUE="sim",
         POLYMARKET_REST_URL=clob.url,
-        POLYMARKET_MARKET_SLUG=_SERIES,
+        POLYMARKET_MARKET_SLUG=SERIES,
     )
 
 
 async def _announce(bus: RedisBus) -> str:
     """A window that quotes; its slug."""
-    now_s = real_now_ns() // NS_PER_S
-    window = msgspec.structs.replace(
-        build_window(),
-        slug=f"btc-updown-15m-{now_s - 60}",
-        open_ns=(now_s - 60) * NS_PER_S,
-        close_ns=(now_s + 3_600) * NS_PER_S,
-    )
-    await bus.create_group(
-        keys.window_group(window.slug, "executor"),
-        [_CMD, _MD],
-        announce=Outgoing(_ROT, WindowAnnounced(window=window, ts_recv_ns=1)),
-    )
-    await _peers_are_well(bus)
+    window = window_now(ends_in_s=3_600)
+    await announce(bus, window)
+    await peers_are_well(bus)
     return window.slug
 
 
@@ -80,7 +60,7 @@ async def _rest_orders(
     await executor.until(places, "the placing gate opens")
     at_ns = real_now_ns()
     orders = [submit(f"o{number}.{n}", slug=slug, at_ns=at_ns) for n in range(_ORDERS)]
-    await bus.publish([Outgoing(_CMD, order) for order in orders])
+    await bus.publish([Outgoing(CMD, order) for order in orders])
     await clob.until(lambda: len(clob.open_ids) == _ORDERS)
 
 

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import redis as redis_py
 
 from support.fake_services import write_fake_services
 
@@ -235,6 +237,22 @@ def test_the_real_venue_is_dry_without_a_simulator(stage: Stage) -> None:
     environ = stage.environ_of("executor")
     assert environ["PM_DRY_RUN"] == "true"
     assert "POLYMARKET_REST_URL" not in environ
+
+
+def test_nobody_else_can_use_the_redis_of_a_run(stage: Stage) -> None:
+    del stage.environ["PM_REDIS_URL"]
+    process = stage.start("run", "--seconds", "600")
+    wait_for(lambda: len(stage.events("started")) == 5, process)
+    url = json.loads((stage.data / "run-1" / "run.json").read_text())["redis_url"]
+    with redis_py.Redis.from_url(url) as redis:
+        assert redis.ping()
+    with (
+        redis_py.Redis(port=urlsplit(url).port or 0) as stranger,
+        pytest.raises(redis_py.AuthenticationError),
+    ):
+        stranger.ping()
+    process.terminate()
+    process.wait()
 
 
 def test_status_kill_and_resume_find_the_run(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,6 +47,17 @@ def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def _content(store: Any, key: bytes) -> bytes:
+    match store.type(key):
+        case b"stream":
+            fields = [entry for _, entry in store.xrange(key)]
+        case b"hash":
+            fields = [store.hgetall(key)]
+        case _:
+            fields = [{b"": store.get(key)}]
+    return b"\n".join(part for each in fields for pair in each.items() for part in pair)
+
+
 async def _shown(running: Engine) -> dict[str, bytes]:
     """Everything but the file of credentials, by where it was found."""
     shown: dict[str, bytes] = {}
@@ -58,15 +70,7 @@ async def _shown(running: Engine) -> dict[str, bytes]:
         shown[f"command line of {name}"] = _command_line(running.children[name].pid)
     store = redis_py.Redis.from_url(running.redis.url)
     for key in store.scan_iter("*"):
-        kind = store.type(key)
-        content = (
-            store.xrange(key)
-            if kind == b"stream"
-            else store.hgetall(key)
-            if kind == b"hash"
-            else store.get(key)
-        )
-        shown[f"Redis {key.decode()}"] = repr(content).encode()
+        shown[f"Redis {key.decode()}"] = _content(store, key)
     return shown
 
 
@@ -76,7 +80,8 @@ def _files(directory: Path) -> dict[str, bytes]:
         if path.is_file() and path.name != CREDENTIALS:
             content = path.read_bytes()
             if path.suffix == ".zst":
-                content = zstandard.ZstdDecompressor().stream_reader(content).read()
+                whole = zstandard.ZstdDecompressor()
+                content = whole.stream_reader(content, read_across_frames=True).read()
             files[str(path.relative_to(directory))] = content
     return files
 

@@ -47,6 +47,7 @@ class World:
 
     def __init__(self, folder: Path, met: list[Incoming] | None = None) -> None:
         self._met = met
+        self.logs = io.StringIO()
         self.clock = Clock.starting_at(at(10), 1.0)
         self.store = MemoryStore(self.clock.now_ns)
         self.bus = MemoryBus(self.store, source="others", run_id="o")
@@ -56,13 +57,16 @@ class World:
             clock=self.clock,
             bus=MemoryBus(self.store, source="strategy", run_id="r"),
             metrics=metrics,
-            log=configure_logs("strategy", "debug", io.StringIO()),
+            log=configure_logs("strategy", "debug", self.logs),
             run_id="r",
         )
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.runner = WindowRunner(context, header, StrategyMetrics(metrics), self._unreadable)
+        self.lease_token = 3
+        self.runner = WindowRunner(
+            context, header, StrategyMetrics(metrics), self._unreadable, lambda: self.lease_token
+        )
 
     async def _unreadable(self, item: Incoming) -> bool:
         if self._met is None:
@@ -131,6 +135,18 @@ async def test_redis_away_is_waited_out(world: World) -> None:
         world.store.available = True
         await world.until_said(SubmitOrder, 2)
         assert not task.done()
+
+
+async def test_each_command_carries_the_token_of_the_lease_as_it_is_now(world: World) -> None:
+    async with world.running():
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        world.lease_token = 4
+        await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(10)))
+        await world.say_books()
+        await world.until_said(SubmitOrder, 2)
+    sent = [*world.commands(CancelWindow), *world.commands(SubmitOrder)]
+    assert [fields["lease_token"] for fields in map(msgspec.structs.asdict, sent)] == [3, 4, 4]
 
 
 async def test_a_dead_reader_ends_the_window_though_the_market_is_loud(world: World) -> None:
@@ -270,3 +286,11 @@ async def test_after_a_restart_rest_is_read_again_before_a_bid(world: World) -> 
         await world.say_up()
         await world.until_said(SubmitOrder, 1)
         assert [s.outcome for s in world.commands(SubmitOrder)] == [Outcome.DOWN]  # type: ignore[union-attr] # filtered
+
+
+async def test_without_a_journal_the_window_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("not a folder")
+    world = World(tmp_path)
+    async with world.running():
+        await world.until_said(CancelWindow, 1)
+    assert "journal_failed" in world.logs.getvalue()

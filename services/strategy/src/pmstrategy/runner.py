@@ -27,7 +27,7 @@ from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.journal import JournalWriter
+from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.shell.settings.common import Mode
@@ -59,6 +59,7 @@ class WindowRunner:
         header: JournalHeader,
         metrics: StrategyMetrics,
         meet_unreadable: Callable[[Incoming], Awaitable[bool]],
+        lease_token: Callable[[], int],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
@@ -67,6 +68,7 @@ class WindowRunner:
         self._metrics = metrics
         self._bus, self._clock = context.bus, context.clock
         self._meet_unreadable = meet_unreadable
+        self._lease_token = lease_token
         self._held: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
@@ -82,7 +84,7 @@ class WindowRunner:
         self._at_ns = 0
         self._channel = UserChannelBelief()
         self._catching_up = False
-        self._journal: JournalWriter | None = None
+        self._journal: EngineJournal | None = None
 
     async def run(self) -> None:
         """Join, then read and step until settled; then destroy the window's groups."""
@@ -102,8 +104,7 @@ class WindowRunner:
             await retry_until_answered(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
-                self._journal.write(encode_line(JournalEnd(self.engine.fingerprint)))
-                self._journal.close()
+                self._journal.close(encode_line(JournalEnd(self.engine.fingerprint)))
 
     async def inject(self, events: Sequence[EngineEvent]) -> None:
         """Hand over events that do not come through the window's own streams."""
@@ -138,11 +139,6 @@ class WindowRunner:
         except TimeoutError:
             alive = len(self.engine.session.orders.alive())
             self._context.log.warning("orders_not_confirmed_gone", slug=self._group, orders=alive)
-
-    def flush(self) -> None:
-        """Make the journal safe on disk up to here."""
-        if self._journal is not None:
-            self._journal.flush()
 
     async def _join(self) -> None:
         consumer = self._context.settings.consumer
@@ -302,7 +298,12 @@ class WindowRunner:
             outputs += self._feed(at_ns, event)
         if decide:
             outputs += self._decide(at_ns, tick=not batch)
-        commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
+        token = self._lease_token()
+        commands = [
+            Outgoing(self._cmd, msgspec.structs.replace(output, lease_token=token))
+            for output in outputs
+            if not isinstance(output, Notice)
+        ]
         if commands or acks or letters:
             # a command that waited for Redis too long expires; a repeated one is known by its id
             await retry_until_answered(partial(self._bus.publish, [*commands, *letters], acks))
@@ -320,7 +321,7 @@ class WindowRunner:
 
     def _feed(self, at_ns: int, event: EngineEvent) -> list[Output]:
         if self._journal is not None:
-            self._journal.write(encode_line(JournalEntry(at_ns, event)))
+            self._journal.write(at_ns, encode_line(JournalEntry(at_ns, event)))
         return self.engine.step(at_ns, event)
 
     async def _event_of(
@@ -388,8 +389,8 @@ class WindowRunner:
         if settings.journal:
             folder = settings.data_dir / "journal"
             name = f"{self.window.slug}.{self._header.run_id}"
-            self._journal = JournalWriter(folder, name)
-            self._journal.write(encode_line(self._header))
+            header = encode_line(self._header)
+            self._journal = EngineJournal(folder, name, header, self._context.log)
 
 
 def _begins_a_run(item: Incoming) -> bool:

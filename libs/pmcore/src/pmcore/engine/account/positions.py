@@ -11,32 +11,31 @@ class PositionsReading:
     def __init__(self, every_ns: int) -> None:
         self._every_ns = every_ns
         self._last_id = 0
-        self._reading = 0
         self._due_ns = 0
-        self._asked_ns = 0
+        self._asked: tuple[int, int] | None = None  # id and time of the reading that goes on
 
     def want(self) -> None:
         """Read at once: what is known may be old."""
-        self._reading = 0
+        self._asked = None
         self._due_ns = 0
 
     def give_up(self) -> None:
         """The channel is lost: an answer would be compared with fills that are not all known."""
-        self._reading = 0
+        self._asked = None
 
     def when_due(self, at_ns: int) -> ReadPositions | None:
         """The reading to begin now, if one is due."""
-        if self._reading or at_ns < self._due_ns:
+        if self._asked is not None or at_ns < self._due_ns:
             return None
         self._last_id += 1
-        self._reading = self._last_id
-        self._asked_ns = at_ns
+        self._asked = self._last_id, at_ns
         self._due_ns = at_ns + self._every_ns
-        return ReadPositions(self._reading)
+        return ReadPositions(self._last_id)
 
     def answered(self, read_id: int) -> int | None:
-        """When that reading was asked for, None for one that was given up."""
-        if read_id != self._reading:
+        """When that reading was asked for, None for one that does not go on."""
+        if self._asked is None or self._asked[0] != read_id:
             return None
-        self._reading = 0
-        return self._asked_ns
+        _, asked_ns = self._asked
+        self._asked = None
+        return asked_ns
