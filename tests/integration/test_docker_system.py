@@ -109,6 +109,26 @@ def test_redis_can_be_reached_by_the_services_only(system: System) -> None:
     assert list(redis["NetworkSettings"]["Networks"]) == [f"{system.name}_bus"]
 
 
+def in_redis(system: System, *command: str) -> str:
+    return system.compose("exec", "-T", "redis", *command).strip()
+
+
+def test_nobody_uses_redis_without_a_password(system: System) -> None:
+    assert "NOAUTH" in in_redis(system, "redis-cli", "PING")
+    assert in_redis(system, "sh", "/etc/pm-redis/cli.sh", "PING") == "PONG"
+
+
+def test_each_service_can_read_its_own_password_of_redis_and_no_other(system: System) -> None:
+    read = (
+        "import pathlib; print([p.read_text() for p in pathlib.Path('/run/pm-redis').rglob('*')])"
+    )
+    seen = [system.compose("exec", "-T", name, "python", "-c", read).strip() for name in SERVICES]
+    assert len(set(seen)) == len(SERVICES)
+    assert all(text.count(",") == 0 and len(text) > len("['']") + 60 for text in seen)
+    shown = system.logs() + str(system.containers())
+    assert not any(text[2:-4] in shown for text in seen)
+
+
 def test_control_ports_are_published_on_this_machine_only(system: System) -> None:
     for service, container in system.containers().items():
         published = [
@@ -147,6 +167,11 @@ def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:
     system.compose("kill", "--signal", "KILL", "executor")
     system.compose("start", "executor")
     wait_for("orders placed", lambda: placed(system) > before, within_s=120)
+
+
+def test_redis_has_refused_nothing_to_the_services(system: System) -> None:
+    """After windows, a kill, a resume, and a service that died."""
+    assert in_redis(system, "sh", "/etc/pm-redis/cli.sh", "ACL", "LOG") == ""
 
 
 def test_down_leaves_no_order(system: System) -> None:

@@ -34,23 +34,6 @@ def test_every_server_found_here_starts_answers_and_ends(version: str) -> None:
         os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("version", BINARIES or ["none"])
-def test_without_the_password_nothing_can_be_read_or_written(version: str) -> None:
-    with LocalRedis(server=BINARIES[version], password="of-this-run") as server:
-        with redis_py.Redis.from_url(server.url) as owner:
-            owner.xadd("pm:v1:{btc-15m}:cmd", {"m": b"ours"})
-        for guess in (None, "guess"):
-            with redis_py.Redis(port=server.port, password=guess) as stranger:
-                with pytest.raises(redis_py.RedisError):
-                    stranger.xadd("pm:v1:{btc-15m}:cmd", {"m": b"forged"})
-                with pytest.raises(redis_py.RedisError):
-                    stranger.get("lease")
-        with redis_py.Redis.from_url(server.url) as owner:
-            assert owner.xlen("pm:v1:{btc-15m}:cmd") == 1
-        assert server.pid is not None
-        assert b"of-this-run" not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
-
-
 def test_a_taken_port_is_one_clear_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

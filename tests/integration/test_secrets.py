@@ -17,7 +17,7 @@ import redis as redis_py
 import zstandard
 
 from pmtools.run.plan import SERVICES
-from support.whole_engine import REDIS_PASSWORD, TOKEN, Engine, engine
+from support.whole_engine import REDIS_PASSWORDS, TOKEN, Engine, engine
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
 
@@ -38,7 +38,8 @@ def _forms(name: str, secret: str) -> Iterator[tuple[str, bytes]]:
 
 def _secrets(directory: Path) -> dict[str, bytes]:
     stored = msgspec.json.decode((directory / CREDENTIALS).read_bytes())
-    named = {"private key": KEY, "control token": TOKEN, "Redis password": REDIS_PASSWORD}
+    named = {"private key": KEY, "control token": TOKEN}
+    named |= {f"Redis password of {user}": word for user, word in REDIS_PASSWORDS.items()}
     named |= {name: stored[name] for name in ("secret", "passphrase")}
     return dict(form for name, secret in named.items() for form in _forms(name, secret))
 

@@ -12,13 +12,16 @@ import pytest
 
 from pmcore.machines.lease import LeaseHolder
 from pmcore.messages.orders import CancelWindow, SubmitOrder
+from pmcore.model.errors import TransportError
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.lease_keeper import holder_of
 from pmcore.wire import keys
+from pmcore.wire.access import OPERATOR
 from pmcore.wire.ports import Outgoing
+from pmtools.run.redis_server import find_server, has_selectors
 from support.whole_engine import Engine, engine
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
@@ -92,10 +95,10 @@ def forged_order(slug: str, now_ns: int, token: int) -> SubmitOrder:
 
 
 @asynccontextmanager
-async def forger(running: Engine) -> AsyncIterator[RedisBus]:
-    """Somebody who reaches Redis as the services do."""
+async def forger(running: Engine, user: str = OPERATOR) -> AsyncIterator[RedisBus]:
+    """Somebody who reaches Redis with the password of one of its users."""
     bus = RedisBus.connect(
-        running.redis.url, source="forger", run_id="forger", clock_ns=real_now_ns
+        running.redis.url_of(user), source="forger", run_id="forger", clock_ns=real_now_ns
     )
     try:
         yield bus
@@ -126,6 +129,36 @@ async def test_commands_of_a_strategy_without_the_lease_are_refused_and_told(
         rejections = (await state_of(running, "executor"))["rejections"]
         assert rejections["no_lease"] == len(forged)
         assert await refused(running) == len(forged) + 1
+
+
+@pytest.mark.skipif(not has_selectors(find_server()), reason="Redis 6.2 has no selectors")
+async def test_commands_of_another_service_are_refused_by_redis_and_told(tmp_path: Path) -> None:
+    """Of a feed or userws that was taken over; it knows the lease."""
+    async with engine(tmp_path) as running:
+        pids = {name: child.pid for name, child in running.children.items()}
+        (slug,) = (await state_of(running, "strategy"))["windows"]
+        async with forger(running) as bus:
+            holder = await holder_of(bus, keys.lease(SERIES))
+        assert holder is not None
+        now_ns = Clock.from_spec(running.clock_spec).now_ns()
+        order = forged_order(slug, now_ns, holder.token)
+
+        async def told() -> bool:
+            sample = 'pm_executor_redis_denied_total{kind="key"}'
+            return await running.metric("executor", sample) == 2
+
+        async with undisturbed(running):
+            for user in ("feed", "userws"):
+                async with forger(running, user) as bus:
+                    with pytest.raises(TransportError, match="permission") as refusal:
+                        await bus.publish([Outgoing(keys.cmd(SERIES), order)])
+                    assert not refusal.value.retryable
+            await running.until(told, "told by the executor's metric")
+        assert running.denied() == [(user, "key", keys.cmd(SERIES)) for user in ("feed", "userws")]
+        said = "\n".join(running.children["executor"].tail(2_000))
+        assert said.count('"redis_denied"') == 2
+        assert await refused(running) == 0, "the command reached the executor"
+        assert {name: child.pid for name, child in running.children.items()} == pids
 
 
 async def test_a_strategy_whose_lease_was_taken_ends_and_places_nothing_more(

@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import redis as redis_py
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
+from pmcore.wire.access import USERS
 from pmtools.control.client import ControlClient, open_http
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 
 TOKEN = "token-of-the-test-engine"
-REDIS_PASSWORD = "password-of-the-test-redis"
+REDIS_PASSWORDS = {user: f"password-of-the-test-{user}" for user in USERS}
 PATIENCE_S = 25.0
 WINDOW_OPENED_S = 1_800_000_000  # a multiple of half an hour
 MAX_NET_DIFF = 10
@@ -50,7 +52,8 @@ class Engine:
         }
         around = Surroundings(
             directory=directory,
-            redis_url=redis.url,
+            redis_url=redis.address,
+            redis_passwords=redis.passwords,
             control_token=TOKEN,
             clock=self.clock_spec,
             environ=environ,
@@ -124,6 +127,12 @@ class Engine:
         count: int = (await self.audit())["orders_open"]
         return count
 
+    def denied(self) -> list[tuple[str, str, str]]:
+        """What Redis refused: user, kind of refusal, and key or command."""
+        with redis_py.Redis.from_url(self.redis.url, decode_responses=True) as operator:
+            rows = [(row["username"], row["reason"], row["object"]) for row in operator.acl_log()]
+        return sorted(rows)
+
     async def positions(self) -> list[Decimal]:
         accounts = (await self.audit())["accounts"]
         return sorted(Decimal(held) for one in accounts for held in one["positions"].values())
@@ -170,7 +179,7 @@ class Engine:
 @asynccontextmanager
 async def engine(directory: Path, *, key: str = "") -> AsyncIterator[Engine]:
     """A whole engine that quotes; `key`: the wallet's private key, else that of the simulator."""
-    with LocalRedis(password=REDIS_PASSWORD) as redis:
+    with LocalRedis(passwords=REDIS_PASSWORDS) as redis:
         made = Engine(directory, redis, key)
         try:
             await made.start_all()

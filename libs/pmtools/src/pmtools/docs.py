@@ -1,4 +1,4 @@
-"""Pages of `docs/` that are made from code: `python -m pmtools.docs [--check]`.
+"""Pages of `docs/`, and Redis' users, that are made from code: `python -m pmtools.docs [--check]`.
 
 Run from the repository's root. `--check` changes nothing and ends with 1 when a page is stale.
 Another page is another entry of `PAGES`.
@@ -16,7 +16,7 @@ from typing import TypeVar
 from pmcore.machines import order_lifecycle, outbox, settlement
 from pmcore.machines.order_lifecycle import OrderState, OrderTrigger
 from pmcore.messages.user import TradeStatus
-from pmcore.wire import keys
+from pmcore.wire import access, keys
 from pmcore.wire.codec import tag_of
 from pmcore.wire.registry import STREAMS, Scope, StreamSpec
 
@@ -221,9 +221,16 @@ def _matrix(
     ]
 
 
+def users_of_redis() -> str:
+    """redis/users.acl, from `wire.access`; `redis/start.sh` puts a password's hash in its place."""
+    lines = [access.DEFAULT_OFF, *(access.acl_line(user, "PASSWORD") for user in access.USERS)]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/streams.md": streams_page,
     "docs/order-lifecycle.md": order_lifecycle_page,
+    "redis/users.acl": users_of_redis,
 }
 """Path from the repository's root -> what makes the page."""
 
@@ -232,9 +239,13 @@ def stale_pages(root: Path) -> Sequence[str]:
     """The pages that are missing or differ from what the code says now."""
     return [
         path
-        for path, make in PAGES.items()
-        if not (root / path).is_file() or (root / path).read_text() != _HEADER + make()
+        for path in PAGES
+        if not (root / path).is_file() or (root / path).read_text() != _whole(path)
     ]
+
+
+def _whole(path: str) -> str:
+    return (_HEADER if path.endswith(".md") else "") + PAGES[path]()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -251,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{path} is stale: run `make docs`", file=sys.stderr)
         else:
             (options.root / path).parent.mkdir(parents=True, exist_ok=True)
-            (options.root / path).write_text(_HEADER + PAGES[path]())
+            (options.root / path).write_text(_whole(path))
     return 1 if options.check and stale else 0
 
 

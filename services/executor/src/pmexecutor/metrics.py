@@ -20,6 +20,7 @@ from pmcore.messages.orders import CommandMessage, SubmitOrder
 from pmcore.shell.service.metrics import ServiceMetrics
 
 MAX_UNDER_WAY = 1_000
+DENIAL_KINDS = ("command", "key", "auth", "channel", "other")
 
 
 class ExecutorMetrics:
@@ -62,6 +63,11 @@ class ExecutorMetrics:
             "From the last halt to the venue's own list without an order; -1 before the first",
         )
         self._verified.set(-1)
+        self._denied = metrics.counter(
+            "redis_denied_total", "What Redis refused to any of its users", ["kind"]
+        )
+        for kind in DENIAL_KINDS:
+            self._denied.labels(kind)
         self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
 
     def received(self, command: CommandMessage, at_ns: int) -> None:
@@ -114,6 +120,10 @@ class ExecutorMetrics:
     def dropped(self, reason: str) -> None:
         """A stream entry that cannot be used."""
         self._dropped.labels(reason).inc()
+
+    def denied(self, kind: str, times: int) -> None:
+        """Redis refused something."""
+        self._denied.labels(kind if kind in DENIAL_KINDS else "other").inc(times)
 
     def show(
         self, engine: ExecutionEngine, at_ns: int, *, beat_age_s: float | None, queued: int

@@ -33,6 +33,7 @@ from pmcore.wire.ports import Outgoing
 from pmexecutor.clob import ClobVenue, Timeouts
 from pmexecutor.clob_http import ClobHttp
 from pmexecutor.credentials import derive_credentials
+from pmexecutor.denials import DenialWatch
 from pmexecutor.driver import Driver
 from pmexecutor.heartbeat_sender import HeartbeatSender
 from pmexecutor.metrics import ExecutorMetrics
@@ -169,6 +170,8 @@ class ExecutorService:
         if paper is not None:
             tasks.create_task(paper.run())
         tasks.create_task(self._publisher.run())
+        watch = DenialWatch(self._context.bus, self._metrics, self._log)
+        tasks.create_task(watch.run())
         tasks.create_task(self._tick(driver))
         for spec in self._settings.series:
             windows = SeriesWindows(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pmcore.wire.access import USERS
 from pmtools.errors import UsageError
 from pmtools.run.plan import (
     SERVICES,
@@ -20,11 +21,16 @@ from pmtools.run.plan import (
 PORTS = (9200, 9100, 9101, 9102, 9103, 9104)
 
 
-def plan(environ: dict[str, str] | None = None, **changes: object) -> RunPlan:
+def plan(
+    environ: dict[str, str] | None = None,
+    passwords: dict[str, str] | None = None,
+    **changes: object,
+) -> RunPlan:
     fields = {"seconds": 5, "venue": "sim", "dry_run": False, "market": "btc-updown-60s"}
     around = Surroundings(
         directory=Path("runs/run-1"),
         redis_url="redis://127.0.0.1:7000/0",
+        redis_passwords=passwords or {},
         control_token="token",
         clock="",
         environ=environ or {},
@@ -68,6 +74,22 @@ def test_credentials_files_are_hidden_too() -> None:
     assert "POLYMARKET_PRIVATE_KEY_FILE" not in environ_of(live, "userws")
     for name in ("feed", "strategy"):
         assert not set(environ) & set(environ_of(live, name))
+
+
+def test_each_process_is_given_its_own_password_of_the_runs_redis() -> None:
+    passwords = {user: f"of-{user}" for user in USERS}
+    planned = plan({"PM_REDIS_PASSWORD_FILE": "mine", "PM_REDIS_CA_FILE": "mine"}, passwords)
+    for child in planned.children:
+        assert child.env["PM_REDIS_PASSWORD"] == f"of-{child.name}"
+        assert [text for text in child.env.values() if text.startswith("of-")] == [
+            f"of-{child.name}"
+        ]
+        assert child.env["PM_REDIS_PASSWORD_FILE"] == child.env["PM_REDIS_CA_FILE"] == ""
+
+
+def test_a_password_for_the_operators_own_redis_is_handed_through() -> None:
+    planned = plan({"PM_REDIS_PASSWORD": "mine"})
+    assert all(child.env["PM_REDIS_PASSWORD"] == "mine" for child in planned.children)
 
 
 def test_executor_and_userws_share_the_file_of_derived_credentials() -> None:

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field, SecretStr
+from redis.asyncio.connection import parse_url
 
-from pmcore.shell.settings.common import CommonSettings, Mode, load_settings, variables
+from pmcore.shell.settings.common import (
+    CommonSettings,
+    Mode,
+    check_settings,
+    load_settings,
+    variables,
+)
 
 
 class _Settings(CommonSettings):
@@ -173,3 +180,46 @@ def test_sim_never_talks_to_the_real_venue(
 def test_live_needs_dry_run_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_DRY_RUN", "false")
     assert load_settings(_Settings).mode is Mode.LIVE
+
+
+def _login(**given: str) -> str:
+    settings, problems = check_settings(CommonSettings, given)
+    assert settings is not None, problems
+    return settings.redis_login("feed")
+
+
+def test_the_login_of_redis_names_the_service_unless_the_url_names_somebody() -> None:
+    for url, login in {
+        "redis://there:7/1": "redis://feed:p%2Fw@there:7/1",
+        "redis://mine@there:7/1": "redis://mine:p%2Fw@there:7/1",
+        "unix:///run/redis.sock?db=1": "unix://feed:p%2Fw@/run/redis.sock?db=1",
+    }.items():
+        assert _login(PM_REDIS_URL=url, PM_REDIS_PASSWORD="p/w") == login
+
+
+def test_without_a_password_the_url_is_taken_as_it_is() -> None:
+    for url in ("redis://there/0", "redis://mine:hush@there/0", "unix:///run/redis.sock"):
+        assert _login(PM_REDIS_URL=url) == url
+
+
+def test_the_ca_file_of_redis_goes_with_the_url(tmp_path: Path) -> None:
+    ca = tmp_path / "our ca.pem"
+    ca.touch()
+    login = dict(parse_url(_login(PM_REDIS_URL="rediss://there?db=1", PM_REDIS_CA_FILE=str(ca))))
+    assert login["ssl_ca_certs"] == str(ca)
+    assert login["db"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        ({"PM_REDIS_URL": "redis://:a@there", "PM_REDIS_PASSWORD": "b"}, "PM_REDIS_PASSWORD"),
+        ({"PM_REDIS_URL": "redis://there", "PM_REDIS_CA_FILE": __file__}, "PM_REDIS_CA_FILE"),
+        ({"PM_REDIS_URL": "rediss://there", "PM_REDIS_CA_FILE": "/nowhere"}, "PM_REDIS_CA_FILE"),
+    ],
+)
+def test_a_login_of_redis_that_cannot_be_meant_is_named(
+    given: dict[str, str], variable: str
+) -> None:
+    _, problems = check_settings(CommonSettings, given)
+    assert [problem.variable for problem in problems] == [variable]

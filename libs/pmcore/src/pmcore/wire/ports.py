@@ -59,6 +59,15 @@ class GroupInfo(msgspec.Struct, frozen=True):
     oldest_pending_id: str = ""
 
 
+class Denial(msgspec.Struct, frozen=True):
+    """What Redis refused, and how often. `kind` is `command`, `key`, `channel` or `auth`."""
+
+    user: str
+    kind: str
+    what: str
+    times: int
+
+
 class Bus(Protocol):
     """A Redis-Streams bus, or its counterpart in memory.
 
@@ -165,6 +174,10 @@ class Bus(Protocol):
 
     async def get_fields(self, key: str) -> Mapping[str, bytes]:
         """All fields of a hash."""
+        ...
+
+    async def denials(self) -> Sequence[Denial]:
+        """ACL LOG: what was refused to whom, of this server alone."""
         ...
 
     async def ping(self) -> None:

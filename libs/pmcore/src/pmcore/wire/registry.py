@@ -44,7 +44,11 @@ class Scope(StrEnum):
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of stream. At most one of `max_len` (on each add) and `keep_ms` (janitor) is set."""
+    """One kind of stream. At most one of `max_len` (on each add) and `keep_ms` (janitor) is set.
+
+    The first word of a producer or consumer is a service, `all` or `each`: Redis lets that one
+    write or read it (`wire.access`).
+    """
 
     kind: str
     scope: Scope
@@ -104,7 +108,7 @@ STREAMS = {
             purpose="what became of commands",
             messages=_types(ExecutionMessage),
             producers=("executor",),
-            consumers=("strategy `<slug>`",),
+            consumers=("strategy `<slug>`", "executor `executor:recovery` (at a start)"),
             read=ReadMode.ACK,
             keep_ms=_DAY_MS,
         ),

@@ -18,7 +18,7 @@ from pmcore.model.units import NS_PER_MS
 from pmcore.wire.codec import Stamper, decode_entry
 from pmcore.wire.entry_ids import EntryId, format_id, parse_id
 from pmcore.wire.keys import one_hash_tag
-from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
+from pmcore.wire.ports import Ack, Denial, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
 from pmcore.wire.seen import Seen
 from pmcore.wire.transactions import by_hash_tag
@@ -368,6 +368,11 @@ class MemoryBus:
         """See `Bus.get_fields`."""
         await self._turn()
         return dict(self._store.hashes.get(key, {}))
+
+    async def denials(self) -> Sequence[Denial]:
+        """See `Bus.denials`: nothing is refused here."""
+        await self._turn()
+        return []
 
     async def ping(self) -> None:
         """See `Bus.ping`."""

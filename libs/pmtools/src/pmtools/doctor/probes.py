@@ -20,6 +20,7 @@ from pmcore.shell.clock import MOST_SKEW_S, Clock
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.listings import accepts_orders, find_market, parse_gamma_market
 from pmcore.wire import keys
+from pmcore.wire.access import OPERATOR
 from pmtools.doctor.checks import Finding, fail, ok, warn
 from pmtools.run.redis_server import LocalRedisError, find_server
 
@@ -129,7 +130,8 @@ def _size(settings: StrategySettings, window: Window) -> Finding:
 
 
 async def _redis(settings: StrategySettings) -> list[Finding]:
-    client = make_client(settings.redis_url, address=None, name="pm:doctor", max_connections=1)
+    url = settings.redis_login(OPERATOR)
+    client = make_client(url, address=None, name="pm:doctor", max_connections=1)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             told = await client.info()

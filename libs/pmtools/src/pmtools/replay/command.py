@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import hashlib
 import os
-import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,7 +45,7 @@ from pmtools.replay.journals import JournalParts, header_of, journal_steps
 from pmtools.replay.settling import agreed, only_window, results_of, winners_before
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
 from pmtools.replay.window import TICK_NS, WindowReplay
-from pmtools.run.redis_server import LocalRedis, LocalRedisError
+from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
 from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
 
 RUN_ID = "replay"
@@ -144,7 +143,7 @@ class Replay:
                 memory = MemoryBus(MemoryStore(self._clock_ns), source=RUN_ID, run_id=RUN_ID)
                 yield lambda: BusConduit(memory)
                 return
-            server = stack.enter_context(LocalRedis(password=secrets.token_urlsafe(24)))
+            server = stack.enter_context(LocalRedis(passwords=new_passwords()))
             redis = RedisBus.connect(
                 server.url, source=RUN_ID, run_id=RUN_ID, clock_ns=self._clock_ns
             )

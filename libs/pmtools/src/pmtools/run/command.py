@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.settings.paper_defaults import as_sentence
+from pmcore.wire.access import OPERATOR
 from pmtools.control.checkout import find_checkout
 from pmtools.control.client import ControlClient, open_http
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
@@ -47,7 +47,7 @@ from pmtools.run.plan import (
     Surroundings,
     plan_run,
 )
-from pmtools.run.redis_server import LocalRedis, LocalRedisError
+from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
 from pmtools.run.token import control_token
 from pmtools.run.view import RunView
 from pmtools.service_settings import problems_of_services
@@ -163,12 +163,12 @@ class LocalRun:
     async def _with_redis(self) -> End:
         given = self._environ.get("PM_REDIS_URL")
         if given:
-            return await self._with_processes(given)
-        with LocalRedis(password=secrets.token_urlsafe(24)) as redis:
-            return await self._with_processes(redis.url)
+            return await self._with_processes(given, {})
+        with LocalRedis(passwords=new_passwords()) as redis:
+            return await self._with_processes(redis.address, redis.passwords)
 
-    async def _with_processes(self, redis_url: str) -> End:
-        plan = self._plan(redis_url)
+    async def _with_processes(self, redis_url: str, passwords: Mapping[str, str]) -> End:
+        plan = self._plan(redis_url, passwords)
         if plan.defaulted:
             self._view.say(as_sentence(plan.defaulted))
         async with open_http() as http:
@@ -212,10 +212,11 @@ class LocalRun:
         real_ns = real_now_ns() + int(_START_LEAD_S * NS_PER_S)
         return Clock(begin_ns, real_ns, self._options.speed).spec()
 
-    def _plan(self, redis_url: str) -> RunPlan:
+    def _plan(self, redis_url: str, passwords: Mapping[str, str]) -> RunPlan:
         around = Surroundings(
             directory=self._directory,
             redis_url=redis_url,
+            redis_passwords=passwords,
             control_token=control_token(self._environ),
             clock=self._clock_spec(),
             environ=self._environ,
@@ -230,6 +231,7 @@ class LocalRun:
                 urls=plan.urls(),
                 control_token=around.control_token,
                 redis_url=redis_url,
+                redis_password=passwords.get(OPERATOR, ""),
                 checkout=str(checkout or ""),
             ),
         )

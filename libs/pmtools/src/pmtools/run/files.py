@@ -31,6 +31,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     urls: dict[str, str]
     control_token: str
     redis_url: str
+    redis_password: str = ""
+    """Of the user `ops`; "" where the run did not start its Redis."""
     checkout: str = ""
 
 

@@ -69,6 +69,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     directory: Path
     redis_url: str
+    redis_passwords: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """By user, of a Redis that is the run's own; empty for one that the operator named."""
     control_token: str
     clock: str
     environ: Mapping[str, str]
@@ -121,6 +123,7 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
                 **_inherited(around.environ),
                 **defaulted,
                 **shared,
+                **_redis_variables(name, around.redis_passwords),
                 **_account_variables(name, account, around.directory),
                 **(_simulator_variables(options, venue_port) if name == "simulator" else {}),
                 "PM_HTTP_HOST": _HOST,
@@ -165,6 +168,14 @@ def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int
             "POLYMARKET_WS_BASE_URL": f"ws://{_HOST}:{venue_port}/ws",
         }
     return shared
+
+
+def _redis_variables(name: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """The login of one service at the run's own Redis; empty variables count as unset."""
+    if not passwords:
+        return {}
+    others = ("PM_REDIS_PASSWORD_FILE", "PM_REDIS_CA_FILE")
+    return {"PM_REDIS_PASSWORD": passwords[name], **dict.fromkeys(others, "")}
 
 
 def _simulator_variables(options: RunOptions, venue_port: int) -> dict[str, str]:

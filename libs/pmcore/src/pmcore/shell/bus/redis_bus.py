@@ -18,7 +18,7 @@ from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client, No
 from pmcore.shell.bus.redis_reader import Reader, recover_stream
 from pmcore.wire.codec import Stamper
 from pmcore.wire.keys import hash_tag, one_hash_tag
-from pmcore.wire.ports import Ack, GroupInfo, Incoming, Outgoing
+from pmcore.wire.ports import Ack, Denial, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
 from pmcore.wire.seen import Seen
 from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
@@ -247,6 +247,20 @@ class RedisBus:
             fields: Mapping[bytes, bytes] = await client.hgetall(key)
             return {field.decode(): value for field, value in fields.items()}
 
+    async def denials(self) -> Sequence[Denial]:
+        """See `Bus.denials`."""
+        async with self._nodes.request(writes=False):
+            rows = await self._nodes.node(None).acl_log()
+        return [
+            Denial(
+                user=_text(row["username"]),
+                kind=_text(row["reason"]),
+                what=_text(row["object"]),
+                times=int(row["count"]),
+            )
+            for row in rows
+        ]
+
     async def ping(self) -> None:
         """See `Bus.ping`."""
         async with self._nodes.request(writes=False):
@@ -277,6 +291,10 @@ async def _group_info(client: Client, stream: str, row: Mapping[str, Any]) -> Gr
         lag=row.get("lag"),
         oldest_pending_id=oldest.decode(),
     )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _checked(results: Sequence[Any], *, tolerated: str = "") -> Sequence[Any]:

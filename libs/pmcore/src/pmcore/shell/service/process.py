@@ -333,7 +333,8 @@ async def _connect_bus(
 ) -> ServiceBus:
     from pmcore.shell.bus.redis_bus import RedisBus
 
-    bus = RedisBus.connect(settings.redis_url, source=name, run_id=run_id, clock_ns=clock.now_ns)
+    url = settings.redis_login(name)
+    bus = RedisBus.connect(url, source=name, run_id=run_id, clock_ns=clock.now_ns)
 
     def on_away(error: TransportError) -> None:
         log.warning("redis_away", detail=str(error))

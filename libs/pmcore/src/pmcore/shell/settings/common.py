@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -142,6 +142,8 @@ class CommonSettings(BaseSettings):
     redis_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/0", validation_alias="PM_REDIS_URL", repr=False
     )
+    redis_password: SecretStr | None = Field(None, validation_alias="PM_REDIS_PASSWORD")
+    redis_ca_file: Path | None = Field(None, validation_alias="PM_REDIS_CA_FILE")
     account: str = Field("main", validation_alias="PM_ACCOUNT", pattern=r"^[a-z0-9_-]{1,32}$")
     consumer: str = Field("one", validation_alias="PM_CONSUMER", pattern=r"^[a-z0-9_-]{1,32}$")
     http_host: str = Field("127.0.0.1", validation_alias="PM_HTTP_HOST", min_length=1)
@@ -199,6 +201,48 @@ class CommonSettings(BaseSettings):
                     remedy="unset it, or set PM_VENUE=polymarket",
                 )
         return None
+
+    @rule("redis_url", "redis_password")
+    def _one_password_for_redis(self) -> Problem | None:
+        if self.redis_password is None or urlsplit(self.redis_url).password is None:
+            return None
+        return Problem(
+            variable="PM_REDIS_PASSWORD",
+            reason="PM_REDIS_URL holds a password too",
+            remedy="leave it out of one of them",
+        )
+
+    @rule("redis_url", "redis_ca_file")
+    def _the_ca_file_can_be_used(self) -> Problem | None:
+        path = self.redis_ca_file
+        if path is None:
+            return None
+        encrypted = urlsplit(self.redis_url).scheme == "rediss"
+        if encrypted and path.is_file() and os.access(path, os.R_OK):
+            return None
+        return Problem(
+            variable="PM_REDIS_CA_FILE",
+            value=str(path),
+            reason="cannot be read" if encrypted else "PM_REDIS_URL does not begin with rediss://",
+            remedy="name a PEM file that this user may read, and use TLS; or unset it",
+        )
+
+    def redis_login(self, user: str) -> str:
+        """PM_REDIS_URL with the password and the CA file in it: as secret as the password.
+
+        `user` counts where the URL names nobody.
+        """
+        if self.redis_password is None and self.redis_ca_file is None:
+            return self.redis_url
+        parts = urlsplit(self.redis_url)
+        if self.redis_password is not None:
+            password = quote(self.redis_password.get_secret_value(), safe="")
+            host = parts.netloc.rpartition("@")[2]
+            parts = parts._replace(netloc=f"{parts.username or user}:{password}@{host}")
+        if self.redis_ca_file is not None:
+            query = [*parse_qsl(parts.query), ("ssl_ca_certs", str(self.redis_ca_file))]
+            parts = parts._replace(query=urlencode(query))
+        return urlunsplit(parts)
 
     @property
     def mode(self) -> Mode:
