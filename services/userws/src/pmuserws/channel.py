@@ -42,6 +42,7 @@ from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once
+from pmcore.shell.service.views import ChannelView
 from pmcore.shell.websocket import Frame, SocketAnswered, SocketDown, SocketUp, WebSocketClient
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.user_frames import UserFrameParser
@@ -146,7 +147,7 @@ class AccountChannel:
             return []
         return [f"user channel {self._engine.state}: {self._engine.reason}"]
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> ChannelView:
         """For /state."""
         return {
             "channel": self._engine.state,

@@ -125,6 +125,21 @@ async def test_a_body_of_the_allowed_size_arrives() -> None:
         assert port.bodies == [MAX_BODY_BYTES, 2]
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [b"X: " + b"y" * web.MAX_HEADER_BYTES, b"a: b\r\n" * 4_000, b"X: " + b"y" * 60_000],
+)
+@pytest.mark.parametrize("begun", [_STRANGER, _KILL, b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+async def test_headers_that_come_in_one_piece_are_bounded_too(begun: bytes, flood: bytes) -> None:
+    async with _served() as port:
+        line = await port.ask(begun + flood.removesuffix(b"\r\n") + b"\r\n\r\n")
+        assert line.split()[1] in (b"400", b"431")
+        query = b"GET /healthz?" + b"q" * web.MAX_HEADER_BYTES
+        line = await port.ask(query + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert line.split()[1] in (b"400", b"431")
+        assert port.bodies == []
+
+
 async def test_headers_are_bounded() -> None:
     async with _served() as port:
         line = await port.ask(_STRANGER + b"X: " + b"y" * 2 * web.MAX_HEADER_BYTES)

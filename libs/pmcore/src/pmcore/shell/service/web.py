@@ -82,6 +82,7 @@ def bounded_config(app: Any, *, request_s: float = REQUEST_S) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=5,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
