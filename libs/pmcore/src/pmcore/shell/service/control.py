@@ -108,7 +108,7 @@ def create_control_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=refusals(413, 431),
+        responses=refusals(413),
     )
     app.add_middleware(Guard, token=token)
     _add_open_paths(app, metrics, kill_switch, readiness)
