@@ -70,7 +70,7 @@ class IdleChannelView(TypedDict):
 
 
 class ChannelView(IdleChannelView, total=False):
-    """Of the user channel of an account."""
+    """Of the user channel of an account. `balance`: in dollars, None before it was read."""
 
     reason: str
     repeats: int
@@ -78,6 +78,8 @@ class ChannelView(IdleChannelView, total=False):
     orders_without_trades: int
     positions_read: int
     positions_failed: int
+    balance: float | None
+    balance_falls: int
 
 
 class UserwsView(ChannelView):
