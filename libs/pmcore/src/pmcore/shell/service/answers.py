@@ -13,7 +13,7 @@ _COMMON = ("halted", "halt", "troubles")
 Responses = dict[int | str, dict[str, Any]]
 
 
-class Refusal(BaseModel):
+class RefusalAnswer(BaseModel):
     """Every answer that says no: why."""
 
     detail: str
@@ -98,5 +98,5 @@ def state_answer(service: str, state: Callable[[], Mapping[str, object]]) -> typ
 
 
 def refusals(*statuses: int) -> Responses:
-    """Describe these as a `Refusal`."""
-    return {status: {"model": Refusal} for status in statuses}
+    """Describe these as a `RefusalAnswer`."""
+    return {status: {"model": RefusalAnswer} for status in statuses}
