@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
+
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
     CancelAnswered,
@@ -18,6 +20,7 @@ from pmcore.engine.execution.io import (
     Signed,
     SignOrder,
 )
+from pmcore.machines.lease import LeaseHolder
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
@@ -26,9 +29,12 @@ from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.wire import keys
+from pmcore.wire.ports import Bus
 from support.builders import T0_NS, window
 
 SLUG = window().slug
+LEASE_TOKEN = 3
 T = TypeVar("T")
 
 
@@ -40,6 +46,7 @@ def submit(
     size_u6: int = 5_000_000,
     expires_s: float = 1.0,
     at_ns: int = T0_NS,
+    lease_token: int = LEASE_TOKEN,
 ) -> SubmitOrder:
     return SubmitOrder(
         client_order_id=order,
@@ -51,7 +58,14 @@ def submit(
         expires_at_ns=at_ns + int(expires_s * NS_PER_S),
         ts_step_ns=at_ns,
         ts_cause_ns=at_ns,
+        lease_token=lease_token,
     )
+
+
+async def hold_lease(bus: Bus, series: str) -> None:
+    """As a strategy does before it commands; LEASE_TOKEN is its token."""
+    holder = LeaseHolder("test", "test", LEASE_TOKEN)
+    await bus.put(keys.lease(series), msgspec.json.encode(holder))
 
 
 def hash_of(order: str) -> str:
@@ -68,8 +82,11 @@ class Bench:
         cancel_reserve: int = 20,
         market: Window | None = None,
         caps: OrderCaps | None = None,
+        fenced: bool = False,
     ) -> None:
-        self.engine = ExecutionEngine(tier=tier, cancel_reserve=cancel_reserve, caps=caps)
+        self.engine = ExecutionEngine(
+            tier=tier, cancel_reserve=cancel_reserve, caps=caps, fenced=fenced
+        )
         self.at_ns = T0_NS
         self.out: list[ExecutionOutput] = []
         self.all: list[ExecutionOutput] = []

@@ -28,7 +28,7 @@ from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
 from pmexecutor.settings import ExecutorSettings
 from support.builders import window as build_window
-from support.executions import submit
+from support.executions import LEASE_TOKEN, hold_lease, submit
 from support.fake_clob import FakeClob
 
 SERIES, ACCOUNT = "btc-15m", "main"
@@ -47,7 +47,8 @@ def window_now(*, ends_in_s: int = 600) -> Window:
 
 
 async def announce(bus: RedisBus, window: Window) -> None:
-    """As the feed does: groups and announcement in one transaction."""
+    """As the feed does: groups and announcement in one transaction. The test holds the lease."""
+    await hold_lease(bus, SERIES)
     await bus.create_group(
         keys.window_group(window.slug, "executor"),
         [CMD, MD],
@@ -109,7 +110,8 @@ class World:
         await peers_are_well(self.bus)
 
     async def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> None:
-        await self.bus.publish([Outgoing(CMD, message)])
+        held = msgspec.structs.replace(message, lease_token=LEASE_TOKEN)
+        await self.bus.publish([Outgoing(CMD, held)])
 
     async def place(self, order: str = "a", *, expires_s: float = 300.0) -> None:
         now_ns = real_now_ns()

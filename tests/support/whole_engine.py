@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmtools.control.client import ControlClient, open_http
@@ -35,6 +37,7 @@ class Engine:
         self.children: dict[str, Child] = {}
         self._directory = directory
         clock = Clock((WINDOW_OPENED_S + 30) * NS_PER_S, real_now_ns(), 1.0)
+        self.clock_spec = clock.spec()
         options = RunOptions(
             seconds=90, venue="sim", dry_run=False, market="btc-updown-30m", seed=7
         )
@@ -49,7 +52,7 @@ class Engine:
             directory=directory,
             redis_url=redis.url,
             control_token=TOKEN,
-            clock=clock.spec(),
+            clock=self.clock_spec,
             environ=environ,
         )
         plan = plan_run(options, around, free_ports(6))
@@ -69,6 +72,24 @@ class Engine:
 
     async def start(self, name: str) -> None:
         self.children[name] = await start_child(self._specs[name], self._directory)
+
+    async def start_twin(self, name: str) -> None:
+        """A second process of a service, as on another machine: its own port and data."""
+        spec, twin = self._specs[name], f"{name}-twin"
+        (port,) = free_ports(1)
+        env = {
+            **spec.env,
+            "PM_HTTP_PORT": str(port),
+            "PM_DATA_DIR": str(self._directory / twin),
+        }
+        url = f"http://127.0.0.1:{port}"
+        self._specs[twin] = msgspec.structs.replace(spec, name=twin, env=env, url=url)
+        await self.start(twin)
+
+    async def metric(self, name: str, sample: str) -> float:
+        """A sample of `/metrics`, by its name and labels; 0 if there is none yet."""
+        lines = (await self.http.get(f"{self.url(name)}/metrics")).text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{sample} "))
 
     async def restart(self, name: str) -> None:
         """As when the machine's memory ran out."""

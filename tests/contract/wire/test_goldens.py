@@ -177,6 +177,27 @@ EXAMPLES: dict[str, StreamMessage] = {
         order_hashes=("0xab", ""),
     ),
     "cancel_window": CancelWindow(slug=SLUG, reason="closing", ts_step_ns=STEP_NS),
+    "cancel_orders.lease_token": CancelOrders(
+        slug=SLUG,
+        client_order_ids=("run-1-7",),
+        reason="requote",
+        ts_step_ns=STEP_NS,
+        lease_token=9,
+    ),
+    "cancel_window.lease_token": CancelWindow(
+        slug=SLUG, reason="closing", ts_step_ns=STEP_NS, lease_token=9
+    ),
+    "submit_order.lease_token": SubmitOrder(
+        client_order_id="run-1-7",
+        slug=SLUG,
+        outcome=Outcome.UP,
+        price_e4=4700,
+        size_u6=5_000_000,
+        tick_e4=100,
+        expires_at_ns=STEP_NS + 1_000_000_000,
+        ts_step_ns=STEP_NS,
+        lease_token=9,
+    ),
     "order_submitting": OrderSubmitting(
         slug=SLUG, client_order_id="run-1-7", order_hash="0xab", ts_exec_ns=EXEC_NS
     ),

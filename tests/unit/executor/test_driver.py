@@ -15,6 +15,7 @@ from pmcore.engine.execution.io import (
     ExecutionOutput,
     PlacingGate,
     Posted,
+    SeriesLease,
 )
 from pmcore.messages.control import Halt
 from pmcore.messages.timers import Tick
@@ -110,6 +111,26 @@ async def test_a_lease_lost_after_the_order_was_recorded_stops_it_before_the_pos
         await eventually(lambda: bool(venue.sent), "an order is sent")
         publishing.cancel()
     assert venue.sent == ["b"]
+
+
+async def test_a_series_lease_lost_while_a_post_waits_stops_it() -> None:
+    venue = SlowVenue(Clock.starting_at(T0_NS, 1.0))
+    driver = driver_of(ExecutionEngine(fenced=True), venue=venue)
+    driver.join(window())
+    async with asyncio.TaskGroup() as tasks:
+        driver.start(tasks)
+        driver.feed(SeriesLease(window().series, 5))
+        publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        driver.feed(Command("first", submit("a", lease_token=5)))
+        await eventually(lambda: bool(venue.sent), "the first is being sent")
+        driver.feed(Command("second", submit("b", lease_token=5)))
+        await eventually(lambda: len(vars(driver)["_prepared"]) == 1, "the second waits")
+        await vars(driver)["_publisher"].drain()
+        driver.feed(SeriesLease(window().series, 6))
+        venue.answers.set()
+        await eventually(lambda: not vars(driver)["_prepared"], "the second was treated")
+        publishing.cancel()
+    assert venue.sent == ["a"]
 
 
 class HandClock(Clock):

@@ -63,7 +63,10 @@ class World:
         header = JournalHeader(
             window=WINDOW, params=params(), run_id="r", warm_start={}, prior_loss_u6=0
         )
-        self.runner = WindowRunner(context, header, StrategyMetrics(metrics), self._unreadable)
+        self.lease_token = 3
+        self.runner = WindowRunner(
+            context, header, StrategyMetrics(metrics), self._unreadable, lambda: self.lease_token
+        )
 
     async def _unreadable(self, item: Incoming) -> bool:
         if self._met is None:
@@ -132,6 +135,18 @@ async def test_redis_away_is_waited_out(world: World) -> None:
         world.store.available = True
         await world.until_said(SubmitOrder, 2)
         assert not task.done()
+
+
+async def test_each_command_carries_the_token_of_the_lease_as_it_is_now(world: World) -> None:
+    async with world.running():
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        world.lease_token = 4
+        await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(10)))
+        await world.say_books()
+        await world.until_said(SubmitOrder, 2)
+    sent = [*world.commands(CancelWindow), *world.commands(SubmitOrder)]
+    assert [fields["lease_token"] for fields in map(msgspec.structs.asdict, sent)] == [3, 4, 4]
 
 
 async def test_a_dead_reader_ends_the_window_though_the_market_is_loud(world: World) -> None:

@@ -109,7 +109,7 @@ async def test_a_second_strategy_stands_by_and_takes_over(
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    await vars(first)["_leases"][0].give_up()
+    await vars(first)["_leases"][SERIES].give_up()
     await eventually(lambda: second.state()["windows"], "the second takes over")
     assert second.readiness() == []
     assert not vars(second)["_context"].health.standby

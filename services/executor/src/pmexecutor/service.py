@@ -73,6 +73,7 @@ class ExecutorService:
             tier=settings.rate_tier,
             cancel_reserve=settings.cancel_reserve,
             caps=settings.order_caps(),
+            fenced=True,
         )
         self._engine = self._header.make_engine()
         self._journal: EngineJournal | None = None

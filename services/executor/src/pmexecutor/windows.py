@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from pmcore.engine.execution.io import Command, WindowEnded
+from pmcore.engine.execution.io import Command, SeriesLease, WindowEnded
 from pmcore.messages.market_data import (
     BookDelta,
     BookSnapshot,
@@ -23,6 +23,7 @@ from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
+from pmcore.shell.service.lease_keeper import RENEW_S, holder_of
 from pmcore.shell.service.logs import Log
 from pmcore.shell.service.tasks import cancel_and_wait, retry_until_answered
 from pmcore.wire import keys
@@ -62,9 +63,11 @@ class SeriesWindows:
     paper: PaperClob | None
     handles: dict[str, WindowHandle] = field(default_factory=dict)
     _tasks: asyncio.TaskGroup | None = None
+    _lease_token: int | None = None
 
     async def run(self) -> None:
         """Recover, then follow the rotation, until cancelled."""
+        await self._look_at_lease()
         rot = keys.rot(self.series)
         await retry_until_answered(
             partial(self.bus.create_group, ROT_GROUP, [rot], start="0", announce=None)
@@ -76,6 +79,7 @@ class SeriesWindows:
             )
             await self._hear_rotation(left, left_by_earlier_run=True)
             tasks.create_task(self._close_over_handles())
+            tasks.create_task(self._watch_lease())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
 
     async def _follow(
@@ -91,6 +95,21 @@ class SeriesWindows:
         )
         while True:
             await hear(await retry_until_answered(read))
+
+    # ---- who may command ---------------------------------------------------------------------
+
+    async def _watch_lease(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            await self._look_at_lease()
+
+    async def _look_at_lease(self) -> None:
+        lease = partial(holder_of, self.bus, keys.lease(self.series))
+        holder = await retry_until_answered(lease)
+        token = holder.token if holder is not None else 0
+        if token != self._lease_token:
+            self._lease_token = token
+            self.driver.feed(SeriesLease(self.series, token))
 
     # ---- rotation ----------------------------------------------------------------------------
 
@@ -226,6 +245,9 @@ class SeriesWindows:
                 if message is None:
                     foreign.append(ack)
                     continue
+                # perhaps of a holder since the last look
+                if message.lease_token != self._lease_token:
+                    await self._look_at_lease()
                 token = _token(group, item)
                 self.driver.track_ack(token, ack)
                 self.metrics.received(message, at_ns)

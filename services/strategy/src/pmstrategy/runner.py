@@ -59,6 +59,7 @@ class WindowRunner:
         header: JournalHeader,
         metrics: StrategyMetrics,
         meet_unreadable: Callable[[Incoming], Awaitable[bool]],
+        lease_token: Callable[[], int],
     ) -> None:
         self.window = header.window
         self.engine: WindowEngine = header.make_engine()
@@ -67,6 +68,7 @@ class WindowRunner:
         self._metrics = metrics
         self._bus, self._clock = context.bus, context.clock
         self._meet_unreadable = meet_unreadable
+        self._lease_token = lease_token
         self._held: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
@@ -296,7 +298,12 @@ class WindowRunner:
             outputs += self._feed(at_ns, event)
         if decide:
             outputs += self._decide(at_ns, tick=not batch)
-        commands = [Outgoing(self._cmd, o) for o in outputs if not isinstance(o, Notice)]
+        token = self._lease_token()
+        commands = [
+            Outgoing(self._cmd, msgspec.structs.replace(output, lease_token=token))
+            for output in outputs
+            if not isinstance(output, Notice)
+        ]
         if commands or acks or letters:
             # a command that waited for Redis too long expires; a repeated one is known by its id
             await retry_until_answered(partial(self._bus.publish, [*commands, *letters], acks))

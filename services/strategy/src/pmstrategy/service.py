@@ -64,7 +64,7 @@ class StrategyService:
         self._series_halts: dict[str, Halt] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._all_done = asyncio.Event()
-        self._leases: list[LeaseKeeper] = []
+        self._leases: dict[str, LeaseKeeper] = {}
         self._waits = "not started"
         user_service = "executor" if context.settings.mode is Mode.DRY else "userws"
         self._peers = Peers(context.bus, context.settings.account, _PEERS)
@@ -113,7 +113,7 @@ class StrategyService:
                 log=context.log,
             )
             await lease.wait_for_it(say)
-            self._leases.append(lease)
+            self._leases[series] = lease
             renewals.append(tasks.create_task(lease.run()))
         health.standby = False
         health.clear_trouble("lease")
@@ -123,7 +123,7 @@ class StrategyService:
         """Withdraw every window's quotes; the executor cancels once more by itself."""
         runners = list(self._runners.values())
         await asyncio.gather(*(r.withdraw("strategy is stopping", WITHDRAW_S) for r in runners))
-        for lease in self._leases:
+        for lease in self._leases.values():
             await answered_at_once(lease.give_up, lambda _error: None)
 
     @property
@@ -152,7 +152,7 @@ class StrategyService:
             "series_halts": {
                 series: halt_view(halt) for series, halt in self._series_halts.items()
             },
-            "leases": [lease.view() for lease in self._leases],
+            "leases": [lease.view() for lease in self._leases.values()],
             "hop_ms": self._context.metrics.hop_ms(),
             "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),
@@ -229,8 +229,13 @@ class StrategyService:
             prior_loss_u6=self._prior_loss_u6(window.slug),
             gated=True,
         )
+        lease = self._leases[window.series]
         runner = WindowRunner(
-            self._context, header, self._metrics, partial(self._meet_unreadable, window.series)
+            self._context,
+            header,
+            self._metrics,
+            partial(self._meet_unreadable, window.series),
+            lambda: lease.token,
         )
         self._runners[window.slug] = runner
         self._metrics.windows.labels(window.series).inc()

@@ -26,6 +26,7 @@ class NoticeKind(StrEnum):
     LIMIT_REACHED = "limit_reached"
     LOSS_LIMIT = "loss_limit"
     WINDOW_STATE = "window_state"
+    COMMAND_REFUSED = "command_refused"
     CANCEL_ALL_REPEATED = "cancel_all_repeated"
     HALTED = "halted"
     RESUMED = "resumed"

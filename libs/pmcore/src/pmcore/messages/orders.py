@@ -1,4 +1,7 @@
-"""Commands on `{series}:cmd`, from the strategy to the executor."""
+"""Commands on `{series}:cmd`, from the strategy to the executor.
+
+`lease_token` is the fencing token of the strategy's lease on the series, 0 without one.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ class SubmitOrder(Message, frozen=True, kw_only=True):
     expires_at_ns: int
     ts_step_ns: int
     ts_cause_ns: int = 0
+    lease_token: int = 0
 
 
 class CancelOrders(Message, frozen=True, kw_only=True):
@@ -38,6 +42,7 @@ class CancelOrders(Message, frozen=True, kw_only=True):
     ts_step_ns: int
     ts_cause_ns: int = 0
     order_hashes: tuple[str, ...] = ()
+    lease_token: int = 0
 
 
 class CancelWindow(Message, frozen=True, kw_only=True):
@@ -49,6 +54,7 @@ class CancelWindow(Message, frozen=True, kw_only=True):
     slug: str
     reason: str
     ts_step_ns: int
+    lease_token: int = 0
 
 
 CommandMessage = SubmitOrder | CancelOrders | CancelWindow

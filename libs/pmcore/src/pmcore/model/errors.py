@@ -101,6 +101,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     HALTED = "halted"
     NO_HEARTBEAT = "no_heartbeat"
+    NO_LEASE = "no_lease"  # the command's sender does not hold the lease of its series
     BUDGET = "budget"
     RISK = "risk"
     DUPLICATE_COMMAND = "duplicate_command"

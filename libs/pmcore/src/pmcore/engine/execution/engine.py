@@ -34,6 +34,7 @@ from pmcore.engine.execution.io import (
     PostRejected,
     PostUnknown,
     Recorded,
+    SeriesLease,
     Signed,
     Stop,
     WindowEnded,
@@ -51,7 +52,10 @@ from pmcore.model.params import OrderCaps
 
 
 class ExecutionEngine:
-    """All orders of one signer. Feed it every event with the time, and a Tick each 100 ms."""
+    """All orders of one signer. Feed it every event with the time, and a Tick each 100 ms.
+
+    A `fenced` one obeys only the holder of a series' lease, which `SeriesLease` names.
+    """
 
     def __init__(
         self,
@@ -59,8 +63,9 @@ class ExecutionEngine:
         tier: RateTier = RateTier.STANDARD,
         cancel_reserve: int = 20,
         caps: OrderCaps | None = None,
+        fenced: bool = False,
     ) -> None:
-        self._state = ExecutionState(tier, cancel_reserve, caps)
+        self._state = ExecutionState(tier, cancel_reserve, caps, fenced=fenced)
         self._hash = hashlib.sha256()
 
     def step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutionOutput]:
@@ -110,6 +115,10 @@ class ExecutionEngine:
         """Why no order may be placed at all, or ""."""
         state = self._state
         return "stopping" if state.stopping else state.halted or state.gate_text or ""
+
+    def no_lease(self, command: SubmitOrder) -> str:
+        """Why an order is not the lease holder's (any more), or ""."""
+        return self._state.no_lease(command)
 
     def tokens(self, at_ns: int) -> tuple[int, int]:
         """Our count of the order and the cancel bucket."""
@@ -166,6 +175,8 @@ class ExecutionEngine:
                 windows.announce(state, event.window)
             case WindowEnded():
                 windows.end(state, event.slug)
+            case SeriesLease():
+                state.leases[event.series] = event.token
             case PlacingGate() | Halt() | Resume() | Stop():
                 self._lever(event)
             case Tick():
@@ -174,13 +185,21 @@ class ExecutionEngine:
                 assert_never(event)
 
     def _command(self, token: str, message: CommandMessage) -> None:
+        state = self._state
+        if why := state.no_lease(message):
+            state.notice(NoticeKind.COMMAND_REFUSED, message.slug, Reason.NO_LEASE, why)
         match message:
             case SubmitOrder():
-                placing.submit(self._state, token, message)
+                placing.submit(state, token, message)
+            case CancelOrders() | CancelWindow() if why:
+                orders = message.client_order_ids if isinstance(message, CancelOrders) else ("",)
+                for client_order_id in orders:
+                    state.cancel_failed(message.slug, client_order_id, Reason.NO_LEASE, why)
+                state.out.append(Finished(token))
             case CancelOrders():
-                cancelling.cancel_orders(self._state, token, message)
+                cancelling.cancel_orders(state, token, message)
             case CancelWindow():
-                windows.cancel_window(self._state, token, message.slug)
+                windows.cancel_window(state, token, message.slug)
             case _:
                 assert_never(message)
 

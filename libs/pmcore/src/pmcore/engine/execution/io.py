@@ -165,6 +165,13 @@ class PlacingGate(msgspec.Struct, frozen=True, tag=True):
     text: str = ""
 
 
+class SeriesLease(msgspec.Struct, frozen=True, tag=True):
+    """Who alone may command about a series: the holder's fencing token; 0: nobody."""
+
+    series: str
+    token: int
+
+
 class Stop(msgspec.Struct, frozen=True, tag=True):
     """The process ends: place nothing more, cancel all, verify."""
 
@@ -192,6 +199,7 @@ ExecutionEvent = (
     | AllCancelled
     | CancelAllFailed
     | PlacingGate
+    | SeriesLease
     | WindowAnnounced
     | WindowEnded
     | Halt

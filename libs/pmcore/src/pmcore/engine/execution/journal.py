@@ -23,6 +23,7 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
     tier: RateTier
     cancel_reserve: int
     caps: OrderCaps | None
+    fenced: bool = False
 
     @property
     def title(self) -> str:
@@ -31,7 +32,12 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
 
     def make_engine(self) -> ExecutionEngine:
         """Build the engine exactly as it was."""
-        return ExecutionEngine(tier=self.tier, cancel_reserve=self.cancel_reserve, caps=self.caps)
+        return ExecutionEngine(
+            tier=self.tier,
+            cancel_reserve=self.cancel_reserve,
+            caps=self.caps,
+            fenced=self.fenced,
+        )
 
 
 class ExecutionJournalEntry(msgspec.Struct, frozen=True, tag=ENTRY_TAG, array_like=True):

@@ -22,7 +22,7 @@ from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
 from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 
-_NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT})
+_NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT, Reason.NO_LEASE})
 _Refusal = tuple[Reason, str]
 
 
@@ -96,7 +96,9 @@ def _refusal(state: ExecutionState, record: OrderRecord, command: SubmitOrder) -
     """Why this order may not go out now."""
     window = state.windows[record.slug]
     refusal: _Refusal | None = None
-    if state.stopping:
+    if why := state.no_lease(command):
+        refusal = Reason.NO_LEASE, why
+    elif state.stopping:
         refusal = Reason.SHUTTING_DOWN, "the executor stops"
     elif state.halted is not None:
         refusal = Reason.HALTED, state.halted

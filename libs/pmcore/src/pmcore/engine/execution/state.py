@@ -26,7 +26,7 @@ from pmcore.messages.execution import (
     VenueModeChanged,
 )
 from pmcore.messages.notices import Notice, NoticeKind
-from pmcore.messages.orders import SubmitOrder
+from pmcore.messages.orders import CommandMessage, SubmitOrder
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
@@ -38,11 +38,20 @@ MAX_TEXT = 200
 class ExecutionState:
     """All state of one signer, and the outputs of the step in progress."""
 
-    def __init__(self, tier: RateTier, cancel_reserve: int, caps: OrderCaps | None) -> None:
+    def __init__(
+        self,
+        tier: RateTier,
+        cancel_reserve: int,
+        caps: OrderCaps | None,
+        *,
+        fenced: bool = False,
+    ) -> None:
         self.at_ns = 0
         self.out: list[ExecutionOutput] = []
         self.deletes: list[str] = []
         self.caps = caps
+        self.fenced = fenced
+        self.leases: dict[str, int] = {}  # the holder's token of each series
         self.budget = RateBudget(tier, cancel_reserve)
         self.modes = VenueModes()
         self.halted: str | None = None
@@ -62,6 +71,21 @@ class ExecutionState:
             for window in self.windows.values()
             for record in window.live.values()
         )
+
+    def no_lease(self, command: CommandMessage) -> str:
+        """Why this command is not obeyed, or "": another one holds the lease of its series.
+
+        While nobody holds it, cancels are obeyed and nothing is placed.
+        """
+        window = self.windows.get(command.slug)
+        if not self.fenced or window is None:
+            return ""
+        holder = self.leases.get(window.window.series, 0)
+        if not holder and not isinstance(command, SubmitOrder):
+            return ""
+        if holder and command.lease_token == holder:
+            return ""
+        return f"sent with lease token {command.lease_token}, the holder has {holder or 'none'}"
 
     def find(self, client_order_id: str) -> OrderRecord:
         """The order that an answer of the shell is about."""

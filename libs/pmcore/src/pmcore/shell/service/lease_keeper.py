@@ -18,6 +18,12 @@ from pmcore.wire.ports import Bus
 RENEW_S = 1.0
 
 
+async def holder_of(bus: Bus, key: str) -> LeaseHolder | None:
+    """Who holds a lease now; None: nobody."""
+    stored = await bus.get(key)
+    return None if stored is None else _decode(stored)
+
+
 class LeaseLostError(Exception):
     """Another process took the lease: this one must write no more, and starts again."""
 

@@ -1,0 +1,106 @@
+"""Who may command: only the holder of the series' lease, up to the last check before the POST."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmcore.engine.execution.io import (
+    DeleteOrders,
+    PostOrder,
+    Recorded,
+    SeriesLease,
+    SignOrder,
+)
+from pmcore.messages.execution import CancelFailed, OrderFailed
+from pmcore.messages.notices import Notice, NoticeKind
+from pmcore.messages.orders import CancelOrders, CancelWindow
+from pmcore.model.errors import Reason
+from support.builders import window
+from support.executions import SLUG, Bench, submit
+
+SERIES = window().series
+
+
+def fenced(holder: int | None = 5) -> Bench:
+    bench = Bench(fenced=True)
+    if holder is not None:
+        bench.step(SeriesLease(SERIES, holder))
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("holder", "token"),
+    [(5, 0), (5, 4), (5, 6), (0, 5), (0, 0), (None, 5)],
+    ids=["no token", "older", "never given", "nobody holds it", "nobody, none", "never looked"],
+)
+def test_an_order_of_anybody_else_is_refused_and_told(holder: int | None, token: int) -> None:
+    bench = fenced(holder)
+    handle = bench.place(lease_token=token)
+    assert bench.one(OrderFailed).reason is Reason.NO_LEASE
+    notice = bench.one(Notice)
+    assert (notice.kind, notice.reason) == (NoticeKind.COMMAND_REFUSED, "no_lease")
+    assert f"token {token}" in notice.detail
+    assert bench.finished() == [handle]
+    assert not bench.got(SignOrder)
+
+
+def test_the_holders_orders_go_out_while_others_are_refused() -> None:
+    bench = fenced()
+    bench.place("stranger", lease_token=4)
+    bench.rest("a", lease_token=5)
+    bench.place("stranger2", lease_token=6)
+    assert bench.engine.open_orders == 1
+    assert not bench.got(DeleteOrders)
+
+
+def test_a_holder_that_changed_after_the_record_stops_the_post() -> None:
+    bench = fenced()
+    bench.place(lease_token=5)
+    bench.sign()
+    assert bench.engine.no_lease(submit(lease_token=5)) == ""
+    bench.step(SeriesLease(SERIES, 6))
+    assert "the holder has 6" in bench.engine.no_lease(submit(lease_token=5))
+    bench.step(Recorded("a"))
+    assert bench.one(OrderFailed).reason is Reason.NO_LEASE
+    assert not bench.got(PostOrder)
+
+
+def test_a_lease_of_another_series_changes_nothing() -> None:
+    bench = fenced()
+    bench.step(SeriesLease("eth-15m", 9))
+    bench.rest(lease_token=5)
+    assert bench.engine.open_orders == 1
+
+
+def test_cancels_of_anybody_else_take_nothing_back() -> None:
+    bench = fenced()
+    bench.rest("a", lease_token=5)
+    for command in (
+        CancelOrders(slug=SLUG, client_order_ids=("a",), reason="", ts_step_ns=0, lease_token=4),
+        CancelWindow(slug=SLUG, reason="", ts_step_ns=0),
+    ):
+        handle = bench.command(command)
+        assert bench.one(CancelFailed).reason is Reason.NO_LEASE
+        assert bench.one(Notice).kind is NoticeKind.COMMAND_REFUSED
+        assert bench.finished() == [handle]
+        assert not bench.got(DeleteOrders)
+    bench.command(
+        CancelOrders(slug=SLUG, client_order_ids=("a",), reason="", ts_step_ns=0, lease_token=5)
+    )
+    assert bench.got(DeleteOrders)
+
+
+def test_while_nobody_holds_the_lease_cancels_are_obeyed() -> None:
+    bench = fenced()
+    bench.rest("a", lease_token=5)
+    bench.step(SeriesLease(SERIES, 0))
+    bench.command(
+        CancelOrders(slug=SLUG, client_order_ids=("a",), reason="", ts_step_ns=0, lease_token=5)
+    )
+    assert bench.got(DeleteOrders)
+
+
+def test_an_order_of_no_known_window_is_refused_as_that() -> None:
+    bench = fenced()
+    bench.place(slug="elsewhere", lease_token=4)
+    assert bench.one(OrderFailed).reason is Reason.MARKET_CLOSED
