@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,45 +11,31 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
-from pmcore.shell.service.control import create_control_app
-from pmcore.shell.service.kill_switch import KillSwitch
-from pmcore.shell.service.logs import configure_logs
-from pmcore.shell.service.metrics import ServiceMetrics
-from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from support.processes import TOKEN, ServiceProcess, service_process
+from support.processes import ServiceProcess, service_process
+from support.whole_engine import TOKEN as ENGINE_TOKEN
+from support.whole_engine import engine
 
 pytestmark = pytest.mark.connected
 
 _SERVICES = ("pmfeed", "pmstrategy", "pmexecutor", "pmuserws")
+_RUNNING = ("simulator", "feed", "strategy", "executor", "userws")
+_PATHS = ["/healthz", "/readyz", "/metrics", "/state", "/kill", "/resume"]
+_CHECKS = [
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
 _GROWTH_KIB = 16_384
 """What 400 MB of body or hundreds of requests may add to a process, in all."""
-
-
-class _Nothing:
-    async def on_halt(self, reason: str) -> None:
-        """Nothing to stop."""
-
-    async def on_resume(self) -> None:
-        """Nothing to start."""
-
-
-def _schema(directory: Path) -> Any:
-    """Of the app that every service mounts; the services themselves do not publish it."""
-    switch = KillSwitch(
-        _Nothing(),
-        MemoryBus(MemoryStore(lambda: 1), source="x", run_id="r"),
-        account="acct",
-        data_dir=directory,
-        now_ns=lambda: 1,
-        log=configure_logs("x", "error", io.StringIO()),
-    )
-    metrics = ServiceMetrics("feed", version="1", mode="sim")
-    app = create_control_app(
-        token=TOKEN, metrics=metrics, kill_switch=switch, readiness=list, state=dict
-    )
-    return schemathesis.openapi.from_dict(app.openapi())
 
 
 @pytest.fixture(params=_SERVICES)
@@ -63,47 +49,71 @@ async def service(
         yield process
 
 
-def _memory_kib(service: ServiceProcess) -> int:
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
+def _memory_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1])
 
 
-@pytest.mark.parametrize("token", ["", TOKEN], ids=["anonymous", "with the token"])
-async def test_nothing_makes_a_service_fail_or_grow(
-    service: ServiceProcess, tmp_path: Path, token: str
-) -> None:
-    base_url = str(service.http.base_url)
+def _ask_anything(schema: Any, token: str, examples: int) -> Counter[int]:
+    """Ask each operation; every answer must be one that the document describes."""
+    statuses: Counter[int] = Counter()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    statuses: set[int] = set()
 
-    def ask(operation: Any) -> None:
+    def ask(operation: Any, mode: GenerationMode) -> None:
         @settings(
-            max_examples=40,
+            max_examples=examples,
             deadline=None,
             database=None,
             derandomize=True,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy())
+        @given(case=operation.as_strategy(generation_mode=mode))
         def one(case: Any) -> None:
-            answer = case.call(base_url=base_url, headers=headers)
-            statuses.add(answer.status_code)
-            if case.path not in ("/readyz", "/resume"):  # 503 is their word for "not now"
-                case.validate_response(answer, checks=[not_a_server_error])
+            answer = case.call(headers=headers)
+            statuses[answer.status_code] += 1
+            case.validate_response(answer, checks=_CHECKS)
+            if answer.status_code >= 500:  # their word for "not now"
+                assert (case.path, answer.status_code) in {("/readyz", 503), ("/resume", 503)}
 
         one()
 
-    operations = [result.ok() for result in _schema(tmp_path).get_all_operations()]
-    assert len(operations) == 6
-    before_kib = _memory_kib(service)
-    for operation in operations:
-        await asyncio.to_thread(ask, operation)
-    assert (401 in statuses) is not bool(token)
-    assert _memory_kib(service) - before_kib < _GROWTH_KIB
-    assert service.process.returncode is None
-    assert "task_died" not in service.log
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        ask(operation, GenerationMode.POSITIVE)
+        if operation.body:
+            ask(operation, GenerationMode.NEGATIVE)
+    return statuses
+
+
+async def test_anything_asked_of_a_running_engine_is_answered_as_its_document_says(
+    tmp_path: Path,
+) -> None:
+    """Anonymous, with a wrong token, and with the right one: kills and resumes included."""
+    async with engine(tmp_path) as world:
+        for name in _RUNNING:
+            document = await world.service(name).get("/openapi.json")
+            assert list(document.body["paths"]) == _PATHS
+            schema = schemathesis.openapi.from_dict(document.body)
+            schema.config.update(base_url=world.url(name))
+            pid = world.children[name].pid
+            await asyncio.to_thread(_ask_anything, schema, ENGINE_TOKEN, 8)  # warms up
+            before_kib = _memory_kib(pid)
+            for token in ("", "wrong"):
+                statuses = await asyncio.to_thread(_ask_anything, schema, token, 8)
+                assert set(statuses) <= {200, 401, 503}
+                assert statuses[401] >= 3
+            statuses = await asyncio.to_thread(_ask_anything, schema, ENGINE_TOKEN, 20)
+            assert statuses[200] > 0 < statuses[422]
+            assert _memory_kib(pid) - before_kib < _GROWTH_KIB
+        assert (await world.service("executor").post("/resume", {})).ok
+        await world.until_quoting("a resume")
+        assert not [line for one in world.children.values() for line in one.tail() if _bad(line)]
+
+
+def _bad(line: str) -> bool:
+    return "task_died" in line or '"level":"error"' in line
 
 
 async def _pour(writer: asyncio.StreamWriter) -> None:
@@ -113,14 +123,14 @@ async def _pour(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_a_stranger_with_a_huge_body_makes_nothing_grow(service: ServiceProcess) -> None:
-    before_kib = _memory_kib(service)
+    before_kib = _memory_kib(service.process.pid)
     port = service.http.base_url.port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /kill HTTP/1.1\r\nHost: x\r\nContent-Length: 400000000\r\n\r\n")
     with pytest.raises(ConnectionError):
         await _pour(writer)
     assert (await service.http.get("/healthz")).status_code == 200
-    assert _memory_kib(service) - before_kib < _GROWTH_KIB
+    assert _memory_kib(service.process.pid) - before_kib < _GROWTH_KIB
     writer.transport.abort()
     del reader
 

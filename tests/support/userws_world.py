@@ -51,20 +51,32 @@ class UserwsWorld:
         self.trades: list[Any] = []
         self.positions: list[Any] = []
         self.page_size = 2
+        self.balance_u6 = 1_000_000_000
+        self.balance_asked: list[Any] = []
         peer.routes |= {
             "/data/orders": lambda *asked: self._page("/data/orders", self.open_orders, *asked),
             "/data/trades": lambda *asked: self._page("/data/trades", self.trades, *asked),
             "/v2/positions": self._positions_page,
+            "/balance-allowance": self._balance,
         }
 
     def run_faster(self, speed: float) -> None:
         """Before `running`: the service's waits are this much shorter."""
         self.clock = Clock.starting_at(WINDOW.open_ns + 60 * NS_PER_S, speed)
 
-    def _page(self, path: str, rows: list[Any], params: Any, headers: Any) -> tuple[int, Any]:
+    def _is_signed(self, path: str, headers: Any) -> bool:
         expected = l2_signature(SECRET, int(headers["poly_timestamp"]), "GET", path)
         who = (headers["poly_address"], headers["poly_api_key"], headers["poly_passphrase"])
-        if headers["poly_signature"] != expected or who != (ADDRESS, KEY, PASSPHRASE):
+        return bool(headers["poly_signature"] == expected and who == (ADDRESS, KEY, PASSPHRASE))
+
+    def _balance(self, params: Any, headers: Any) -> tuple[int, Any]:
+        if not self._is_signed("/balance-allowance", headers):
+            return 401, {"error": "Unauthorized/Invalid api key"}
+        self.balance_asked.append(dict(params))
+        return 200, {"balance": str(self.balance_u6), "allowances": {}}
+
+    def _page(self, path: str, rows: list[Any], params: Any, headers: Any) -> tuple[int, Any]:
+        if not self._is_signed(path, headers):
             return 401, {"error": "Unauthorized/Invalid api key"}
         cursor = base64.b64decode(params["next_cursor"]).decode()
         start = 0 if params["next_cursor"] == "MA==" else int(cursor)

@@ -197,6 +197,31 @@ async def test_without_positions_it_goes_on_and_says_so(
     assert world.messages(PositionsRead) == []
 
 
+async def test_a_fall_of_the_balance_is_told(world: UserwsWorld) -> None:
+    world.run_faster(100.0)
+    world.balance_u6 = 50_000_000
+    async with world.running(reconcile_s=10.0, signature_type=2) as service:
+        await world.connected()
+        await eventually(lambda: service.state().get("balance") == 50, "the balance")
+        world.balance_u6 -= 20_000_000
+        await eventually(lambda: service.state().get("balance_falls") == 1, "a fall")
+        assert service.readiness() == []
+    assert '"reason":"20 dollars left the wallet' in world.logs.getvalue()
+    assert world.balance_asked[0] == {"asset_type": "COLLATERAL", "signature_type": "2"}
+
+
+@pytest.mark.parametrize("answer", [(503, {"error": "away"}), (200, {"balance": "much"})])
+async def test_without_a_balance_it_goes_on_and_says_so(
+    world: UserwsWorld, answer: tuple[int, Any]
+) -> None:
+    world.peer.routes["/balance-allowance"] = lambda *_: answer
+    async with world.running(reconcile_s=1.0) as service:
+        await world.connected()
+        await eventually(lambda: "balance_failed" in world.logs.getvalue(), "a failed reading")
+        await eventually(lambda: bool(world.messages(PositionsRead)), "positions")
+        assert service.readiness() == []
+
+
 async def test_endless_pages_of_positions_are_given_up(world: UserwsWorld) -> None:
     pages = {"has_more": True, "next_cursor": "x"}
     world.peer.routes["/v2/positions"] = lambda *_: (200, {"data": [], "pagination": pages})

@@ -26,6 +26,7 @@ from pmcore.shell.service.health import Health, Placing
 from pmcore.shell.service.lease_keeper import LeaseKeeper
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import Backoff, answered_at_once
+from pmcore.shell.service.views import ExecutorView
 from pmcore.shell.settings.account import write_credentials
 from pmcore.shell.settings.common import Mode
 from pmcore.wire import keys
@@ -220,7 +221,7 @@ class ExecutorService:
             reasons.append(f"{self._publisher.queued} messages wait for Redis")
         return reasons
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> ExecutorView:
         """See docs/ARCHITECTURE.md."""
         return {
             "mode": self._settings.mode.value,

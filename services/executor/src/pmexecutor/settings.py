@@ -47,7 +47,6 @@ class ExecutorSettings(AccountSettings):
     private_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         None, validation_alias="POLYMARKET_PRIVATE_KEY"
     )
-    signature_type: int = Field(0, validation_alias="POLYMARKET_SIGNATURE_TYPE", ge=0, le=3)
     chain_id: Annotated[int, AfterValidator(_check_chain)] = Field(
         137, validation_alias="PM_CHAIN_ID"
     )

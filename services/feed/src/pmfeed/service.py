@@ -15,6 +15,7 @@ from pmcore.shell.http import JsonReader
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once, retry_until_answered
+from pmcore.shell.service.views import FeedView
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
@@ -76,7 +77,7 @@ class FeedService:
                 reasons.append(text.strip())
         return reasons
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> FeedView:
         """Totals since the start, and the windows that are fed now."""
         totals = _Totals()
         totals.add_all(self._done)

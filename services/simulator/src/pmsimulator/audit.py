@@ -6,13 +6,14 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from pmcore.model.units import format_qty
+from pmcore.shell.service.views import SimulatorView
 from pmsim.venue.payloads import open_order_row, trade_row
 from pmsim.venue.ports import Account, TradeRecord
 from pmsimulator.answers import answer
 from pmsimulator.world import World
 
 
-def summary(world: World) -> dict[str, object]:
+def summary(world: World) -> SimulatorView:
     """What /state shows: counts over all accounts that sent a signed request."""
     at_ns = world.venue.now_ns
     listings = world.venue.listings()

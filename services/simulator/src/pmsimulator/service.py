@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.views import SimulatorView
 from pmsimulator.audit import summary
 from pmsimulator.metrics import WorldMetrics
 from pmsimulator.settings import SimulatorSettings
@@ -41,7 +42,7 @@ class SimulatorService:
         """Ready once connections are taken."""
         return [] if self._venue.started else ["the venue is not listening yet"]
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> SimulatorView:
         """Counts over all accounts."""
         return summary(self._venue.world)
 

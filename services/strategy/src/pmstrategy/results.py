@@ -8,6 +8,7 @@ import msgspec
 
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.service.views import DayView
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
 
@@ -78,7 +79,7 @@ class DailyResults:
         """Dollars (millionths) that fills would add which were matched and never settled."""
         return sum(result.unsettled_u6 for _, result in self._of_day(at_ns))
 
-    def as_view(self, at_ns: int, open_worst_case_u6: int) -> dict[str, object]:
+    def as_view(self, at_ns: int, open_worst_case_u6: int) -> DayView:
         """What /state says of the UTC day, in dollars; a profit is negative when it is a loss.
 
         `profit_today`: windows with a known winner, fills that settled. `unsettled_today`: what

@@ -23,6 +23,7 @@ from pmcore.shell.service.kill_switch import halt_view
 from pmcore.shell.service.lease_keeper import LeaseKeeper
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once, retry_until_answered
+from pmcore.shell.service.views import StrategyView
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
@@ -134,7 +135,7 @@ class StrategyService:
         """Not whether anything is quoted: each window says in /state why it holds."""
         return [self._waits] if self._tasks is None else []
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> StrategyView:
         """Totals, and each live window."""
         now_ns = self._context.clock.now_ns()
         totals = EngineCounters()

@@ -17,6 +17,7 @@ from pmcore.engine.account.io import (
     AccountNoticeKind,
     AccountRead,
     AccountReadFailed,
+    BalanceAnswered,
     ChannelAnswered,
     ChannelConnected,
     ChannelHeard,
@@ -37,11 +38,12 @@ from pmcore.engine.journal import JournalEnd
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserChannelState, UserMessage
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.service.tasks import answered_at_once
+from pmcore.shell.service.views import ChannelView
 from pmcore.shell.websocket import Frame, SocketAnswered, SocketDown, SocketUp, WebSocketClient
 from pmcore.venue.l2_auth import ApiCredentials
 from pmcore.venue.user_frames import UserFrameParser
@@ -59,11 +61,13 @@ _ERRORS = (
     AccountNoticeKind.OWN_TRADE_UNREADABLE,
     AccountNoticeKind.OWN_ORDER_TOOK,
     AccountNoticeKind.FILLS_MISSED_BY_CHANNEL,
+    AccountNoticeKind.BALANCE_FELL,
 )
 _WARNINGS = (
     AccountNoticeKind.FILLS_MISSING,
     AccountNoticeKind.RECONCILE_FAILED,
     AccountNoticeKind.POSITIONS_FAILED,
+    AccountNoticeKind.BALANCE_FAILED,
 )
 
 
@@ -113,7 +117,7 @@ class AccountChannel:
         self._publishing = asyncio.Lock()
         self._reading: asyncio.Task[AccountRead] | None = None
         self._read_id = 0
-        self._counting: asyncio.Task[PositionsAnswered | PositionsReadFailed] | None = None
+        self._counting: asyncio.Task[tuple[AccountEvent, ...]] | None = None
         self._metrics = UserwsMetrics(context.metrics)
 
     async def run(self) -> None:
@@ -146,8 +150,9 @@ class AccountChannel:
             return []
         return [f"user channel {self._engine.state}: {self._engine.reason}"]
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> ChannelView:
         """For /state."""
+        balance_u6 = self._engine.balance_u6
         return {
             "channel": self._engine.state,
             "reason": self._engine.reason,
@@ -159,6 +164,8 @@ class AccountChannel:
             "orders_without_trades": self._engine.owed_orders,
             "positions_read": self._engine.counters.positions_read,
             "positions_failed": self._engine.counters.positions_failed,
+            "balance": None if balance_u6 is None else balance_u6 / SHARE_U6,
+            "balance_falls": self._engine.counters.balance_falls,
         }
 
     async def _turn(self) -> None:
@@ -178,7 +185,8 @@ class AccountChannel:
             self._step(self._answer_of(self._reading))
         if self._counting is not None and self._counting.done():
             task, self._counting = self._counting, None
-            self._step(task.result())
+            for answer in task.result():
+                self._step(answer)
         self._step(Tick())
         await self._publish()
         self._metrics.update(self._parser, self._engine)
@@ -242,7 +250,22 @@ class AccountChannel:
             unreadable = isinstance(error, UnreadableTradeError)
             return AccountReadFailed(self._read_id, str(error), unreadable)
 
-    async def _count(self, request: ReadPositions) -> PositionsAnswered | PositionsReadFailed:
+    async def _count(self, request: ReadPositions) -> tuple[AccountEvent, ...]:
+        balance, positions = await asyncio.gather(
+            self._read_balance(request), self._read_positions(request)
+        )
+        return balance, positions
+
+    async def _read_balance(self, request: ReadPositions) -> BalanceAnswered:
+        try:
+            balance_u6 = await self._reader.balance_u6(self._settings.signature_type)
+        except TransportError as error:
+            return BalanceAnswered(request.read_id, text=str(error))
+        return BalanceAnswered(request.read_id, balance_u6)
+
+    async def _read_positions(
+        self, request: ReadPositions
+    ) -> PositionsAnswered | PositionsReadFailed:
         try:
             held = await self._reader.positions(self._data, self._holder)
         except TransportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmcore.engine.account.engine import AccountEngine
 from pmcore.messages.user import UserChannelState
+from pmcore.model.units import SHARE_U6
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.venue.user_frames import UserFrameParser
 
@@ -37,6 +38,15 @@ class UserwsMetrics:
         self._positions = metrics.counter(
             "positions_reads_total", "Readings of the positions by how they went", ["kind"]
         )
+        self._balances = metrics.counter(
+            "balance_reads_total", "Readings of the balance by how they went", ["kind"]
+        )
+        self._falls = metrics.counter(
+            "balance_falls_total", "Times that money left which none of our fills explains"
+        )
+        self._balance = metrics.gauge(
+            "balance_dollars", "Collateral of the wallet at the last reading; -1 before the first"
+        )
         self._up = metrics.gauge("channel_up", "1 while connected and reconciled")
         self._told: dict[tuple[str, str], int] = {}
 
@@ -57,6 +67,12 @@ class UserwsMetrics:
         readings = {"done": counted.positions_read, "failed": counted.positions_failed}
         for kind, total in readings.items():
             self._positions.labels(kind).inc(self._more("positions", total, kind))
+        balances = {"done": counted.balance_read, "failed": counted.balance_failed}
+        for kind, total in balances.items():
+            self._balances.labels(kind).inc(self._more("balances", total, kind))
+        self._falls.inc(self._more("falls", counted.balance_falls))
+        balance_u6 = engine.balance_u6
+        self._balance.set(-1 if balance_u6 is None else balance_u6 / SHARE_U6)
         for status, total in counted.fills.items():
             self._fills.labels(status).inc(self._more("fills", total, status.value))
         for reason, total in parser.unusable.items():

@@ -15,6 +15,7 @@ from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 from pmcore.venue.rest_models import (
     FIRST_CURSOR,
     classify_error,
+    parse_balance_u6,
     parse_open_orders_page,
     parse_positions_page,
     parse_trades_page,
@@ -87,6 +88,15 @@ class AccountReader:
             if order.side is TakerSide.BUY
         ]
 
+    async def balance_u6(self, signature_type: int) -> int:
+        """The collateral of the wallet, by the venue's own count."""
+        path = "/balance-allowance"
+        params = {"asset_type": "COLLATERAL", "signature_type": str(signature_type)}
+        try:
+            return parse_balance_u6(await self._asked(path, params))
+        except MalformedInputError as error:
+            raise _failure(f"GET {path}: {error}") from None
+
     async def positions(self, data: JsonReader, holder: str) -> tuple[TokenShares, ...]:
         """Return what a wallet holds by the Data API, which needs no credentials."""
         held: list[TokenShares] = []
@@ -109,21 +119,25 @@ class AccountReader:
     async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[object]:
         cursor = FIRST_CURSOR
         for _ in range(MAX_PAGES):
-            headers = l2_headers(self._credentials, real_now_ns() // NS_PER_S, "GET", path)
-            answer = await self._rest.get(path, {**params, "next_cursor": cursor}, headers)
-            if not answer.ok:
-                refusal = classify_error(answer.status, answer.body)
-                text = f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200]
-                raise _failure(text, cause_of_status(answer.status))
+            body = await self._asked(path, {**params, "next_cursor": cursor})
             try:
-                page = parse_trades_page(answer.body)
+                page = parse_trades_page(body)
             except MalformedInputError as error:
                 raise _failure(f"GET {path}: {error}") from None
-            yield answer.body
+            yield body
             if page.next_cursor is None:
                 return
             cursor = page.next_cursor
         raise _failure(f"GET {path}: more than {MAX_PAGES} pages")
+
+    async def _asked(self, path: str, params: Mapping[str, str]) -> object:
+        headers = l2_headers(self._credentials, real_now_ns() // NS_PER_S, "GET", path)
+        answer = await self._rest.get(path, params, headers)
+        if not answer.ok:
+            refusal = classify_error(answer.status, answer.body)
+            text = f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200]
+            raise _failure(text, cause_of_status(answer.status))
+        return answer.body
 
 
 def _failure(text: str, cause: Cause = Cause.SERVER_ERROR) -> TransportError:

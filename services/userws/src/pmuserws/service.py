@@ -7,6 +7,7 @@ import asyncio
 from pmcore.model.errors import Cause
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.service.views import UserwsView
 from pmcore.shell.settings.common import Mode
 from pmuserws.channel import AccountChannel
 from pmuserws.credentials import find_credentials, stay_with
@@ -58,7 +59,7 @@ class UserwsService:
             return ["waiting for API credentials"]
         return self._channel.problems()
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> UserwsView:
         """Return the channel's state and counts."""
         mode = self._settings.mode
         if self._channel is None:

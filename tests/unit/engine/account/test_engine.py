@@ -19,6 +19,7 @@ from pmcore.engine.account.io import (
     AccountOutput,
     AccountRead,
     AccountReadFailed,
+    BalanceAnswered,
     ChannelAnswered,
     ChannelConnected,
     ChannelHeard,
@@ -220,6 +221,44 @@ def test_positions_that_cannot_be_read_are_told_and_asked_for_again() -> None:
     assert asked(driver.wait(PARAMS.reconcile_ns)) == [2]
     assert driver.engine.counters.positions_failed == 1
     assert driver.engine.state is UP
+
+
+def balance(driver: Driver, dollars: float | None) -> list[AccountNoticeKind]:
+    """The next reading's answer, and what it says."""
+    read_id = asked(driver.wait(PARAMS.reconcile_ns))[0]
+    balance_u6 = None if dollars is None else round(dollars * 1_000_000)
+    notices = list(kinds(driver.step(BalanceAnswered(read_id, balance_u6, "no answer"))))
+    assert driver.step(BalanceAnswered(read_id - 1, 0)) == []  # of a reading that is over
+    driver.step(PositionsAnswered(read_id))
+    return notices
+
+
+def test_money_that_left_without_a_fill_is_told_and_stops_nothing() -> None:
+    driver = up()
+    driver.step(PositionsAnswered(1))
+    assert balance(driver, 100) == balance(driver, 90) == []
+    assert balance(driver, 90) == [AccountNoticeKind.BALANCE_FELL]
+    assert balance(driver, 90) == []
+    assert driver.engine.counters.balance_falls == 1
+    assert driver.engine.balance_u6 == 90_000_000
+    assert driver.engine.state is UP
+
+
+def test_what_our_own_fills_cost_is_no_fall() -> None:
+    driver = up()
+    driver.step(PositionsAnswered(1))
+    assert balance(driver, 100) == []
+    driver.step(ChannelHeard((fill("t1"), fill("t2"))))
+    driver.step(ChannelHeard((fill("t1", TradeStatus.CONFIRMED),)))
+    assert balance(driver, 95.3) == balance(driver, 95.3) == balance(driver, 95.3) == []
+
+
+def test_a_balance_that_cannot_be_read_is_told() -> None:
+    driver = up()
+    driver.step(PositionsAnswered(1))
+    assert balance(driver, None) == [AccountNoticeKind.BALANCE_FAILED]
+    assert driver.engine.counters.balance_failed == 1
+    assert driver.engine.balance_u6 is None
 
 
 def test_what_could_not_be_read_is_named_with_its_time_from_then_on() -> None:

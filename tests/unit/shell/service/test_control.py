@@ -4,12 +4,14 @@ import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypedDict
 
 import httpx
 import pytest
 
 from pmcore.shell.service.control import control_token, create_control_app
 from pmcore.shell.service.errors import StartupError
+from pmcore.shell.service.guard import OPEN_PATHS
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
@@ -29,6 +31,14 @@ class _Service:
 
     async def on_resume(self) -> None:
         self.halted = ""
+
+
+class _View(TypedDict):
+    frames: int
+
+
+def _state() -> _View:
+    return {"frames": 1}
 
 
 @pytest.fixture
@@ -58,7 +68,7 @@ async def http(
         metrics=ServiceMetrics("feed", version="1", mode="sim"),
         kill_switch=kill_switch,
         readiness=lambda: service.reasons,
-        state=lambda: {"frames": 1},
+        state=_state,
     )
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://feed") as client:
@@ -142,10 +152,67 @@ async def test_without_redis_kill_works_and_resume_does_not(
     assert service.halted == "enough"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
-async def test_pages_that_describe_the_app_are_off(http: httpx.AsyncClient, path: str) -> None:
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_pages_for_a_browser_are_off(http: httpx.AsyncClient, path: str) -> None:
     assert (await http.get(path)).status_code == 401
     assert (await http.get(path, headers=_AUTH)).status_code == 404
+
+
+async def test_the_document_needs_the_token_and_names_each_field_of_the_state(
+    http: httpx.AsyncClient,
+) -> None:
+    assert (await http.get("/openapi.json")).status_code == 401
+    document = (await http.get("/openapi.json", headers=_AUTH)).json()
+    assert list(document["paths"]) == [
+        *("/healthz", "/readyz", "/metrics"),
+        *("/state", "/kill", "/resume"),
+    ]
+    schema = document["components"]["schemas"]["FeedState"]
+    assert set(schema["required"]) == {"halted", "halt", "troubles", "frames"}
+    for path, methods in document["paths"].items():
+        (said,) = methods.values()
+        assert ("401" in said["responses"]) is (path not in OPEN_PATHS)
+
+
+_UNREADABLE = {
+    "cut off": b"{",
+    "bytes": b'{"reason":"\xff\xfe"}',
+    "deep": b"[" * 16_000,
+    "deep objects": b'{"a":' * 3_000,
+    "a huge number": b'{"reason":' + b"1" * 9_000 + b"}",
+    "half a character": b'{"reason":"\\ud800"}',
+    "nothing": b"null",
+    "a list": b"[]",
+    "too long": b'{"reason":"' + b"x" * 201 + b'"}',
+}
+
+
+@pytest.mark.parametrize("path", ["/kill", "/resume"])
+@pytest.mark.parametrize("kind", _UNREADABLE)
+async def test_a_body_that_cannot_be_read_changes_nothing_and_is_never_repeated(
+    http: httpx.AsyncClient, service: _Service, path: str, kind: str
+) -> None:
+    body = _UNREADABLE[kind].replace(b"reason", b"reason" if path == "/kill" else b"by")
+    headers = {**_AUTH, "Content-Type": "application/json"}
+    answer = await http.post(path, headers=headers, content=body)
+    assert answer.status_code == 422
+    assert list(answer.json()) == ["detail"]
+    assert len(answer.text) < 100
+    assert service.halted == ""
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
+async def test_a_kill_is_read_as_json_whatever_its_content_type_says(
+    http: httpx.AsyncClient, service: _Service, kind: str
+) -> None:
+    headers = {**_AUTH, "Content-Type": kind}
+    answer = await http.post("/kill", headers=headers, content=b'{"reason": "enough"}')
+    assert (answer.status_code, service.halted) == (200, "enough")
+
+
+async def test_no_answer_sends_a_client_anywhere_else(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/state/", headers={**_AUTH, "Host": "elsewhere"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
 
 
 def test_a_token_is_made_once_and_kept_private(tmp_path: Path) -> None:

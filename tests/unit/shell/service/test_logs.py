@@ -51,6 +51,15 @@ def test_libraries_speak_through_the_same_formatter() -> None:
     assert (line["event"], line["logger"]) == ("trouble", "websockets")
 
 
+def test_a_stranger_cannot_fill_the_disk_with_bad_requests() -> None:
+    stream = io.StringIO()
+    configure_logs("feed", "info", stream)
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert stream.getvalue() == ""
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    assert "ASGI" in stream.getvalue()
+
+
 def test_the_keys_of_a_line_their_order_and_the_form_of_the_time() -> None:
     """Queries and `pm run` read these; decision 10 says why no library writes them."""
     stream = io.StringIO()

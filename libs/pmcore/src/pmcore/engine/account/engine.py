@@ -21,6 +21,7 @@ from pmcore.engine.account.io import (
     AccountOutput,
     AccountRead,
     AccountReadFailed,
+    BalanceAnswered,
     ChannelAnswered,
     ChannelConnected,
     ChannelHeard,
@@ -32,6 +33,7 @@ from pmcore.engine.account.io import (
     ReconnectChannel,
 )
 from pmcore.engine.account.positions import PositionsReading
+from pmcore.machines.balance_check import BalanceCheck
 from pmcore.machines.fill_watch import FillWatch
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import (
@@ -43,13 +45,16 @@ from pmcore.messages.user import (
     UserChannelState,
 )
 from pmcore.model.check import invariant
-from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.model.units import NS_PER_MS, NS_PER_S, format_qty
 
 DOUBT_NS = NS_PER_S
 MISSED_AFTER_NS = 10 * NS_PER_S
 FIRST_BACKOFF_NS = 250 * NS_PER_MS
 MAX_BACKOFF_NS = 10 * NS_PER_S
 MAX_LOOKBACK_DOUBLINGS = 5
+FALL_STAYS_NS = 60 * NS_PER_S
+BALANCE_LAG_NS = 180 * NS_PER_S
+"""The venue's own count of the balance may be old; nothing says by how much (docs/venue.md)."""
 UNREADABLE = "a frame about our own trades could not be read"
 OWED = "shares were matched and their trades were not told"
 TOOK = "an order of ours took liquidity: look at it, then resume"
@@ -76,6 +81,9 @@ class AccountCounters(msgspec.Struct, kw_only=True):
     reads_failed: int = 0
     positions_read: int = 0
     positions_failed: int = 0
+    balance_read: int = 0
+    balance_failed: int = 0
+    balance_falls: int = 0
 
 
 class AccountEngine:
@@ -102,6 +110,8 @@ class AccountEngine:
         self._doubt_from_s: int | None = None
         self._doubted_ns = 0
         self._positions = PositionsReading(params.reconcile_ns)
+        self.balance_u6: int | None = None
+        self._balance = BalanceCheck(FALL_STAYS_NS, BALANCE_LAG_NS)
         self._failures = 0
         self._trade_ids: tuple[str, ...] = ()
 
@@ -161,6 +171,8 @@ class AccountEngine:
                 self._read_failed(event)
             case PositionsAnswered() | PositionsReadFailed():
                 self._positions_answered(event)
+            case BalanceAnswered():
+                self._balance_answered(event)
             case OperatorResumed():
                 self._resumed()
             case Tick():
@@ -187,6 +199,7 @@ class AccountEngine:
                 continue
             self._out.append(message)
             if isinstance(message, FillReported):
+                self._balance.hear(self._at_ns, message)
                 fills = self.counters.fills
                 fills[message.status] = fills.get(message.status, 0) + 1
                 if message.order_hash in taken:
@@ -263,6 +276,23 @@ class AccountEngine:
             return
         self.counters.positions_read += 1
         self._out.append(PositionsRead(held=event.held, asked_ns=asked_ns, ts_recv_ns=self._at_ns))
+
+    def _balance_answered(self, event: BalanceAnswered) -> None:
+        """Tell a fall that no fill explains. It stops nothing: the owner may withdraw."""
+        asked_ns = self._positions.asked_ns(event.read_id)
+        if asked_ns is None:
+            return
+        if event.balance_u6 is None:
+            self.counters.balance_failed += 1
+            self._notice(AccountNoticeKind.BALANCE_FAILED, reason=event.text)
+            return
+        self.counters.balance_read += 1
+        self.balance_u6 = event.balance_u6
+        left_u6 = self._balance.read(asked_ns, event.balance_u6)
+        if left_u6:
+            self.counters.balance_falls += 1
+            text = f"{format_qty(left_u6)} dollars left the wallet, and no fill explains it"
+            self._notice(AccountNoticeKind.BALANCE_FELL, reason=text)
 
     def _read_failed(self, event: AccountReadFailed) -> None:
         if event.read_id != self._reading:

@@ -70,6 +70,14 @@ class PositionsReadFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
+class BalanceAnswered(msgspec.Struct, frozen=True, tag=True):
+    """The collateral of the wallet, read with the positions; None, and `text`, when it failed."""
+
+    read_id: int
+    balance_u6: int | None = None
+    text: str = ""
+
+
 class OperatorResumed(msgspec.Struct, frozen=True, tag=True):
     """A person looked at what was told, and says: go on."""
 
@@ -83,6 +91,7 @@ AccountEvent = (
     | AccountReadFailed
     | PositionsAnswered
     | PositionsReadFailed
+    | BalanceAnswered
     | OperatorResumed
     | Tick
 )
@@ -100,7 +109,7 @@ class ReadAccount(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadPositions(msgspec.Struct, frozen=True, tag=True):
-    """Read the account's positions from the Data API."""
+    """Read the account's positions from the Data API, and its balance."""
 
     read_id: int
 
@@ -122,6 +131,8 @@ class AccountNoticeKind(StrEnum):
     RECONCILED = "reconciled"
     RECONCILE_FAILED = "reconcile_failed"
     POSITIONS_FAILED = "positions_failed"
+    BALANCE_FAILED = "balance_failed"
+    BALANCE_FELL = "balance_fell"
 
 
 class AccountNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):

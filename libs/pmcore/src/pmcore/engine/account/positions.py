@@ -32,10 +32,13 @@ class PositionsReading:
         self._due_ns = at_ns + self._every_ns
         return ReadPositions(self._last_id)
 
+    def asked_ns(self, read_id: int) -> int | None:
+        """When that reading was asked for, None for one that does not go on."""
+        return self._asked[1] if self._asked is not None and self._asked[0] == read_id else None
+
     def answered(self, read_id: int) -> int | None:
         """When that reading was asked for, None for one that does not go on."""
-        if self._asked is None or self._asked[0] != read_id:
-            return None
-        _, asked_ns = self._asked
-        self._asked = None
+        asked_ns = self.asked_ns(read_id)
+        if asked_ns is not None:
+            self._asked = None
         return asked_ns

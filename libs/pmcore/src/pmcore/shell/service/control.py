@@ -1,25 +1,35 @@
 """The HTTP interface of every service: health, metrics, state, kill and resume.
 
-`/healthz`, `/readyz` and `/metrics` are open; the rest needs the bearer token (`guard`).
+`/healthz`, `/readyz` and `/metrics` are open; the rest needs the bearer token (`guard`), also
+`/openapi.json`, which describes all of it.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, FastAPI, Request, Security
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from pmcore.model.errors import TransportError
 from pmcore.shell.files import create_file_once
 from pmcore.shell.machine import machine
+from pmcore.shell.service.answers import (
+    HealthAnswer,
+    KillAnswer,
+    ReadyAnswer,
+    ResumeAnswer,
+    ResumeRefused,
+    refusals,
+    state_answer,
+)
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.guard import Guard
 from pmcore.shell.service.kill_switch import KillSwitch, ResumeRefusedError, halt_view
@@ -28,6 +38,12 @@ from pmcore.shell.service.metrics import ServiceMetrics
 INSTANCE_FILE = "instance_id"
 _INSTANCE = re.compile(r"[0-9a-f]{16}")
 TOKEN_FILE = "control_token"  # noqa: S105 - a file's name
+_VERSION = "1"
+"""Of the control API, not of the program."""
+
+
+class _MetricsText(PlainTextResponse):
+    media_type = CONTENT_TYPE_LATEST
 
 
 class KillRequest(BaseModel):
@@ -41,6 +57,9 @@ class ResumeRequest(BaseModel):
     """Body of POST /resume."""
 
     by: str = Field(default="", max_length=100)
+
+
+RequestT = TypeVar("RequestT", KillRequest, ResumeRequest)
 
 
 def control_token(given: str | None, data_dir: Path) -> str:
@@ -73,48 +92,78 @@ def instance_id(data_dir: Path) -> str:
     return kept
 
 
-async def _answer_bad_body(_request: Request, _error: Exception) -> JSONResponse:
-    """Never repeats the body: it may hold bytes that no JSON can carry."""
-    return JSONResponse({"error": 'the body must be {"reason": "1 to 200 characters"}'}, 422)
-
-
 def create_control_app(
     *,
     token: str,
     metrics: ServiceMetrics,
     kill_switch: KillSwitch,
     readiness: Callable[[], list[str]],
-    state: Callable[[], dict[str, object]],
+    state: Callable[[], Mapping[str, object]],
+    described: Callable[[], Mapping[str, object]] | None = None,
 ) -> FastAPI:
-    """Build the app; pages that describe it are off."""
-    app = FastAPI(title=f"pm {metrics.service}", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(RequestValidationError, _answer_bad_body)
-
+    """Build the app. `described`: what says in its type which fields `state` has."""
+    app = FastAPI(
+        title=f"pm {metrics.service}",
+        version=_VERSION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=refusals(413),
+    )
     app.add_middleware(Guard, token=token)
+    _add_open_paths(app, metrics, kill_switch, readiness)
+    guarded = APIRouter(
+        dependencies=[Security(HTTPBearer(auto_error=False))], responses=refusals(401)
+    )
+    _add_guarded_paths(guarded, metrics, kill_switch, state, described or state)
+    app.include_router(guarded)
+    return app
 
-    @app.get("/healthz")
+
+def _add_open_paths(
+    app: FastAPI,
+    metrics: ServiceMetrics,
+    kill_switch: KillSwitch,
+    readiness: Callable[[], list[str]],
+) -> None:
+    @app.get("/healthz", response_model=HealthAnswer)
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok", "service": metrics.service})
 
-    @app.get("/readyz")
+    @app.get("/readyz", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
     async def readyz() -> JSONResponse:
         reasons = readiness()
         body = {"ready": not reasons, "reasons": reasons, "halted": kill_switch.reason}
         return JSONResponse(body, 503 if reasons else 200)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=_MetricsText)
     async def render_metrics() -> Response:
-        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+        return _MetricsText(metrics.render())
 
-    @app.get("/state")
+
+def _add_guarded_paths(
+    router: APIRouter,
+    metrics: ServiceMetrics,
+    kill_switch: KillSwitch,
+    state: Callable[[], Mapping[str, object]],
+    described: Callable[[], Mapping[str, object]],
+) -> None:
+    @router.get("/state", response_model=state_answer(metrics.service, described))
     async def show_state() -> JSONResponse:
         halt = kill_switch.halt_in_force
         view = halt_view(halt) if halt else None
         return JSONResponse({"halted": kill_switch.reason, "halt": view, **state()})
 
-    @app.post("/kill")
-    async def kill(body: Annotated[KillRequest | None, None] = None) -> JSONResponse:
-        asked = body or KillRequest()
+    @router.post(
+        "/kill",
+        response_model=KillAnswer,
+        responses=refusals(422),
+        openapi_extra=_body_of(KillRequest),
+    )
+    async def kill(request: Request) -> JSONResponse:
+        asked = _read(KillRequest, await request.body())
+        if isinstance(asked, JSONResponse):
+            return asked
         reason = asked.reason
         in_redis = await kill_switch.halt(reason, by=asked.by or f"{metrics.service} /kill")
         return JSONResponse(
@@ -125,12 +174,36 @@ def create_control_app(
             }
         )
 
-    @app.post("/resume")
-    async def resume(body: Annotated[ResumeRequest | None, None] = None) -> JSONResponse:
-        by = (body or ResumeRequest()).by or f"{metrics.service} /resume"
-        return await _resume(kill_switch, by)
+    @router.post(
+        "/resume",
+        response_model=ResumeAnswer,
+        responses={**refusals(422), 503: {"model": ResumeRefused}},
+        openapi_extra=_body_of(ResumeRequest),
+    )
+    async def resume(request: Request) -> JSONResponse:
+        asked = _read(ResumeRequest, await request.body())
+        if isinstance(asked, JSONResponse):
+            return asked
+        return await _resume(kill_switch, asked.by or f"{metrics.service} /resume")
 
-    return app
+
+def _body_of(request: type[BaseModel]) -> dict[str, Any]:
+    schema = request.model_json_schema()
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def _read(wanted: type[RequestT], body: bytes) -> RequestT | JSONResponse:
+    """The body, or the refusal: it says what is wrong, and never repeats what was sent.
+
+    Whatever the Content-Type says, it is read as JSON: a kill by `curl -d` is a kill.
+    """
+    try:
+        return wanted.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"] if part in wanted.model_fields)
+        text = first["msg"] if first["type"] != "json_invalid" else "this is not JSON"
+        return JSONResponse({"detail": f"{where or 'the body'}: {text}"}, 422)
 
 
 async def _resume(kill_switch: KillSwitch, by: str) -> JSONResponse:

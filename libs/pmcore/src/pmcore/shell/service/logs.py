@@ -9,7 +9,10 @@ from typing import Any, TextIO
 
 import msgspec
 
-_QUIET = ("httpx", "httpcore", "websockets", "uvicorn", "asyncio", "hpack")
+_QUIET = {
+    **dict.fromkeys(("httpx", "httpcore", "websockets", "asyncio", "hpack"), logging.WARNING),
+    "uvicorn": logging.ERROR,  # it warns of each bad request, so a stranger could fill the disk
+}
 
 
 def _as_text(value: object) -> object:
@@ -79,8 +82,8 @@ def configure_logs(service: str, level: str, stream: TextIO | None = None) -> Lo
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)
     logger = logging.getLogger(f"pm.{service}")
     logger.setLevel(level.upper())
     return Log(logger)

@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -68,8 +68,8 @@ class Service(Protocol):
         """Why it is not ready, one short line each; empty means ready."""
         ...
 
-    def state(self) -> dict[str, object]:
-        """Return what /state shows: JSON-able, no secrets."""
+    def state(self) -> Mapping[str, object]:
+        """Return what /state shows: JSON-able, no secrets; a TypedDict names its fields."""
         ...
 
     async def on_halt(self, reason: str) -> None:
@@ -156,7 +156,9 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
                 kill_switch=process.kill_switch,
                 readiness=process.reasons,
                 state=process.state,
+                described=service.state,
             )
+            app.openapi()  # made and kept now: it takes longer than an answer may
             return await process.run(partial(_run_server, app, listener))
         finally:
             await bus.close()

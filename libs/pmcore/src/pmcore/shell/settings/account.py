@@ -39,6 +39,7 @@ class AccountSettings(CommonSettings):
     )
     api_passphrase: SecretStr | None = Field(None, validation_alias="POLYMARKET_API_PASSPHRASE")
     funder_address: Address | None = Field(None, validation_alias="POLYMARKET_FUNDER_ADDRESS")
+    signature_type: int = Field(0, validation_alias="POLYMARKET_SIGNATURE_TYPE", ge=0, le=3)
     credentials_path: Path | None = Field(None, validation_alias="POLYMARKET_API_CREDENTIALS_FILE")
 
     @rule("api_key", "api_secret", "api_passphrase")
