@@ -2,7 +2,7 @@
 
 A stream gives its producers and consumers (`wire.registry`) what they need. The other keys, and
 what is done to the streams of others, stand in `_OTHERS`. Whatever is named nowhere is refused.
-The lines of Redis' ACL file are made here (docs/decisions/0013-users-of-redis.md).
+The lines of Redis' ACL file are made here (docs/decisions/0014-users-of-redis.md).
 """
 
 from __future__ import annotations
