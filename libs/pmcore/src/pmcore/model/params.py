@@ -48,10 +48,13 @@ class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
-    """What a single order may be at most, checked once more where it is sent."""
+    """The strategy's limits, checked once more where orders are sent. None: not limited."""
 
     bid_size_u6: int
     max_position_value_u6: int
+    pair_target_e4: int | None = None
+    max_net_diff_u6: int | None = None
+    max_window_loss_u6: int | None = None
 
 
 class LimitParams(msgspec.Struct, frozen=True, kw_only=True):

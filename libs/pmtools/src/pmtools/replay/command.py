@@ -173,9 +173,13 @@ class Replay:
             warm_start=warm if open_ns < window.open_ns else None,
         )
         sink = self._sink(window.slug)
+        limits = self._params.limits
         caps = OrderCaps(
             bid_size_u6=self._params.bid_size_u6,
-            max_position_value_u6=self._params.limits.max_position_value_u6,
+            max_position_value_u6=limits.max_position_value_u6,
+            pair_target_e4=self._params.pair_target_e4,
+            max_net_diff_u6=limits.max_net_diff_u6,
+            max_window_loss_u6=limits.max_window_loss_u6,
         )
         executor = PaperExecutor(ExecutionEngine(caps=caps), PaperVenue(PaperParams()), sink)
         return WindowReplay(engine, executor, transport, sink)
