@@ -33,7 +33,9 @@ KEY_BYTES = st.integers(1, 2**255).map(lambda n: n.to_bytes(32, "big"))
 ADDRESSES = st.binary(min_size=20, max_size=20)
 
 
-def _official(key: bytes, domain: Domain, content: OrderContent) -> tuple[str, dict[str, Any]]:
+def _official(
+    key: bytes, domain: Domain, content: OrderContent, expiration_s: int
+) -> tuple[str, dict[str, Any]]:
     signer = Signer("0x" + key.hex(), domain.chain_id)
     builder = ExchangeOrderBuilderV2(
         domain.contract,
@@ -51,10 +53,12 @@ def _official(key: bytes, domain: Domain, content: OrderContent) -> tuple[str, d
         side=OfficialSide(content.side),
         signatureType=SignatureTypeV2(content.signature_type),
         timestamp=str(content.timestamp_ms),
+        expiration=str(expiration_s),
     )
     signed = builder.build_signed_order(data)
     order_hash = builder.build_order_hash(builder.build_order_typed_data(signed))
-    return order_hash, order_to_json_v2(signed, "owner-key", "GTC", True, False)
+    kind = "GTD" if expiration_s else "GTC"
+    return order_hash, order_to_json_v2(signed, "owner-key", kind, True, False)
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,6 +74,7 @@ def _official(key: bytes, domain: Domain, content: OrderContent) -> tuple[str, d
     size_u6=st.integers(10_000, 10**12),
     salt=st.integers(0, 2**53 - 1),
     timestamp_ms=st.integers(1, 2**41),
+    expiration_s=st.just(0) | st.integers(1, 2**31),
 )
 def test_signed_order_equals_the_official_clients(
     key: bytes,
@@ -83,6 +88,7 @@ def test_signed_order_equals_the_official_clients(
     size_u6: int,
     salt: int,
     timestamp_ms: int,
+    expiration_s: int,
 ) -> None:
     own_money = signature_type is SignatureType.EOA
     signer = OrderSigner(
@@ -102,11 +108,11 @@ def test_signed_order_equals_the_official_clients(
         timestamp_ms=timestamp_ms,
     )
 
-    order_hash, payload = _official(key, domain, ours.content)
+    order_hash, payload = _official(key, domain, ours.content, expiration_s)
     assert signer.address == Signer("0x" + key.hex(), chain_id).address()
     assert ours.order_hash == order_hash
     assert (
-        ours.body("owner-key")
+        ours.body("owner-key", expiration_s)
         == json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
     )
     if signature_type is SignatureType.POLY_1271:

@@ -47,11 +47,12 @@ def submit(
     expires_s: float = 1.0,
     at_ns: int = T0_NS,
     lease_token: int = LEASE_TOKEN,
+    outcome: Outcome = Outcome.UP,
 ) -> SubmitOrder:
     return SubmitOrder(
         client_order_id=order,
         slug=slug,
-        outcome=Outcome.UP,
+        outcome=outcome,
         price_e4=price_e4,
         size_u6=size_u6,
         tick_e4=10,

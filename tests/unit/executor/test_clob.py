@@ -101,6 +101,21 @@ async def test_a_request_carries_the_time_the_signature_and_exactly_the_signed_b
     assert json.loads(request.body)["owner"] == "key"
 
 
+async def test_an_order_states_when_it_dies(wire: ScriptedHttp) -> None:
+    adapter = ClobVenue(
+        ClobHttp(wire.url, lambda: T0_NS),
+        OrderSigner(b"\x11" * 32),
+        CREDENTIALS,
+        chain_id=137,
+        timeouts=Timeouts(post_s=30.0, read_s=30.0),
+        expiration_s=lambda market: market.close_ns // NS_PER_S,
+    )
+    body = json.loads(prepared(adapter).body)
+    assert body["orderType"] == "GTD"
+    assert body["order"]["expiration"] == str(window().close_ns // NS_PER_S)
+    await adapter.close()
+
+
 async def test_a_query_goes_out_and_is_not_signed(wire: ScriptedHttp, venue: ClobVenue) -> None:
     wire.answers.append(page())
     await venue.open_orders(window())

@@ -111,6 +111,7 @@ class World:
             log=log,
             metrics=metrics,
             linger_ns=60 * NS_PER_S,
+            account="default",
             paper=None,
         )
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pmcore.model.params import OrderCaps
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.settings.common import Mode, load_settings
 from pmexecutor.settings import THROWAWAY_ADDRESS, THROWAWAY_KEY, ExecutorSettings
 from pmexecutor.signer import address_of_key
+from support.builders import window
 
 REAL_KEY = "0x" + "ab" * 32
 FUNDER = "0x" + "22" * 20
@@ -203,3 +206,23 @@ def test_the_throw_away_key_is_known_in_any_spelling(
     assert _load(monkeypatch, POLYMARKET_PRIVATE_KEY="11" * 32).mode is Mode.DRY
     (line,) = _refused(monkeypatch, capsys, PM_DRY_RUN="false")
     assert "throw-away" in line
+
+
+def test_its_limits_are_the_strategys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _load(monkeypatch).order_caps() == OrderCaps(
+        bid_size_u6=2_000_000,
+        max_position_value_u6=5_000_000,
+        pair_target_e4=9_900,
+        max_net_diff_u6=10_000_000,
+    )
+    loaded = _load(monkeypatch, PM_MAX_WINDOW_LOSS="2.5", PM_MAX_NET_DIFF="7", PM_PAIR_TARGET="0.9")
+    caps = loaded.order_caps()
+    assert (caps.max_window_loss_u6, caps.max_net_diff_u6) == (2_500_000, 7_000_000)
+    assert caps.pair_target_e4 == 9_000
+
+
+def test_orders_expire_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = window(length_s=900)
+    assert _load(monkeypatch).expiration_s(market.open_ns, market) == 0
+    loaded = _load(monkeypatch, PM_ORDER_LIFE="gtd", PM_CANCEL_BEFORE_CLOSE_S="7")
+    assert loaded.expiration_s(market.open_ns, market) == market.close_ns // NS_PER_S - 7 + 60

@@ -51,6 +51,7 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
         log=log,
         metrics=metrics,
         linger_ns=60 * NS_PER_S,
+        account="default",
         paper=None,
     )
     rot, cmd, md = keys.rot(stale.series), keys.cmd(stale.series), keys.md(stale.series)
@@ -96,6 +97,7 @@ async def test_a_new_holder_is_obeyed_before_the_next_look_and_the_old_one_no_mo
         log=log,
         metrics=metrics,
         linger_ns=60 * NS_PER_S,
+        account="default",
         paper=None,
     )
     rot, cmd, md = keys.rot(market.series), keys.cmd(market.series), keys.md(market.series)

@@ -6,6 +6,7 @@ engine then asks. Every body is exactly what the official client sends (docs/ven
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -80,12 +81,14 @@ class ClobVenue:
         *,
         chain_id: int,
         timeouts: Timeouts,
+        expiration_s: Callable[[Window], int] = lambda _: 0,
     ) -> None:
         self._http = http
         self._signer = signer
         self._credentials = credentials
         self._chain_id = chain_id
         self._timeouts = timeouts
+        self._expiration_s = expiration_s
 
     @property
     def has_heartbeat(self) -> bool:
@@ -102,7 +105,8 @@ class ClobVenue:
             salt=machine().randbelow(MAX_SALT),
             timestamp_ms=self._http.now_ns() // NS_PER_MS,
         )
-        return PreparedOrder(command, signed.order_hash, signed.body(self._credentials.api_key))
+        body = signed.body(self._credentials.api_key, self._expiration_s(window))
+        return PreparedOrder(command, signed.order_hash, body)
 
     async def post(self, prepared: PreparedOrder) -> PostAnswer:
         """POST /order, once."""

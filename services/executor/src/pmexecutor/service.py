@@ -183,6 +183,7 @@ class ExecutorService:
                 clock=self._clock,
                 log=self._log,
                 metrics=self._metrics,
+                account=self._settings.account,
                 linger_ns=self._settings.window_linger_s * NS_PER_S,
                 paper=paper,
             )
@@ -294,6 +295,7 @@ class ExecutorService:
             credentials,
             chain_id=settings.chain_id,
             timeouts=Timeouts(settings.post_timeout_ms / 1000, settings.read_timeout_ms / 1000),
+            expiration_s=lambda window: settings.expiration_s(self._clock.now_ns(), window),
         )
 
     async def _tick(self, driver: Driver) -> None:

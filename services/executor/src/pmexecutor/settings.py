@@ -8,13 +8,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from pmcore.machines.order_life import OrderLife, expiration_s
 from pmcore.machines.rate_budget import RateTier
+from pmcore.model.market import Window
 from pmcore.model.params import OrderCaps
-from pmcore.model.units import SHARE_U6
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.settings.account import AccountSettings
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.problems import Problem, rule
-from pmcore.shell.settings.strategy import Dollars, Shares
+from pmcore.shell.settings.strategy import Dollars, Price, Seconds, Shares
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32
@@ -58,6 +60,11 @@ class ExecutorSettings(AccountSettings):
     paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
     max_position_value: Dollars = Field(Decimal(5), validation_alias="PM_MAX_POSITION_VALUE")
+    pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")
+    max_net_diff: Shares = Field(Decimal(10), validation_alias="PM_MAX_NET_DIFF")
+    max_window_loss: Dollars | None = Field(None, validation_alias="PM_MAX_WINDOW_LOSS")
+    order_life: OrderLife = Field(OrderLife.GTC, validation_alias="PM_ORDER_LIFE")
+    cancel_before_close_s: Seconds = Field(Decimal(5), validation_alias="PM_CANCEL_BEFORE_CLOSE_S")
     journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
     window_linger_s: int = Field(900, validation_alias="PM_WINDOW_LINGER_S", ge=0, le=86_400)
 
@@ -91,11 +98,20 @@ class ExecutorSettings(AccountSettings):
         )
 
     def order_caps(self) -> OrderCaps:
-        """The strategy's own settings: what it may ask for at most in one order."""
+        """The strategy's own settings: what it may ask for at most."""
+        loss = self.max_window_loss
         return OrderCaps(
             bid_size_u6=int(self.bid_size * SHARE_U6),
             max_position_value_u6=int(self.max_position_value * SHARE_U6),
+            pair_target_e4=int(self.pair_target * PRICE_ONE_E4),
+            max_net_diff_u6=int(self.max_net_diff * SHARE_U6),
+            max_window_loss_u6=None if loss is None else int(loss * SHARE_U6),
         )
+
+    def expiration_s(self, at_ns: int, window: Window) -> int:
+        """What an order of a window that is sent now states; 0: it does not expire."""
+        quoting_end_ns = window.close_ns - int(self.cancel_before_close_s * NS_PER_S)
+        return expiration_s(self.order_life, at_ns, quoting_end_ns)
 
     def key_bytes(self) -> bytes:
         """The key that signs; the throw-away one where none is given (never in live)."""

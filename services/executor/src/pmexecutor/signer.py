@@ -1,7 +1,7 @@
 """Signs orders: EIP-712 digest and secp256k1, the hot path (docs/venue.md 3.3, 3.4, 4.1 to 4.3).
 
 Byte for byte what the official client makes (docs/decisions/0002-signing.md; a property test holds
-it to that), but some 0.1 ms instead of 1 to 9. Only BUY, GTC, post-only orders are made here. Salt
+it to that), but some 0.1 ms instead of 1 to 9. Only BUY, post-only orders are made here. Salt
 and time are given in. The key never leaves this object.
 """
 
@@ -57,8 +57,8 @@ class SignedOrder:
     content: OrderContent
     signature: str
 
-    def body(self, owner: str) -> bytes:
-        """The bytes that are sent and HMACed (docs/venue.md 4.2)."""
+    def body(self, owner: str, expiration_s: int = 0) -> bytes:
+        """The bytes that are sent and HMACed (docs/venue.md 4.2). The expiration is not signed."""
         content = self.content
         order = {
             "salt": content.salt,
@@ -68,7 +68,7 @@ class SignedOrder:
             "makerAmount": str(content.maker_amount),
             "takerAmount": str(content.taker_amount),
             "side": "BUY",
-            "expiration": "0",
+            "expiration": str(expiration_s),
             "signatureType": content.signature_type,
             "timestamp": str(content.timestamp_ms),
             "metadata": content.metadata,
@@ -78,7 +78,7 @@ class SignedOrder:
         payload = {
             "order": order,
             "owner": owner,
-            "orderType": "GTC",
+            "orderType": "GTD" if expiration_s else "GTC",
             "deferExec": False,
             "postOnly": True,
         }

@@ -20,6 +20,7 @@ from pmcore.messages.market_data import (
 )
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
@@ -31,7 +32,7 @@ from pmcore.wire.ports import Ack, Bus, Incoming
 from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
-from pmexecutor.recovery import Trace, read_traces, take_up
+from pmexecutor.recovery import LOOK_BACK_MS, Trace, read_traces, take_up
 
 ROT_GROUP = "executor"
 BLOCK_MS = 1_000
@@ -60,6 +61,7 @@ class SeriesWindows:
     log: Log
     metrics: ExecutorMetrics
     linger_ns: int
+    account: str
     paper: PaperClob | None
     handles: dict[str, WindowHandle] = field(default_factory=dict)
     _tasks: asyncio.TaskGroup | None = None
@@ -180,7 +182,7 @@ class SeriesWindows:
 
     async def _destroy_groups(self, slug: str) -> None:
         group = keys.window_group(slug, "executor")
-        streams = [keys.cmd(self.series), keys.md(self.series)]
+        streams = [keys.cmd(self.series), keys.md(self.series), keys.user(self.account)]
         await retry_until_answered(partial(self.bus.destroy_group, group, streams))
 
     # ---- one window --------------------------------------------------------------------------
@@ -188,11 +190,12 @@ class SeriesWindows:
     async def _join(self, handle: WindowHandle, *, left_by_earlier_run: bool) -> None:
         """Settle what an earlier run left, then read on."""
         group = keys.window_group(handle.window.slug, "executor")
+        first = min(handle.entry_ids, key=_by_time)
+        await self._begin_account(group, first)
         left = await retry_until_answered(
             partial(self.bus.recover, group, self.consumer, [keys.cmd(self.series)])
         )
         if left or left_by_earlier_run:
-            first = min(handle.entry_ids, key=_by_time)
             traces = await retry_until_answered(
                 partial(read_traces, self.bus, keys.exe(self.series), self.consumer, first)
             )
@@ -237,6 +240,7 @@ class SeriesWindows:
         stream = keys.cmd(self.series)
 
         async def hear(batch: Sequence[Incoming]) -> None:
+            await self._hear_account(slug)
             foreign: list[Ack] = []
             at_ns = self.clock.now_ns()
             for item in batch:
@@ -255,6 +259,29 @@ class SeriesWindows:
             await self._ack(foreign)
 
         await self._follow(group, stream, hear)
+
+    async def _begin_account(self, group: str, entry_id: str) -> None:
+        """The user channel from the window's announcement on: what it tells is not kept here."""
+        user = keys.user(self.account)
+        start = f"{max(0, _by_time(entry_id)[0] - LOOK_BACK_MS)}-0"
+        await retry_until_answered(partial(self.bus.destroy_group, group, [user]))
+        await retry_until_answered(
+            partial(self.bus.create_group, group, [user], start=start, announce=None)
+        )
+
+    async def _hear_account(self, slug: str) -> None:
+        """Read all that the strategy can have read before it sent what was just received."""
+        group, stream = keys.window_group(slug, "executor"), keys.user(self.account)
+        condition_id = self.handles[slug].window.condition_id
+        read = partial(self.bus.read, group, self.consumer, [stream], block_ms=0)
+        while batch := await retry_until_answered(read):
+            for item in batch:
+                message = item.message
+                if isinstance(message, FillReported | OrderUpdated) and (
+                    message.condition_id == condition_id
+                ):
+                    self.driver.feed(message)
+            await self._ack([Ack(stream, group, item.entry_id) for item in batch])
 
     async def _ack(self, acks: Sequence[Ack]) -> None:
         if acks:

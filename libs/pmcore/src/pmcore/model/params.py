@@ -59,10 +59,13 @@ class FirstLegParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
-    """What a single order may be at most, checked once more where it is sent."""
+    """The strategy's limits, checked once more where orders are sent. None: not limited."""
 
     bid_size_u6: int
     max_position_value_u6: int
+    pair_target_e4: int | None = None
+    max_net_diff_u6: int | None = None
+    max_window_loss_u6: int | None = None
 
 
 class LimitParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,16 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     failure_backoff_ns: int = 1 * NS_PER_S
     max_orders_per_window: int = 20_000
     hedge_by_unpaired_cost: bool = True  # else by the average cost of the side
+
+    def order_caps(self) -> OrderCaps:
+        """The same limits as the executor is given."""
+        return OrderCaps(
+            bid_size_u6=self.bid_size_u6,
+            max_position_value_u6=self.limits.max_position_value_u6,
+            pair_target_e4=self.pair_target_e4,
+            max_net_diff_u6=self.limits.max_net_diff_u6,
+            max_window_loss_u6=self.limits.max_window_loss_u6,
+        )
 
     def stop_new_risk_for_ns(self, length_ns: int) -> int:
         """How long before the close new risk ends: 60 s of 5 m, 240 s of 15 m, else scaled."""

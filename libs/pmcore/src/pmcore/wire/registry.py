@@ -127,7 +127,7 @@ STREAMS = {
             purpose="own orders and fills; the only source of inventory",
             messages=_types(UserMessage),
             producers=("userws", "executor (dry mode)"),
-            consumers=("strategy `<slug>`",),
+            consumers=("strategy `<slug>`", "executor `<slug>:executor` (for its limits)"),
             read=ReadMode.ACK,
             keep_ms=_DAY_MS,
         ),

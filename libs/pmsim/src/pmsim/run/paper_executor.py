@@ -32,7 +32,7 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
-from pmcore.messages.user import UserMessage
+from pmcore.messages.user import FillReported, OrderUpdated, UserMessage
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
@@ -110,6 +110,8 @@ class PaperExecutor:
                 out += self._step(at_ns, message.answer)
             else:
                 out.append(message)
+                if isinstance(message, FillReported | OrderUpdated):
+                    out += self._step(at_ns, message)
         return out
 
     def _step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutorMessage]:

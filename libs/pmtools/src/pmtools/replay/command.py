@@ -27,7 +27,7 @@ from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
-from pmcore.model.params import OrderCaps, StrategyParams
+from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.settings.common import try_settings
@@ -189,10 +189,7 @@ class Replay:
             warm_start=warm if open_ns < window.open_ns else None,
         )
         sink = self._sink(window.slug)
-        caps = OrderCaps(
-            bid_size_u6=self._params.bid_size_u6,
-            max_position_value_u6=self._params.limits.max_position_value_u6,
-        )
+        caps = self._params.order_caps()
         executor = PaperExecutor(ExecutionEngine(caps=caps), PaperVenue(PaperParams()), sink)
         return WindowReplay(engine, executor, transport, sink)
 

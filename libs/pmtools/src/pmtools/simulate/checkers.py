@@ -23,6 +23,7 @@ from pmcore.messages.execution import (
 from pmcore.messages.market_data import BookCheckpoint, BookDelta, BookSnapshot
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import PositionsRead
+from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
@@ -256,8 +257,18 @@ class Judge:
         elif isinstance(message, OrderAccepted | OrderFailed | OrderCancelled | CancelFailed):
             ends = self._ends.setdefault(message.client_order_id, set())
             ends.add(type(message).__name__)
+            self._not_held_back(message)
             if {"OrderAccepted", "OrderFailed"} <= ends:
                 self._tell("one end", message.client_order_id, f"has {' and '.join(sorted(ends))}")
+
+    def _not_held_back(
+        self, message: OrderAccepted | OrderFailed | OrderCancelled | CancelFailed
+    ) -> None:
+        """A strategy that is right never meets the executor's own limits."""
+        if not isinstance(message, OrderFailed) or self._world.redis.lost_data:
+            return
+        if message.reason is Reason.RISK:
+            self._tell("executor's limits", message.client_order_id, message.text)
 
     def _read(self, source: str, message: object) -> None:
         if source == "strategy" and isinstance(message, PositionsRead):

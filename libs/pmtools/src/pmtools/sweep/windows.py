@@ -13,7 +13,7 @@ from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.model.market import Window
-from pmcore.model.params import OrderCaps, StrategyParams
+from pmcore.model.params import StrategyParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
@@ -101,12 +101,10 @@ def _lives(recording: Recording) -> Iterator[_Life]:
 
 def _replay(life: _Life, key: str, cell: Cell) -> Row:
     engine = WindowEngine(life.window, cell.params, _RUN_ID)
-    caps = OrderCaps(
-        bid_size_u6=cell.params.bid_size_u6,
-        max_position_value_u6=cell.params.limits.max_position_value_u6,
-    )
     venue = PaperVenue(PaperParams())
-    executor = PaperExecutor(ExecutionEngine(caps=caps), venue, lambda _at, _out: None)
+    executor = PaperExecutor(
+        ExecutionEngine(caps=cell.params.order_caps()), venue, lambda _at, _out: None
+    )
     replay = WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None)
     asyncio.run(_live(replay, life))
     return _row(engine, life, key, cell.name)

@@ -77,6 +77,18 @@ def ask_again(state: ExecutionState, record: OrderRecord) -> None:
     record.ask = Ask.LOOK_UP
 
 
+def account_if_due(state: ExecutionState, window: WindowRecord) -> None:
+    """Ask how much was matched of ended orders; it counts as all of them until somebody says."""
+    if state.caps is None or window.ending or window.sweep is not None:
+        return
+    for record in tuple(window.counted.values()):
+        ended = record.state is OutboxState.DONE and record.ended_ns is not None
+        if ended and record.final_u6 is None and state.at_ns >= record.account_ns:
+            record.account_asks += 1
+            window.revive(record)
+            ask_again(state, record)
+
+
 def doubt(state: ExecutionState, record: OrderRecord) -> None:
     """It should rest, and the venue's list does not show it: ask about this order."""
     record.move(state.at_ns, OutboxTrigger.DOUBTED)

@@ -14,7 +14,7 @@ from typing import assert_never
 
 import msgspec
 
-from pmcore.engine.execution import cancelling, placing, windows
+from pmcore.engine.execution import cancelling, limits, placing, windows
 from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
@@ -47,6 +47,7 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
+from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
 
@@ -159,12 +160,8 @@ class ExecutionEngine:
                 cancelling.adopt(state, event)
             case Signed() | Recorded() | Posted() | PostRejected() | PostUnknown():
                 self._placing(event)
-            case CancelAnswered():
-                cancelling.cancel_answered(state, event)
-            case CancelsFailed():
-                cancelling.cancels_failed(state, event)
-            case OrderLookedUp():
-                cancelling.looked_up(state, event)
+            case CancelAnswered() | CancelsFailed() | OrderLookedUp():
+                self._cancelling(event)
             case OpenOrdersAnswered():
                 windows.listed(state, event.slug, event.order_hashes)
             case OpenOrdersFailed():
@@ -175,6 +172,8 @@ class ExecutionEngine:
                 windows.announce(state, event.window)
             case WindowEnded():
                 windows.end(state, event.slug)
+            case FillReported() | OrderUpdated():
+                limits.hear_account(state, event)
             case SeriesLease():
                 state.leases[event.series] = event.token
             case PlacingGate() | Halt() | Resume() | Stop():
@@ -218,6 +217,17 @@ class ExecutionEngine:
             case PostUnknown():
                 record = state.posting(event.client_order_id)
                 placing.post_unknown(state, record, event.reason, event.text)
+            case _:
+                assert_never(event)
+
+    def _cancelling(self, event: CancelAnswered | CancelsFailed | OrderLookedUp) -> None:
+        match event:
+            case CancelAnswered():
+                cancelling.cancel_answered(self._state, event)
+            case CancelsFailed():
+                cancelling.cancels_failed(self._state, event)
+            case OrderLookedUp():
+                cancelling.looked_up(self._state, event)
             case _:
                 assert_never(event)
 

@@ -17,6 +17,7 @@ from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
+from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.errors import Reason
 
 
@@ -202,6 +203,8 @@ ExecutionEvent = (
     | SeriesLease
     | WindowAnnounced
     | WindowEnded
+    | FillReported
+    | OrderUpdated
     | Halt
     | Resume
     | Stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pmcore.engine.execution.io import Finished, PostOrder, PostRejected, SignOrder
+from pmcore.engine.execution.limits import beyond_limits
 from pmcore.engine.execution.records import (
     MAX_LIVE_PER_WINDOW,
     MAX_WAITING,
@@ -19,8 +20,7 @@ from pmcore.messages.notices import NoticeKind
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
-from pmcore.model.params import OrderCaps
-from pmcore.model.units import PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
+from pmcore.model.units import QTY_GRID_U6, is_on_grid
 
 _NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT, Reason.NO_LEASE})
 _Refusal = tuple[Reason, str]
@@ -42,13 +42,15 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
         )
         state.out.append(Finished(token))
         return
-    refusal = (
-        _crowded(state, window)
-        or _malformed(command, window)
-        or _too_large(state.caps, command, window)
-    )
+    window.submits += 1
+    beyond = beyond_limits(state, window, command)
+    if beyond is not None:
+        state.notice(NoticeKind.COMMAND_REFUSED, command.slug, *beyond)
+    refusal = _crowded(state, window) or _malformed(command, window) or beyond
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
+    record.outcome = command.outcome
+    record.price_e4 = command.price_e4
     record.size_u6 = command.size_u6
     record.token = token
     state.remember(window, record)
@@ -72,23 +74,6 @@ def _malformed(command: SubmitOrder, window: WindowRecord) -> _Refusal | None:
         return Reason.TICK, f"{command.price_e4} is not on the grid of {command.tick_e4}"
     if command.size_u6 // QTY_GRID_U6 * QTY_GRID_U6 < window.window.min_size_u6:
         return Reason.MIN_SIZE, f"below the market's minimum of {window.window.min_size_u6}"
-    return None
-
-
-def _too_large(
-    caps: OrderCaps | None, command: SubmitOrder, window: WindowRecord
-) -> _Refusal | None:
-    """No strategy with these settings asks for it, so the command is not one of ours."""
-    if caps is None:
-        return None
-    most_u6 = max(caps.bid_size_u6, window.window.min_size_u6)
-    if command.size_u6 > most_u6:
-        return Reason.RISK, f"{command.size_u6} is more than one bid may be: {most_u6}"
-    if command.price_e4 * command.size_u6 >= caps.max_position_value_u6 * PRICE_ONE_E4:
-        return (
-            Reason.RISK,
-            f"it costs as much as PM_MAX_POSITION_VALUE: {caps.max_position_value_u6}",
-        )
     return None
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pmcore.machines.inventory import Inventory
 from pmcore.machines.outbox import OutboxState, OutboxTrigger, advance
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.errors import Reason
-from pmcore.model.market import Window
+from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 
 MAX_LIVE_PER_WINDOW = 64
 MAX_WAITING = 32
 """Orders that may wait for the rate budget; one more is denied BUDGET."""
 MAX_REMEMBERED_PER_WINDOW = 5_000
+MAX_POSTS_PER_WINDOW = 25_000
+"""More than a strategy asks for: 20,000, and hedges."""
 MAX_SWEEP_TOKENS = 16
 MAX_SWEEP_ATTEMPTS = 12
 MAX_RESOLVE_ATTEMPTS = 5
@@ -27,6 +30,9 @@ MAX_RETRY_AFTER_MS = 30_000
 """For orders. A longer Retry-After is cut to this: trying again costs one order."""
 MAX_CANCEL_WAIT_MS = 1_000
 """For cancels, whatever the venue said: an order that rests costs more than a refused request."""
+ACCOUNT_WAIT_NS = 3 * NS_PER_S
+"""An ended order of which nobody said how much was matched is asked about; then again."""
+_ACCOUNT_MOST_NS = 30 * NS_PER_S
 ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
 """So long after its end an order that is neither open nor in any trade was not filled."""
 
@@ -34,6 +40,11 @@ ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
 def backoff_ns(attempt: int) -> int:
     """100 ms, doubling to 2 s."""
     return min(_RETRY_FIRST_NS << min(attempt, 10), _RETRY_MOST_NS)
+
+
+def account_wait_ns(asks: int) -> int:
+    """3 s, doubling to 30 s."""
+    return min(ACCOUNT_WAIT_NS << min(asks, 10), _ACCOUNT_MOST_NS)
 
 
 def refused_cancel(text: str) -> Reason:
@@ -65,6 +76,8 @@ class OrderRecord:
     """One order. `asked`: a DELETE or a look-up about it is under way."""
 
     __slots__ = (
+        "account_asks",
+        "account_ns",
         "ask",
         "asked",
         "attempts",
@@ -72,18 +85,24 @@ class OrderRecord:
         "cancel_wanted",
         "cancels",
         "changed_ns",
+        "claimed_u6",
         "client_order_id",
         "command",
         "deny",
         "doubted",
         "ended_ns",
         "failures",
+        "filled_u6",
+        "final_u6",
         "order_hash",
+        "outcome",
+        "price_e4",
         "retry_ns",
         "size_u6",
         "slug",
         "state",
         "token",
+        "told_gone",
         "unclear",
         "was_accepted",
     )
@@ -108,8 +127,34 @@ class OrderRecord:
         self.doubted = False  # it rested, as far as we know, but the list did not show it
         self.ended_ns: int | None = None  # it was at the venue, and its end was said
         self.size_u6 = 0
+        self.price_e4 = 0
+        self.outcome: Outcome | None = None  # None: of an earlier run
+        self.filled_u6 = 0  # its trades
+        self.claimed_u6 = 0  # the most that anybody said was matched
+        self.final_u6: int | None = None  # all that was matched, said of an order that had ended
+        self.told_gone = False  # by the user channel
+        self.account_ns = 0  # when to ask how much was matched
+        self.account_asks = 0
         self.unclear: tuple[Reason, str] | None = None  # what left open whether it got in
         self.changed_ns = 0
+
+    @property
+    def exposure_u6(self) -> int:
+        """What may still become inventory, beyond its trades."""
+        over = self.told_gone or self.ended_ns is not None
+        most_u6 = self.size_u6
+        if self.state is OutboxState.DONE and self.ended_ns is None:  # it never got in
+            most_u6 = self.claimed_u6
+        elif over and self.final_u6 is not None:
+            most_u6 = max(self.claimed_u6, self.final_u6)
+        return max(min(most_u6, self.size_u6) - self.filled_u6, 0)
+
+    def claim(self, matched_u6: int | None, *, final: bool) -> None:
+        """Somebody says how much was matched; `final`: of an order that takes no more."""
+        if matched_u6 is not None:
+            self.claimed_u6 = max(self.claimed_u6, matched_u6)
+            if final:
+                self.final_u6 = max(self.final_u6 or 0, matched_u6)
 
     def move(self, at_ns: int, trigger: OutboxTrigger) -> None:
         """Advance by the table; retries begin anew."""
@@ -152,15 +197,23 @@ class ListingReason(StrEnum):
 
 
 class WindowRecord:
-    """A window and its orders. `live`: those that may still be at the venue or on their way."""
+    """A window and its orders.
+
+    `live`: those that may still be at the venue or on their way. `counted`: those of which shares
+    may still become inventory.
+    """
 
     __slots__ = (
+        "counted",
         "ending",
+        "inventory",
         "listed_ns",
         "listing",
         "live",
+        "lost_since_ns",
         "orders",
         "reconcile_ns",
+        "submits",
         "sweep",
         "window",
     )
@@ -169,6 +222,10 @@ class WindowRecord:
         self.window = window
         self.orders: dict[str, OrderRecord] = {}
         self.live: dict[str, OrderRecord] = {}
+        self.counted: dict[str, OrderRecord] = {}
+        self.inventory = Inventory()
+        self.submits = 0
+        self.lost_since_ns: int | None = None  # the loss limit is reached since then
         self.sweep: Sweep | None = None
         self.listing: ListingReason | None = None
         self.listed_ns = 0
@@ -184,12 +241,22 @@ class WindowRecord:
         """It counts as alive again."""
         self.live[record.client_order_id] = record
 
+    def recount(self, record: OrderRecord) -> None:
+        """What may still come of it has changed."""
+        if record.exposure_u6:
+            self.counted[record.client_order_id] = record
+        else:
+            self.counted.pop(record.client_order_id, None)
+
     def remember(self, record: OrderRecord) -> OrderRecord | None:
         """Add an order; return the oldest ended one when there are too many."""
         self.orders[record.client_order_id] = record
         self.live[record.client_order_id] = record
+        self.recount(record)
         if len(self.orders) <= MAX_REMEMBERED_PER_WINDOW:
             return None  # MAX_LIVE_PER_WINDOW is far below it, so that there is one to forget
-        oldest = next(r for key, r in self.orders.items() if key not in self.live)
+        ended = (r for key, r in self.orders.items() if key not in self.live)
+        oldest = next(ended)
         del self.orders[oldest.client_order_id]
+        self.counted.pop(oldest.client_order_id, None)
         return oldest

@@ -13,6 +13,7 @@ from pmcore.engine.execution.records import (
     OrderRecord,
     PendingCancel,
     WindowRecord,
+    account_wait_ns,
 )
 from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger
 from pmcore.machines.rate_budget import RESET_TRUST_NS, RateBudget, RateTier, TokenBucket
@@ -138,6 +139,7 @@ class ExecutionState:
                 ts_exec_ns=self.at_ns,
             )
         )
+        record.claim(filled_u6, final=True)
         self._close(record)
 
     def gone(
@@ -147,6 +149,7 @@ class ExecutionState:
         record.move(self.at_ns, OutboxTrigger.GONE)
         record.ended_ns = self.at_ns if record.ended_ns is None else record.ended_ns
         self.cancel_failed(record.slug, record.client_order_id, reason, text, filled_u6)
+        record.claim(filled_u6, final=True)
         self._close(record)
 
     def _fail(self, record: OrderRecord, stage: FailureStage, reason: Reason, text: str) -> None:
@@ -164,7 +167,10 @@ class ExecutionState:
         self._close(record)
 
     def _close(self, record: OrderRecord) -> None:
-        self.windows[record.slug].live.pop(record.client_order_id, None)
+        window = self.windows[record.slug]
+        window.live.pop(record.client_order_id, None)
+        window.recount(record)
+        record.account_ns = self.at_ns + account_wait_ns(record.account_asks)
         record.command = None
         self.finish_submit(record)
         for pending in record.cancels:

@@ -5,7 +5,7 @@ Swept until the venue lists no open order, and compared with its list from time 
 
 from __future__ import annotations
 
-from pmcore.engine.execution.cancelling import ask_if_due, doubt, take_back
+from pmcore.engine.execution.cancelling import account_if_due, ask_if_due, doubt, take_back
 from pmcore.engine.execution.io import (
     AllCancelled,
     CancelAll,
@@ -117,6 +117,7 @@ def advance(state: ExecutionState) -> None:
         over = window.ending or state.at_ns >= window.window.close_ns
         if over and window.live and window.sweep is None:
             _sweep(state, window, Reason.MARKET_CLOSED, "the window is over")
+        account_if_due(state, window)
         for record in tuple(window.live.values()):
             ask_if_due(state, record)
         if window.ending and window.flat:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from pmcore.engine.strategy.orders import GONE_REASONS
 from pmcore.engine.strategy.session import MarketSession
+from pmcore.machines.order_evidence import evidence_of
 from pmcore.machines.order_lifecycle import OrderState, OrderTrigger, OwnOrder
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.execution import (
@@ -23,7 +24,6 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage
 from pmcore.messages.user import OrderUpdated, OrderUpdateKind
 from pmcore.model.errors import Reason
-from pmcore.model.units import MATCHED_DUST_U6
 
 OrderAnswer = (
     OrderSubmitting | OrderAccepted | OrderFailed | OrderUnknown | OrderCancelled | CancelFailed
@@ -32,9 +32,6 @@ OrderAnswer = (
 
 MAX_EARLY_EVENTS = 256
 """Events of orders that have no name yet, or that another run made."""
-_MATCHED = "matched"
-_ENDED = ("cancel", "invalid", "expired")
-"""How a status begins of an order that takes no more, whatever kind of event says it."""
 
 
 class Answers:
@@ -125,19 +122,12 @@ class Answers:
     ) -> list[CommandMessage | Notice]:
         """What an event says of fills counts at once; only a trade books them."""
         orders = self._session.orders
-        if event.kind is OrderUpdateKind.CANCELLATION or event.status.startswith(_ENDED):
-            # one was recorded with all of it "matched": ask, do not believe (docs/venue.md 6.2)
-            told = event.matched_u6 is not None and event.matched_u6 < order.size_u6
-            orders.claim(order, event.matched_u6 if told else None, at_ns, ended=told)
-            return self._move(at_ns, order, OrderTrigger.USER_GONE)
-        over = event.status == _MATCHED
-        # MATCHED though much is missing: free the slot, count all of it, and ask
-        whole = event.matched_u6 is not None and order.size_u6 - event.matched_u6 < MATCHED_DUST_U6
-        if over and event.matched_u6 is None:
+        said = evidence_of(event, order.size_u6)
+        if said.proved:
             orders.prove_match(order, at_ns)
         else:
-            orders.claim(order, event.matched_u6, at_ns, ended=over and whole)
-        if over:
+            orders.claim(order, said.matched_u6, at_ns, ended=said.final)
+        if said.gone:
             return self._move(at_ns, order, OrderTrigger.USER_GONE)
         if event.kind is OrderUpdateKind.PLACEMENT:
             return self._move(at_ns, order, OrderTrigger.USER_PLACED)
