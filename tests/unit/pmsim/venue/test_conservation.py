@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pmsim.run.checkers import ledger_problems
+from pmsim.venue.conservation import ledger_problems
 from support.sim_worlds import ME, synthetic
 
 
