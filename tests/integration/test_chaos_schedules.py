@@ -19,7 +19,7 @@ from support.chaos.trial import Trial, quotes_again, try_schedule
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(36_000)]
 
 SCHEDULES_PER_ENGINE = 8
-LANES = 3
+LANES = 2
 
 
 async def try_seeds(folder: Path, seeds: list[int], done: list[Trial]) -> None:

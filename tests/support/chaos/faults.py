@@ -14,9 +14,10 @@ from redis.exceptions import RedisError
 
 from pmcore.model.units import NS_PER_S
 from pmtools.run.plan import SERVICES
-from support.chaos.chaos_engine import WINDOW_S, ChaosEngine
+from support.chaos.chaos_engine import WINDOW_S, ChaosEngine, NotYet
 
 LAST_BEGIN_S = 10.0
+INSIST_S = 60.0
 HALF = 500_000
 Act = Callable[[ChaosEngine, "Fault"], Awaitable[None]]
 
@@ -352,9 +353,11 @@ async def carry_out(engine: ChaosEngine, fault: Fault) -> None:
 
 async def _insist(act: Callable[[], Awaitable[None]]) -> None:
     """Other faults may be in the way, such as a Redis that is away."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await act()
-            except (RedisError, AssertionError):
-                await asyncio.sleep(0.2)
+    over_s = asyncio.get_running_loop().time() + INSIST_S
+    while True:
+        try:
+            return await act()
+        except (RedisError, NotYet):
+            if asyncio.get_running_loop().time() > over_s:
+                raise
+            await asyncio.sleep(0.2)

@@ -170,7 +170,9 @@ class Judge:
     async def _new_entries(self, stream: str) -> list[object]:
         after = self._read.get(stream, "-")
         try:
-            rows = await self._engine.direct.xrange(stream, f"({after}" if after != "-" else after)
+            rows: Any = await self._engine.direct.xrange(
+                stream, f"({after}" if after != "-" else after
+            )
         except (RedisError, OSError):
             return []
         if rows:
