@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import redis.asyncio as redis_py
 
 from pmcore.shell.clock import Clock
@@ -76,7 +77,12 @@ class ChaosEngine(Engine):
         self._keeper: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Start everything, and keep it running."""
+        """Start everything, and keep it running. The venue needs no Redis of ours."""
+        venue = self._specs["simulator"]
+        alone = (*venue.argv, "alone")
+        self._specs["simulator"] = msgspec.structs.replace(venue, argv=alone)
+        await self.start("simulator")
+        await self.until(self._venue_answers, "the venue up")
         for name in SERVICES:
             env = self._specs[name].env
             await self.to_redis[name].start(self.server.port)
@@ -88,7 +94,8 @@ class ChaosEngine(Engine):
             env["PM_REDIS_URL"] = self.server.url.replace(
                 f":{self.server.port}/", f":{self.to_redis[name].port}/"
             )
-        await self.start_all()
+        for name in SERVICES:
+            await self.start(name)
         self._keeper = asyncio.create_task(self._keep_running())
 
     async def end(self) -> None:
@@ -183,6 +190,9 @@ class ChaosEngine(Engine):
         self.kept_down.add(name)
         await self.children[name].stop()
         await self.revive(name)
+
+    async def _venue_answers(self) -> bool:
+        return await self.audit_now() is not None
 
     async def audit_now(self) -> dict[str, Any] | None:
         """The venue's own records, or None while it does not answer."""

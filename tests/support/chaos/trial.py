@@ -9,6 +9,7 @@ import msgspec
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.service.tasks import cancel_and_wait
+from pmtools.run.plan import SERVICES
 from support.chaos.chaos_engine import WINDOW_S, ChaosEngine
 from support.chaos.faults import KINDS, Schedule, carry_out
 from support.chaos.judge import Judge
@@ -120,7 +121,7 @@ async def _at_rest(engine: ChaosEngine, judge: Judge) -> bool:
 async def _why(engine: ChaosEngine) -> str:
     """What the services say about not quoting."""
     said = []
-    for name in engine.children:
+    for name in SERVICES:
         answer = await engine.service(name).get("/readyz")
         said.append(f"{name} {answer.status} {answer.body}")
     views = (await engine.service("strategy").get("/state")).body.get("windows", {})
