@@ -6,8 +6,8 @@ pytest_plugins = ["support.machine", "support.redis"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--rounds N`: how often the tests that repeat themselves do so; `--seed N`: only this one."""
-    parser.addoption("--seed", type=int, default=0, help="the only seed to try, where seeds are")
+    """`--rounds N`: how often the tests that repeat themselves do so; `--seed N`: from where."""
+    parser.addoption("--seed", type=int, default=1, help="the first seed of tests that try seeds")
     parser.addoption("--rounds", type=int, default=3, help="rounds of each test that repeats")
 
 
@@ -19,7 +19,7 @@ def rounds(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def only_seed(request: pytest.FixtureRequest) -> int:
-    """The one seed to try; 0: all of them."""
+def first_seed(request: pytest.FixtureRequest) -> int:
+    """Where to begin; `rounds` says how many."""
     number: int = request.config.getoption("--seed")
     return number

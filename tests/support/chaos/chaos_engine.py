@@ -114,9 +114,16 @@ class ChaosEngine(Engine):
             for name in SERVICES:
                 code = self.children[name].exit_code
                 if code is not None and name not in self.kept_down:
-                    last = (self.children[name].tail(1) or [""])[0]
-                    self.ended.append(f"{name} ended by itself with {code}: {last[-300:]}")
+                    self.ended.append(f"{name} ended by itself with {code}: {self._cause(name)}")
                     await self.start(name)
+
+    def _cause(self, name: str) -> str:
+        """What it wrote before it ended, in one line."""
+        for line in reversed(self.children[name].tail(20)):
+            row = msgspec.json.decode(line) if line.startswith("{") else {}
+            if row.get("level") == "critical":
+                return f"{row.get('error')}: {row.get('detail')}"
+        return "it does not say why"
 
     def log(self, name: str) -> str:
         """All that a process wrote."""

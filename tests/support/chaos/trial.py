@@ -19,7 +19,7 @@ QUOTES_WITHIN_S = 120.0
 EMPTY_WITHIN_S = 20.0
 REST_WITHIN_S = 120.0
 OPERATOR_EVERY_S = 10.0
-REPEAT = "make soak-chaos SEED={}"
+REPEAT = "make soak-chaos SEED={} SCHEDULES=1"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
