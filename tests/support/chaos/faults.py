@@ -274,7 +274,7 @@ KINDS: dict[str, Kind] = {
     "tick": Kind(says="the tick becomes 0.001", begin=_tick, end=_nothing),
     "shut-out": Kind(
         says="the venue refuses the wallet's orders",
-        targets=("banned", "closed_only", "not_allowed"),
+        targets=("banned", "not_allowed"),  # closed_only: nothing is quoted for 300 s, rightly
         begin=_shut_out,
         end=_end_plan,
     ),
