@@ -28,7 +28,7 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak check bench docs coverage-core \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs coverage-core \
 	mutants mutants-sample sim stories lock \
 	up up-sim down logs ps status kill resume clean
 
@@ -97,8 +97,14 @@ test-docker: setup ## tests with a Docker engine: the images, Compose, Redis and
 	@$(RUN) pytest -rsfE -m docker
 
 soak: ROUNDS = 200
-soak: setup ## kill the real executor inside its POST, and all orders by /kill, ROUNDS=200 times; eleven minutes
+soak: setup ## kill the real executor inside its POST, and all orders by /kill, ROUNDS=200 times; then soak-chaos
 	@$(RUN) pytest -s --rounds $(ROUNDS) tests/integration/test_kill_in_post.py tests/integration/test_kill_process.py
+	@$(MAKE) --no-print-directory soak-chaos
+
+soak-chaos: SEED = 1
+soak-chaos: SCHEDULES = 100
+soak-chaos: setup ## SCHEDULES=100 schedules of faults for real processes, from SEED=1
+	@$(RUN) pytest -s --rounds $(SCHEDULES) --seed $(SEED) tests/integration/test_chaos_schedules.py
 
 coverage-core: setup ## every branch of the pure core by the unit tests of its layer
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.core_coverage

@@ -21,9 +21,9 @@ from pmcore.model.units import (
 )
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.faults.plan import FaultPlan
-from pmsim.run.checkers import ledger_problems
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.conservation import ledger_problems
 from pmsim.venue.ports import (
     Account,
     NewOrder,

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -33,22 +33,30 @@ MAX_NET_DIFF = 10
 class Engine:
     """The simulator and the four services, each of which may be killed and started again."""
 
-    def __init__(self, directory: Path, redis: LocalRedis, key: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        redis: LocalRedis,
+        key: str = "",
+        *,
+        market: str = "btc-updown-30m",
+        seed: int = 7,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.redis = redis
         self.http = open_http()
         self.children: dict[str, Child] = {}
         self._directory = directory
         clock = Clock((WINDOW_OPENED_S + 30) * NS_PER_S, real_now_ns(), 1.0)
         self.clock_spec = clock.spec()
-        options = RunOptions(
-            seconds=90, venue="sim", dry_run=False, market="btc-updown-30m", seed=7
-        )
-        environ = {
+        options = RunOptions(seconds=90, venue="sim", dry_run=False, market=market, seed=seed)
+        variables = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "PM_MAX_NET_DIFF": str(MAX_NET_DIFF),
             "PM_USERWS_RECONCILE_S": "1",  # a restarted strategy waits for two of them
             "PM_MAX_POSITION_VALUE": "1000",  # else the engine rightly stops in mid test
+            **(environ or {}),
         }
         around = Surroundings(
             directory=directory,
@@ -56,7 +64,7 @@ class Engine:
             redis_passwords=redis.passwords,
             control_token=TOKEN,
             clock=self.clock_spec,
-            environ=environ,
+            environ=variables,
         )
         plan = plan_run(options, around, free_ports(6))
         self._specs = {spec.name: spec for spec in plan.children}

@@ -34,6 +34,7 @@ def audit(world: World, owner: str = "") -> dict[str, object]:
         **summary(world),
         "now_ns": world.venue.now_ns,
         "heartbeat_lapses": world.heartbeat_lapses,
+        "unbalanced": world.venue.unbalanced(),
         "slow_disconnects": world.subscriptions.slow_disconnects,
         "unusable_requests": world.subscriptions.unusable_requests,
         "accounts": [

@@ -24,6 +24,7 @@ from pmcore.shell.service.web import QuietServer
 FRAMES = "pmsimulator.frames"
 ABORT = "pmsimulator.abort"
 _GRACE_S = 2
+_KEEP_ALIVE_S = 75  # longer than any client keeps one that it may use again
 _NOT_UTF8 = 1007
 
 
@@ -61,8 +62,14 @@ class VenueServer:
                 proxy_headers=False,
                 ws_per_message_deflate=False,
                 timeout_graceful_shutdown=_GRACE_S,
+                timeout_keep_alive=_KEEP_ALIVE_S,
             )
         )
+
+    @property
+    def keep_alive_s(self) -> int:
+        """How long a connection may be idle."""
+        return self._server.config.timeout_keep_alive
 
     async def run(self) -> None:
         """Serve until `close`."""

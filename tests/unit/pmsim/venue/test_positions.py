@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pmcore.model.market import Outcome
 from pmcore.model.units import SHARE_U6
-from pmsim.run.checkers import ledger_problems
 from pmsim.venue.accounts import AccountsParams
+from pmsim.venue.conservation import ledger_problems
 from pmsim.venue.ports import MarketFrame, OrderStatus
 from support.quiet_market import ANN, BOB, START_U6, QuietMarket
 

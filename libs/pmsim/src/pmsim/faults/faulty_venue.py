@@ -187,6 +187,10 @@ class FaultyVenue:
         """The truth about an account."""
         return self.venue.account_audit(owner)
 
+    def unbalanced(self) -> list[str]:
+        """Where cash or shares are not conserved."""
+        return self.venue.unbalanced()
+
     def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
         """Make a market's tick finer."""
         return self.venue.change_tick(condition_id, tick_e4, at_ns)

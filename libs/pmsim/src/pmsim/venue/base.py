@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pmcore.model.market import Outcome, Window
 from pmsim.faults.plan import FaultPlan
 from pmsim.venue.accounts import Accounts, AccountsParams
+from pmsim.venue.conservation import ledger_problems
 from pmsim.venue.controls import AccountAudit, PositionResult
 from pmsim.venue.ports import (
     Account,
     CancelOutcome,
+    ListedWindow,
     NewOrder,
     PlaceResult,
     TradeRecord,
@@ -87,6 +89,14 @@ class SimulatedVenueBase(ABC):
     def account_audit(self, owner: str) -> AccountAudit:
         """The truth about an account."""
         return audited(self.accounts, owner)
+
+    @abstractmethod
+    def listings(self) -> Sequence[ListedWindow]:
+        """All windows that exist so far."""
+
+    def unbalanced(self) -> list[str]:
+        """Where cash or shares are not conserved."""
+        return ledger_problems(self.accounts, [one.window for one in self.listings()])
 
     def split(self, owner: str, condition_id: str, size_u6: int, at_ns: int) -> PositionResult:
         """Turn cash into complete sets."""

@@ -58,6 +58,10 @@ class VenueControls(Protocol):
         """The truth about an account."""
         ...
 
+    def unbalanced(self) -> list[str]:
+        """Where cash or shares are not conserved, in words; empty if all is well."""
+        ...
+
     def change_tick(self, condition_id: str, tick_e4: int, at_ns: int) -> str:
         """Make a market's tick finer; "" or why not."""
         ...

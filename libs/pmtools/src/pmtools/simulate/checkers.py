@@ -29,8 +29,8 @@ from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire.ports import Outgoing
-from pmsim.run.checkers import ledger_problems
 from pmsim.venue.accounts import Accounts
+from pmsim.venue.conservation import ledger_problems
 from pmsim.venue.ports import OrderSide, VenueOrder
 from pmstrategy.service import StrategyService
 from pmtools.simulate.world import SeededWorld

@@ -125,7 +125,7 @@ class RedisBus:
                 if "no such key" not in str(error):
                     raise
                 return []
-            infos = [await _group_info(client, stream, row) for row in rows]
+            infos = [await group_info(client, stream, row) for row in rows]
             return [info for info in infos if info is not None]
 
     async def read(
@@ -274,11 +274,13 @@ class RedisBus:
         await self._nodes.close()
 
 
-async def _group_info(client: Client, stream: str, row: Mapping[str, Any]) -> GroupInfo | None:
-    oldest = b""
-    if row["pending"]:
+async def group_info(client: Client, stream: str, row: Mapping[str, Any]) -> GroupInfo | None:
+    """One group; None if it is gone. What pends may be acknowledged between the two questions."""
+    pending, oldest = row["pending"], b""
+    if pending:
         try:
-            oldest = (await client.xpending(stream, row["name"]))["min"] or b""
+            summary = await client.xpending(stream, row["name"])
+            pending, oldest = summary["pending"], summary["min"] or b""
         except ResponseError as error:
             if _NO_GROUP not in str(error):
                 raise
@@ -286,7 +288,7 @@ async def _group_info(client: Client, stream: str, row: Mapping[str, Any]) -> Gr
     return GroupInfo(
         name=row["name"].decode(),
         consumers=row["consumers"],
-        pending=row["pending"],
+        pending=pending,
         last_delivered_id=row["last-delivered-id"].decode(),
         lag=row.get("lag"),
         oldest_pending_id=oldest.decode(),
