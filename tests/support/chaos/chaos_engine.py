@@ -20,7 +20,7 @@ from pmcore.shell.service.tasks import cancel_and_wait
 from pmtools.run.plan import SERVICES
 from pmtools.run.redis_server import LocalRedis
 from support.chaos.link import Link
-from support.whole_engine import REDIS_PASSWORD, Engine
+from support.whole_engine import REDIS_PASSWORDS, Engine
 
 WINDOW_S = 30
 SERIES = f"btc-{WINDOW_S}s"
@@ -43,7 +43,7 @@ class LastingRedis(LocalRedis):
     def __init__(self, folder: Path) -> None:
         self._data = folder
         kept = ("--appendonly", "yes", "--dir", str(folder))
-        super().__init__(password=REDIS_PASSWORD, arguments=kept)
+        super().__init__(passwords=REDIS_PASSWORDS, arguments=kept)
 
     def start(self) -> None:
         self._data.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ class ChaosEngine(Engine):
             near, far = f":{self.to_venue[name].port}", f":{venue_port}"
             for variable in (*_VENUE_URLS, _CHANNEL_URL):
                 env[variable] = env[variable].replace(far, near)
-            env["PM_REDIS_URL"] = self.server.url.replace(
+            env["PM_REDIS_URL"] = self.server.address.replace(
                 f":{self.server.port}/", f":{self.to_redis[name].port}/"
             )
         for name in SERVICES:
