@@ -54,6 +54,12 @@ def test_a_fresh_pair_of_books_knows_nothing() -> None:
     assert books.checkpoint(UP, 1) is None
 
 
+def test_the_depth_is_that_of_the_own_touch() -> None:
+    books = live()
+    best = (max(BIDS)[1], min(ASKS)[1])
+    assert (books.depth_u6(UP), books.depth_u6(DOWN)) == (best, (0, 0))
+
+
 def test_a_book_that_fits_its_hash_is_live() -> None:
     books = live()
     assert books.state(UP) is BookState.LIVE

@@ -13,9 +13,9 @@ BEST_LAST = [(4700, 5_000_000), (4800, 2_000_000)]
 def test_a_ladder_sorts_what_comes_and_drops_empty_levels() -> None:
     ladder = Ladder(BookSide.ASK, [(5100, 1), (5300, 3), (5200, 0)])
     assert ladder.levels() == [(5300, 3), (5100, 1)]
-    assert ladder.best_e4 == 5100
+    assert (ladder.best_e4, ladder.best_u6) == (5100, 1)
     assert ladder.texts == [level_text(5300, 3), level_text(5100, 1)]
-    assert Ladder(BookSide.BID).best_e4 is None
+    assert (Ladder(BookSide.BID).best_e4, Ladder(BookSide.BID).best_u6) == (None, 0)
 
 
 def test_a_ladder_knows_its_grid() -> None:

@@ -27,6 +27,11 @@ def touch(text: str, extra_ticks: int = 0) -> SideView:
     return SideView(bid, ask, extra_ticks)
 
 
+def test_a_mid_needs_both_sides() -> None:
+    assert touch("0.46/0.48").mid2_e4 == 9400
+    assert touch("-/0.48").mid2_e4 is touch("0.46/-").mid2_e4 is None
+
+
 def view(
     up: str,
     down: str,

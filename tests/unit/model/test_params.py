@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.model.params import StrategyParams
+from pmcore.model.params import LimitParams, OrderCaps, StrategyParams
 from pmcore.model.units import NS_PER_S
 
 
@@ -14,3 +14,14 @@ def test_new_risk_ends_before_the_close(length_s: int, stop_s: int) -> None:
 
 def test_a_given_value_wins() -> None:
     assert StrategyParams(stop_new_risk_ns=7).stop_new_risk_for_ns(300 * NS_PER_S) == 7
+
+
+def test_the_executor_is_given_the_same_limits() -> None:
+    limits = LimitParams(max_net_diff_u6=1, max_position_value_u6=2, max_window_loss_u6=3)
+    assert StrategyParams(bid_size_u6=4, pair_target_e4=5, limits=limits).order_caps() == OrderCaps(
+        bid_size_u6=4,
+        max_position_value_u6=2,
+        pair_target_e4=5,
+        max_net_diff_u6=1,
+        max_window_loss_u6=3,
+    )
