@@ -15,6 +15,7 @@ from pmcore.messages.execution import CancelFailed, OrderFailed
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.model.errors import Reason
+from pmcore.model.params import OrderCaps
 from support.builders import window
 from support.executions import SLUG, Bench, submit
 
@@ -42,6 +43,17 @@ def test_an_order_of_anybody_else_is_refused_and_told(holder: int | None, token:
     assert f"token {token}" in notice.detail
     assert bench.finished() == [handle]
     assert not bench.got(SignOrder)
+
+
+def test_a_strangers_order_beyond_the_limits_is_told_once_and_not_counted() -> None:
+    bench = Bench(fenced=True, caps=OrderCaps(bid_size_u6=5_000_000, max_position_value_u6=1))
+    bench.step(SeriesLease(SERIES, 5))
+    bench.place(lease_token=4)
+    assert bench.one(OrderFailed).reason is Reason.NO_LEASE
+    assert bench.one(Notice).reason == "no_lease"
+    bench.place("b", lease_token=5)
+    assert bench.one(OrderFailed).reason is Reason.RISK
+    assert bench.one(Notice).reason == "risk"
 
 
 def test_the_holders_orders_go_out_while_others_are_refused() -> None:

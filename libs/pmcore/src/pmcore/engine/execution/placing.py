@@ -42,11 +42,14 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
         )
         state.out.append(Finished(token))
         return
-    window.submits += 1
-    beyond = beyond_limits(state, window, command)
-    if beyond is not None:
-        state.notice(NoticeKind.COMMAND_REFUSED, command.slug, *beyond)
-    refusal = _crowded(state, window) or _malformed(command, window) or beyond
+    refusal = _not_the_holder(state, command)
+    if refusal is None:
+        window.submits += 1
+        refusal = _crowded(state, window) or _malformed(command, window)
+    if refusal is None:
+        refusal = beyond_limits(state, window, command)
+        if refusal is not None:
+            state.notice(NoticeKind.COMMAND_REFUSED, command.slug, *refusal)
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
     record.outcome = command.outcome
@@ -59,6 +62,12 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
         state.waiting.append(record)
     else:
         state.deny(record, *refusal)
+
+
+def _not_the_holder(state: ExecutionState, command: SubmitOrder) -> _Refusal | None:
+    """Whether it is a stranger's: then nothing else is asked, and nothing of it is counted."""
+    why = state.no_lease(command)
+    return (Reason.NO_LEASE, why) if why else None
 
 
 def _crowded(state: ExecutionState, window: WindowRecord) -> _Refusal | None:
@@ -80,10 +89,10 @@ def _malformed(command: SubmitOrder, window: WindowRecord) -> _Refusal | None:
 def _refusal(state: ExecutionState, record: OrderRecord, command: SubmitOrder) -> _Refusal | None:
     """Why this order may not go out now."""
     window = state.windows[record.slug]
-    refusal: _Refusal | None = None
-    if why := state.no_lease(command):
-        refusal = Reason.NO_LEASE, why
-    elif state.stopping:
+    refusal = _not_the_holder(state, command)
+    if refusal is not None:
+        return refusal
+    if state.stopping:
         refusal = Reason.SHUTTING_DOWN, "the executor stops"
     elif state.halted is not None:
         refusal = Reason.HALTED, state.halted
