@@ -83,6 +83,7 @@ class World:
             "redis_url": self._redis_url,
             "data_dir": self.folder,
             "post_timeout_ms": 30_000,  # a slow machine is no lost answer
+            "max_net_diff": 1_000,  # tests place what no strategy would
             **changes,
         }
         settings = ExecutorSettings(**fields)

@@ -42,32 +42,34 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
         )
         state.out.append(Finished(token))
         return
-    refusal = _not_the_holder(state, command)
-    if refusal is None:
-        window.submits += 1
-        refusal = _crowded(state, window) or _malformed(command, window)
-    if refusal is None:
-        refusal = beyond_limits(state, window, command)
-        if refusal is not None:
-            state.notice(NoticeKind.COMMAND_REFUSED, command.slug, *refusal)
+    window.submits += not state.no_lease(command)  # a stranger's are not counted
     record = OrderRecord(command.client_order_id, command.slug, OutboxState.WAITING)
     record.command = command
     record.outcome = command.outcome
     record.price_e4 = command.price_e4
     record.size_u6 = command.size_u6
     record.token = token
+    refusal = (
+        _refusal(state, record, command)
+        or _crowded(state, window)
+        or _malformed(command, window)
+        or _beyond_limits(state, window, command)
+    )
     state.remember(window, record)
-    refusal = refusal or _refusal(state, record, command)
     if refusal is None:
         state.waiting.append(record)
     else:
         state.deny(record, *refusal)
 
 
-def _not_the_holder(state: ExecutionState, command: SubmitOrder) -> _Refusal | None:
-    """Whether it is a stranger's: then nothing else is asked, and nothing of it is counted."""
-    why = state.no_lease(command)
-    return (Reason.NO_LEASE, why) if why else None
+def _beyond_limits(
+    state: ExecutionState, window: WindowRecord, command: SubmitOrder
+) -> _Refusal | None:
+    """The last question: of an order that could go out, one answer and one notice."""
+    refusal = beyond_limits(state, window, command)
+    if refusal is not None:
+        state.notice(NoticeKind.COMMAND_REFUSED, command.slug, *refusal)
+    return refusal
 
 
 def _crowded(state: ExecutionState, window: WindowRecord) -> _Refusal | None:
@@ -89,10 +91,10 @@ def _malformed(command: SubmitOrder, window: WindowRecord) -> _Refusal | None:
 def _refusal(state: ExecutionState, record: OrderRecord, command: SubmitOrder) -> _Refusal | None:
     """Why this order may not go out now."""
     window = state.windows[record.slug]
-    refusal = _not_the_holder(state, command)
-    if refusal is not None:
-        return refusal
-    if state.stopping:
+    refusal: _Refusal | None = None
+    if why := state.no_lease(command):
+        refusal = Reason.NO_LEASE, why
+    elif state.stopping:
         refusal = Reason.SHUTTING_DOWN, "the executor stops"
     elif state.halted is not None:
         refusal = Reason.HALTED, state.halted
