@@ -28,7 +28,7 @@ from pmcore.wire.seen import Seen
 from pmstrategy.runner import WindowRunner
 from pmstrategy.sequence import SequenceWatch
 from pmstrategy.user_channel import UserChannelBelief
-from support.defects import BELIEF, Defect, search
+from support.defects import BELIEF, LIMITS, Defect, search
 
 _UNSEEN_FILL_TIMEOUTS = 10
 
@@ -155,17 +155,17 @@ KNOWN_DEFECTS: dict[str, Defect] = {
         28,
     ),
     "a late or silent user channel lets the net pass its limit": Defect(
-        _silence_closes_orders, ("late-frames", "silent"), ("net limit",), 1
+        _silence_closes_orders, ("late-frames", "silent"), LIMITS, 1
     ),
     "a fill is lost when a replay of the user stream breaks off": Defect(
-        _replay_breaks_off, ("kill-9-reading",), BELIEF, 1
+        _replay_breaks_off, ("kill-9-reading",), BELIEF, 2
     ),
     "a kill is forgotten when Redis comes back empty": Defect(
         _kill_is_forgotten, ("kill-switch", "redis-empty", "kill-9"), ("kill",), 4
     ),
     "a POST arrives after it was given up": Defect(_given_up_soon, ("late-requests",), BELIEF, 12),
     "a mixture of matched fills fails": Defect(
-        _all_or_nothing_fails, ("failed-trades",), ("net limit",), 9
+        _all_or_nothing_fails, ("failed-trades",), LIMITS, 2
     ),
 }
 
