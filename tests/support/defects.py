@@ -130,7 +130,7 @@ DEFECTS: dict[str, Defect] = {
         _not_counted(lambda order: order.state in IN_FLIGHT),
         ("slow-link", "lose-answers", "redis-slow"),
         BELIEF,
-        12,
+        103,
     ),
     "FAILED ignored": Defect(_failed_ignored, ("failed-trades",), BELIEF, 1),
     "heartbeat not gated": Defect(
