@@ -50,9 +50,9 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
     record.size_u6 = command.size_u6
     record.token = token
     refusal = (
-        _refusal(state, record, command)
-        or _crowded(state, window)
+        _crowded(state, window)
         or _malformed(command, window)
+        or _refusal(state, record, command)
         or _beyond_limits(state, window, command)
     )
     state.remember(window, record)
