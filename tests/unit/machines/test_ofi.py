@@ -55,6 +55,8 @@ def test_the_cap_loses_no_flow() -> None:
 
 def test_off_means_that_no_flow_is_toxic_and_the_score_still_shows() -> None:
     flow = flow_of(OfiParams(mode=OfiMode.OFF))
+    flow.mids.note(ms(0), 9_000)
+    flow.mids.note(ms(0), 10_000)
     flow.trade(ms(0), BUY, shares(5_000), tick_e4=10)
     assert (flow.toxic, flow.flow.score_u6) == (False, shares(5_000))
     flow.advance(ms(3000), tick_e4=10)

@@ -54,7 +54,8 @@ class BalanceCheck:
     def read(self, asked_ns: int, balance_u6: int) -> int:
         """Judge one reading; what left without a fill, each fall once, else 0."""
         bills_u6 = sum(bill.cost_u6 for bill in self._bills.values())
-        left_u6 = 0 if self._agreed_u6 is None else self._agreed_u6 - balance_u6 - bills_u6
+        agreed_u6 = balance_u6 if self._agreed_u6 is None else self._agreed_u6
+        left_u6 = agreed_u6 - balance_u6 - bills_u6
         if left_u6 > TOLERANCE_U6:
             if self._since_ns is None:
                 self._since_ns = asked_ns
