@@ -28,6 +28,7 @@ class Engines:
         self.checkout = directory / "checkout"
         (self.checkout / "libs/pmcore").mkdir(parents=True)
         shutil.copy(ROOT / "docker-compose.yml", self.checkout)
+        shutil.copytree(ROOT / "redis", self.checkout / "redis")
         (self.checkout / ".venv").symlink_to(sys.prefix)
         name = f"pm-kill-{os.getpid()}"
         System(name, directory).compose("build", *SERVICES)
