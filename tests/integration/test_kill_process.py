@@ -40,6 +40,8 @@ def _executor(
         PM_VENUE="sim",
         POLYMARKET_REST_URL=clob.url,
         POLYMARKET_MARKET_SLUG=SERIES,
+        PM_MAX_NET_DIFF="1000",  # as many orders as no strategy would have
+        PM_MAX_POSITION_VALUE="1000",
     )
 
 
