@@ -77,7 +77,11 @@ async def test_a_second_one_stands_by_is_told_and_disturbs_nothing(
             await assert_stands_by(running, f"{name}-twin")
             assert await refused(running) == 0
         assert await running.children[f"{name}-twin"].stop() == 0
-        assert await running.open_orders() > 0, "its stop has cancelled the other one's orders"
+
+        async def rests() -> bool:
+            return await running.open_orders() > 0
+
+        await running.until(rests, "an order of the first one rests after the twin's stop")
 
 
 def forged_order(slug: str, now_ns: int, token: int) -> SubmitOrder:
