@@ -55,7 +55,6 @@ class Engine:
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             "PM_MAX_NET_DIFF": str(MAX_NET_DIFF),
             "PM_USERWS_RECONCILE_S": "1",  # a restarted strategy waits for two of them
-            "PM_HEDGE_BY_UNPAIRED_COST": "false",  # else it may wait long for its second leg
             "PM_MAX_POSITION_VALUE": "1000",  # else the engine rightly stops in mid test
             **(environ or {}),
         }
