@@ -220,7 +220,7 @@ async def test_missing_market_data_is_read_again_and_an_unreadable_fact_halts_th
         letter = msgspec.json.decode(fields[b"d"], type=DeadLetter)
         assert (letter.stream, letter.problem) == (keys.user("main"), "unknown_tag")
         await service.terminate(signal.SIGKILL)
-    world = StrategyWorld(redis_url)
+    world = StrategyWorld(redis_url, before=world)
     async with (
         world.living(),
         service_process("pmstrategy", tmp_path, **world.variables()) as service,

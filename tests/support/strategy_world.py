@@ -34,17 +34,21 @@ from support.builders import book, fill
 
 SERIES, PREFIX = "btc-15m", "btc-updown-15m"
 ACCOUNT = "main"
+_STARTS_NS = (1_790_766_900 + 10) * NS_PER_S
 GATE_OPEN = b'{"ready":true,"placing":{"open":true}}'
 
 
 class StrategyWorld:
     """Times are the clock's; the clock starts ten seconds into a window and runs at `speed`."""
 
-    def __init__(self, redis_url: str, speed: float = 1.0) -> None:
-        start_s = 1_790_766_900
-        self.clock = Clock((start_s + 10) * NS_PER_S, real_now_ns(), speed)
+    def __init__(
+        self, redis_url: str, speed: float = 1.0, *, before: StrategyWorld | None = None
+    ) -> None:
+        """With `before`: everybody was started again; time goes on, each run has a new id."""
+        self.clock = before.clock if before else Clock(_STARTS_NS, real_now_ns(), speed)
+        self.run_id: int = before.run_id + 1 if before else 1
         self.bus = RedisBus.connect(
-            redis_url, source="world", run_id="w", clock_ns=self.clock.now_ns
+            redis_url, source="world", run_id=str(self.run_id), clock_ns=self.clock.now_ns
         )
         self._stamper: Stamper = vars(self.bus)["_stamper"]
         self.windows: list[Window] = []
