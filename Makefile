@@ -7,8 +7,8 @@ PY := $(VENV)/bin/python
 RUN := $(PY) -m
 STAMP := $(VENV)/.setup-done
 LIBRARIES := libs/pmcore libs/pmsim libs/pmtools research
-MEMBERS := $(LIBRARIES) services/feed services/strategy services/executor services/userws services/simulator
-SERVICES := feed strategy executor userws simulator
+MEMBERS := $(LIBRARIES) services/feed services/strategy services/executor services/userws services/simulator services/console
+SERVICES := feed strategy executor userws simulator console
 PURE := model messages machines engine venue wire
 QUICK := tests/unit tests/property tests/contract tests/house
 

@@ -21,7 +21,7 @@ from pmcore.shell.http import JsonReader
 from pmcore.shell.service.web import QuietServer, listen
 from pmcore.shell.websocket import WebSocketClient
 from pmexecutor.clob_http import ClobHttp
-from pmtools.control.client import open_http
+from pmcore.shell.control_client import open_http
 from support.redis import SERVER_PARAMS
 from support.running_venue import RunningVenue, synthetic_venue
 from support.tcp import connections_at, delays

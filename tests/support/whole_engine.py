@@ -18,7 +18,7 @@ import redis as redis_py
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.wire.access import USERS
-from pmtools.control.client import ControlClient, open_http
+from pmcore.shell.control_client import ControlClient, open_http
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis

@@ -21,6 +21,7 @@ _CLASSES = {
     "executor": ("pmexecutor.settings", "ExecutorSettings"),
     "userws": ("pmuserws.settings", "UserwsSettings"),
     "simulator": ("pmsimulator.settings", "SimulatorSettings"),
+    "console": ("pmconsole.settings", "ConsoleSettings"),
 }
 SERVICES = tuple(_CLASSES)
 

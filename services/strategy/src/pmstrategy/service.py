@@ -17,7 +17,8 @@ from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
-from pmcore.model.units import SHARE_U6
+from pmcore.model.params import LimitParams
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.kill_switch import halt_view
 from pmcore.shell.service.lease_keeper import LeaseKeeper
@@ -55,7 +56,9 @@ class StrategyService:
         self._settled = SettledWindows()
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
-        self._daily_limit_u6 = context.settings.as_params().limits.max_daily_loss_u6
+        limits = context.settings.as_params().limits
+        self._daily_limit_u6 = limits.max_daily_loss_u6
+        self._limits = limits_view(limits)
         self._told_loss_u6: dict[str, int] = {}
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
@@ -154,6 +157,7 @@ class StrategyService:
             },
             "leases": [lease.view() for lease in self._leases.values()],
             "hop_ms": self._context.metrics.hop_ms(),
+            "limits": self._limits,
             "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),
         }
@@ -353,3 +357,15 @@ class StrategyService:
                 self._metrics.show(runner.engine.session, now_ns)
             self._metrics.count(r.engine.session for r in self._runners.values())
             await asyncio.sleep(REFRESH_S)
+
+
+def limits_view(limits: LimitParams) -> dict[str, float | None]:
+    """The limits in shares and dollars; None: not limited."""
+    loss_u6, day_u6 = limits.max_window_loss_u6, limits.max_daily_loss_u6
+    return {
+        "max_net_diff": limits.max_net_diff_u6 / SHARE_U6,
+        "max_portfolio_cost": limits.max_portfolio_cost_e4 / PRICE_ONE_E4,
+        "max_position_value": limits.max_position_value_u6 / SHARE_U6,
+        "max_window_loss": None if loss_u6 is None else loss_u6 / SHARE_U6,
+        "max_daily_loss": None if day_u6 is None else day_u6 / SHARE_U6,
+    }

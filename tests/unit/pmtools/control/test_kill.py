@@ -14,7 +14,7 @@ import pytest
 from pmtools.cli import main
 from pmtools.control import compose_stack, engines
 from pmtools.control.checkout import find_checkout
-from pmtools.control.client import open_http
+from pmcore.shell.control_client import open_http
 from pmtools.control.engines import find_by_hand
 from support.control_ports import SERVICES, ControlPort, FakeCheckout
 from support.processes import free_port

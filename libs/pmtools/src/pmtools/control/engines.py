@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from pmtools.control.client import ControlClient
+from pmcore.shell.control_client import ControlClient
 from pmtools.run.files import FoundRun, find_runs, runs_root
 
 HALTING = ("feed", "strategy", "executor", "userws")

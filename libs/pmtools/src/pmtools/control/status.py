@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from pmtools.control.client import ControlAnswer, ControlClient, open_http
+from pmcore.shell.control_client import ControlAnswer, ControlClient, open_http
 from pmtools.control.engines import Engine, Found, ServiceAt
 from pmtools.control.kill import nothing_found, read_choice, say_notes, title_of, visit
 from pmtools.errors import EXIT_FAILED, EXIT_OK

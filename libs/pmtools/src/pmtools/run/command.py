@@ -1,5 +1,7 @@
 """`pm run`: Redis, simulator and four services as processes of this machine, watched and summed up.
 
+The console is started when all of them are up. If it cannot, the run goes on without it.
+
 Stopping is ordered: strategy first, so that nothing new is quoted; then the executor, which
 cancels and verifies; userws and feed; the simulator is asked what still rests; then it and Redis.
 """
@@ -26,7 +28,7 @@ from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.settings.paper_defaults import as_sentence
 from pmcore.wire.access import OPERATOR
 from pmtools.control.checkout import find_checkout
-from pmtools.control.client import ControlClient, open_http
+from pmcore.shell.control_client import ControlClient, open_http
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.exit_codes import EXIT_CODES, EXIT_NO_DATA, LASTING_S, trouble_at_end
@@ -39,7 +41,9 @@ from pmtools.run.files import (
     runs_root,
 )
 from pmtools.run.options import read_options
+from pmtools.run.console import RunConsole
 from pmtools.run.plan import (
+    PORTS,
     SERVICES,
     STOP_ORDER,
     RunOptions,
@@ -116,8 +120,10 @@ def _check_settings(options: RunOptions) -> None:
         clock="" if options.recording else os.environ.get("PM_CLOCK", ""),
         environ=os.environ,
     )
-    plan = plan_run(options, around, range(1, len(SERVICES) + 3))
-    problems = problems_of_services({child.name: child.env for child in plan.children})
+    plan = plan_run(options, around, range(1, PORTS + 1))
+    problems = problems_of_services(
+        {child.name: child.env for child in (*plan.children, plan.console)}
+    )
     if problems:
         raise UsageError(*map(str, problems))
 
@@ -137,6 +143,7 @@ class LocalRun:
         self._interrupted = asyncio.Event()
         self._orders_left: int | None = None
         self._record: HeldRecord | None = None
+        self._console: RunConsole | None = None
         self._view = RunView(f"pm run, {options.mode}: {options.market}")
 
     async def go(self) -> tuple[End, RunSummary]:
@@ -173,7 +180,11 @@ class LocalRun:
             self._view.say(as_sentence(plan.defaulted))
         async with open_http() as http:
             try:
-                end = await self._start(plan, http) or await self._watch()
+                end = await self._start(plan, http)
+                if end is None:
+                    self._console = RunConsole(plan.console, http, self._token)
+                    await self._console.start(self._directory)
+                    end = await self._watch()
             finally:
                 await self._stop()
         return self._judge_orders_left(end)
@@ -221,7 +232,7 @@ class LocalRun:
             clock=self._clock_spec(),
             environ=self._environ,
         )
-        plan = plan_run(self._options, around, free_ports(len(SERVICES) + 2))
+        plan = plan_run(self._options, around, free_ports(PORTS))
         checkout = find_checkout()
         self._record = hold_record(
             self._directory,
@@ -270,6 +281,8 @@ class LocalRun:
         began_s = monotonic_s()
         while True:
             await self._poll()
+            if self._console is not None and (said := await self._console.news()):
+                self._view.say(said)
             elapsed_s = monotonic_s() - began_s
             self._view.show(elapsed_s, self._states, self._waiting)
             if end := self._death() or self._interruption() or self._completion():
@@ -340,6 +353,8 @@ class LocalRun:
             await self._children[name].stop()
             if name == "executor":
                 self._orders_left = self._orders_left_by_executor()
+        if self._console is not None:
+            await self._console.stop()
 
     def _orders_left_by_executor(self) -> int | None:
         """Its last words: it asks the venue before it ends, and says so when nothing rests."""

@@ -18,6 +18,8 @@ from pmtools.errors import UsageError
 from pmtools.processes import ChildSpec
 
 SERVICES = ("feed", "strategy", "executor", "userws")
+PORTS = len(SERVICES) + 3
+"""How many a run needs: the venue, the simulator, the services and the console."""
 STOP_ORDER = ("strategy", "executor", "userws", "feed", "simulator")
 _STOP_TIMEOUT_S = {"executor": 20.0}
 _HOST = "127.0.0.1"
@@ -77,14 +79,18 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The processes in the order of starting, and the variables that were set for the operator."""
+    """The processes in the order of starting, and the variables that were set for the operator.
+
+    The console is none of `children`: the run neither waits for it nor ends with it.
+    """
 
     children: tuple[ChildSpec, ...]
+    console: ChildSpec
     defaulted: dict[str, str]
 
     def urls(self) -> dict[str, str]:
         """Control address by service."""
-        return {child.name: child.url for child in self.children}
+        return {child.name: child.url for child in (*self.children, self.console)}
 
 
 def default_market(venue: str, environ: Mapping[str, str], window_s: int | None) -> str:
@@ -109,8 +115,8 @@ def with_window(market: str, window_s: int) -> str:
 
 
 def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) -> RunPlan:
-    """Lay out the processes. `ports`: one for the venue, then one for each process."""
-    venue_port, *control_ports = ports
+    """Lay out the processes. `ports`: `PORTS` of them, for the venue and each process."""
+    venue_port, console_port, *control_ports = ports
     names = (("simulator",) if options.venue == "sim" else ()) + SERVICES
     shared = _shared_variables(options, around, venue_port)
     defaulted = _defaults(options, around.environ)
@@ -135,7 +141,33 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
         )
         for name, port in zip(names, control_ports, strict=False)
     )
-    return RunPlan(children=children, defaulted=defaulted)
+    console = _console(around, console_port, {child.name: child.url for child in children})
+    return RunPlan(children=children, console=console, defaulted=defaulted)
+
+
+def _console(around: Surroundings, port: int, urls: Mapping[str, str]) -> ChildSpec:
+    """It is given the token and the addresses of the services, and nothing of Redis or the venue."""
+    passed_on = {
+        name: value
+        for name, value in around.environ.items()
+        if not name.startswith(("PM_", "POLYMARKET_"))
+        or name in ("PM_CONSOLE_HOSTS", "PM_LOG_LEVEL")
+    }
+    return ChildSpec(
+        name="console",
+        argv=(sys.executable, "-m", "pmconsole"),
+        env={
+            **passed_on,
+            **{f"PM_{name.upper()}_URL": urls[name] for name in SERVICES},
+            "PM_CONTROL_TOKEN": around.control_token,
+            "PM_HTTP_HOST": _HOST,
+            "PM_HTTP_PORT": str(port),
+            "PM_DATA_DIR": str(around.directory / "console"),
+            "PM_CLOCK": around.clock,
+            "PYTHONUNBUFFERED": "1",
+        },
+        url=f"http://{_HOST}:{port}",
+    )
 
 
 def _defaults(options: RunOptions, environ: Mapping[str, str]) -> dict[str, str]:

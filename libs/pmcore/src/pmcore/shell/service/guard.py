@@ -31,12 +31,12 @@ class Guard:
                 scope, receive, send
             )
             return
-        body = await _read_body(headers.get(b"content-length", b""), receive)
+        body = await read_body(headers.get(b"content-length", b""), receive)
         if body is None:
             refusal = {"detail": f"the body has more than {MAX_BODY_BYTES} bytes"}
             await JSONResponse(refusal, 413, _CLOSE)(scope, receive, send)
             return
-        await self._app(scope, _Replayed(body, receive), send)
+        await self._app(scope, Replayed(body, receive), send)
 
     def _may(self, path: str, header: bytes) -> bool:
         if path in OPEN_PATHS:
@@ -45,7 +45,7 @@ class Guard:
         return scheme.lower() == b"bearer" and secrets.compare_digest(given, self._token)
 
 
-async def _read_body(said: bytes, receive: Receive) -> bytes | None:
+async def read_body(said: bytes, receive: Receive) -> bytes | None:
     """The whole body; None when it is too long, and when the client goes before its end."""
     if said.isdigit() and int(said[:20]) > MAX_BODY_BYTES:
         return None
@@ -59,7 +59,7 @@ async def _read_body(said: bytes, receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-class _Replayed:
+class Replayed:
     """Gives the app the body that was read, then what the connection says."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:

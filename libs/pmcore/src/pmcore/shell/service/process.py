@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import TransportError
@@ -135,14 +135,14 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
     )
     with listen(settings.http_host, settings.port(name), "PM_HTTP_PORT") as listener:
         bus = await _connect_bus(name, settings, clock, run_id, log)
-        stopping = _stop_on_signals()
+        stopping = stop_on_signals()
         try:
             context = ServiceContext(
                 settings=settings,
                 clock=clock,
                 bus=bus,
                 metrics=ServiceMetrics(
-                    name, version=_version(), mode=settings.mode, speed=clock.speed
+                    name, version=running_version(), mode=settings.mode, speed=clock.speed
                 ),
                 log=log,
                 run_id=run_id,
@@ -159,7 +159,7 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
                 described=service.state,
             )
             app.openapi()  # made and kept now: it takes longer than an answer may
-            return await process.run(partial(_run_server, app, listener))
+            return await process.run(partial(run_server, app, listener))
         finally:
             await bus.close()
 
@@ -353,13 +353,15 @@ async def _connect_bus(
     return bus
 
 
-async def _run_server(app: FastAPI, listener: socket.socket) -> None:
+async def run_server(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until cancelled."""
     gc.collect()
     gc.freeze()
     await QuietServer(bounded_config(app)).serve(sockets=[listener])
 
 
-def _stop_on_signals() -> asyncio.Event:
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -367,7 +369,8 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
-def _version() -> str:
+def running_version() -> str:
+    """The version of the installed package."""
     try:
         return version("pmcore")
     except PackageNotFoundError:

@@ -43,6 +43,7 @@ class StrategyView(DayView):
     leases: list[dict[str, object]]
     hop_ms: Hops
     fingerprint: str
+    limits: dict[str, float | None]
 
 
 class ExecutorView(TypedDict):

@@ -45,6 +45,7 @@ DEFAULT_PORTS = {
     "strategy": 8102,
     "executor": 8103,
     "userws": 8104,
+    "console": 8105,
 }
 SIMULATOR_URLS = {
     "ws_base_url": "ws://127.0.0.1:8200/ws",
@@ -84,7 +85,8 @@ def _url(text: str, *schemes: str) -> str:
     return text.rstrip("/")
 
 
-def _split_commas(value: object) -> object:
+def split_commas(value: object) -> object:
+    """A text with commas as a tuple of its parts."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -114,16 +116,52 @@ HttpUrl = Annotated[str, AfterValidator(lambda text: _url(text, "http", "https")
 WsUrl = Annotated[str, AfterValidator(lambda text: _url(text, "ws", "wss"))]
 RedisUrl = Annotated[str, AfterValidator(lambda text: _url(text, "redis", "rediss", "unix"))]
 Slugs = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(_split_commas), AfterValidator(_check_slugs)
+    tuple[str, ...], NoDecode, BeforeValidator(split_commas), AfterValidator(_check_slugs)
 ]
 
 
-class CommonSettings(BaseSettings):
-    """What every service reads. A service's own settings inherit from this."""
+class ServedSettings(BaseSettings):
+    """What a process with a control port reads, also one that is not on the bus."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
     )
+
+    http_host: str = Field("127.0.0.1", validation_alias="PM_HTTP_HOST", min_length=1)
+    http_port: int | None = Field(None, validation_alias="PM_HTTP_PORT", ge=0, le=65_535)
+    control_token: SecretStr | None = Field(None, validation_alias="PM_CONTROL_TOKEN")
+    data_dir: Path = Field(Path("var"), validation_alias="PM_DATA_DIR")
+    log_level: str = Field(
+        "info", validation_alias="PM_LOG_LEVEL", pattern="^(debug|info|warning|error)$"
+    )
+    clock: Annotated[str, AfterValidator(_check_clock)] = Field("", validation_alias="PM_CLOCK")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment of this process, but not while another environment is checked."""
+        return (init_settings,) if _given_only.get() else (init_settings, env_settings)
+
+    @model_validator(mode="after")
+    def _rules_hold(self) -> Self:
+        if broken := broken_rules(self):
+            text = "; ".join(str(each.problem) for each in broken)
+            raise PydanticCustomError(_RULES, "{text}", {"text": text, "broken": broken})
+        return self
+
+    def port(self, service: str) -> int:
+        """Return PM_HTTP_PORT, or the service's own port when it is unset."""
+        return DEFAULT_PORTS[service] if self.http_port is None else self.http_port
+
+
+class CommonSettings(ServedSettings):
+    """What every service on the bus reads. A service's own settings inherit from this."""
 
     venue: VenueChoice = Field(VenueChoice.POLYMARKET, validation_alias="PM_VENUE")
     dry_run: bool = Field(default=True, validation_alias="PM_DRY_RUN")
@@ -146,14 +184,6 @@ class CommonSettings(BaseSettings):
     redis_ca_file: Path | None = Field(None, validation_alias="PM_REDIS_CA_FILE")
     account: str = Field("main", validation_alias="PM_ACCOUNT", pattern=r"^[a-z0-9_-]{1,32}$")
     consumer: str = Field("one", validation_alias="PM_CONSUMER", pattern=r"^[a-z0-9_-]{1,32}$")
-    http_host: str = Field("127.0.0.1", validation_alias="PM_HTTP_HOST", min_length=1)
-    http_port: int | None = Field(None, validation_alias="PM_HTTP_PORT", ge=0, le=65_535)
-    control_token: SecretStr | None = Field(None, validation_alias="PM_CONTROL_TOKEN")
-    data_dir: Path = Field(Path("var"), validation_alias="PM_DATA_DIR")
-    log_level: str = Field(
-        "info", validation_alias="PM_LOG_LEVEL", pattern="^(debug|info|warning|error)$"
-    )
-    clock: Annotated[str, AfterValidator(_check_clock)] = Field("", validation_alias="PM_CLOCK")
 
     @model_validator(mode="before")
     @classmethod
@@ -166,25 +196,6 @@ class CommonSettings(BaseSettings):
             if name not in data and variable_of(cls, name) not in data
         }
         return {**data, **missing}
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment of this process, but not while another environment is checked."""
-        return (init_settings,) if _given_only.get() else (init_settings, env_settings)
-
-    @model_validator(mode="after")
-    def _rules_hold(self) -> Self:
-        if broken := broken_rules(self):
-            text = "; ".join(str(each.problem) for each in broken)
-            raise PydanticCustomError(_RULES, "{text}", {"text": text, "broken": broken})
-        return self
 
     @rule("venue", "ws_base_url", "rest_url", "gamma_url", "data_url")
     def _sim_stays_away_from_the_real_venue(self) -> Problem | None:
@@ -255,10 +266,6 @@ class CommonSettings(BaseSettings):
     def series(self) -> tuple[SeriesSpec, ...]:
         """What POLYMARKET_MARKET_SLUG names."""
         return tuple(parse_series(slug) for slug in self.market_slugs)
-
-    def port(self, service: str) -> int:
-        """Return PM_HTTP_PORT, or the service's own port when it is unset."""
-        return DEFAULT_PORTS[service] if self.http_port is None else self.http_port
 
 
 def variable_of(cls: type[BaseSettings], field: str) -> str:

@@ -69,11 +69,12 @@ SIMULATOR = _names(
     PM_SIM_RECORDING PM_SIM_SEED PM_SIM_SOURCE PM_SIM_TAKER_DELAY_MS PM_SIM_TIER PM_SIM_WORLD
     """
 )
-SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR
+CONSOLE = _names("PM_CONSOLE_HOSTS PM_EXECUTOR_URL PM_FEED_URL PM_STRATEGY_URL PM_USERWS_URL")
+SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR | CONSOLE
 """What the settings classes read."""
 
-TOOLS = _names("PM_EXECUTOR_URL PM_FEED_URL PM_SIMULATOR_URL PM_STRATEGY_URL PM_USERWS_URL")
-"""What `pm status`, `pm kill` and `pm resume` read beside them."""
+TOOLS = _names("PM_CONSOLE_URL PM_SIMULATOR_URL")
+"""What `pm status`, `pm kill`, `pm resume` and `pm console` read beside them."""
 
 COMPOSE = frozenset({"PM_SIM_SERIES"})
 """What docker-compose.yml reads and hands to every container."""

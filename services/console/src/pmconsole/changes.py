@@ -1,0 +1,92 @@
+"""What happened between two looks at the strategy: fills, bids, reasons, phases.
+
+`/state` tells how things are, not what happened. A fill is seen as a rise of the shares held, its
+price by the rise of their cost. Two fills between two looks are seen as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pmconsole.fields import mapping, number
+
+Event = dict[str, Any]
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Event]:
+    """Events between two states of the strategy, without their time; none at the first look."""
+    events: list[Event] = []
+    old, new = mapping(before.get("windows")), mapping(after.get("windows"))
+    for slug, view in new.items():
+        if slug in old:
+            events += _of_window(slug, mapping(old[slug]), mapping(view))
+        elif before:
+            events.append(_event("phase", slug, "", f"joined: {_words(mapping(view), 'state')}"))
+    results = mapping(after.get("results_today"))
+    for slug in old:
+        if slug not in new:
+            text = _result(mapping(results.get(slug)))
+            events.append(_event("phase", slug, "", f"over{text}"))
+    return events
+
+
+def _of_window(slug: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Event]:
+    events = []
+    if old.get("state") != new.get("state"):
+        events.append(_event("phase", slug, "", _words(new, "state")))
+    for name in ("up", "down"):
+        was = mapping(mapping(old.get("outcomes")).get(name))
+        now = mapping(mapping(new.get("outcomes")).get(name))
+        events += _of_side(slug, name, was, now)
+    return events
+
+
+def _of_side(slug: str, side: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Event]:
+    events = []
+    gained = number(new.get("qty")) - number(old.get("qty"))
+    if gained:
+        events.append(_fill(slug, side, gained, old, new))
+    was, now = old.get("quote"), new.get("quote")
+    why = str(new.get("why") or "")
+    if was is None and now is not None:
+        text = f"bid {number(now):g} for {number(new.get('leaves')):g} shares"
+        events.append(_event("bid", slug, side, text))
+    elif was is not None and now is None:
+        gone = f"no bid: {why}" if why else "no bid"
+        events.append(_event("no_bid", slug, side, gone))
+    elif was != now:
+        text = f"bid moved from {number(was):g} to {number(now):g}"
+        events.append(_event("bid", slug, side, text))
+    elif now is None and why and old.get("obstacle") != new.get("obstacle"):
+        events.append(_event("no_bid", slug, side, f"no bid: {why}"))
+    return events
+
+
+def _fill(
+    slug: str, side: str, gained: float, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Event:
+    if gained < 0:
+        text = f"{-gained:g} shares taken back"
+        return {**_event("fill", slug, side, text), "shares": round(gained, 6), "price": None}
+    cost = number(new.get("qty")) * number(new.get("avg_cost"))
+    paid = cost - number(old.get("qty")) * number(old.get("avg_cost"))
+    price = round(paid / gained, 4)
+    text = f"{gained:g} shares at {price:g}"
+    return {**_event("fill", slug, side, text), "shares": round(gained, 6), "price": price}
+
+
+def _event(kind: str, slug: str, side: str, text: str) -> Event:
+    return {"kind": kind, "slug": slug, "side": side, "text": text}
+
+
+def _words(view: Mapping[str, Any], field: str) -> str:
+    return str(view.get(field) or "").replace("_", " ")
+
+
+def _result(result: Mapping[str, Any]) -> str:
+    if result.get("profit") is not None:
+        return f", profit {number(result['profit']):+.2f}"
+    if result.get("worst_case_profit") is not None:
+        return f", winner unknown, worst case {number(result['worst_case_profit']):+.2f}"
+    return ""

@@ -1,0 +1,25 @@
+"""What the console shows in Prometheus."""
+
+from __future__ import annotations
+
+from pmcore.shell.service.metrics import ServiceMetrics
+
+
+class ConsoleMetrics:
+    """Polls of the services and refused requests."""
+
+    def __init__(self, metrics: ServiceMetrics) -> None:
+        self._metrics = metrics
+        self._polls = metrics.counter("polls_total", "Times that services were asked")
+        self._refusals = metrics.counter("refusals_total", "Requests refused", ("reason",))
+        self._counted = 0
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal: `host`, `origin`, `token` or `size`."""
+        self._refusals.labels(reason).inc()
+
+    def render(self, polls: int) -> bytes:
+        """The text for Prometheus."""
+        self._polls.inc(polls - self._counted)
+        self._counted = polls
+        return self._metrics.render()
