@@ -107,3 +107,17 @@ COPY --from=simulator-build /app /app
 ENV PM_HTTP_PORT=8100
 USER pm
 CMD ["python", "-m", "pmcore.shell.service.container", "pmsimulator"]
+
+FROM builder AS console-build
+RUN --mount=type=bind,source=services/console/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/var/cache/pip \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock
+RUN --mount=type=bind,source=services/console/requirements.lock,target=/tmp/requirements.lock \
+    --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    /build/bin/python /build/install_locked.py /tmp/requirements.lock --no-index /wheels/pmcore-*.whl /wheels/pmconsole-*.whl
+
+FROM base AS console
+COPY --from=console-build /app /app
+ENV PM_HTTP_PORT=8105
+USER pm
+CMD ["python", "-m", "pmcore.shell.service.container", "pmconsole"]

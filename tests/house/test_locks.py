@@ -71,7 +71,7 @@ def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
 
 
 def test_no_live_service_but_the_executor_gets_packages_that_sign() -> None:
-    for service in ("feed", "strategy", "userws"):
+    for service in ("feed", "strategy", "userws", "console"):
         own = pins(ROOT / f"services/{service}/requirements.lock").keys()
         assert own.isdisjoint({"py-clob-client-v2", "eth-account", "coincurve"}), service
 

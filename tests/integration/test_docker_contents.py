@@ -53,6 +53,7 @@ TABLE = {
     | FORCED
     | {"pmcore", "pmsim", "pmexecutor"},
     "userws": SHELL | HTTP | WS | {"pmcore", "pmuserws"},
+    "console": SHELL | HTTP | {"pmcore", "pmconsole"},
     "simulator": SHELL | WS | RECOVERY | ACCOUNT | {"pmcore", "pmsim", "pmsimulator"},
 }
 PARTS = {

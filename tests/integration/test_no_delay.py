@@ -17,11 +17,11 @@ import uvicorn
 from py_clob_client_v2 import ClobClient
 
 from pmcore.shell.bus.redis_client import close_client, make_client
+from pmcore.shell.control_client import open_http
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.web import QuietServer, listen
 from pmcore.shell.websocket import WebSocketClient
 from pmexecutor.clob_http import ClobHttp
-from pmcore.shell.control_client import open_http
 from support.redis import SERVER_PARAMS
 from support.running_venue import RunningVenue, synthetic_venue
 from support.tcp import connections_at, delays

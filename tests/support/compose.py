@@ -20,6 +20,7 @@ CONTROL_PORTS = {
     "strategy": 8102,
     "executor": 8103,
     "userws": 8104,
+    "console": 8105,
     "prometheus": 9090,
     "grafana": 3000,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NAMES = ("feed", "strategy", "executor", "userws", "simulator")
+NAMES = ("feed", "strategy", "executor", "userws", "simulator", "console")
 
 _SOURCE = """
 import json, os, signal, sys, threading

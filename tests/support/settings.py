@@ -6,7 +6,7 @@ import importlib
 
 from pydantic_settings import BaseSettings
 
-from pmcore.shell.settings.common import CommonSettings, variables
+from pmcore.shell.settings.common import ServedSettings, variables
 from support.tree import ROOT, SERVICES
 
 SHARED = "pmcore.shell.settings.strategy"
@@ -20,7 +20,7 @@ def settings_of(service: str) -> type[BaseSettings]:
         thing
         for thing in vars(module).values()
         if isinstance(thing, type)
-        and issubclass(thing, CommonSettings)
+        and issubclass(thing, ServedSettings)
         and thing.__module__ == module.__name__
     ]
     (found,) = classes

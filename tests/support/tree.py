@@ -18,7 +18,8 @@ LIBRARIES = {
 }
 """Folder of each library by its package."""
 PURE = ("model", "messages", "machines", "engine", "venue", "wire")
-SERVICES = ("feed", "strategy", "executor", "userws", "simulator")
+ON_THE_BUS = ("feed", "strategy", "executor", "userws", "simulator")
+SERVICES = (*ON_THE_BUS, "console")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 

@@ -17,10 +17,10 @@ import redis as redis_py
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
-from pmcore.wire.access import USERS
 from pmcore.shell.control_client import ControlClient, open_http
+from pmcore.wire.access import USERS
 from pmtools.processes import Child, free_ports, start_child
-from pmtools.run.plan import SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
+from pmtools.run.plan import PORTS, SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 
 TOKEN = "token-of-the-test-engine"
@@ -66,7 +66,7 @@ class Engine:
             clock=self.clock_spec,
             environ=variables,
         )
-        plan = plan_run(options, around, free_ports(6))
+        plan = plan_run(options, around, free_ports(PORTS))
         self._specs = {spec.name: spec for spec in plan.children}
         if key:
             self._specs["executor"].env["POLYMARKET_PRIVATE_KEY"] = key

@@ -26,8 +26,7 @@ from pmtools.doctor.command import examine
 from pmtools.replay.command import read_params
 from pmtools.run.files import runs_root
 from pmtools.run.options import read_options
-from pmtools.run.plan import SERVICES as RUN_SERVICES
-from pmtools.run.plan import Surroundings, plan_run
+from pmtools.run.plan import PORTS, Surroundings, plan_run
 from pmtools.run.token import control_token
 from pmtools.simulator import simulator_environment
 from support.settings import settings_of, variables_of
@@ -68,7 +67,7 @@ def the_run(environ: Mapping[str, str], *arguments: str) -> Any:
         clock=environ.get("PM_CLOCK", ""),
         environ=environ,
     )
-    plan = plan_run(options, around, range(1, len(RUN_SERVICES) + 3))
+    plan = plan_run(options, around, range(1, PORTS + 1))
     return [(child.name, child.env) for child in plan.children]
 
 

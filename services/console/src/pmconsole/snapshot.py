@@ -135,7 +135,7 @@ def _venue(looks: Mapping[str, Look], now_s: float) -> dict[str, Any]:
 
 
 def chart_point(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """What the charts keep of a snapshot: mids, order flow and shares by series, the day's money."""
+    """What the charts keep of a snapshot: figures by series, and the day's money."""
     series: dict[str, dict[str, Any]] = {}
     for window in snapshot["windows"]:
         if window.get("state") in ("awaiting_resolution", "settled"):

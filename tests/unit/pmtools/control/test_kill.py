@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pmcore.shell.control_client import open_http
 from pmtools.cli import main
 from pmtools.control import compose_stack, engines
 from pmtools.control.checkout import find_checkout
-from pmcore.shell.control_client import open_http
 from pmtools.control.engines import find_by_hand
 from support.control_ports import SERVICES, ControlPort, FakeCheckout
 from support.processes import free_port

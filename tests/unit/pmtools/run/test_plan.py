@@ -18,7 +18,7 @@ from pmtools.run.plan import (
     with_window,
 )
 
-PORTS = (9200, 9100, 9101, 9102, 9103, 9104)
+PORTS = (9200, 9105, 9100, 9101, 9102, 9103, 9104)
 
 
 def plan(

@@ -16,7 +16,7 @@ from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from support.tree import ROOT, SERVICES
+from support.tree import ON_THE_BUS, ROOT
 
 _AUTH = {"Authorization": "Bearer right"}
 
@@ -82,7 +82,7 @@ async def test_the_paths_are_those_that_the_readme_names(http: httpx.AsyncClient
     for path in named.group(1).split():
         method = "POST" if path in ("/kill", "/resume") else "GET"
         assert (await http.request(method, path)).status_code in (200, 401)
-    for name in SERVICES:  # each service is served by the one shell that has this app
+    for name in ON_THE_BUS:  # each service is served by the one shell that has this app
         main = (ROOT / f"services/{name}/src/pm{name}/__main__.py").read_text()
         assert "from pmcore.shell.service.process import serve" in main
 

@@ -20,8 +20,8 @@ import httpx
 import msgspec
 
 from pmcore.shell.clock import monotonic_s
-from pmtools.control.checkout import find_checkout
 from pmcore.shell.control_client import ControlAnswer, ControlClient, open_http
+from pmtools.control.checkout import find_checkout
 from pmtools.control.compose_stack import find_stacks
 from pmtools.control.engines import (
     Engine,

@@ -25,12 +25,13 @@ from pmcore.model.errors import Cause
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
+from pmcore.shell.control_client import ControlClient, open_http
 from pmcore.shell.settings.paper_defaults import as_sentence
 from pmcore.wire.access import OPERATOR
 from pmtools.control.checkout import find_checkout
-from pmcore.shell.control_client import ControlClient, open_http
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
 from pmtools.processes import Child, free_ports, start_child
+from pmtools.run.console import RunConsole
 from pmtools.run.exit_codes import EXIT_CODES, EXIT_NO_DATA, LASTING_S, trouble_at_end
 from pmtools.run.files import (
     HeldRecord,
@@ -41,7 +42,6 @@ from pmtools.run.files import (
     runs_root,
 )
 from pmtools.run.options import read_options
-from pmtools.run.console import RunConsole
 from pmtools.run.plan import (
     PORTS,
     SERVICES,

@@ -48,5 +48,7 @@ class RunConsole:
         if sys.stderr.isatty():
             link = await self._client.post("/links", {})
             if link.ok and isinstance(path := link.body.get("path"), str):
-                return f"console: {self._spec.url}{path} (this link opens it once, within 10 minutes)"
+                return (
+                    f"console: {self._spec.url}{path} (this link opens it once, within 10 minutes)"
+                )
         return f"console: {self._spec.url} (a link that opens it: pm console)"

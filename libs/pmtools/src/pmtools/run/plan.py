@@ -146,7 +146,7 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
 
 
 def _console(around: Surroundings, port: int, urls: Mapping[str, str]) -> ChildSpec:
-    """It is given the token and the addresses of the services, and nothing of Redis or the venue."""
+    """It is given the token and the services' addresses, and nothing of Redis or the venue."""
     passed_on = {
         name: value
         for name, value in around.environ.items()

@@ -42,6 +42,7 @@ const tone = (value) => (!has(value) || value === 0 ? "" : value > 0 ? "good" : 
 
 function money(value) {
   if (!has(value)) return "–";
+  if (Math.abs(value) < 0.005) return "$0.00";
   return `${value < 0 ? "−" : "+"}$${Math.abs(value).toFixed(2)}`;
 }
 
@@ -127,7 +128,7 @@ function showOverview(snapshot, chosen) {
       el("td", { text: touch(sides.down) }),
       el("td", { text: shares(one.net_diff) }),
       el("td", { text: money(worst), class: tone(worst) || undefined }),
-      el("td", { class: "text", text: one.why || (OVER.includes(one.state) ? "" : "both bids rest") }),
+      el("td", { class: "text", text: OVER.includes(one.state) ? "" : one.why || "both bids rest" }),
     );
     return row;
   });
@@ -287,7 +288,7 @@ function drawChart(id, names, columns) {
     const axis = { stroke: ink, grid: { stroke: style.getPropertyValue("--line").trim(), width: 1 } };
     const plot = new uPlot({
       width: holder.clientWidth || 300, height: 200, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-      scales: { x: { time: true } }, axes: [axis, { ...axis, size: 56 }],
+      legend: { live: false }, scales: { x: { time: true } }, axes: [axis, { ...axis, size: 56 }],
       series: [{}, ...names.map((label, index) => ({ label, stroke: colours[index % colours.length], width: 2 }))],
     }, columns, holder);
     charts[id] = { key, plot };

@@ -28,6 +28,8 @@ from pmcore.shell.settings.paper_defaults import paper_defaults
 
 CHOICE_FILE = Path("/run/pm/venue")
 TOKEN_FILE = Path("/run/pm-control/token")
+WITHOUT_VENUE = ("pmconsole",)
+"""What does not trade, and is not told where it would."""
 SIMULATOR_HOST = "simulator"
 SIMULATOR_PORT = 8200
 SIMULATOR_DATABASE = "/1"
@@ -133,13 +135,14 @@ def _simulator_is_up() -> bool:
 
 
 def _become(package: str) -> NoReturn:
-    try:
-        environment = settle_venue(os.environ, CHOICE_FILE, _simulator_is_up)
-        environment = share_token(environment, TOKEN_FILE)
-    except VenueNotClearError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(EXIT_USAGE) from None
-    print(f"venue: {environment['PM_VENUE']}", file=sys.stderr, flush=True)
+    environment = share_token(os.environ, TOKEN_FILE)
+    if package not in WITHOUT_VENUE:
+        try:
+            environment = settle_venue(environment, CHOICE_FILE, _simulator_is_up)
+        except VenueNotClearError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(EXIT_USAGE) from None
+        print(f"venue: {environment['PM_VENUE']}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", package]
     os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
 

@@ -67,6 +67,7 @@ class Replayed:
         self._receive = receive
 
     async def __call__(self) -> Message:
+        """The next message."""
         if (body := self._body) is not None:
             self._body = None
             return {"type": "http.request", "body": body, "more_body": False}
