@@ -112,7 +112,7 @@ def _add_session_paths(
         bearer = access.is_bearer(request.headers.get("authorization", ""))
         if not (bearer or access.use_code(asked.code, now_s)):
             metrics.refused("token")
-            return JSONResponse({"detail": "the token is wrong, or the link was used before"}, 401)
+            return JSONResponse({"detail": "this link was used before, or is too old"}, 401)
         answer = Response(status_code=204)
         answer.set_cookie(
             cookie_name(request.headers.get("host", "")),
@@ -152,7 +152,7 @@ def _add_engine_paths(app: FastAPI, poller: Poller, switch: EngineSwitch) -> Non
 
     @app.get("/state")
     async def state() -> JSONResponse:
-        shown = {"halted": "", "halt": None, "troubles": [], "pages": poller.board.pages}
+        shown: dict[str, object] = {"halted": "", "halt": None, "troubles": [], "pages": poller.board.pages}
         return JSONResponse({**shown, "snapshot": poller.newest})
 
     @app.post("/kill")

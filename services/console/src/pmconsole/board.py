@@ -7,7 +7,7 @@ it comes back; what it missed is gone, and nothing grows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from pmcore.shell.clock import monotonic_s
 
@@ -28,7 +28,7 @@ class Board:
         renewed, self._renewed = self._renewed, asyncio.Event()
         renewed.set()
 
-    async def follow(self, for_s: float) -> AsyncIterator[bytes]:
+    async def follow(self, for_s: float) -> AsyncGenerator[bytes, None]:
         """Snapshots, the newest first, until the time is over."""
         until_s = monotonic_s() + for_s
         seen = 0

@@ -99,12 +99,17 @@ class ConsoleGuard:
             return 0, "", ""
         if _name_of(host) not in self._hosts:
             return 403, "host", "PM_CONSOLE_HOSTS does not name this host"
-        bearer = self._access.is_bearer(headers.get(b"authorization", ""))
+        if path in self._files:
+            return 0, "", ""
+        authorization = headers.get(b"authorization", "")
+        bearer = self._access.is_bearer(authorization)
+        if authorization and not bearer:
+            return 401, "token", "the control token is wrong"
         changes = scope["method"] not in _SAFE_METHODS
         if changes and not bearer and not _is_from_our_page(headers, host):
             return 403, "origin", "the request does not come from the console's own page"
         opens_session = path == "/session"
-        if path in self._files or bearer or opens_session or self._has_session(headers, host):
+        if bearer or opens_session or self._has_session(headers, host):
             return 0, "", ""
         return 401, "token", "a session or the control token is needed"
 
