@@ -1,4 +1,4 @@
-"""The console beside a real engine: what it shows moves, and its kill leaves nothing at the venue."""
+"""The console beside a real engine: what it shows moves, and its kill empties the venue."""
 
 from __future__ import annotations
 

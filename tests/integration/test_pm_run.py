@@ -48,8 +48,10 @@ class Stage:
         (self.fakes / name).write_text(json.dumps([status, body]))
 
     def events(self, what: str) -> list[str]:
+        """Of the engine: the console is started beside it, at its own time."""
         path = self.fakes / "events.txt"
         lines = path.read_text().splitlines() if path.exists() else []
+        lines = [line for line in lines if not line.endswith(" console")]
         return [line.removeprefix(f"{what} ") for line in lines if line.startswith(f"{what} ")]
 
     def count(self, beginning: str) -> int:
@@ -194,6 +196,29 @@ def test_a_killed_run_leaves_nothing_running(stage: Stage) -> None:
         os.sched_yield()
         signal.sigtimedwait([], 0.05)
     assert sorted(stage.events("stopped")) == sorted(_STOPS)
+
+
+def test_the_console_is_told_where_the_services_are_and_nothing_of_redis(stage: Stage) -> None:
+    done = stage.pm("run", "--seconds", "2", POLYMARKET_API_SECRET="mine", PM_BID_SIZE="7")
+    assert done.returncode == 0, done.stderr
+    environ = stage.environ_of("console")
+    assert f"console: http://127.0.0.1:{environ['PM_HTTP_PORT']} " in done.stderr
+    assert "#" not in done.stderr, "what is not a terminal may be a log"
+    for name in ("feed", "strategy", "executor", "userws"):
+        port = stage.environ_of(name)["PM_HTTP_PORT"]
+        assert environ[f"PM_{name.upper()}_URL"] == f"http://127.0.0.1:{port}"
+    ours = {name for name in environ if name.startswith(("PM_", "POLYMARKET_"))}
+    assert not any("REDIS" in name or "POLYMARKET" in name for name in ours)
+    assert stage.count("stopped console") == 1
+
+
+@pytest.mark.parametrize("death", ["console:at_start", "console:later"])
+def test_a_run_goes_on_without_its_console(stage: Stage, death: str) -> None:
+    done = stage.pm("run", "--seconds", "4", "--json", PM_FAKE_DEATHS=death)
+    assert done.returncode == 0, done.stderr
+    assert "the console ended with exit code" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["exit_reason"] == "time_over"
+    assert stage.events("stopped") == _STOPS
 
 
 def test_one_window_may_end_by_itself(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from pmtools.run.files import RunRecord, hold_record, new_directory
 
 SERVICES = ("feed", "strategy", "executor", "userws")
-_PORT_INSIDE = {"feed": 8101, "strategy": 8102, "executor": 8103, "userws": 8104}
+_PORT_INSIDE = {"feed": 8101, "strategy": 8102, "executor": 8103, "userws": 8104, "console": 8105}
 _DOCKER = """#!/bin/sh
 here=$(dirname "$0")
 [ -e "$here/hang" ] && sleep 600
@@ -92,11 +92,12 @@ class ControlPort:
 
 
 class FakeEngine:
-    """The four services of one engine, under one token."""
+    """The four services of one engine, and others that are given, under one token."""
 
     def __init__(self, stack: ExitStack, token: str, **ports: ControlPort) -> None:
         self.token = token
-        self.ports = {name: ports.get(name) or ControlPort(name, token) for name in SERVICES}
+        made = {name: ControlPort(name, token) for name in SERVICES if name not in ports}
+        self.ports = {**made, **ports}
         for port in self.ports.values():
             stack.callback(port.close)
 

@@ -67,6 +67,9 @@ exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
 """
 _STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
 """
+_CONSOLE_EXAMPLES = """the link opens it once, within 10 minutes; the browser then stays signed in for 12 hours
+exit code: 0 a link for each engine; 1 not for all; 3 no engine found
+"""
 _DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading
@@ -359,6 +362,15 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_choice(kill)
     _add_choice(
         _command(commands, "resume", "control.kill:resume_command", "lift a kill", _RESUME_EXAMPLES)
+    )
+    _add_choice(
+        _command(
+            commands,
+            "console",
+            "control.console:console_command",
+            "a link that opens the web page of every engine of this checkout",
+            _CONSOLE_EXAMPLES,
+        )
     )
     doctor = _command(
         commands,

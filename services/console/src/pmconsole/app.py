@@ -152,8 +152,9 @@ def _add_engine_paths(app: FastAPI, poller: Poller, switch: EngineSwitch) -> Non
 
     @app.get("/state")
     async def state() -> JSONResponse:
-        shown: dict[str, object] = {"halted": "", "halt": None, "troubles": [], "pages": poller.board.pages}
-        return JSONResponse({**shown, "snapshot": poller.newest})
+        shown: dict[str, object] = {"halted": "", "halt": None, "troubles": []}
+        pages = poller.board.pages
+        return JSONResponse({**shown, "pages": pages, "snapshot": poller.newest})
 
     @app.post("/kill")
     async def kill(request: Request) -> JSONResponse:

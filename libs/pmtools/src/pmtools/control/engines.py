@@ -19,13 +19,16 @@ from pmtools.run.files import FoundRun, find_runs, runs_root
 
 HALTING = ("feed", "strategy", "executor", "userws")
 """The services that obey a halt; the simulator is the venue and does not."""
-SERVICES = (*HALTING, "simulator")
+NAMED = (*HALTING, "simulator")
+"""The services that PM_<SERVICE>_URL may name."""
+SERVICES = (*NAMED, "console")
 CONTROL_PORTS = {
     "feed": 8101,
     "strategy": 8102,
     "executor": 8103,
     "userws": 8104,
     "simulator": 8100,
+    "console": 8105,
 }
 """Where a service listens in its container, and without Docker unless PM_HTTP_PORT is set."""
 DEFAULT_PORTS = {name: CONTROL_PORTS[name] for name in HALTING}
@@ -97,7 +100,7 @@ def find_named_engine(environ: Mapping[str, str]) -> Found:
     token, problem = given_token(environ)
     services = tuple(
         ServiceAt(name=name, url=url.rstrip("/"), token=token)
-        for name in SERVICES
+        for name in NAMED
         if (url := environ.get(f"PM_{name.upper()}_URL"))
     )
     if not services:

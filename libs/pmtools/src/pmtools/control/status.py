@@ -198,7 +198,9 @@ def _profit_of(window: Any) -> str:
 
 
 def _is_well(services: list[ServiceStatus]) -> bool:
-    return bool(services) and all(e.readiness.ok for e in services) and not halts_of(services)
+    """The console does not count: an engine works without it."""
+    engine = [each for each in services if each.place.name != "console"]
+    return bool(engine) and all(each.readiness.ok for each in engine) and not halts_of(engine)
 
 
 def _as_object(seen: list[tuple[Engine, list[ServiceStatus]]], found: Found) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pmcore.model.market import parse_series
+from pmcore.shell.settings import known_variables
 from pmcore.shell.settings.paper_defaults import paper_defaults
 from pmtools.errors import UsageError
 from pmtools.processes import ChildSpec
@@ -150,8 +151,7 @@ def _console(around: Surroundings, port: int, urls: Mapping[str, str]) -> ChildS
     passed_on = {
         name: value
         for name, value in around.environ.items()
-        if not name.startswith(("PM_", "POLYMARKET_"))
-        or name in ("PM_CONSOLE_HOSTS", "PM_LOG_LEVEL")
+        if name not in known_variables.SERVICES or name in ("PM_CONSOLE_HOSTS", "PM_LOG_LEVEL")
     }
     return ChildSpec(
         name="console",

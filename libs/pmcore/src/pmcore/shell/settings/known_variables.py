@@ -73,8 +73,8 @@ CONSOLE = _names("PM_CONSOLE_HOSTS PM_EXECUTOR_URL PM_FEED_URL PM_STRATEGY_URL P
 SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR | CONSOLE
 """What the settings classes read."""
 
-TOOLS = _names("PM_CONSOLE_URL PM_SIMULATOR_URL")
-"""What `pm status`, `pm kill`, `pm resume` and `pm console` read beside them."""
+TOOLS = _names("PM_SIMULATOR_URL")
+"""What `pm status`, `pm kill` and `pm resume` read beside them."""
 
 COMPOSE = frozenset({"PM_SIM_SERIES"})
 """What docker-compose.yml reads and hands to every container."""
