@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +20,7 @@ from pmconsole.poller import Poller
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.guard import MAX_BODY_BYTES
 from pmcore.shell.service.metrics import ServiceMetrics
+from support.tree import ROOT
 
 TOKEN = "the-token"
 URL = "http://127.0.0.1:8105"
@@ -284,3 +286,12 @@ async def test_a_service_that_goes_away_keeps_its_last_state_and_is_dead(
     assert by_name["executor"]["health"] == "dead"
     assert by_name["executor"]["problem"] == "nobody listens there"
     assert poller.newest["venue"]["open_orders"] == 2
+
+
+def test_the_chart_library_is_the_one_that_the_decision_names() -> None:
+    page = ROOT / "services/console/src/pmconsole/page"
+    decision = (ROOT / "docs/decisions/0016-console.md").read_text()
+    for name in ("uPlot.iife.min.js", "uPlot.min.css"):
+        digest = hashlib.sha256((page / name).read_bytes()).hexdigest()
+        assert re.search(rf"`page/{re.escape(name)}`,\s+SHA-256\s+`{digest}`", decision)
+    assert "MIT" in (page / "uPlot.LICENSE").read_text()
