@@ -67,7 +67,9 @@ exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
 """
 _STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
 """
-_CONSOLE_EXAMPLES = """a link opens it once, within 10 minutes; then the browser is signed in for 12 h
+_CONSOLE_EXAMPLES = """a link opens the console once, within 10 minutes; the browser then stays
+signed in for 12 hours
+
 exit code: 0 a link for each engine; 1 not for all; 3 no engine found
 """
 _DOCTOR_EXAMPLES = """examples:
