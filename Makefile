@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs coverage-core \
-	mutants mutants-sample sim stories lock \
+	mutants mutants-sample known-faults sim stories lock \
 	up up-sim down logs ps status kill resume clean
 
 help: ## print this list
@@ -116,6 +116,9 @@ mutants: setup ## break the code in every way, for hours; ONLY=part of a path; a
 mutants-sample: SEED = 1
 mutants-sample: setup ## break the code in N=40 ways, chosen by SEED=1 (or any text); about two minutes
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.mutants --sample $(N) --seed "$(SEED)"
+
+known-faults: setup ## put each fault that we once had back; its test must fail; about a minute
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.mutants.known_faults
 
 sim: SEEDS = 200
 sim: setup ## all services by seed, with faults, in virtual time: SEEDS=200, about four minutes
