@@ -1,0 +1,140 @@
+"""The console's page in a browser, beside a real engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from pmtools.run.plan import SERVICES
+from support.browser import chromium
+from support.processes import ServiceProcess, service_process
+from support.whole_engine import TOKEN, Engine, engine
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
+
+PATIENCE_MS = 20_000
+WIDE, NARROW = (1440, 900), (360, 740)
+
+
+@asynccontextmanager
+async def engine_with_console(
+    directory: Path,
+) -> AsyncIterator[tuple[Engine, ServiceProcess, str, Browser]]:
+    async with chromium() as browser, engine(directory) as running:
+        urls = {f"PM_{name.upper()}_URL": running.url(name) for name in SERVICES}
+        variables = {**urls, "PM_CONTROL_TOKEN": TOKEN, "PM_CLOCK": running.clock_spec}
+        async with service_process("pmconsole", directory, **variables) as console:
+            console.http.headers["Authorization"] = f"Bearer {TOKEN}"
+            await console.wait_for("/readyz")
+            yield running, console, str(console.http.base_url).rstrip("/"), browser
+
+
+async def open_page(context: BrowserContext, url: str) -> Page:
+    """A page that may load nothing from elsewhere; what its scripts complain of fails the test."""
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("pageerror", lambda error: pytest.fail(f"an error in the page: {error}"))
+    foreign: list[str] = []
+    page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith(url) else None)
+    page.on("close", lambda _: foreign and pytest.fail(f"asked elsewhere: {foreign}"))
+    return page
+
+
+async def serious_faults(page: Page) -> list[str]:
+    found = await Axe().run(page)
+    return [
+        f"{each['id']}: {each['help']}: {[node['html'][:120] for node in each['nodes']]}"
+        for each in found.response["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+async def test_a_person_signs_in_looks_kills_and_resumes(tmp_path: Path) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    async with engine_with_console(tmp_path) as (running, console, url, browser):
+        width, height = WIDE
+        context = await browser.new_context(viewport={"width": width, "height": height})
+        page = await open_page(context, url)
+        await page.goto(url)
+        await page.get_by_label("Control token").fill("wrong")
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await expect(page.locator("#sign-in-problem")).to_have_text("the control token is wrong")
+        await expect(page.locator("#main")).to_be_hidden()
+
+        link = (await console.http.post("/links")).json()["path"]
+        await page.goto(f"{url}{link}")
+        await page.reload()  # a link whose fragment alone changed loads nothing
+        await expect(page.locator("#link")).to_have_text("live")
+        assert page.url == f"{url}/", "the code of the link does not stay in the address"
+        assert TOKEN not in await page.content()
+        await expect(page.locator("#health")).to_have_text("all services ready")
+        before = await page.locator("#clock").inner_text()
+        await expect(page.locator("#clock")).not_to_have_text(before)
+        await expect(page.locator(".ladder .own").first).to_be_visible()
+
+        await page.reload()  # in the middle: the session stays, and so do tapes and charts
+        await expect(page.locator("#link")).to_have_text("live")
+        await expect(page.locator("#decisions li[data-event]").first).to_be_visible()
+        await expect(page.locator("#mid-chart canvas")).to_be_visible()
+
+        await page.get_by_role("button", name="Kill", exact=True).click()
+        await page.get_by_role("button", name="Go back").click()
+        assert await running.open_orders() >= 0
+        await expect(page.locator("#health")).not_to_have_text("halted")
+        await page.get_by_role("button", name="Kill", exact=True).click()
+        await page.get_by_label("Reason").fill("tried in a browser")
+        await page.get_by_role("button", name="Kill now").click()
+        await expect(page.locator("#alert")).to_contain_text("tried in a browser")
+        await expect(page.locator("#flat")).to_contain_text("nothing of ours rests there")
+        assert await running.open_orders() == 0
+
+        await page.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#health")).to_have_text("all services ready")
+        await expect(page.locator(".ladder .own").first).to_be_visible()
+
+        os.kill(running.children["strategy"].pid, signal.SIGKILL)
+        dead = page.locator('[data-service="strategy"][data-health="dead"]')
+        await expect(dead).to_be_visible(timeout=PATIENCE_MS)
+        await expect(page.locator("#alert")).to_contain_text("strategy is dead")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.locator("#main")).to_be_hidden()
+        await page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [WIDE, NARROW])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_fits_and_can_be_used_by_everybody(
+    tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+    async with engine_with_console(tmp_path) as (_, console, url, browser):
+        link = (await console.http.post("/links")).json()["path"]
+        context = await browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page = await open_page(context, url)
+        await page.goto(f"{url}{link}")
+        await expect(page.locator("#overview tbody button")).to_be_visible()
+        await expect(page.locator("#mid-chart canvas")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await serious_faults(page) == []
+        await page.screenshot(path=str(tmp_path / f"{width}-{scheme}.png"), full_page=True)
+
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.className") == "skip"
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.id") == "kill"
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#kill-dialog")).to_be_visible()
+        assert await serious_faults(page) == []
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#kill-dialog")).to_be_hidden()
+        await page.close()
