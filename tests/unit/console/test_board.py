@@ -27,6 +27,11 @@ async def test_a_slow_page_misses_what_was_replaced_and_gets_the_newest() -> Non
     for number in range(2, 100):
         board.show(b"%d" % number)
     assert await anext(pages) == b"99"
+    waiting = asyncio.ensure_future(anext(pages))
+    await asyncio.sleep(0)
+    assert not waiting.done(), "what was shown is not shown again"
+    board.show(b"100")
+    assert await waiting == b"100"
     await pages.aclose()
 
 

@@ -107,6 +107,12 @@ async def test_without_the_token_nothing_is_told_or_done(
     assert services.told == []
 
 
+@pytest.mark.parametrize("path", ["/kill", "/session"])
+async def test_a_wrong_token_is_called_wrong(console: httpx.AsyncClient, path: str) -> None:
+    answer = await console.post(path, headers={"Authorization": "Bearer wrong"})
+    assert (answer.status_code, answer.json()) == (401, {"detail": "the control token is wrong"})
+
+
 @pytest.mark.parametrize("path", PAGE_FILES)
 async def test_the_page_itself_is_open_and_holds_no_data(
     console: httpx.AsyncClient, path: str
