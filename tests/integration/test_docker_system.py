@@ -163,6 +163,27 @@ def test_a_kill_withdraws_every_order_and_a_resume_quotes_again(system: System) 
     wait_for("orders placed", lambda: placed(system) > before, within_s=90)
 
 
+def test_the_console_shows_the_stack_and_stops_it(system: System) -> None:
+    """Its container reaches no Redis and has no file of a password or of credentials."""
+
+    def shown() -> dict[str, Any]:
+        snapshot: dict[str, Any] = system.state("console")["snapshot"]
+        return snapshot
+
+    wait_for("all ready", lambda: shown()["health"] == "ready", within_s=60)
+    assert shown()["mode"] == "sim"
+    assert system.tell("console", "/kill", {"reason": "console"})["obeyed"] is True
+    wait_for("the venue's word", lambda: shown()["venue"]["flat"], within_s=20)
+    assert system.audit()["orders_open"] == 0
+    assert system.tell("console", "/resume", {})["obeyed"] is True
+    before = placed(system)
+    wait_for("orders placed", lambda: placed(system) > before, within_s=90)
+    mounts = {mount["Destination"] for mount in system.containers()["console"]["Mounts"]}
+    assert mounts == {"/run/pm-control", "/run/secrets/control_token"}
+    networks = system.containers()["console"]["NetworkSettings"]["Networks"]
+    assert not any(name.endswith("_bus") for name in networks)
+
+
 def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:
     before = placed(system)
     system.compose("kill", "--signal", "KILL", "executor")
