@@ -108,6 +108,42 @@ async def test_a_person_signs_in_looks_kills_and_resumes(tmp_path: Path) -> None
         await page.close()
 
 
+async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
+    """A browser opens six connections to a host: hidden tabs must leave one for a kill."""
+    expect.set_options(timeout=PATIENCE_MS)
+    async with chromium() as browser, service_process("pmconsole", tmp_path) as console:
+        await console.wait_for("/readyz")
+        url = str(console.http.base_url).rstrip("/")
+        link = (await console.http.post("/links")).json()["path"]
+
+        async def follow(number: int) -> None:
+            async def followed() -> bool:
+                return bool((await console.state())["pages"] == number)
+
+            await console.until(followed, f"{number} pages follow")
+
+        async def turn(*, hidden: bool) -> None:
+            await page.evaluate(
+                """hidden => {
+                    const now = { value: hidden, configurable: true };
+                    Object.defineProperty(document, "hidden", now);
+                    document.dispatchEvent(new Event("visibilitychange"));
+                }""",
+                hidden,
+            )
+
+        page = await open_page(await browser.new_context(), url)
+        await page.goto(f"{url}{link}")
+        await expect(page.locator("#link")).to_have_text("live")
+        await follow(1)
+        await turn(hidden=True)
+        await follow(0)
+        await turn(hidden=False)
+        await follow(1)
+        await page.close()
+        await follow(0)
+
+
 @pytest.mark.parametrize(("width", "height"), [WIDE, NARROW])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_page_fits_and_can_be_used_by_everybody(

@@ -440,5 +440,15 @@ by("sign-in-form").addEventListener("submit", async (event) => {
   if (!problem) begin();
 });
 
+// A browser opens six connections to a host at most: a hidden page must not hold one that a kill needs.
+document.addEventListener("visibilitychange", () => {
+  if (by("main").hidden) return;
+  if (!document.hidden) begin();
+  else {
+    state.source?.close();
+    state.source = null;
+  }
+});
+
 setInterval(watchSilence, 500);
 begin();
