@@ -143,6 +143,7 @@ async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
         await expect(page.locator("#link")).to_have_text("live")
         await follow(1)
         await turn(hidden=True)
+        assert await page.evaluate("state.source") is None, "it would ask again by itself"
         await follow(0)
         await turn(hidden=False)
         await follow(1)
