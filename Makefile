@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs coverage-core \
-	mutants mutants-sample known-faults sim stories lock \
+	mutants mutants-sample known-faults sim stories lock audit \
 	up up-sim down logs ps status kill resume clean
 
 help: ## print this list
@@ -140,6 +140,11 @@ lock: setup ## lock what is asked for, keeping the versions; UPGRADE=1 takes the
 	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
 	@for s in $(SERVICES); do \
 		$(UV_COMPILE) -c requirements.lock -o services/$$s/requirements.lock services/$$s/pyproject.toml || exit 1; done
+
+audit: ## known vulnerabilities of all that is locked, from PyPI's database; needs the internet
+	@$(PYTHON) -m venv var/audit && var/audit/bin/pip install --quiet pip-audit==2.10.1
+	@for lock in requirements.lock services/*/requirements.lock; do echo "$$lock"; \
+		var/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r $$lock || exit 1; done
 
 # --- Docker ----------------------------------------------------------------------------------------------------
 

@@ -24,17 +24,20 @@ def test_each_fault_has_one_place_in_the_code_and_a_test(fault: KnownFault) -> N
     [
         ("ONE = 1", "ONE = 2", ""),
         ("# a remark", "", "NOT NOTICED"),
-        ("ONE = 3", "ONE = 2", "`was` stands 0 times in one.py"),
+        ("ONE = 3", "ONE = 2", "`was` stands 0 times in gate.py"),
         ("ONE = 1", "ONE =", "pytest ended with 2"),
     ],
 )
 def test_only_a_test_that_fails_notices(
     tmp_path: Path, was: str, becomes: str, verdict: str
 ) -> None:
-    (tmp_path / "one.py").write_text("# a remark\nONE = 1\n")
-    (tmp_path / "test_one.py").write_text("import one\ndef test_one(): assert one.ONE == 1\n")
-    fault = KnownFault("a sample", "one.py", was, becomes, "test_one.py")
+    (tmp_path / "gate.py").write_text("# a remark\nONE = 1\n")
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "test_gate").with_suffix(".py").write_text(
+        "import gate\ndef test_gate(): assert gate.ONE == 1\n"
+    )
+    fault = KnownFault("a sample", "gate.py", was, becomes, "checks")
     said = judge(fault, tmp_path)
     assert said.startswith(verdict)
     assert bool(said) is bool(verdict)
-    assert "ONE = 1" in (tmp_path / "one.py").read_text()
+    assert "ONE = 1" in (tmp_path / "gate.py").read_text()

@@ -45,7 +45,7 @@ class StrategyWorld:
         self, redis_url: str, speed: float = 1.0, *, before: StrategyWorld | None = None
     ) -> None:
         """With `before`: everybody was started again; time goes on, each run has a new id."""
-        self.clock = before.clock if before else Clock(_STARTS_NS, real_now_ns(), speed)
+        self.clock: Clock = before.clock if before else Clock(_STARTS_NS, real_now_ns(), speed)
         self.run_id: int = before.run_id + 1 if before else 1
         self.bus = RedisBus.connect(
             redis_url, source="world", run_id=str(self.run_id), clock_ns=self.clock.now_ns
