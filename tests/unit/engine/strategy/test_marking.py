@@ -44,11 +44,11 @@ def test_state_shows_the_parts_and_the_markouts() -> None:
     driver.books(6.9, "0.44/0.46", "0.54/0.56")
     view = driver.engine.view()
     assert view["attribution"] == {
-        "spread": pytest.approx(0.1),
-        "adverse": 0.0,
-        "residual": 0.0,
-        "unknown": 0.0,
-        "total": pytest.approx(0.1),
+        "profit_spread": pytest.approx(0.1),
+        "profit_adverse": 0.0,
+        "profit_residual": 0.0,
+        "profit_unknown": 0.0,
+        "profit": pytest.approx(0.1),
     }
     assert view["markout_cents"] == {"1s": pytest.approx((-1 + 3) / 2)}
 
@@ -70,7 +70,7 @@ def test_the_settlement_counts_when_the_winner_is_known(winner: Outcome, paid: f
     driver.batch(6, told)
     view = driver.engine.view()
     assert isinstance(view["attribution"], dict)
-    assert view["attribution"]["total"] == pytest.approx(paid - 2.3)
+    assert view["attribution"]["profit"] == pytest.approx(paid - 2.3)
     assert view["profit"] == pytest.approx(paid - 2.3)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pmcore.engine.strategy.marking import in_dollars, mean_markouts
 from pmcore.engine.strategy.session import MarketSession
-from pmcore.machines.attribution import FillResult, attribute, summed
+from pmcore.machines.attribution import FillResult, PnlParts, attribute, summed
 from pmcore.machines.markouts import HORIZONS_S, MarkedFill
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
@@ -57,6 +57,8 @@ class FillBook:
             fills = [one.fill for one in self._results]
             told.profit_parts = {**told.profit_parts, "all": in_dollars(summed(self._results))}
             told.markout_cents = {**told.markout_cents, "all": mean_markouts(fills)}
+            for name, hedge in (("first legs", False), ("hedges", True)):
+                told.markout_cents[name] = mean_markouts(f for f in fills if f.hedge is hedge)
         return told
 
 
@@ -77,7 +79,7 @@ COLUMNS = (
     *(f"markout_{horizon_s}s_cents" for horizon_s in HORIZONS_S),
     "markout_settlement_cents",
     *("paired_shares", "pair_cost_dollars", "paired_after_s"),
-    *(f"profit_{part}_dollars" for part in ("spread", "adverse", "residual", "unknown", "total")),
+    *(f"{part}_dollars" for part in in_dollars(PnlParts())),
 )
 
 
@@ -111,5 +113,5 @@ def _row(slug: str, fill: MarkedFill, result: FillResult | None, winner2_e4: int
         row["pair_cost_dollars"] = result.pair_cost_e4u6 / result.paired_u6 / PRICE_ONE_E4
         row["paired_after_s"] = result.paired_after_ns / NS_PER_S
     for part, dollars in in_dollars(result.parts).items():
-        row[f"profit_{part}_dollars"] = dollars
+        row[f"{part}_dollars"] = dollars
     return row

@@ -62,11 +62,11 @@ def attribution_view(session: MarketSession, worth2_e4: int | None) -> dict[str,
 def in_dollars(parts: PnlParts) -> dict[str, float]:
     """Each part, and their sum."""
     return {
-        "spread": parts.spread2_e4u6 / _DOLLAR2_E4U6,
-        "adverse": parts.adverse2_e4u6 / _DOLLAR2_E4U6,
-        "residual": parts.residual2_e4u6 / _DOLLAR2_E4U6,
-        "unknown": parts.unknown2_e4u6 / _DOLLAR2_E4U6,
-        "total": parts.total2_e4u6 / _DOLLAR2_E4U6,
+        "profit_spread": parts.spread2_e4u6 / _DOLLAR2_E4U6,
+        "profit_adverse": parts.adverse2_e4u6 / _DOLLAR2_E4U6,
+        "profit_residual": parts.residual2_e4u6 / _DOLLAR2_E4U6,
+        "profit_unknown": parts.unknown2_e4u6 / _DOLLAR2_E4U6,
+        "profit": parts.total2_e4u6 / _DOLLAR2_E4U6,
     }
 
 
