@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,13 @@ from pmtools.sweep.windows import Row
 
 
 def row(cell: str, slug: str, profit: float, shares: float, **changes: float) -> Row:
-    fields = {"paired": 0.0, "pair_cost": 0.0, "residual": 0.0, "both_rest_share": 0.0, **changes}
+    fields: dict[str, Any] = {
+        "paired": 0.0,
+        "pair_cost": 0.0,
+        "residual": 0.0,
+        "both_rest_share": 0.0,
+        **changes,
+    }
     return Row(
         key=f"{cell} {slug}",
         cell=cell,
