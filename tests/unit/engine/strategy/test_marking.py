@@ -58,8 +58,16 @@ def test_a_reversed_fill_is_left_out() -> None:
     order_hash = hash_of(f"r1.{window().slug}.1")
     failed = fill(UP, "5", "0.46", order_hash=order_hash, status=TradeStatus.FAILED, at_ns=at(6))
     driver.batch(6, failed)
-    driver.books(6.9, *BOOKS)
-    assert driver.engine.view()["markout_cents"] == {"1s": pytest.approx(1)}
+    driver.books(6.9, "0.44/0.46", "0.54/0.56")
+    assert driver.engine.view()["markout_cents"] == {"1s": pytest.approx(3)}
+
+
+@pytest.mark.parametrize("first", [UP, DOWN])
+def test_a_fill_that_lowers_the_net_difference_is_a_hedge(first: Outcome) -> None:
+    driver = quoting_driver()
+    for number, outcome in enumerate((first, first, first.complement)):
+        driver.batch(5, fill(outcome, "5", "0.46", trade_id=f"t{number}", at_ns=at(5)))
+    assert [one.hedge for one in driver.engine.session.markouts.fills] == [False, False, True]
 
 
 @pytest.mark.parametrize(("winner", "paid"), [(UP, 5.0), (DOWN, 0.0)])
