@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pmcore.model.units import NS_PER_S
+from pmcore.shell import engine_journal
 from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.journal import JournalWriter, read_journal
 from pmcore.shell.service.logs import configure_logs
@@ -51,3 +53,20 @@ def test_a_full_disk_ends_the_journal_only(
     journal.write(2 * NS_PER_S, b"second")
     journal.close(b"end")
     assert logs.getvalue().count("journal_failed") == 1
+
+
+def test_a_full_journal_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = io.StringIO()
+    monkeypatch.setattr(
+        engine_journal, "JournalWriter", partial(JournalWriter, part_bytes=1, max_parts=1)
+    )
+    journal = EngineJournal(tmp_path, STEM, b"header", configure_logs("executor", "debug", logs))
+    journal.write(NS_PER_S, b"first")
+    assert logs.getvalue() == ""
+    for second in range(2, 5):
+        journal.write(second * NS_PER_S, b"too much")
+    journal.close(b"end")
+    (told,) = logs.getvalue().splitlines()
+    assert "journal_full" in told
+    assert f"{STEM}.jsonl.zst" in told
+    assert _lines(tmp_path) == [b"header", b"first"]

@@ -1,4 +1,4 @@
-"""The journal of an engine that goes on without one: a full disk ends the journal only."""
+"""The journal of an engine that goes on without one: a full disk or journal ends that only."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ class EngineJournal:
         if self._writer is None:
             return
         self._try(self._writer.write, line)
+        if self._writer is not None and self._writer.dropped:
+            self._log.warning("journal_full", path=str(self._writer.path))
+            self._writer = None
         if self._writer is not None and at_ns >= self._flush_ns:
             self._flush_ns = at_ns + FLUSH_NS
             self._try(self._writer.flush)
