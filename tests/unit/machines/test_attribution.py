@@ -66,7 +66,9 @@ def test_a_pair_ends_at_the_mid_at_which_its_second_leg_was_bought() -> None:
 def test_a_pair_made_after_more_than_a_minute_has_a_residual_part() -> None:
     leg = a_fill(1, DOWN, 4700, 1, mid2_e4=9600, marks2_e4=(9, 9, 9, 9, 9400))
     hedge = a_fill(100, UP, 5100, 1, mid2_e4=10_700)
-    assert parts(attribute([leg, hedge], UP_WON)) == [PnlParts(200, -200, -100), PnlParts(500)]
+    results = attribute([leg, hedge], UP_WON)
+    assert parts(results) == [PnlParts(200, -200, -100), PnlParts(500)]
+    assert summed(results) == PnlParts(700, -200, -100)
 
 
 def test_what_lies_between_unknown_mids_is_unknown_and_the_sum_still_holds() -> None:
