@@ -40,16 +40,7 @@ class StrategyMetrics:
             "Profit of the window, in the worst case until the winner is known; negative: a loss",
             series,
         )
-        self.profit_parts = gauge(
-            "profit_part_dollars",
-            "Parts of the window's profit, at its mid until the winner is known",
-            ("series", "kind"),
-        )
-        self.markout = gauge(
-            "markout_dollars",
-            "Mean of mid less price a share, so long after the window's fills",
-            ("series", "kind"),
-        )
+        self._make_attribution(metrics)
         self.can_open = gauge("can_open_state", "1 while new risk is allowed", series)
         self.state = gauge("window_state", "1 for the state the window is in", ("series", "state"))
         self.windows = counter("windows_total", "Windows joined", series)
@@ -90,6 +81,13 @@ class StrategyMetrics:
         }
         """By the name in `EngineCounters`: the counter, and how many of its unit make one."""
         self._seen: dict[str, tuple[EngineCounters, int, int]] = {}
+
+    def _make_attribution(self, metrics: ServiceMetrics) -> None:
+        labels = ("series", "kind")
+        text = "Parts of the window's profit, at its mid until the winner is known"
+        self.profit_parts = metrics.gauge("profit_part_dollars", text, labels)
+        text = "Mean of mid less price a share, so long after the window's fills"
+        self.markout = metrics.gauge("markout_dollars", text, labels)
 
     def notice(self, notice: Notice) -> None:
         """Count a notice."""
