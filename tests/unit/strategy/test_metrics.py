@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pmcore.engine.strategy.counters import SUMS, EngineCounters
@@ -31,7 +33,7 @@ def driver_with_a_fill() -> EngineDriver:
     driver = EngineDriver()
     driver.start()
     driver.books(2, "0.46/0.48", "0.51/0.53")
-    driver.batch(3, fill(UP, "5", "0.47"), trade(UP, TakerSide.BUY, "7", at_ns=at(3)))
+    driver.batch(3, fill(UP, "5", "0.47", at_ns=at(3)), trade(UP, TakerSide.BUY, "7", at_ns=at(3)))
     return driver
 
 
@@ -47,6 +49,12 @@ def test_gauges_show_a_window_in_dollars_and_shares(metrics: ServiceMetrics) -> 
     assert samples['worst_case_profit_dollars{series="btc-15m"}'] == -2.35
     assert samples['window_state{series="btc-15m",state="quoting"}'] == 1
     assert samples['window_state{series="btc-15m",state="settled"}'] == 0
+    assert samples['profit_part_dollars{kind="profit",series="btc-15m"}'] == pytest.approx(0)
+    assert samples['profit_part_dollars{kind="profit_unknown",series="btc-15m"}'] == 0
+    assert math.isnan(samples['markout_dollars{kind="1s",series="btc-15m"}'])
+    driver.books(4, "0.45/0.47", "0.52/0.54")
+    strategy_metrics.show(driver.session, at(4))
+    assert shown(metrics)['markout_dollars{kind="1s",series="btc-15m"}'] == pytest.approx(-0.01)
 
 
 def test_counters_go_on_over_windows_and_count_nothing_twice(metrics: ServiceMetrics) -> None:

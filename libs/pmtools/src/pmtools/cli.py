@@ -222,6 +222,12 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write every command and notice as JSON lines",
     )
+    replay.add_argument(
+        "--fills",
+        type=Path,
+        metavar="FILE",
+        help="write each fill with its markouts and its parts of the profit as CSV",
+    )
     replay.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import Counter
 
 from pmcore.engine.strategy.counters import EngineCounters
+from pmcore.engine.strategy.marking import attribution_view, mean_markouts, up_worth2_e4
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
+from pmcore.machines.markouts import HORIZONS_S
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.notices import Notice
 from pmcore.model.units import SHARE_U6
@@ -37,6 +40,7 @@ class StrategyMetrics:
             "Profit of the window, in the worst case until the winner is known; negative: a loss",
             series,
         )
+        self._make_attribution(metrics)
         self.can_open = gauge("can_open_state", "1 while new risk is allowed", series)
         self.state = gauge("window_state", "1 for the state the window is in", ("series", "state"))
         self.windows = counter("windows_total", "Windows joined", series)
@@ -78,6 +82,13 @@ class StrategyMetrics:
         """By the name in `EngineCounters`: the counter, and how many of its unit make one."""
         self._seen: dict[str, tuple[EngineCounters, int, int]] = {}
 
+    def _make_attribution(self, metrics: ServiceMetrics) -> None:
+        labels = ("series", "kind")
+        text = "Parts of the window's profit, at its mid until the winner is known"
+        self.profit_parts = metrics.gauge("profit_part_dollars", text, labels)
+        text = "Mean of mid less price a share, so long after the window's fills"
+        self.markout = metrics.gauge("markout_dollars", text, labels)
+
     def notice(self, notice: Notice) -> None:
         """Count a notice."""
         self.notices.labels(notice.kind.value).inc()
@@ -89,6 +100,7 @@ class StrategyMetrics:
         self.pair_cost.labels(series).set(working.portfolio_cost_dollars)
         self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
+        self._show_attribution(session, at_ns)
         self.distrusted.labels(series).set(bool(session.trust.doubt))
         positions = session.positions
         differ = bool(positions.difference) or positions.unverified
@@ -108,6 +120,20 @@ class StrategyMetrics:
             settled = session.inventory.settled.holding(outcome)
             self.settled.labels(*labels).set(settled.qty_u6 / SHARE_U6)
             self.quote.labels(*labels).set(order.price_e4 / 10_000 if order else 0)
+
+    def _show_attribution(self, session: MarketSession, at_ns: int) -> None:
+        """Set what is known; a window without a markout shows none, not the last one's."""
+        series = session.window.series
+        worth2_e4 = up_worth2_e4(session, at_ns)
+        parts, markouts = (
+            attribution_view(session, worth2_e4),
+            mean_markouts(session.markouts.fills),
+        )
+        for part, dollars in parts.items():
+            self.profit_parts.labels(series, part).set(dollars)
+        for horizon_s in HORIZONS_S:
+            cents = markouts.get(f"{horizon_s}s", math.nan)
+            self.markout.labels(series, f"{horizon_s}s").set(cents / 100)
 
     def count(self, sessions: Iterable[MarketSession]) -> None:
         """Add to the counters what came since the last call."""

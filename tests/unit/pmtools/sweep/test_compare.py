@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pmtools.sweep.compare import compare
 from pmtools.sweep.windows import Row
 
 
 def row(cell: str, slug: str, profit: float, shares: float, **changes: float) -> Row:
-    fields = {"paired": 0.0, "pair_cost": 0.0, "residual": 0.0, "both_rest_share": 0.0, **changes}
+    fields: dict[str, Any] = {
+        "paired": 0.0,
+        "pair_cost": 0.0,
+        "residual": 0.0,
+        "both_rest_share": 0.0,
+        **changes,
+    }
     return Row(
         key=f"{cell} {slug}",
         cell=cell,
@@ -55,6 +64,7 @@ def test_the_interval_is_the_resamples_of_whole_windows() -> None:
 
 def test_cells_that_never_traded_have_figures_too() -> None:
     base, idle = compare([row("base", "a", 0.0, 0), row("idle", "a", 0.0, 0)])
+    assert (base.median_at_5s, base.cents_at_5s.value) == (0, 0)
     assert (base.cents_a_share, idle.against_thinning.value, idle.paired_part) == (0, 0, 0)
 
 
@@ -67,3 +77,15 @@ def test_a_cell_that_is_the_base_thinned_is_no_better_than_thinning(
     less = next(one for one in compare(rows) if one.cell == "less")
     for value in (less.against_thinning.low, less.against_thinning.high):
         assert value == pytest.approx(0, abs=1e-9)
+
+
+def test_markouts_at_5_s_are_means_over_shares_and_the_median_of_the_fills() -> None:
+    rows = [
+        replace(row("base", "a", 0.0, 6), markouts_5s=((-1.0, 5.0), (2.0, 1.0))),
+        replace(row("base", "b", 0.0, 4), markouts_5s=((-2.0, 4.0),)),
+    ]
+    (base,) = compare(rows)
+    assert base.cents_at_5s.value == pytest.approx((-5 + 2 - 8) / 10)
+    assert base.cents_at_5s.low == -2
+    assert base.cents_at_5s.high == pytest.approx(-3 / 6)
+    assert base.median_at_5s == -1

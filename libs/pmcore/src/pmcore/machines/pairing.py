@@ -14,15 +14,16 @@ from pmcore.model.market import Outcome
 
 
 class Lot(msgspec.Struct, frozen=True):
-    """Shares of one outcome bought at one price, and when, where that matters."""
+    """Shares of one outcome bought at one price; when, and as which buy, where that matters."""
 
     price_e4: int
     qty_u6: int
     at_ns: int = 0
+    number: int = 0
 
     def with_qty(self, qty_u6: int) -> Lot:
         """Another number of the same shares."""
-        return Lot(self.price_e4, qty_u6, self.at_ns)
+        return Lot(self.price_e4, qty_u6, self.at_ns, self.number)
 
 
 class Pair(msgspec.Struct, frozen=True):

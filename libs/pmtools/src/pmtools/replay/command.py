@@ -40,9 +40,10 @@ from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import Winner, winners_in_frame
 from pmsim.run.paper_executor import PaperExecutor
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
+from pmtools.replay.attribution import FillBook, write_csv
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
-from pmtools.replay.settling import agreed, only_window, results_of, winners_before
+from pmtools.replay.settling import agreed, only_window, results_of, winners_before, worth_of
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
@@ -66,6 +67,8 @@ class ReplaySummary(Summary, kw_only=True):
     profit_marked: float = 0.0
     inferred: dict[str, list[str]] = msgspec.field(default_factory=dict)
     results: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    profit_parts: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+    markout_cents: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
     journals_differ: int = 0
 
 
@@ -84,6 +87,8 @@ def command(arguments: argparse.Namespace) -> int:
     finally:
         replay.close()
     summary = replay.summary
+    if arguments.fills:
+        write_csv(arguments.fills, replay.fill_book.rows)
     for skipped in inputs.skipped:
         print(f"pm replay: left out: {skipped}", file=sys.stderr)
     if defaults := paper_defaults(os.environ):
@@ -92,7 +97,7 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
     print_summary(summary, Console(stderr=arguments.json), "pm replay")
     if arguments.json:
-        print(as_json_line(summary))
+        print(as_json_line(summary, {"fill_rows": replay.fill_book.rows}))
     return EXIT_FAILED if summary.journals_differ else EXIT_OK
 
 
@@ -111,6 +116,7 @@ class Replay:
         self, params: StrategyParams, outputs: IO[bytes] | None, winner: Outcome | None = None
     ) -> None:
         self.summary = ReplaySummary()
+        self.fill_book = FillBook()
         self._params = params
         self._outputs = outputs
         self._winner = winner
@@ -127,6 +133,9 @@ class Replay:
                 else:
                     await self._recording(each, make_transport)
         self.summary.fingerprint = self._hash.hexdigest()
+        attribution = self.fill_book.summary()
+        self.summary.profit_parts = attribution.profit_parts
+        self.summary.markout_cents = attribution.markout_cents
 
     def close(self) -> None:
         """Close the outputs' file."""
@@ -201,6 +210,8 @@ class Replay:
         summary.add_engine(msgspec.to_builtins(engine.counters))
         summary.add_books(msgspec.to_builtins(engine.session.books.counters))
         results = summary.results[window.slug] = results_of(engine, winner)
+        worth2_e4 = worth_of(engine, winner)
+        self.fill_book.add(engine.session, worth2_e4, settled="profit" in results)
         summary.windows_settled += "profit" in results
         summary.profit_settled += results.get("profit", 0.0)
         summary.profit_marked += results.get("profit_marked", 0.0)

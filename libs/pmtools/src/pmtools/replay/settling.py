@@ -78,6 +78,14 @@ def results_of(engine: WindowEngine, told: Winner | None) -> dict[str, Any]:
     return results
 
 
+def worth_of(engine: WindowEngine, told: Winner | None) -> int | None:
+    """Twice what an Up share paid, or its last mid; None: neither is known."""
+    winner = told.outcome if told else engine.session.winner
+    if winner is not None:
+        return 2 * PRICE_ONE_E4 if winner is Outcome.UP else 0
+    return up_mid2_e4(engine.session.books)
+
+
 def up_mid2_e4(books: WindowBooks) -> int | None:
     """Twice the last mid of Up; an empty side counts as 0 or 1, None if both are empty."""
     for outcome in Outcome:

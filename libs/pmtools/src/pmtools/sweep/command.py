@@ -129,9 +129,17 @@ def _one(task: tuple[Path, list[tuple[str, Cell]]]) -> list[Row]:
 
 def _show(console: Console, figures: Sequence[Figures], rows: Sequence[Row]) -> None:
     table = Table(title="dollars a window, with 95 % intervals over windows")
-    for name in ("cell", "profit", "less base", "less thinned base", "¢ a share", "shares"):
+    for name in (
+        "cell",
+        "profit",
+        "less base",
+        "less thinned base",
+        "¢ a share",
+        "¢ at 5 s",
+        "shares",
+    ):
         table.add_column(name, justify="left" if name == "cell" else "right")
-    for name in ("paired", "pair cost", "both rest"):
+    for name in ("¢ at 5 s", "shares", "paired", "pair cost", "both rest"):
         table.add_column(name, justify="right")
     for one in figures:
         is_base = one.cell == BASE
@@ -141,6 +149,7 @@ def _show(console: Console, figures: Sequence[Figures], rows: Sequence[Row]) -> 
             "" if is_base else _text(one.against_base),
             "" if is_base else _text(one.against_thinning),
             f"{one.cents_a_share:+.2f}",
+            _text(one.cents_at_5s),
             f"{one.shares:.1f}",
             f"{one.paired_part:.0%}",
             f"{one.pair_cost:.3f}",

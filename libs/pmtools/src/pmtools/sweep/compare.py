@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
+from statistics import median
 
 import msgspec
 
@@ -44,6 +45,10 @@ class Figures(msgspec.Struct, frozen=True):
     paired_part: float
     pair_cost: float
     both_rest_share: float
+    cents_at_5s: Interval
+    """Cents a share of the fills' markouts 5 s later; 0 without any."""
+    median_at_5s: float
+    """Of the fills, whatever their size."""
 
 
 def compare(rows: Sequence[Row]) -> list[Figures]:
@@ -69,6 +74,13 @@ def _figures(cell: str, own: dict[str, Row], base: dict[str, Row]) -> Figures:
         kept = sum(shares[i] for i in drawn) / most if most else 0.0
         return sum(profit[i] - kept * base_profit[i] for i in drawn) / count
 
+    marked = [(_weighted(a), sum(size for _, size in a.markouts_5s)) for a, _ in pairs]
+
+    def at_5s(drawn: Sequence[int]) -> float:
+        marked_shares = sum(marked[i][1] for i in drawn)
+        return sum(marked[i][0] for i in drawn) / marked_shares if marked_shares else 0.0
+
+    markouts = [cents for a, _ in pairs for cents, _ in a.markouts_5s]
     return Figures(
         cell=cell,
         windows=count,
@@ -82,7 +94,13 @@ def _figures(cell: str, own: dict[str, Row], base: dict[str, Row]) -> Figures:
         paired_part=2 * paired / sum(shares) if any(shares) else 0.0,
         pair_cost=sum(a.pair_cost * a.paired for a, _ in pairs) / paired if paired else 0.0,
         both_rest_share=sum(a.both_rest_share for a, _ in pairs) / count,
+        cents_at_5s=_interval(count, at_5s),
+        median_at_5s=median(markouts) if markouts else 0.0,
     )
+
+
+def _weighted(row: Row) -> float:
+    return sum(cents * shares for cents, shares in row.markouts_5s)
 
 
 def _interval(count: int, figure: Callable[[Sequence[int]], float]) -> Interval:

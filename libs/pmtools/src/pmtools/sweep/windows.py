@@ -11,6 +11,7 @@ import msgspec
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.machines.markouts import HORIZONS_S
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.model.market import Window
 from pmcore.model.params import StrategyParams
@@ -29,6 +30,7 @@ from pmtools.sweep.grid import Cell
 
 _RUN_ID = "sweep"
 _TEST_ONE_IN = 3
+_AT_5_S = HORIZONS_S.index(5)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class Row(msgspec.Struct, frozen=True):
     residual: float
     orders: int
     both_rest_share: float
+    markouts_5s: tuple[tuple[float, float], ...] = ()
+    """Cents a share and shares of each fill whose mid was known 5 s later."""
 
 
 class _Life(msgspec.Struct, frozen=True):
@@ -135,4 +139,9 @@ def _row(engine: WindowEngine, life: _Life, key: str, cell: str) -> Row:
         residual=abs(position.net_diff_u6) / SHARE_U6,
         orders=engine.counters.orders_placed,
         both_rest_share=engine.session.quoting_time.both_rest_share,
+        markouts_5s=tuple(
+            (markout2_e4 / 200, fill.size_u6 / SHARE_U6)
+            for fill in engine.session.markouts.fills
+            if not fill.failed and (markout2_e4 := fill.markouts2_e4[_AT_5_S]) is not None
+        ),
     )

@@ -15,6 +15,7 @@ import msgspec
 from pmcore.engine.strategy.answers import Answers
 from pmcore.engine.strategy.decision import decide_commands
 from pmcore.engine.strategy.door import concerns
+from pmcore.engine.strategy.marking import attribution_view, mark_fill, mean_markouts, up_worth2_e4
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.inventory import FillEffect
 from pmcore.machines.ofi_threshold import WarmStart
@@ -96,8 +97,11 @@ class WindowEngine:
         return {o: self.session.flows[o].thresholds.warm_start() for o in OUTCOMES}
 
     def view(self) -> dict[str, object]:
-        """For /state: see `MarketSession.as_view`."""
-        return self.session.as_view(self._at_ns)
+        """For /state: see `MarketSession.as_view` and `marking`."""
+        view, worth2_e4 = self.session.as_view(self._at_ns), up_worth2_e4(self.session, self._at_ns)
+        view["attribution"] = attribution_view(self.session, worth2_e4)
+        view["markout_cents"] = mean_markouts(self.session.markouts.fills)
+        return view
 
     def step(self, at_ns: int, event: EngineEvent) -> list[Output]:
         """Apply one input at a time that never runs backwards; raise nothing for a bad input."""
@@ -197,6 +201,7 @@ class WindowEngine:
         outcome = session.window.outcome_of(fill.token_id)
         if outcome is None:
             return [self._notice(NoticeKind.INPUT_DROPPED, "foreign_token", fill.trade_id)]
+        net_diff_u6 = session.inventory.working.net_diff_u6
         effect = session.inventory.apply(fill, outcome)
         if effect is FillEffect.CONTRADICTION:
             detail = f"trade {fill.trade_id} {fill.status.value}"
@@ -204,10 +209,12 @@ class WindowEngine:
         if effect is FillEffect.ADDED:
             session.counters.fills += 1
             session.counters.filled_u6 += fill.size_u6
+            mark_fill(session, at_ns, fill, outcome, net_diff_u6=net_diff_u6)
         self._answers.note_fill(at_ns, fill.order_hash)
         outputs = self._measure_inventory(effect)
         if effect is FillEffect.REVERSED:
             session.counters.fills_reversed += 1
+            session.markouts.fail(fill.trade_id, fill.order_hash)
             outputs.append(self._notice(NoticeKind.FILL_REVERSED, "failed", fill.trade_id))
         return outputs
 
@@ -240,6 +247,8 @@ class WindowEngine:
         for outcome in OUTCOMES:
             flow, before = session.flows[outcome], session.flows[outcome].toxic
             mid2_e4 = session.side_view(at_ns, outcome).mid2_e4
+            if outcome is Outcome.UP:
+                session.markouts.advance(at_ns, mid2_e4)
             if mid2_e4 is not None:
                 flow.mids.note(at_ns, mid2_e4)
             flow.advance(at_ns, tick_e4=session.tick_e4)

@@ -27,6 +27,7 @@ from pmcore.engine.strategy.why import Obstacle, Why, as_one_line
 from pmcore.machines.book import BookState, WindowBooks
 from pmcore.machines.first_leg import FirstLegGates
 from pmcore.machines.inventory import Inventory, Position
+from pmcore.machines.markouts import Markouts
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
@@ -86,6 +87,7 @@ class MarketSession:
         self.loss_limit = LossLimit(prior_loss_u6)
         self.decision = LastDecision()
         self.quoting_time = QuotingTime()
+        self.markouts = Markouts(window.close_ns)
         self.winner: Outcome | None = None
 
     def _size_refusal(self) -> str:

@@ -1,0 +1,86 @@
+"""Each fill is noted with what was known then, and nothing is decided on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmcore.messages.rotation import WindowResolved
+from pmcore.messages.user import TradeStatus
+from pmcore.model.market import Outcome
+from pmcore.model.units import NS_PER_S
+from support.builders import at, fill, window
+from support.engine_driver import EngineDriver, hash_of, quoting_driver
+
+UP, DOWN = Outcome.UP, Outcome.DOWN
+BOOKS = ("0.46/0.48", "0.52/0.54")
+
+
+def _filled_twice() -> EngineDriver:
+    driver = quoting_driver()
+    resting = driver.resting(UP)
+    assert resting is not None
+    driver.books(5, *BOOKS)
+    legs = (
+        fill(UP, "5", "0.46", order_hash=hash_of(resting[0]), at_ns=at(5.5)),
+        fill(DOWN, "5", "0.52", trade_id="t2", order_hash="0xstranger", at_ns=at(5.6)),
+    )
+    driver.batch(5.5, legs[0])
+    driver.batch(5.6, legs[1])
+    return driver
+
+
+def test_a_fill_is_noted_with_its_mid_its_leg_and_how_long_its_order_rested() -> None:
+    first, second = _filled_twice().engine.session.markouts.fills
+    assert (first.mid2_e4, second.mid2_e4) == (9400, 10_600)
+    assert (first.hedge, second.hedge) == (False, True)
+    assert first.since_open_ns == int(5.5 * NS_PER_S)
+    assert first.rested_ns is not None
+    assert 0 < first.rested_ns < 5 * NS_PER_S
+    assert second.rested_ns is None  # nobody knows its order
+
+
+def test_state_shows_the_parts_and_the_markouts() -> None:
+    driver = _filled_twice()
+    driver.books(6.9, "0.44/0.46", "0.54/0.56")
+    view = driver.engine.view()
+    assert view["attribution"] == {
+        "profit_spread": pytest.approx(0.1),
+        "profit_adverse": 0.0,
+        "profit_residual": 0.0,
+        "profit_unknown": 0.0,
+        "profit": pytest.approx(0.1),
+    }
+    assert view["markout_cents"] == {"1s": pytest.approx((-1 + 3) / 2)}
+
+
+def test_a_reversed_fill_is_left_out() -> None:
+    driver = _filled_twice()
+    order_hash = hash_of(f"r1.{window().slug}.1")
+    failed = fill(UP, "5", "0.46", order_hash=order_hash, status=TradeStatus.FAILED, at_ns=at(6))
+    driver.batch(6, failed)
+    driver.books(6.9, "0.44/0.46", "0.54/0.56")
+    assert driver.engine.view()["markout_cents"] == {"1s": pytest.approx(3)}
+
+
+@pytest.mark.parametrize("first", [UP, DOWN])
+def test_a_fill_that_lowers_the_net_difference_is_a_hedge(first: Outcome) -> None:
+    driver = quoting_driver()
+    for number, outcome in enumerate((first, first, first.complement)):
+        driver.batch(5, fill(outcome, "5", "0.46", trade_id=f"t{number}", at_ns=at(5)))
+    assert [one.hedge for one in driver.engine.session.markouts.fills] == [False, False, True]
+
+
+@pytest.mark.parametrize(("winner", "paid"), [(UP, 5.0), (DOWN, 0.0)])
+def test_the_settlement_counts_when_the_winner_is_known(winner: Outcome, paid: float) -> None:
+    driver = quoting_driver()
+    driver.batch(5, fill(UP, "5", "0.46", order_hash="0xstranger", at_ns=at(5)))
+    told = WindowResolved(slug=window().slug, winner=winner, ts_recv_ns=at(6))
+    driver.batch(6, told)
+    view = driver.engine.view()
+    assert isinstance(view["attribution"], dict)
+    assert view["attribution"]["profit"] == pytest.approx(paid - 2.3)
+    assert view["profit"] == pytest.approx(paid - 2.3)
+
+
+def test_without_a_mid_and_a_winner_there_are_no_parts() -> None:
+    assert EngineDriver().engine.view()["attribution"] == {}
