@@ -51,12 +51,10 @@ class StrategyMetrics:
         self.fills = counter("fills_total", "Fills counted", series)
         self.filled = counter("filled_shares_total", "Shares filled", series)
         self.reversed = counter("fills_reversed_total", "Fills that FAILED", series)
-        self.unsettled = counter(
-            "fills_unsettled_total", "Fills that stay MATCHED, or did at the end", series
-        )
-        self.distrusted = gauge(
-            "fills_unaccounted_state", "1 while known fills miss their trades", series
-        )
+        text = "Fills that stay MATCHED, or did at the end"
+        self.unsettled = counter("fills_unsettled_total", text, series)
+        text = "1 while known fills miss their trades"
+        self.distrusted = gauge("fills_unaccounted_state", text, series)
         self.differences = counter("position_differences_total", "Times they differed", series)
         text = "1 while the venue's positions differ, or must be read before a bid"
         self.unverified = gauge("positions_differ_state", text, series)
