@@ -105,3 +105,17 @@ def test_about_a_third_of_the_windows_is_kept_back_and_reading_it_is_counted(
     for times in (1, 2):
         assert main([*arguments, "--windows", "all"]) == 0
         assert f"the test windows were read {times} times" in capsys.readouterr().out
+
+
+def test_people_see_a_table_with_one_column_for_each_figure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["sweep", "grid.toml", "recordings", "--jobs", "1", "--windows", "all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    header = next(line for line in lines if "profit" in line and "both rest" in line)
+    named = [cell.strip() for cell in header.strip("┃ ").split("┃")]
+    assert len(set(named)) == len(named) == 10
+    row = next(line for line in lines if line.startswith("│ base"))
+    assert len(row.strip("│ ").split("│")) == len(named)
+    assert row.rstrip(" │").endswith("%")

@@ -129,15 +129,7 @@ def _one(task: tuple[Path, list[tuple[str, Cell]]]) -> list[Row]:
 
 def _show(console: Console, figures: Sequence[Figures], rows: Sequence[Row]) -> None:
     table = Table(title="dollars a window, with 95 % intervals over windows")
-    for name in (
-        "cell",
-        "profit",
-        "less base",
-        "less thinned base",
-        "¢ a share",
-        "¢ at 5 s",
-        "shares",
-    ):
+    for name in ("cell", "profit", "less base", "less thinned base", "¢ a share"):
         table.add_column(name, justify="left" if name == "cell" else "right")
     for name in ("¢ at 5 s", "shares", "paired", "pair cost", "both rest"):
         table.add_column(name, justify="right")
