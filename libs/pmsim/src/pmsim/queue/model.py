@@ -1,14 +1,15 @@
 """The place of our resting bids in the queue, and when recorded flow would fill them.
 
-Our orders are not in the book that we watch, so each fill is an estimate; docs/modelling.md says
-of what. Promises: pessimistic by default; a fill is at our price; all fills of one public trade
-together never exceed its size; shares that leave a level without a trade were behind us, but what
-is ahead of us never exceeds what is displayed. Deterministic; orders are bids only.
+Our orders are not in the book that we watch, so each fill is an estimate, by one of three models;
+docs/modelling.md says of what. Promises: a fill is at our price; all fills of one public trade
+together never exceed its size; of an order alone in its queue the pessimistic model never fills
+more than the central one, nor that one more than the optimistic. Deterministic; bids only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 import msgspec
 
@@ -37,6 +38,17 @@ INFER_AFTER_NS = 2_000 * NS_PER_MS
 """Books after trades for this long without one print: the recording has none, infer them."""
 
 
+class FillModel(StrEnum):
+    """What is assumed where a recording does not say it."""
+
+    PESSIMISTIC = "pessimistic"
+    """Cancels were all behind us; without prints, and at a touch, nothing fills."""
+    CENTRAL = "central"
+    """No more is ahead of us than is displayed; asks that come to our price fill what they offer."""
+    OPTIMISTIC = "optimistic"
+    """We are first in the queue; asks that come to our price fill all of it."""
+
+
 class _QueuedOrder(msgspec.Struct):
     order_id: str
     price_e4: int
@@ -47,6 +59,7 @@ class _QueuedOrder(msgspec.Struct):
     added_ns: int
     capped_u6: int = 0  # taken off `ahead` because the book showed less, at capped_ns
     capped_ns: int = 0
+    cancelled_u6: int = 0  # left `ahead` without a trade; the pessimistic model waits for it too
 
 
 class _Sweep(msgspec.Struct):
@@ -59,8 +72,9 @@ class _Sweep(msgspec.Struct):
 class QueueModel:
     """The queue of one window. Feed it every market-data message, in order of receipt."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, model: FillModel = FillModel.CENTRAL) -> None:
         self._slug = window.slug
+        self._model = model
         self.depth = MergedDepth()
         self._sweeps = {side: _Sweep() for side in BookSide}
         self._crossed_taken_u6 = dict.fromkeys(BookSide, 0)
@@ -73,6 +87,8 @@ class QueueModel:
         invariant(order_id not in self._orders, f"order {order_id} rests already")
         side, key = up_key(outcome, BookSide.BID, price_e4)
         ahead_u6 = self.depth.size_u6(side, key) if self.depth.known else None
+        if self._model is FillModel.OPTIMISTIC:
+            ahead_u6 = 0
         self._orders[order_id] = _QueuedOrder(
             order_id, price_e4, side, key, size_u6, ahead_u6, at_ns
         )
@@ -84,7 +100,10 @@ class QueueModel:
 
     def ahead_u6(self, order_id: str) -> int | None:
         """Shares that must trade before ours; None while no book is known."""
-        return self._orders[order_id].ahead_u6
+        order = self._orders[order_id]
+        if order.ahead_u6 is None or self._model is not FillModel.PESSIMISTIC:
+            return order.ahead_u6
+        return order.ahead_u6 + order.cancelled_u6
 
     def crosses(self, outcome: Outcome, price_e4: int) -> bool:
         """Whether a bid would take from the merged book."""
@@ -133,7 +152,8 @@ class QueueModel:
                     levels = swept(before[side], depth.levels[side])
                     self._sweeps[side] = _Sweep(levels, book.ts_recv_ns)
                 hit = self._side_hit(unseen_trade_e4)
-                if hit is not None and self._infers(book.ts_recv_ns):
+                infers = self._model is not FillModel.PESSIMISTIC and self._infers(book.ts_recv_ns)
+                if hit is not None and infers:
                     fills = self._fill_from_sweep(hit)
         return fills + self._settle_with_book(book.ts_recv_ns)
 
@@ -149,10 +169,16 @@ class QueueModel:
         for order in self._by_priority(side):
             if order.key < key or (recent and order.added_ns >= sweep.at_ns):
                 continue  # out of its reach, or it happened before we rested
+            if self._model is FillModel.OPTIMISTIC:
+                spent_u6 += self._fill(order, trade.size_u6 - spent_u6, fills)
+                continue
+            if order.key > key:
+                order.cancelled_u6 = 0  # it went through our price: nothing is left ahead
             left_u6 = trade.size_u6 - _above(passed, order.key) - spent_u6
             if trade.ts_recv_ns - order.capped_ns <= PRINT_LAG_NS:
                 already_u6 = max(0, min(left_u6, order.capped_u6))
                 order.capped_u6 -= already_u6
+                order.cancelled_u6 = max(0, order.cancelled_u6 - already_u6)
                 left_u6 -= already_u6
             spent_u6 += self._take(order, left_u6, fills)
         self._sweeps[side] = _Sweep()
@@ -172,7 +198,12 @@ class QueueModel:
             return 0
         eaten_u6 = min(order.ahead_u6, volume_u6)
         order.ahead_u6 -= eaten_u6
-        return self._fill(order, volume_u6 - eaten_u6, fills)
+        volume_u6 -= eaten_u6
+        if self._model is FillModel.PESSIMISTIC:
+            waited_u6 = min(order.cancelled_u6, volume_u6)
+            order.cancelled_u6 -= waited_u6
+            volume_u6 -= waited_u6
+        return self._fill(order, volume_u6, fills)
 
     def _fill(self, order: _QueuedOrder, volume_u6: int, fills: list[QueueFill]) -> int:
         qty_u6 = min(order.leaves_u6, volume_u6) // QTY_GRID_U6 * QTY_GRID_U6
@@ -204,13 +235,15 @@ class QueueModel:
             if at_ns - order.capped_ns > PRINT_LAG_NS:
                 order.capped_u6 = 0
             order.capped_u6 += order.ahead_u6 - shown_u6
+            order.cancelled_u6 += order.ahead_u6 - shown_u6
             order.capped_ns = at_ns
             order.ahead_u6 = shown_u6
 
     def _fill_crossed(self, side: BookSide, orders: list[_QueuedOrder]) -> list[QueueFill]:
         facing = opposite(side)
         best = self.depth.best(facing)
-        if best is None or not orders or best + orders[0].key < 0:
+        through = 1 if self._model is FillModel.PESSIMISTIC else 0  # keys are prices on a grid
+        if best is None or not orders or best + orders[0].key < through:
             self._crossed_taken_u6[side] = 0
             return []
         if self.depth.crossed():
@@ -218,9 +251,13 @@ class QueueModel:
         fills: list[QueueFill] = []
         for order in orders:
             offered_u6 = sum(
-                size for key, size in self.depth.levels[facing].items() if key + order.key >= 0
+                size
+                for key, size in self.depth.levels[facing].items()
+                if key + order.key >= through
             )
             left_u6 = offered_u6 - self._crossed_taken_u6[side]
+            if self._model is FillModel.OPTIMISTIC and offered_u6:
+                left_u6 = order.leaves_u6
             self._crossed_taken_u6[side] += self._fill(order, left_u6, fills)
         return fills
 
