@@ -18,7 +18,8 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS, SHARE_U6
-from pmsim.queue.model import FillModel, QueueFill, QueueModel
+from pmsim.queue.line import FillModel, QueueFill
+from pmsim.queue.model import QueueModel
 from support.builders import window as make_window
 
 WINDOW = make_window(tick="0.01")

@@ -12,7 +12,8 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS
-from pmsim.queue.model import FillModel, QueueModel
+from pmsim.queue.line import FillModel
+from pmsim.queue.model import QueueModel
 from unit.pmsim.queue.test_model import SHARE, WINDOW, book, trade
 
 TRADE = SnapshotOrigin.TRADE
@@ -87,3 +88,35 @@ def test_the_pessimistic_queue_counts_those_who_cancelled() -> None:
     assert queue.ahead_u6("before a book") == 30 * SHARE
     queue.on_market(sold(48, 25, ms=3_000))
     assert queue.ahead_u6("before a book") == 5 * SHARE
+
+
+def test_one_model_acts_and_the_others_keep_ledgers() -> None:
+    queue = QueueModel(WINDOW, FillModel.CENTRAL, others=FillModel)
+    queue.on_market(START)
+    queue.add("ours", Outcome.UP, 4_800, 10 * SHARE, 0)
+    assert queue.on_market(sold(48, 4, ms=100)) == []
+    assert queue.on_market(sold(48, 29, ms=200)) == [("ours", 3 * SHARE, 4_800)]
+    bought = {model: position.up.qty_u6 // SHARE for model, position in queue.ledgers.items()}
+    assert bought == {"pessimistic": 3, "central": 3, "optimistic": 10}
+    assert queue.ledgers[FillModel.OPTIMISTIC].up.cost_e4u6 == 4_800 * 10 * SHARE
+    assert queue.ledgers[FillModel.OPTIMISTIC].down.qty_u6 == 0
+
+
+def test_an_order_ends_where_it_ends_for_the_acting_model() -> None:
+    queue = QueueModel(WINDOW, FillModel.OPTIMISTIC, others=FillModel)
+    queue.on_market(START)
+    queue.add("filled", Outcome.UP, 4_800, 10 * SHARE, 0)
+    queue.add("cancelled", Outcome.UP, 4_700, 10 * SHARE, 0)
+    queue.on_market(sold(48, 10, ms=100))  # all of it for the optimistic one, 20 still ahead
+    assert queue.remove("cancelled") == 10 * SHARE
+    queue.on_market(sold(40, 500, ms=200))
+    assert [position.up.qty_u6 // SHARE for position in queue.ledgers.values()] == [0, 0, 10]
+
+
+def test_what_another_model_filled_rests_on_in_the_acting_one() -> None:
+    queue = QueueModel(WINDOW, FillModel.PESSIMISTIC, others=[FillModel.OPTIMISTIC])
+    queue.on_market(START)
+    queue.add("ours", Outcome.UP, 4_800, 10 * SHARE, 0)
+    assert queue.on_market(sold(48, 10, ms=100)) == []
+    assert queue.on_market(sold(47, 500, ms=200)) == [("ours", 10 * SHARE, 4_800)]
+    assert set(queue.ledgers) == {FillModel.PESSIMISTIC, FillModel.OPTIMISTIC}
