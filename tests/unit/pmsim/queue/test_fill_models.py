@@ -91,7 +91,7 @@ def test_the_pessimistic_queue_counts_those_who_cancelled() -> None:
 
 
 def test_one_model_acts_and_the_others_keep_ledgers() -> None:
-    queue = QueueModel(WINDOW, FillModel.CENTRAL, others=FillModel)
+    queue = QueueModel(WINDOW, FillModel.CENTRAL, others=tuple(FillModel))
     queue.on_market(START)
     queue.add("ours", Outcome.UP, 4_800, 10 * SHARE, 0)
     assert queue.on_market(sold(48, 4, ms=100)) == []
@@ -103,7 +103,7 @@ def test_one_model_acts_and_the_others_keep_ledgers() -> None:
 
 
 def test_an_order_ends_where_it_ends_for_the_acting_model() -> None:
-    queue = QueueModel(WINDOW, FillModel.OPTIMISTIC, others=FillModel)
+    queue = QueueModel(WINDOW, FillModel.OPTIMISTIC, others=tuple(FillModel))
     queue.on_market(START)
     queue.add("filled", Outcome.UP, 4_800, 10 * SHARE, 0)
     queue.add("cancelled", Outcome.UP, 4_700, 10 * SHARE, 0)

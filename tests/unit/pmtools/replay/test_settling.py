@@ -64,6 +64,30 @@ def test_without_a_winner_the_shares_are_marked_at_the_last_mid(
     assert "profit" not in results
 
 
+@pytest.mark.parametrize("model", ["pessimistic", "central", "optimistic"])
+@pytest.mark.parametrize("winner", [(), ("--winner", "up")])
+def test_each_fill_model_has_a_ledger_of_the_same_orders(
+    recording: Path, replay: Replay, model: str, winner: tuple[str, ...]
+) -> None:
+    summary = replay(recording, "--fill-model", model, *winner)
+    results = summary["results"][SLUG]
+    ledgers = results["ledgers"]
+    assert list(ledgers) == ["pessimistic", "central", "optimistic"]
+    assert summary["ledgers"] == ledgers  # of one window
+    named = {"up", "down", "paid", "profit" if winner else "profit_marked"}
+    assert all(set(ledger) == named for ledger in ledgers.values())
+    assert ledgers[model] == {name: results[name] for name in named}
+    shares = [ledger["up"] + ledger["down"] for ledger in ledgers.values()]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0
+
+
+def test_the_central_model_acts_unless_told_otherwise(recording: Path, replay: Replay) -> None:
+    fingerprint = replay(recording)["fingerprint"]
+    assert replay(recording, "--fill-model", "central")["fingerprint"] == fingerprint
+    assert replay(recording, "--fill-model", "optimistic")["fingerprint"] != fingerprint
+
+
 @pytest.mark.parametrize("winner", ["up", "down"])
 def test_a_given_winner_pays_one_dollar_a_share(
     recording: Path, replay: Replay, winner: str

@@ -120,7 +120,7 @@ class PaperVenue:
         it in a stream of which the beginning was trimmed.
         """
         if window.slug not in self._markets:
-            queue = QueueModel(window, self._params.fills, others=FillModel)
+            queue = QueueModel(window, self._params.fills, others=tuple(FillModel))
             self._markets[window.slug] = _PaperMarket(window, queue, window.tick_e4)
             self._channel.append(UserChannelState.UP)
 
