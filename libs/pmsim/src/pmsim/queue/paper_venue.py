@@ -138,10 +138,9 @@ class PaperVenue:
             if order.resting
         )
 
-    def ledgers(self, slug: str) -> dict[FillModel, Position]:
-        """What each model has bought in a window by now; of an unknown one nothing."""
-        market = self._markets.get(slug)
-        return dict(market.queue.ledgers) if market else {}
+    def ledgers(self) -> dict[str, dict[FillModel, Position]]:
+        """What each model has bought by now, by window."""
+        return {slug: dict(market.queue.ledgers) for slug, market in self._markets.items()}
 
     def next_ns(self) -> int | None:
         """When the next request or settlement is due."""

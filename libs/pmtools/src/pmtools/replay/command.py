@@ -229,7 +229,7 @@ class Replay:
         summary.add_books(msgspec.to_builtins(engine.session.books.counters))
         results = summary.results[window.slug] = results_of(engine, winner)
         if venue := self._venues.pop(window.slug, None):
-            ledgers = ledgers_of(venue.ledgers(window.slug), engine, winner)
+            ledgers = ledgers_of(venue.ledgers()[window.slug], engine, winner)
             results["ledgers"] = ledgers
             _add_up(summary.ledgers, ledgers)
         worth2_e4 = worth_of(engine, winner)
