@@ -18,7 +18,8 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS, SHARE_U6
-from pmsim.queue.model import QueueFill, QueueModel
+from pmsim.queue.line import FillModel, QueueFill
+from pmsim.queue.model import QueueModel
 from support.builders import window as make_window
 
 WINDOW = make_window(tick="0.01")
@@ -105,8 +106,8 @@ SCRIPTS = st.lists(st.tuples(INPUTS, st.integers(0, 900)), max_size=40)
 Script = list[tuple[Input, int]]
 
 
-def run(script: Script) -> list[Seen]:
-    queue, at_ns = QueueModel(WINDOW), 0
+def run(script: Script, model: FillModel = FillModel.CENTRAL) -> list[Seen]:
+    queue, at_ns = QueueModel(WINDOW, model), 0
     orders: dict[str, Add] = {}
     seen: list[Seen] = []
     for what, pause_ms in script:
@@ -151,3 +152,21 @@ def test_the_fills_of_a_trade_never_exceed_it_and_lie_within_its_reach(script: S
 @given(SCRIPTS)
 def test_the_same_data_gives_the_same_fills(script: Script) -> None:
     assert [step.fills for step in run(script)] == [step.fills for step in run(script)]
+
+
+@given(SCRIPTS, st.integers(0, 39))
+def test_of_an_order_alone_each_model_fills_at_least_what_the_more_careful_one_does(
+    script: Script, kept: int
+) -> None:
+    places = [place for place, (what, _) in enumerate(script) if isinstance(what, Add)]
+    only = places[kept % len(places)] if places else -1
+    alone = [one for at, one in enumerate(script) if at == only or not isinstance(one[0], Add)]
+    filled: list[list[int]] = []
+    for model in (FillModel.PESSIMISTIC, FillModel.CENTRAL, FillModel.OPTIMISTIC):
+        total_u6, so_far = 0, []
+        for seen in run(alone, model):
+            total_u6 += sum(qty_u6 for _, qty_u6, _ in seen.fills)
+            so_far.append(total_u6)
+        filled.append(so_far)
+    for careful, central, daring in zip(*filled, strict=True):
+        assert careful <= central <= daring

@@ -113,6 +113,8 @@ def test_every_window_with_known_payouts_settles_to_the_cent(variables: dict[str
         )
         assert summary["profit_settled"] == found["profit"]
         assert found.get("dearest_pair", 0) <= 0.99
+        assert found["ledgers"]["central"]["profit"] == found["profit"]
+        assert found["ledgers"]["pessimistic"]["paid"] <= found["paid"]
         results[slug] = found
     assert len(results) == len(paths) >= 6
 

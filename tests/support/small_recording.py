@@ -43,7 +43,7 @@ def _books(mid_e4: int) -> dict[Outcome, tuple[Levels, Levels]]:
     }
 
 
-def rows(*, seconds: int = 40) -> Iterator[dict[str, Any]]:
+def rows(*, seconds: int = 40, sold_u6: int = 150_000_000) -> Iterator[dict[str, Any]]:
     """Lines as a recorder writes them: books each second, every fifth after a trade."""
     window, last_trade = recorded_window(), ""
     for second in range(seconds):
@@ -75,7 +75,7 @@ def rows(*, seconds: int = 40) -> Iterator[dict[str, Any]]:
                         outcome,
                         taker_side=TakerSide.SELL,
                         price_e4=4_700,
-                        size_u6=150_000_000,
+                        size_u6=sold_u6,
                         ts_event_ns=at_ns,
                         transaction_hash=f"0x{second:064x}",
                     ),
@@ -86,8 +86,9 @@ def _row(at_ns: int, frame: dict[str, Any]) -> dict[str, Any]:
     return {"recv": at_ns / NS_PER_S, "slug": SLUG, "raw": json.dumps(frame)}
 
 
-def write_recording(path: Path, *, seconds: int = 40) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows(seconds=seconds)))
+def write_recording(path: Path, *, seconds: int = 40, sold_u6: int = 150_000_000) -> Path:
+    lines = (json.dumps(row) + "\n" for row in rows(seconds=seconds, sold_u6=sold_u6))
+    path.write_text("".join(lines))
     return path
 
 

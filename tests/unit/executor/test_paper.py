@@ -14,13 +14,14 @@ from pmcore.engine.execution.io import (
     Posted,
     PostRejected,
 )
-from pmcore.messages.user import OrderUpdated, UserChannelChanged, UserMessage
+from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged, UserMessage
 from pmcore.model.errors import Reason
+from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.clock import Clock
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import HeartbeatAnswer
-from support.builders import T0_NS, window
+from support.builders import T0_NS, book, trade, window
 from support.executions import submit
 
 
@@ -38,10 +39,10 @@ class HandClock(Clock):
 class Paper(PaperClob):
     """With a clock by hand; `later` lets time pass and its answers come."""
 
-    def __init__(self, latency_ms: int = 0) -> None:
+    def __init__(self, latency_ms: int = 0, fills: str = "central") -> None:
         self.clock = HandClock()
         self.heard: list[UserMessage] = []
-        super().__init__(latency_ms, self.clock, self.heard.extend)
+        super().__init__(latency_ms, self.clock, self.heard.extend, fills)
         self.add_window(window())
 
     async def later(self, ms: int) -> None:
@@ -139,3 +140,25 @@ async def test_a_paper_venue_takes_every_beat() -> None:
     assert not venue.has_heartbeat
     assert await venue.beat("x") == HeartbeatAnswer(accepted=True, heartbeat_id="x")
     assert await venue.all_open_orders() == ()
+
+
+@pytest.mark.parametrize(
+    ("fills", "told_u6"), [("pessimistic", []), ("central", []), ("optimistic", [4_000_000])]
+)
+async def test_the_chosen_model_tells_fills_and_each_keeps_a_ledger(
+    fills: str, told_u6: list[int]
+) -> None:
+    venue = Paper(fills=fills)
+    venue.market(book(Outcome.UP, "0.47", "0.49"))
+    await venue.post(venue.sign(submit("a"), window()))
+    venue.market(trade(Outcome.UP, TakerSide.SELL, "4", at_ns=T0_NS, price="0.47"))
+    heard = [one.size_u6 for one in venue.heard if isinstance(one, FillReported)]
+    assert heard == told_u6
+    nothing = {"up": 0, "down": 0, "paid": 0}
+    assert venue.ledgers() == {
+        window().slug: {
+            "pessimistic": nothing,
+            "central": nothing,
+            "optimistic": {"up": 4.0, "down": 0, "paid": pytest.approx(1.88)},
+        }
+    }

@@ -12,6 +12,7 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.settings.common import Mode, load_settings
 from pmexecutor.settings import THROWAWAY_ADDRESS, THROWAWAY_KEY, ExecutorSettings
 from pmexecutor.signer import address_of_key
+from pmsim.queue.line import FillModel
 from support.builders import window
 
 REAL_KEY = "0x" + "ab" * 32
@@ -226,3 +227,13 @@ def test_orders_expire_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch
     assert _load(monkeypatch).expiration_s(market.open_ns, market) == 0
     loaded = _load(monkeypatch, PM_ORDER_LIFE="gtd", PM_CANCEL_BEFORE_CLOSE_S="7")
     assert loaded.expiration_s(market.open_ns, market) == market.close_ns // NS_PER_S - 7 + 60
+
+
+def test_paper_fills_are_central_unless_another_model_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _load(monkeypatch).paper_fills == "central"
+    for model in FillModel:
+        assert _load(monkeypatch, PM_PAPER_FILLS=model.value).paper_fills == model
+    with pytest.raises(SystemExit):
+        _load(monkeypatch, PM_PAPER_FILLS="hopeful")

@@ -223,6 +223,13 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="write every command and notice as JSON lines",
     )
     replay.add_argument(
+        "--fill-model",
+        choices=("pessimistic", "central", "optimistic"),
+        default="central",
+        help="whose fills the engine sees; the others keep a ledger of the same orders "
+        "(default central)",
+    )
+    replay.add_argument(
         "--fills",
         type=Path,
         metavar="FILE",

@@ -17,12 +17,15 @@ from pmcore.engine.execution.io import (
     Posted,
     PostRejected,
 )
+from pmcore.machines.inventory import Position
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import UserMessage
 from pmcore.model.market import Window
+from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.clock import Clock
 from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, PostAnswer, PreparedOrder
+from pmsim.queue.line import FillModel
 from pmsim.queue.paper_reports import order_hash_of
 from pmsim.queue.paper_venue import (
     PaperAnswer,
@@ -39,13 +42,18 @@ class PaperClob:
     """`Venue` over `PaperVenue`. Fills and settlements need `run`; a call waits by itself."""
 
     def __init__(
-        self, latency_ms: int, clock: Clock, on_user: Callable[[Sequence[UserMessage]], None]
+        self,
+        latency_ms: int,
+        clock: Clock,
+        on_user: Callable[[Sequence[UserMessage]], None],
+        fills: str = FillModel.CENTRAL,
     ) -> None:
         self._paper = PaperVenue(
             PaperParams(
                 entry_latency_ms=latency_ms,
                 cancel_latency_ms=latency_ms,
                 query_latency_ms=latency_ms,
+                fills=FillModel(fills),
             )
         )
         self._clock = clock
@@ -66,6 +74,13 @@ class PaperClob:
     def drop_window(self, slug: str) -> None:
         """Forget a window and its orders; requests under way are answered all the same."""
         self._paper.drop_window(slug)
+
+    def ledgers(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Shares and dollars that each fill model bought with the same orders, by window."""
+        return {
+            slug: {model.value: _figures(bought) for model, bought in ledgers.items()}
+            for slug, ledgers in self._paper.ledgers().items()
+        }
 
     def market(self, message: MarketDataMessage) -> None:
         """Market data of a window."""
@@ -160,3 +175,12 @@ class PaperClob:
                 future.set_result(message.answer)
         if news:
             self._on_user(news)
+
+
+def _figures(bought: Position) -> dict[str, float]:
+    up, down = bought.up, bought.down
+    return {
+        "up": up.qty_u6 / SHARE_U6,
+        "down": down.qty_u6 / SHARE_U6,
+        "paid": (up.cost_e4u6 + down.cost_e4u6) / PRICE_ONE_E4 / SHARE_U6,
+    }

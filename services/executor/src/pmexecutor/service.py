@@ -235,6 +235,7 @@ class ExecutorService:
             "unpublished": self._publisher.queued,
             "engine": self._engine.view(),
             "lease": self._lease.view() if self._lease else {},
+            "paper_ledgers": self._venue.ledgers() if isinstance(self._venue, PaperClob) else {},
         }
 
     async def on_halt(self, reason: str) -> None:
@@ -266,7 +267,10 @@ class ExecutorService:
         return Halt(reason=self._halted or "", by="operator", ts_recv_ns=self._clock.now_ns())
 
     def _paper(self) -> PaperClob:
-        return PaperClob(self._settings.paper_latency_ms, self._clock, self._publish_user)
+        settings = self._settings
+        return PaperClob(
+            settings.paper_latency_ms, self._clock, self._publish_user, settings.paper_fills
+        )
 
     def _publish_user(self, messages: Sequence[UserMessage]) -> None:
         stream = keys.user(self._settings.account)

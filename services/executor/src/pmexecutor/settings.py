@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -58,6 +58,9 @@ class ExecutorSettings(AccountSettings):
     read_timeout_ms: int = Field(5_000, validation_alias="PM_READ_TIMEOUT_MS", ge=100, le=30_000)
     post_concurrency: int = Field(16, validation_alias="PM_POST_CONCURRENCY", ge=1, le=64)
     paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
+    paper_fills: Literal["pessimistic", "central", "optimistic"] = Field(
+        "central", validation_alias="PM_PAPER_FILLS"
+    )
     bid_size: Shares = Field(Decimal(2), validation_alias="PM_BID_SIZE")
     max_position_value: Dollars = Field(Decimal(5), validation_alias="PM_MAX_POSITION_VALUE")
     pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")

@@ -24,6 +24,10 @@ UP, DOWN = Outcome.UP, Outcome.DOWN
 Replay = Callable[..., dict[str, Any]]
 
 
+_SMALL_U6 = 12_000_000
+"""A trade that does not reach the end of a queue."""
+
+
 @pytest.fixture(autouse=True)
 def _variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
@@ -62,6 +66,32 @@ def test_without_a_winner_the_shares_are_marked_at_the_last_mid(
     assert summary["profit_marked"] == results["profit_marked"]
     assert (summary["windows_settled"], summary["profit_settled"]) == (0, 0)
     assert "profit" not in results
+
+
+@pytest.mark.parametrize("model", ["pessimistic", "central", "optimistic"])
+@pytest.mark.parametrize("winner", [(), ("--winner", "up")])
+def test_each_fill_model_has_a_ledger_of_the_same_orders(
+    recording: Path, replay: Replay, model: str, winner: tuple[str, ...]
+) -> None:
+    write_recording(recording, sold_u6=_SMALL_U6)
+    summary = replay(recording, "--fill-model", model, *winner)
+    results = summary["results"][SLUG]
+    ledgers = results["ledgers"]
+    assert list(ledgers) == ["pessimistic", "central", "optimistic"]
+    assert summary["ledgers"] == ledgers  # of one window
+    named = {"up", "down", "paid", "profit" if winner else "profit_marked"}
+    assert all(set(ledger) == named for ledger in ledgers.values())
+    assert ledgers[model] == {name: results[name] for name in named}
+    shares = [ledger["up"] + ledger["down"] for ledger in ledgers.values()]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1]
+
+
+def test_the_central_model_acts_unless_told_otherwise(recording: Path, replay: Replay) -> None:
+    write_recording(recording, sold_u6=_SMALL_U6)
+    fingerprint = replay(recording)["fingerprint"]
+    assert replay(recording, "--fill-model", "central")["fingerprint"] == fingerprint
+    assert replay(recording, "--fill-model", "optimistic")["fingerprint"] != fingerprint
 
 
 @pytest.mark.parametrize("winner", ["up", "down"])

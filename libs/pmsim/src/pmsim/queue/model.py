@@ -1,17 +1,20 @@
 """The place of our resting bids in the queue, and when recorded flow would fill them.
 
-Our orders are not in the book that we watch, so each fill is an estimate; docs/modelling.md says
-of what. Promises: pessimistic by default; a fill is at our price; all fills of one public trade
-together never exceed its size; shares that leave a level without a trade were behind us, but what
-is ahead of us never exceeds what is displayed. Deterministic; orders are bids only.
+Our orders are not in the book that we watch, so each fill is an estimate, by one of three models;
+docs/modelling.md says of what. One of them acts: its fills are told, and an order ends where it
+ends there. The others keep ledgers of the same orders. Promises: a fill is at our price; all fills
+of one public trade together never exceed its size; of an order alone in its queue the pessimistic
+model never fills more than the central one, nor that one more than the optimistic one.
+Deterministic; orders are bids only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 
 import msgspec
 
+from pmcore.machines.inventory import Position
 from pmcore.messages.market_data import (
     BookDelta,
     BookSnapshot,
@@ -25,28 +28,19 @@ from pmcore.messages.market_data import (
 )
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
-from pmcore.model.units import NS_PER_MS, QTY_GRID_U6
-from pmsim.queue.depth import Key, MergedDepth, opposite, spans, swept, up_key
+from pmcore.model.units import NS_PER_MS
+from pmsim.queue.depth import MergedDepth, opposite, spans, swept, up_key
+from pmsim.queue.line import (
+    PRINT_LAG_NS,
+    FillModel,
+    MarketTrade,
+    QueuedOrder,
+    QueueFill,
+    QueueLine,
+)
 
-QueueFill = tuple[str, int, int]
-"""(order_id, qty_u6, price_e4)."""
-
-PRINT_LAG_NS = 1_000 * NS_PER_MS
-"""A print may come this long after the book that already shows its trade (docs/venue.md 5.2)."""
 INFER_AFTER_NS = 2_000 * NS_PER_MS
 """Books after trades for this long without one print: the recording has none, infer them."""
-
-
-class _QueuedOrder(msgspec.Struct):
-    order_id: str
-    price_e4: int
-    side: BookSide
-    key: Key
-    leaves_u6: int
-    ahead_u6: int | None  # None until a book is known
-    added_ns: int
-    capped_u6: int = 0  # taken off `ahead` because the book showed less, at capped_ns
-    capped_ns: int = 0
 
 
 class _Sweep(msgspec.Struct):
@@ -59,32 +53,42 @@ class _Sweep(msgspec.Struct):
 class QueueModel:
     """The queue of one window. Feed it every market-data message, in order of receipt."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(
+        self,
+        window: Window,
+        acting: FillModel = FillModel.CENTRAL,
+        *,
+        others: Collection[FillModel] = (),
+    ) -> None:
         self._slug = window.slug
         self.depth = MergedDepth()
+        self.ledgers = {model: Position() for model in FillModel if model in (acting, *others)}
+        """What each model has bought; a window's cost and shares."""
+        self._outcomes: dict[str, Outcome] = {}
         self._sweeps = {side: _Sweep() for side in BookSide}
-        self._crossed_taken_u6 = dict.fromkeys(BookSide, 0)
-        self._orders: dict[str, _QueuedOrder] = {}
+        self._line = QueueLine(acting)
+        self._others = [QueueLine(model) for model in self.ledgers if model is not acting]
         self._prints_seen = False
         self._first_trade_book_ns: int | None = None
 
     def add(self, order_id: str, outcome: Outcome, price_e4: int, size_u6: int, at_ns: int) -> None:
         """Rest a bid behind all that is displayed at its price."""
-        invariant(order_id not in self._orders, f"order {order_id} rests already")
+        invariant(order_id not in self._line, f"order {order_id} rests already")
+        self._outcomes[order_id] = outcome
         side, key = up_key(outcome, BookSide.BID, price_e4)
         ahead_u6 = self.depth.size_u6(side, key) if self.depth.known else None
-        self._orders[order_id] = _QueuedOrder(
-            order_id, price_e4, side, key, size_u6, ahead_u6, at_ns
-        )
+        for line in (self._line, *self._others):
+            line.add(QueuedOrder(order_id, price_e4, side, key, size_u6, ahead_u6, at_ns))
 
     def remove(self, order_id: str) -> int:
         """Take an order out; return what was left of it, 0 when it does not rest."""
-        order = self._orders.pop(order_id, None)
-        return order.leaves_u6 if order else 0
+        for line in self._others:
+            line.remove(order_id)
+        return self._line.remove(order_id)
 
     def ahead_u6(self, order_id: str) -> int | None:
         """Shares that must trade before ours; None while no book is known."""
-        return self._orders[order_id].ahead_u6
+        return self._line.ahead_u6(order_id)
 
     def crosses(self, outcome: Outcome, price_e4: int) -> bool:
         """Whether a bid would take from the merged book."""
@@ -95,7 +99,7 @@ class QueueModel:
     def on_market(
         self, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
     ) -> list[QueueFill]:
-        """Apply a message; return the fills in order of priority.
+        """Apply a message; return the acting model's fills in order of priority.
 
         `unseen_trade_e4` is the price of a trade without a print, as found from a book's hash.
         """
@@ -106,7 +110,7 @@ class QueueModel:
                 return self._on_snapshot(message, unseen_trade_e4)
             case BookDelta():
                 self.depth.change(message)
-                return self._settle_with_book(message.ts_recv_ns)
+                return self._on_book(message.ts_recv_ns)
             case TradePrinted():
                 return self._on_trade(message)
             case TickSizeChanged():
@@ -134,8 +138,9 @@ class QueueModel:
                     self._sweeps[side] = _Sweep(levels, book.ts_recv_ns)
                 hit = self._side_hit(unseen_trade_e4)
                 if hit is not None and self._infers(book.ts_recv_ns):
-                    fills = self._fill_from_sweep(hit)
-        return fills + self._settle_with_book(book.ts_recv_ns)
+                    levels = self._sweeps[hit].levels
+                    fills = self._in_each(lambda line: line.on_sweep(hit, levels))
+        return fills + self._on_book(book.ts_recv_ns)
 
     def _on_trade(self, trade: TradePrinted) -> list[QueueFill]:
         self._prints_seen = True
@@ -143,90 +148,36 @@ class QueueModel:
         side, key = up_key(trade.outcome, hit, trade.price_e4)
         sweep = self._sweeps[side]
         recent = bool(sweep.levels) and trade.ts_recv_ns - sweep.at_ns <= PRINT_LAG_NS
-        passed: Iterable[Level] = sweep.levels if recent else self.depth.levels[side].items()
-        fills: list[QueueFill] = []
-        spent_u6 = 0
-        for order in self._by_priority(side):
-            if order.key < key or (recent and order.added_ns >= sweep.at_ns):
-                continue  # out of its reach, or it happened before we rested
-            left_u6 = trade.size_u6 - _above(passed, order.key) - spent_u6
-            if trade.ts_recv_ns - order.capped_ns <= PRINT_LAG_NS:
-                already_u6 = max(0, min(left_u6, order.capped_u6))
-                order.capped_u6 -= already_u6
-                left_u6 -= already_u6
-            spent_u6 += self._take(order, left_u6, fills)
+        seen = MarketTrade(
+            side,
+            key,
+            trade.size_u6,
+            trade.ts_recv_ns,
+            tuple(sweep.levels if recent else self.depth.levels[side].items()),
+            sweep.at_ns if recent else None,
+        )
         self._sweeps[side] = _Sweep()
+        return self._in_each(lambda line: line.on_trade(seen))
+
+    def _on_book(self, at_ns: int) -> list[QueueFill]:
+        return self._in_each(lambda line: line.on_book(self.depth, at_ns))
+
+    def _in_each(self, reach: Callable[[QueueLine], list[QueueFill]]) -> list[QueueFill]:
+        """Let something reach the orders of every model; an order ends with the acting one's."""
+        for line in self._others:
+            self._book(line, reach(line))
+        fills = reach(self._line)
+        self._book(self._line, fills)
+        for fill in fills:
+            if fill.order_id not in self._line:
+                for line in self._others:
+                    line.remove(fill.order_id)
         return fills
 
-    def _fill_from_sweep(self, side: BookSide) -> list[QueueFill]:
-        fills: list[QueueFill] = []
-        spent_u6 = 0
-        for order in self._by_priority(side):
-            reached_u6 = sum(size for key, size in self._sweeps[side].levels if key <= order.key)
-            spent_u6 += self._take(order, reached_u6 - spent_u6, fills)
-        return fills
-
-    def _take(self, order: _QueuedOrder, volume_u6: int, fills: list[QueueFill]) -> int:
-        """Let volume reach an order: first the queue ahead, then us. Return our part."""
-        if order.ahead_u6 is None or volume_u6 <= 0:
-            return 0
-        eaten_u6 = min(order.ahead_u6, volume_u6)
-        order.ahead_u6 -= eaten_u6
-        return self._fill(order, volume_u6 - eaten_u6, fills)
-
-    def _fill(self, order: _QueuedOrder, volume_u6: int, fills: list[QueueFill]) -> int:
-        qty_u6 = min(order.leaves_u6, volume_u6) // QTY_GRID_U6 * QTY_GRID_U6
-        if qty_u6 <= 0:
-            return 0
-        order.leaves_u6 -= qty_u6
-        if order.leaves_u6 == 0:
-            del self._orders[order.order_id]
-        fills.append((order.order_id, qty_u6, order.price_e4))
-        return qty_u6
-
-    def _settle_with_book(self, at_ns: int) -> list[QueueFill]:
-        """Cap what is ahead of us by what is displayed, and fill what asks ran through."""
-        if not self.depth.known or not self._orders:
-            return []
-        fills: list[QueueFill] = []
-        for side in BookSide:
-            orders = self._by_priority(side)
-            for order in orders:
-                self._cap(order, at_ns)
-            fills += self._fill_crossed(side, orders)
-        return fills
-
-    def _cap(self, order: _QueuedOrder, at_ns: int) -> None:
-        shown_u6 = self.depth.size_u6(order.side, order.key)
-        if order.ahead_u6 is None:
-            order.ahead_u6 = shown_u6
-        elif shown_u6 < order.ahead_u6:
-            if at_ns - order.capped_ns > PRINT_LAG_NS:
-                order.capped_u6 = 0
-            order.capped_u6 += order.ahead_u6 - shown_u6
-            order.capped_ns = at_ns
-            order.ahead_u6 = shown_u6
-
-    def _fill_crossed(self, side: BookSide, orders: list[_QueuedOrder]) -> list[QueueFill]:
-        facing = opposite(side)
-        best = self.depth.best(facing)
-        if best is None or not orders or best + orders[0].key < 0:
-            self._crossed_taken_u6[side] = 0
-            return []
-        if self.depth.crossed():
-            return []
-        fills: list[QueueFill] = []
-        for order in orders:
-            offered_u6 = sum(
-                size for key, size in self.depth.levels[facing].items() if key + order.key >= 0
-            )
-            left_u6 = offered_u6 - self._crossed_taken_u6[side]
-            self._crossed_taken_u6[side] += self._fill(order, left_u6, fills)
-        return fills
-
-    def _by_priority(self, side: BookSide) -> list[_QueuedOrder]:
-        orders = [order for order in self._orders.values() if order.side is side]
-        return sorted(orders, key=lambda order: -order.key)
+    def _book(self, line: QueueLine, fills: list[QueueFill]) -> None:
+        for fill in fills:
+            held, outcome = self.ledgers[line.model], self._outcomes[fill.order_id]
+            self.ledgers[line.model] = held.with_buy(outcome, fill.price_e4, fill.qty_u6)
 
     def _side_hit(self, unseen_trade_e4: int | None) -> BookSide | None:
         """The side that the trade behind a book hit; None when it cannot be told."""
@@ -238,7 +189,3 @@ class QueueModel:
     def _infers(self, at_ns: int) -> bool:
         first_ns = self._first_trade_book_ns
         return not self._prints_seen and first_ns is not None and at_ns - first_ns >= INFER_AFTER_NS
-
-
-def _above(levels: Iterable[Level], key: Key) -> int:
-    return sum(size_u6 for level_key, size_u6 in levels if level_key > key)

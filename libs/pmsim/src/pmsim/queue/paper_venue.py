@@ -23,6 +23,7 @@ from pmcore.engine.execution.io import (
     Posted,
     PostRejected,
 )
+from pmcore.machines.inventory import Position
 from pmcore.messages.market_data import BookSnapshot, MarketDataMessage, TickSizeChanged
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import (
@@ -38,6 +39,7 @@ from pmcore.model.errors import Reason
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 from pmcore.venue.market_values import tick_shown_e4
+from pmsim.queue.line import FillModel
 from pmsim.queue.model import QueueModel
 from pmsim.queue.paper_reports import MATCHED_TEXT, NOT_FOUND_TEXT, PaperOrder, matched, updated
 
@@ -45,13 +47,17 @@ VenueAnswer = Posted | PostRejected | CancelAnswered | OpenOrdersAnswered | Orde
 
 
 class PaperParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Latencies from a request to its effect and answer; settlement delays follow each other."""
+    """Latencies from a request to its effect and answer; settlement delays follow each other.
+
+    `fills`: the model whose fills are told; the others keep ledgers of the same orders.
+    """
 
     entry_latency_ms: int = 60
     cancel_latency_ms: int = 60
     query_latency_ms: int = 60
     mined_delay_ms: int = 4_000
     confirmed_delay_ms: int = 20_000
+    fills: FillModel = FillModel.CENTRAL
 
 
 class PaperAnswer(msgspec.Struct, frozen=True):
@@ -114,7 +120,7 @@ class PaperVenue:
         it in a stream of which the beginning was trimmed.
         """
         if window.slug not in self._markets:
-            queue = QueueModel(window)
+            queue = QueueModel(window, self._params.fills, others=tuple(FillModel))
             self._markets[window.slug] = _PaperMarket(window, queue, window.tick_e4)
             self._channel.append(UserChannelState.UP)
 
@@ -131,6 +137,10 @@ class PaperVenue:
             for order_hash, order in market.orders.items()
             if order.resting
         )
+
+    def ledgers(self) -> dict[str, dict[FillModel, Position]]:
+        """What each model has bought by now, by window."""
+        return {slug: dict(market.queue.ledgers) for slug, market in self._markets.items()}
 
     def next_ns(self) -> int | None:
         """When the next request or settlement is due."""

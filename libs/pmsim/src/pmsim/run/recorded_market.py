@@ -16,7 +16,8 @@ from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, complement_e4
 from pmcore.venue.encode import book_frame, rest_book
 from pmcore.venue.fields import JsonObject
-from pmsim.queue.model import QueueFill, QueueModel
+from pmsim.queue.line import QueueFill
+from pmsim.queue.model import QueueModel
 from pmsim.venue.ports import ListedWindow, NewOrder, OrderSide, VenueOrder
 
 

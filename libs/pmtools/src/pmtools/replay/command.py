@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,7 @@ from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
+from pmsim.queue.line import FillModel
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import Winner, winners_in_frame
@@ -43,7 +44,14 @@ from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.replay.attribution import FillBook, write_csv
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
-from pmtools.replay.settling import agreed, only_window, results_of, winners_before, worth_of
+from pmtools.replay.settling import (
+    agreed,
+    ledgers_of,
+    only_window,
+    results_of,
+    winners_before,
+    worth_of,
+)
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
@@ -67,6 +75,8 @@ class ReplaySummary(Summary, kw_only=True):
     profit_marked: float = 0.0
     inferred: dict[str, list[str]] = msgspec.field(default_factory=dict)
     results: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    ledgers: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+    """The sums of all windows by fill model."""
     profit_parts: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
     markout_cents: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
     journals_differ: int = 0
@@ -79,7 +89,8 @@ def command(arguments: argparse.Namespace) -> int:
     winner = Outcome(arguments.winner) if arguments.winner else None
     if winner is not None:
         only_window(inputs.found)
-    replay = Replay(params, _open_outputs(arguments.outputs), winner)
+    fills = FillModel(arguments.fill_model)
+    replay = Replay(params, _open_outputs(arguments.outputs), winner, fills)
     try:
         asyncio.run(replay.run(inputs.found, arguments.bus))
     except LocalRedisError as error:
@@ -113,13 +124,19 @@ class Replay:
     """Runs inputs one after the other and adds up what they show."""
 
     def __init__(
-        self, params: StrategyParams, outputs: IO[bytes] | None, winner: Outcome | None = None
+        self,
+        params: StrategyParams,
+        outputs: IO[bytes] | None,
+        winner: Outcome | None = None,
+        fills: FillModel = FillModel.CENTRAL,
     ) -> None:
         self.summary = ReplaySummary()
         self.fill_book = FillBook()
         self._params = params
         self._outputs = outputs
         self._winner = winner
+        self._fills = fills
+        self._venues: dict[str, PaperVenue] = {}
         self._hash = hashlib.sha256()
         self._warm: dict[str, tuple[int, dict[Outcome, WarmStart]]] = {}
         self._now_ns = 0
@@ -199,7 +216,8 @@ class Replay:
         )
         sink = self._sink(window.slug)
         caps = self._params.order_caps()
-        executor = PaperExecutor(ExecutionEngine(caps=caps), PaperVenue(PaperParams()), sink)
+        venue = self._venues[window.slug] = PaperVenue(PaperParams(fills=self._fills))
+        executor = PaperExecutor(ExecutionEngine(caps=caps), venue, sink)
         return WindowReplay(engine, executor, transport, sink)
 
     def _finish(self, engine: WindowEngine, winner: Winner | None = None) -> None:
@@ -210,6 +228,10 @@ class Replay:
         summary.add_engine(msgspec.to_builtins(engine.counters))
         summary.add_books(msgspec.to_builtins(engine.session.books.counters))
         results = summary.results[window.slug] = results_of(engine, winner)
+        if venue := self._venues.pop(window.slug, None):
+            ledgers = ledgers_of(venue.ledgers()[window.slug], engine, winner)
+            results["ledgers"] = ledgers
+            _add_up(summary.ledgers, ledgers)
         worth2_e4 = worth_of(engine, winner)
         self.fill_book.add(engine.session, worth2_e4, settled="profit" in results)
         summary.windows_settled += "profit" in results
@@ -259,6 +281,13 @@ class Replay:
                 outputs.write(msgspec.json.encode({**row, "output": output}) + b"\n")
 
         return write
+
+
+def _add_up(sums: dict[str, dict[str, float]], figures: Mapping[str, Mapping[str, float]]) -> None:
+    for model, named in figures.items():
+        total = sums.setdefault(model, {})
+        for name, figure in named.items():
+            total[name] = total.get(name, 0.0) + figure
 
 
 def _by_slug(

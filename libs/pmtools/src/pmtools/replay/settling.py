@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmcore.engine.strategy.engine import WindowEngine
@@ -11,6 +11,7 @@ from pmcore.machines.inventory import Position
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmsim.queue.line import FillModel
 from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import WINNERS_FILE, Winner, winners_beside
 from pmtools.errors import UsageError, unusable_file
@@ -76,6 +77,29 @@ def results_of(engine: WindowEngine, told: Winner | None) -> dict[str, Any]:
         mid = mid2_e4 / 2 / PRICE_ONE_E4
         results["settlement"] = f"unsettled, marked at the last mid (Up {mid:g})"
     return results
+
+
+def ledgers_of(
+    ledgers: Mapping[FillModel, Position], engine: WindowEngine, told: Winner | None
+) -> dict[str, dict[str, float]]:
+    """What each fill model bought with the same orders, and what it was worth.
+
+    One of them acted; the others say what its orders would have brought by their rules.
+    """
+    winner = told.outcome if told else engine.session.winner
+    mid2_e4 = up_mid2_e4(engine.session.books)
+    figures: dict[str, dict[str, float]] = {}
+    for model, position in ledgers.items():
+        figures[model.value] = {
+            "up": position.up.qty_u6 / SHARE_U6,
+            "down": position.down.qty_u6 / SHARE_U6,
+            "paid": _paid_u6(position) / SHARE_U6,
+        }
+        if winner is not None:
+            figures[model.value]["profit"] = position.profit_u6(winner) / SHARE_U6
+        elif mid2_e4 is not None:
+            figures[model.value]["profit_marked"] = marked_profit_u6(position, mid2_e4) / SHARE_U6
+    return figures
 
 
 def worth_of(engine: WindowEngine, told: Winner | None) -> int | None:

@@ -47,7 +47,7 @@ class StrategyView(DayView):
 
 
 class ExecutorView(TypedDict):
-    """`refuses`: why nothing is placed, or "" ."""
+    """`refuses`: why nothing is placed, or "" . `paper_ledgers`: by window and fill model."""
 
     mode: str
     open_orders: int
@@ -59,6 +59,7 @@ class ExecutorView(TypedDict):
     unpublished: int
     engine: dict[str, object]
     lease: dict[str, object]
+    paper_ledgers: dict[str, dict[str, dict[str, float]]]
 
 
 class IdleChannelView(TypedDict):
