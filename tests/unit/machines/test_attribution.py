@@ -46,6 +46,14 @@ def test_an_unpaired_share_goes_from_price_to_mid_to_a_minute_later_to_its_worth
     assert marked.residual2_e4u6 == 0
 
 
+def test_a_down_share_is_worth_what_an_up_share_is_not() -> None:
+    fill = a_fill(1, DOWN, 4700, 2, mid2_e4=9600, marks2_e4=(1, 2, 3, 4, 9500))
+    totals = [
+        summed(attribute([fill], worth2_e4)).total2_e4u6 for worth2_e4 in (UP_WON, DOWN_WON, 8001)
+    ]
+    assert totals == [-9400 * 2, (20_000 - 9400) * 2, (11_999 - 9400) * 2]
+
+
 def test_near_the_close_the_adverse_part_ends_with_the_settlement() -> None:
     fill = a_fill(1, DOWN, 4700, 1, mid2_e4=9600, marks2_e4=(9500,))
     assert parts(attribute([fill], DOWN_WON)) == [PnlParts(200, 20_000 - 9600)]
