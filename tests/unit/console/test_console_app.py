@@ -274,7 +274,7 @@ async def test_a_poll_puts_states_events_and_points_on_the_board(
     assert (fill["id"], fill["kind"], fill["text"]) == (1, "fill", "5 shares at 0.4")
     assert shown["health"] == "ready"
     points = (await console.get("/history", headers=BEARER)).json()["points"]
-    assert [point["series"]["btc-updown-60s"]["up"] for point in points] == [0.0, 5.0]
+    assert [point["series"]["btc-updown-60s"]["mid"] for point in points] == [0.405, 0.405]
     told = (await console.get("/state", headers=BEARER)).json()
     assert told["snapshot"]["events"] == shown["events"]
     assert "pm_console_polls_total 8.0" in (await console.get("/metrics")).text

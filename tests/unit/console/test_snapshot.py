@@ -27,8 +27,8 @@ def snapshot(**looks: Look) -> dict[str, Any]:
     )
 
 
-def executor(halted: str = "stop", windows: dict[str, Any] | None = None, **more: Any) -> Look:
-    engine = {"halted": halted, "windows": windows or {}}
+def executor(halted: str = "stop", *, flat: bool | None = True, **more: Any) -> Look:
+    engine = {"halted": halted, "flat": flat}
     return look("executor", {"halted": halted, "open_orders": 0, "engine": engine, **more})
 
 
@@ -99,8 +99,8 @@ def test_flat_is_said_when_the_executor_asked_the_venue_after_a_halt() -> None:
         executor(halted=""),
         executor(open_orders=1),
         executor(open_orders=None),
-        executor(windows={SLUG: {"sweeping": True, "live": {}}}),
-        executor(windows={SLUG: {"sweeping": False, "live": {"order": "resting"}}}),
+        executor(flat=False),
+        executor(flat=None),
         look("executor", {"halted": "stop", "open_orders": 0}),
         look("executor", {"halted": "stop", "open_orders": 0, "engine": {"halted": ""}}),
         Look(name="executor"),
@@ -124,7 +124,7 @@ def test_the_latencies_of_all_services_stand_together() -> None:
 
 
 def test_a_point_of_the_charts_leaves_out_windows_that_are_over() -> None:
-    sides = {"up": {"bid": 0.4, "ask": 0.42, "qty": 3, "ofi": 1.5}, "down": {"qty": 2}}
+    sides = {"up": {"bid": 0.4, "ask": 0.42}}
     windows = {
         SLUG: {"state": "awaiting_resolution", "outcomes": {}},
         "btc-updown-60s-1800000060": {"state": "quoting", "outcomes": sides},
@@ -133,5 +133,5 @@ def test_a_point_of_the_charts_leaves_out_windows_that_are_over() -> None:
     strategy = look("strategy", {"windows": windows, "profit_today": 1.5})
     point = chart_point(snapshot(strategy=strategy))
     assert point["profit"] == 1.5
-    assert point["series"]["btc-updown-60s"] == {"mid": 0.41, "ofi": 1.5, "up": 3, "down": 2}
+    assert point["series"]["btc-updown-60s"] == {"mid": 0.41}
     assert point["series"]["eth-updown-60s"]["mid"] is None

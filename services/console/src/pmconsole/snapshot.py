@@ -108,22 +108,15 @@ def _venue(looks: Mapping[str, Look], now_s: float) -> dict[str, Any]:
     look = looks.get("executor")
     executor = look.state if look else {}
     engine = mapping(executor.get("engine"))
-    windows = [mapping(view) for view in mapping(engine.get("windows")).values()]
-    checking = any(view.get("sweeping") for view in windows)
-    orders = sum(len(mapping(view.get("live"))) for view in windows)
+    flat, none_rests = engine.get("flat") is True, executor.get("open_orders") == 0
     current = look is not None and look.health(now_s) in ("ready", "waiting")
     return {
         "mode": executor.get("venue_mode") or "",
         "refuses": executor.get("refuses") or "",
         "open_orders": executor.get("open_orders"),
-        "checking": checking,
+        "checking": none_rests and not flat,
         "flat": bool(
-            current
-            and executor.get("halted")
-            and engine.get("halted")
-            and executor.get("open_orders") == 0
-            and not checking
-            and not orders
+            current and executor.get("halted") and engine.get("halted") and none_rests and flat
         ),
         "budget": mapping(engine.get("budget")),
         "heartbeat": mapping(executor.get("heartbeat")),
@@ -135,19 +128,13 @@ def _venue(looks: Mapping[str, Look], now_s: float) -> dict[str, Any]:
 
 
 def chart_point(snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """What the charts keep of a snapshot: figures by series, and the day's money."""
+    """What the charts keep of a snapshot: the mid of Up by series, and the day's money."""
     series: dict[str, dict[str, Any]] = {}
     for window in snapshot["windows"]:
         if window.get("state") in ("awaiting_resolution", "settled"):
             continue
-        sides = mapping(window.get("outcomes"))
-        up, down = mapping(sides.get("up")), mapping(sides.get("down"))
-        series[window["series"]] = {
-            "mid": _mid(up),
-            "ofi": up.get("ofi"),
-            "up": up.get("qty"),
-            "down": down.get("qty"),
-        }
+        up = mapping(mapping(window.get("outcomes")).get("up"))
+        series[window["series"]] = {"mid": _mid(up)}
     day = snapshot["day"]
     return {
         "t": round(number(snapshot["clock_s"]), 2),

@@ -105,8 +105,10 @@ def test_cancel_all_is_repeated_until_the_venue_lists_nothing() -> None:
     bench.wait(100)
     assert bench.got(CancelAll)
     assert not bench.engine.flat
+    assert (bench.engine.view()["flat"], bench.engine.open_orders) == (False, 0)
     bench.step(AllCancelled(1, ()))
     assert bench.engine.flat
+    assert bench.engine.view()["flat"] is True
     bench.wait(10_000)
     assert not bench.got(CancelAll)
 

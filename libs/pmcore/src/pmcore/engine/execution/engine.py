@@ -135,6 +135,7 @@ class ExecutionEngine:
             "venue_mode": state.modes.mode.value,
             "venue_mode_until_ns": state.modes.until_ns,
             "halted": state.halted,
+            "flat": self.flat,
             "gate": state.gate_text,
             "budget": {"orders": orders, "cancels": cancels, "waiting": len(state.waiting)},
             "windows": {
