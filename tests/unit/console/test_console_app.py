@@ -19,7 +19,7 @@ from pmconsole.metrics import ConsoleMetrics
 from pmconsole.poller import Poller
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.guard import MAX_BODY_BYTES
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ProcessMetrics
 from support.tree import ROOT
 
 TOKEN = "the-token"
@@ -81,7 +81,7 @@ async def console(services: Services, poller: Poller) -> AsyncIterator[httpx.Asy
         access=Access(TOKEN),
         poller=poller,
         switch=EngineSwitch(telling, URLS, TOKEN),
-        metrics=ConsoleMetrics(ServiceMetrics("console", version="1", mode="none")),
+        metrics=ConsoleMetrics(ProcessMetrics("console", version="1", mode="none")),
         hosts=("desk.lan",),
         wall_s=lambda: 1_800_000_000.0,
     )
@@ -169,6 +169,20 @@ async def test_prometheus_and_docker_ask_by_the_name_of_the_container(
     assert (await console.get("/readyz")).status_code == 503
     poller.show(0.0)
     assert (await console.get("/readyz")).status_code == 200
+
+
+async def test_its_metrics_say_of_the_process_only_what_it_knows(
+    console: httpx.AsyncClient, poller: Poller
+) -> None:
+    # It reads no stream and holds no halt: a gauge at 0 would say that Redis is away.
+    async def shown() -> set[str]:
+        text = (await console.get("/metrics")).text
+        lines = [line for line in text.splitlines() if line.startswith(("pm_service", "pm_bus"))]
+        return {line for line in lines if "build_info" not in line and "start_time" not in line}
+
+    assert await shown() == {"pm_service_ready 0.0"}
+    poller.show(0.0)
+    assert await shown() == {"pm_service_ready 1.0"}
 
 
 async def test_the_token_opens_a_session_that_scripts_cannot_read_and_others_do_not_send(

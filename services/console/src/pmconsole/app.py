@@ -91,13 +91,18 @@ def _add_open_paths(app: FastAPI, poller: Poller, metrics: ConsoleMetrics) -> No
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        reasons = [] if poller.newest else ["no service was asked yet"]
+        reasons = _why_not_ready(poller)
         body = {"ready": not reasons, "reasons": reasons, "halted": ""}
         return JSONResponse(body, 503 if reasons else 200)
 
     @app.get("/metrics")
     async def render_metrics() -> Response:
-        return PlainTextResponse(metrics.render(poller.polls), media_type=CONTENT_TYPE_LATEST)
+        text = metrics.render(poller.polls, ready=not _why_not_ready(poller))
+        return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _why_not_ready(poller: Poller) -> list[str]:
+    return [] if poller.newest else ["no service was asked yet"]
 
 
 def _add_session_paths(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ProcessMetrics
 
 
 class ConsoleMetrics:
-    """Polls of the services and refused requests."""
+    """Whether it is ready, polls of the services and refused requests."""
 
-    def __init__(self, metrics: ServiceMetrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
         self._polls = metrics.counter("polls_total", "Times that services were asked")
         self._refusals = metrics.counter("refusals_total", "Requests refused", ("reason",))
@@ -18,8 +18,9 @@ class ConsoleMetrics:
         """Count a refusal: `host`, `origin`, `token` or `size`."""
         self._refusals.labels(reason).inc()
 
-    def render(self, polls: int) -> bytes:
+    def render(self, polls: int, *, ready: bool) -> bytes:
         """The text for Prometheus."""
+        self._metrics.ready.set(ready)
         self._polls.inc(polls - self._counted)
         self._counted = polls
         return self._metrics.render()

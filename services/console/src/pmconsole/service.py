@@ -18,7 +18,7 @@ from pmcore.shell.control_client import open_http
 from pmcore.shell.service.control import control_token
 from pmcore.shell.service.errors import StartupError
 from pmcore.shell.service.logs import configure_logs
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ProcessMetrics
 from pmcore.shell.service.process import run_server, running_version, stop_on_signals
 from pmcore.shell.service.web import listen
 
@@ -42,9 +42,7 @@ async def _serve(settings: ConsoleSettings) -> None:
     clock = Clock.from_spec(settings.clock)
     given = settings.control_token.get_secret_value() if settings.control_token else None
     token = control_token(given, settings.data_dir)
-    metrics = ConsoleMetrics(
-        ServiceMetrics(NAME, version=running_version(), mode="none", speed=clock.speed)
-    )
+    metrics = ConsoleMetrics(ProcessMetrics(NAME, version=running_version(), mode="none"))
     with listen(settings.http_host, settings.port(NAME), "PM_HTTP_PORT") as listener:
         stopping = stop_on_signals()
         async with open_http(ANSWER_S) as asking, open_http(SWITCH_S) as telling:

@@ -39,12 +39,47 @@ class _ByStream(Collector):
         yield family
 
 
-class ServiceMetrics:
-    """Metrics common to all services, and the place where a service makes its own."""
+class ProcessMetrics:
+    """Metrics of every process, and the place where a process makes its own."""
 
-    def __init__(self, service: str, *, version: str, mode: str, speed: float = 1.0) -> None:
+    def __init__(self, service: str, *, version: str, mode: str) -> None:
         self.service = service
         self.registry = CollectorRegistry()
+        self.ready = Gauge("pm_service_ready", "1 when /readyz answers 200", registry=self.registry)
+        build = Gauge(
+            "pm_service_build_info",
+            "Always 1; what runs here",
+            ["service", "version", "mode"],
+            registry=self.registry,
+        )
+        build.labels(service, version, mode).set(1)
+        start = Gauge(
+            "pm_service_start_time_seconds", "When the process started", registry=self.registry
+        )
+        start.set(time.time_ns() / 1e9)  # noqa: TID251 - a wall time for people
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        """Make the counter `pm_<service>_<name>`; `name` ends in `_total`."""
+        return Counter(self._name(name, labels), text, labels, registry=self.registry)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        """Make the gauge `pm_<service>_<name>`; `name` ends in its unit."""
+        return Gauge(self._name(name, labels), text, labels, registry=self.registry)
+
+    def render(self) -> bytes:
+        """Return the text for Prometheus."""
+        return generate_latest(self.registry)
+
+    def _name(self, name: str, labels: Sequence[str]) -> str:
+        invariant(set(labels) <= LABELS, f"label of {name} not in the closed list")
+        return f"pm_{self.service}_{name}"
+
+
+class ServiceMetrics(ProcessMetrics):
+    """And those of a service on the bus: its streams, its halt, its hops."""
+
+    def __init__(self, service: str, *, version: str, mode: str, speed: float = 1.0) -> None:
+        super().__init__(service, version=version, mode=mode)
         self._speed = speed
         self._hop_parts: dict[str, tuple[Histogram, deque[int]]] = {}
         self._lag = _ByStream("pm_bus_lag_entries", "Entries not yet delivered to this service")
@@ -65,32 +100,12 @@ class ServiceMetrics:
             buckets=_HOP_BUCKETS_S,
             registry=self.registry,
         )
-        self.ready = Gauge("pm_service_ready", "1 when /readyz answers 200", registry=self.registry)
         self.halted = Gauge(
             "pm_service_halted", "1 while the operator's halt holds", registry=self.registry
         )
         self.bus_connected = Gauge(
             "pm_service_bus_connected", "1 while Redis answers", registry=self.registry
         )
-        build = Gauge(
-            "pm_service_build_info",
-            "Always 1; what runs here",
-            ["service", "version", "mode"],
-            registry=self.registry,
-        )
-        build.labels(service, version, mode).set(1)
-        start = Gauge(
-            "pm_service_start_time_seconds", "When the process started", registry=self.registry
-        )
-        start.set(time.time_ns() / 1e9)  # noqa: TID251 - a wall time for people
-
-    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-        """Make the counter `pm_<service>_<name>`; `name` ends in `_total`."""
-        return Counter(self._name(name, labels), text, labels, registry=self.registry)
-
-    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-        """Make the gauge `pm_<service>_<name>`; `name` ends in its unit."""
-        return Gauge(self._name(name, labels), text, labels, registry=self.registry)
 
     def hop(self, hop: str, latency_ns: int) -> None:
         """Count a latency given in the clock's (virtual) nanoseconds; negative ones count as 0."""
@@ -112,14 +127,6 @@ class ServiceMetrics:
     def bus_pending_age(self, ages_s: Mapping[str, float | None]) -> None:
         """Set the age of the oldest unacknowledged entry of each stream; unknown ones disappear."""
         self._pending.values = {key: age for key, age in ages_s.items() if age is not None}
-
-    def render(self) -> bytes:
-        """Return the text for Prometheus."""
-        return generate_latest(self.registry)
-
-    def _name(self, name: str, labels: Sequence[str]) -> str:
-        invariant(set(labels) <= LABELS, f"label of {name} not in the closed list")
-        return f"pm_{self.service}_{name}"
 
 
 def _quantiles_ms(ordered: Sequence[int]) -> dict[str, float]:
