@@ -19,6 +19,7 @@ from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import Command
 from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.dead_man_switch import DeadManSwitch
+from pmcore.machines.feed import FeedAction, FeedSession
 from pmcore.machines.inventory import Inventory
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.positions_check import PositionsCheck
@@ -113,6 +114,18 @@ def _stale_book_trusted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MarketSession, "book_fresh", lambda *_: True)
 
 
+def _late_data_trusted(patch: pytest.MonkeyPatch) -> None:
+    real = FeedSession.on_data
+
+    def on_data(
+        self: FeedSession, at_ns: int, *, usable: bool, event_ns: int | None = None
+    ) -> list[FeedAction]:
+        del event_ns
+        return real(self, at_ns, usable=usable)
+
+    patch.setattr(FeedSession, "on_data", on_data)
+
+
 LIMITS = ("net limit", "executor's limits")
 """The executor refuses what a strategy with a defect asks for, so the venue seldom sees it."""
 BELIEF = ("belief", "belief at rest", "exposure", *LIMITS)
@@ -141,6 +154,9 @@ DEFECTS: dict[str, Defect] = {
     ),
     "expiry ignored": Defect(_expiry_ignored, ("freeze",), ("expiry",), 85, 15.0),
     "stale book trusted": Defect(_stale_book_trusted, ("freeze",), ("stale book",), 7),
+    "late data trusted": Defect(
+        _late_data_trusted, ("kill-9", "late-frames", "silent"), ("stale book",), 19
+    ),
 }
 
 

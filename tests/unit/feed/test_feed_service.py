@@ -20,7 +20,7 @@ from pmcore.messages.market_data import (
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.journal import journal_parts, read_journal
 from pmcore.wire import keys
 from pmfeed.service import FeedService
@@ -164,6 +164,20 @@ async def test_a_mute_socket_is_replaced(world: FeedWorld) -> None:
         world.market.change(4800, 7_000_000)
         await world.connected()
         await world.state(FeedState.SILENT, FeedState.DOWN, FeedState.RESYNCING, FeedState.LIVE)
+
+
+async def test_frames_that_come_late_are_told_and_not_believed(world: FeedWorld) -> None:
+    async with world.running(silent_ms=5000) as service:
+        socket = await world.connected()
+        await world.state(FeedState.LIVE)
+        now_ms = world.clock.now_ns() // NS_PER_MS
+        world.market.ts_ms = now_ms - 60_000
+        await socket.send(world.market.change(4800, 7_000_000))
+        await world.state(FeedState.LIVE, FeedState.LATE)
+        assert "late, or this clock is ahead" in service.readiness()[0]
+        world.market.ts_ms = now_ms
+        await socket.send(world.market.change(4800, 8_000_000))
+        await world.state(FeedState.LATE, FeedState.LIVE)
 
 
 def test_in_a_fast_run_silence_is_at_least_half_a_real_second() -> None:

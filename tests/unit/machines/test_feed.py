@@ -189,9 +189,76 @@ def test_an_answer_after_the_connection_ended_changes_nothing(live: FeedSession)
     assert live.state is FeedState.DOWN
 
 
+LATE_NS = 6 * NS_PER_S
+
+
+def _late(session: FeedSession, at_ns: int) -> list[FeedAction]:
+    return session.on_data(at_ns, usable=True, event_ns=at_ns - LATE_NS)
+
+
+def test_frames_that_come_late_are_not_believed_until_one_comes_in_time(live: FeedSession) -> None:
+    just_ns = T + SILENT_NS - 1
+    assert live.on_data(just_ns, usable=True, event_ns=T) == []
+    at_ns = T + LATE_NS
+    text = "market data arrives 6000 ms late, or this clock is ahead"
+    assert _late(live, at_ns) == [SetStatus(FeedState.LATE, text), AskBooks()]
+    assert live.last_data_ns == at_ns - LATE_NS
+    assert _late(live, at_ns + 1) == []
+    actions = live.on_data(at_ns + 2, usable=True, event_ns=at_ns)
+    assert actions == [SetStatus(FeedState.LIVE, "")]
+
+
+def test_an_older_stamp_after_a_new_one_is_no_lateness(live: FeedSession) -> None:
+    live.on_data(T, usable=True, event_ns=T)
+    assert live.on_data(T + 1, usable=True, event_ns=T - LATE_NS) == []
+
+
+def test_a_book_that_was_asked_for_says_nothing_about_lateness(live: FeedSession) -> None:
+    assert live.on_data(T + 1, usable=True, event_ns=None) == []
+    _late(live, T + 2)
+    assert live.on_data(T + 3, usable=True, event_ns=None) == []
+    assert live.state is FeedState.LATE
+
+
+def test_rest_ends_lateness_only_when_the_socket_has_nothing_more(live: FeedSession) -> None:
+    _late(live, T)
+    _late(live, T + 1)
+    assert live.on_books(T + 2, usable=True, missed=True) == []
+    assert live.on_tick(T + 2 + ASK_FIRST_NS) == [AskBooks()]
+    actions = live.on_books(T + 3 + ASK_FIRST_NS, usable=True, missed=False)
+    assert _states(actions) == [FeedState.LIVE]
+
+
+def test_a_socket_that_stays_late_is_dropped_and_the_next_is_judged_anew(live: FeedSession) -> None:
+    _late(live, T)
+    _late(live, T + NS_PER_S)
+    end_ns = T + MUTE_SILENCES * SILENT_NS
+    assert not any(isinstance(action, DropSocket) for action in live.on_tick(end_ns - 1))
+    assert live.on_tick(end_ns) == [DropSocket("late for too long")]
+    live.on_disconnected("dropped")
+    live.on_connected(end_ns + 1)
+    assert _late(live, end_ns + 2) != []
+
+
+def test_data_in_time_on_a_book_that_cannot_be_used_asks_rest(live: FeedSession) -> None:
+    _late(live, T)
+    live.on_books_failed(T + 1)
+    actions = live.on_data(T + 2, usable=False, event_ns=T + 2)
+    assert actions == [SetStatus(FeedState.RESYNCING, "data is in time"), AskBooks()]
+
+
+def test_after_a_silence_data_in_time_does_not_do_without_rest(live: FeedSession) -> None:
+    live.on_tick(T + SILENT_NS)
+    _late(live, T + SILENT_NS + 1)
+    actions = live.on_data(T + SILENT_NS + 2, usable=True, event_ns=T + SILENT_NS + 2)
+    assert _states(actions) == [FeedState.RESYNCING]
+    actions = live.on_books(T + SILENT_NS + 3, usable=True, missed=False)
+    assert _states(actions) == [FeedState.LIVE]
+
+
 _EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["up", "down", "data", "gap", "books", "failed", "tick"]),
+        st.sampled_from(["up", "down", "data", "late", "gap", "books", "failed", "tick"]),
         st.booleans(),
         st.booleans(),
         st.integers(min_value=0, max_value=5000),
@@ -216,6 +283,10 @@ def test_laws_of_any_story(events: list[tuple[str, bool, bool, int]]) -> None:
                 actions = session.on_disconnected("x")
             case "data":
                 actions = session.on_data(now_ns, usable=usable)
+            case "late":
+                actions = session.on_data(now_ns, usable=usable, event_ns=T - LATE_NS)
+                if connected:
+                    assert session.state is not FeedState.LIVE
             case "gap":
                 actions = session.on_gap(now_ns, "g")
             case "books":

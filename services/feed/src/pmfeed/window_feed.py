@@ -16,6 +16,7 @@ from pmcore.messages.market_data import (
     FeedState,
     FeedStatusChanged,
     MarketDataMessage,
+    SnapshotOrigin,
     TickSizeChanged,
 )
 from pmcore.model.errors import Cause, Sent, TransportError
@@ -152,7 +153,11 @@ class WindowFeed:
                 messages = self.parser.parse(event.text, ts_recv_ns=event.recv_ns)
                 if messages:
                     gap = self._apply(messages)
-                    self._do(self.session.on_data(event.recv_ns, usable=self._usable()))
+                    self._do(
+                        self.session.on_data(
+                            event.recv_ns, usable=self._usable(), event_ns=_newest_ns(messages)
+                        )
+                    )
                     if gap:
                         self._metrics.gaps.labels(gap).inc()
                         self._do(self.session.on_gap(event.recv_ns, f"gap: {gap}"))
@@ -352,6 +357,17 @@ def silent_ns(silent_ms: int, speed: float) -> int:
     """
     least_ms = MIN_SILENT_REAL_MS * speed if speed > 1 else 0
     return int(max(silent_ms, least_ms)) * NS_PER_MS
+
+
+def _newest_ns(messages: Sequence[MarketDataMessage]) -> int | None:
+    """When the newest event happened; a subscription's book has the stamp of its last change."""
+    stamps = [
+        message.ts_event_ns
+        for message in messages
+        if not isinstance(message, FeedStatusChanged)
+        and not (isinstance(message, BookSnapshot) and message.origin is SnapshotOrigin.SUBSCRIBE)
+    ]
+    return max(stamps, default=None)
 
 
 def _refused(status: int, body: object) -> TransportError:

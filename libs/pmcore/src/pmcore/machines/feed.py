@@ -6,6 +6,9 @@
   that agrees with our books counts as data, so that a quiet market is not taken for a dead feed.
   An answer that shows changes which the socket did not send proves that the socket is dead: it is
   closed. No data and no answer for `silent_ns`: SILENT.
+* Lateness: the newest event that the socket brought is `silent_ns` old by the venue's stamp when
+  it arrives: LATE, until one arrives in time, or REST agrees with our books while the socket has
+  nothing more. Our clock, if it is ahead, looks the same; then nothing is quoted either.
 * Whatever is not LIVE asks REST again and again, with a delay that doubles to `ASK_MOST_NS`.
 """
 
@@ -59,7 +62,8 @@ class FeedSession:
         self._ask_delay_ns = ASK_FIRST_NS
         self._ask_at_ns = 0
         self._last_data_ns = 0
-        self._silent_since_ns = 0
+        self._bad_since_ns = 0
+        self._newest_event_ns = 0
 
     @property
     def last_data_ns(self) -> int:
@@ -74,6 +78,7 @@ class FeedSession:
         self._ask_at_ns = at_ns if self._was_connected else at_ns + DUMP_WAIT_NS
         self._was_connected = True
         self._last_data_ns = at_ns
+        self._newest_event_ns = 0
         return [*self._enter(FeedState.RESYNCING, "connected"), *self._ask_if_due(at_ns)]
 
     def on_disconnected(self, reason: str) -> list[FeedAction]:
@@ -81,10 +86,22 @@ class FeedSession:
         self._connected = False
         return self._enter(FeedState.DOWN, reason)
 
-    def on_data(self, at_ns: int, *, usable: bool) -> list[FeedAction]:
-        """Take note that the socket brought events; `usable`: both books may be used now."""
+    def on_data(self, at_ns: int, *, usable: bool, event_ns: int | None = None) -> list[FeedAction]:
+        """Take note that the socket brought events; `usable`: both books may be used now.
+
+        `event_ns` is when the newest of them happened by the venue's clock; None for a book that
+        was asked for, whose stamp is that of its last change.
+        """
         self._last_data_ns = at_ns
         self._data_since_ask = True
+        if event_ns is not None and self._connected:
+            self._newest_event_ns = max(self._newest_event_ns, event_ns)
+            late_ns = at_ns - self._newest_event_ns
+            if late_ns >= self._silent_ns:
+                self._last_data_ns = self._newest_event_ns
+                return self._enter_late(at_ns, late_ns)
+            if self.state is FeedState.LATE:
+                return self._leave_late(at_ns, usable=usable)
         if self.state is FeedState.RESYNCING and usable and not self._needs_rest:
             return self._enter(FeedState.LIVE, "")
         return []
@@ -109,7 +126,7 @@ class FeedSession:
             return [*self._enter(FeedState.SILENT, text), DropSocket(text)]
         if self.state is FeedState.LIVE:
             return []
-        if usable:
+        if usable and not (self.state is FeedState.LATE and self._data_since_ask):
             return self._enter(FeedState.LIVE, "")
         self._delay_asking(at_ns)
         return []
@@ -126,10 +143,10 @@ class FeedSession:
             return []
         if self.state is FeedState.LIVE:
             return self._watch_silence(at_ns)
-        silent = self.state is FeedState.SILENT
-        if silent and at_ns - self._silent_since_ns >= MUTE_SILENCES * self._silent_ns:
+        bad = self.state in (FeedState.SILENT, FeedState.LATE)
+        if bad and at_ns - self._bad_since_ns >= MUTE_SILENCES * self._silent_ns:
             self._connected = False
-            return [DropSocket("silent for too long")]
+            return [DropSocket(f"{self.state} for too long")]
         return self._ask_if_due(at_ns)
 
     def _watch_silence(self, at_ns: int) -> list[FeedAction]:
@@ -142,9 +159,21 @@ class FeedSession:
         if age_ns < self._silent_ns:
             return self._ask_if_due(at_ns)
         self._needs_rest = True
-        self._silent_since_ns = at_ns
+        self._bad_since_ns = at_ns
         text = f"no market data for {age_ns // NS_PER_MS} ms"
         return [*self._enter(FeedState.SILENT, text), *self._ask_if_due(at_ns)]
+
+    def _enter_late(self, at_ns: int, late_ns: int) -> list[FeedAction]:
+        text = f"market data arrives {late_ns // NS_PER_MS} ms late, or this clock is ahead"
+        if self.state is not FeedState.LATE:
+            self._bad_since_ns = self._ask_at_ns = at_ns
+        return [*self._enter(FeedState.LATE, text), *self._ask_if_due(at_ns)]
+
+    def _leave_late(self, at_ns: int, *, usable: bool) -> list[FeedAction]:
+        if usable and not self._needs_rest:
+            return self._enter(FeedState.LIVE, "")
+        self._ask_at_ns = at_ns
+        return [*self._enter(FeedState.RESYNCING, "data is in time"), *self._ask_if_due(at_ns)]
 
     def _ask_if_due(self, at_ns: int) -> list[FeedAction]:
         if self._asking or at_ns < self._ask_at_ns:

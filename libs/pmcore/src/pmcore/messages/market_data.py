@@ -106,10 +106,11 @@ class FeedState(StrEnum):
     DOWN = "down"
     SILENT = "silent"
     RESYNCING = "resyncing"
+    LATE = "late"
 
 
 class FeedStatusChanged(Message, frozen=True, kw_only=True):
-    """The market socket of a window came up, went down, fell silent or is resyncing."""
+    """The market socket of a window came up, went down, fell silent, is late or resyncing."""
 
     slug: str
     state: FeedState
