@@ -165,6 +165,12 @@ def test_outside_of_the_window_silence_is_ordinary(session: FeedSession, start_n
         assert session.on_tick(start_ns + seconds * NS_PER_S) == []
 
 
+def test_at_the_close_silence_is_ordinary(session: FeedSession) -> None:
+    session.on_connected(CLOSE_NS - SILENT_NS)
+    session.on_data(CLOSE_NS - SILENT_NS, usable=True)
+    assert session.on_tick(CLOSE_NS) == []
+
+
 def test_data_and_answers_confirm_the_books(live: FeedSession) -> None:
     live.on_data(T + 1, usable=True)
     assert live.last_data_ns == T + 1
@@ -206,6 +212,30 @@ def test_frames_that_come_late_are_not_believed_until_one_comes_in_time(live: Fe
     assert _late(live, at_ns + 1) == []
     actions = live.on_data(at_ns + 2, usable=True, event_ns=at_ns)
     assert actions == [SetStatus(FeedState.LIVE, "")]
+
+
+def test_an_event_as_old_as_the_bound_is_late(live: FeedSession) -> None:
+    assert _states(live.on_data(T + SILENT_NS, usable=True, event_ns=T)) == [FeedState.LATE]
+
+
+def test_a_new_socket_is_not_excused_by_what_the_one_before_brought(live: FeedSession) -> None:
+    live.on_data(T, usable=True, event_ns=T)
+    live.on_disconnected("closed")
+    live.on_connected(T + 1)
+    assert _states(_late(live, T + 2)) == [FeedState.LATE]
+
+
+def test_what_a_dropped_socket_still_brings_changes_nothing(live: FeedSession) -> None:
+    live.on_tick(T + SILENT_NS // 2)
+    live.on_books(T + SILENT_NS // 2 + 1, usable=True, missed=True)
+    assert _late(live, T + SILENT_NS // 2 + 2) == []
+    assert live.state is FeedState.SILENT
+
+
+def test_data_in_time_does_not_end_a_silence_without_rest(live: FeedSession) -> None:
+    live.on_tick(T + SILENT_NS)
+    assert live.on_data(T + SILENT_NS + 1, usable=True, event_ns=T + SILENT_NS + 1) == []
+    assert live.state is FeedState.SILENT
 
 
 def test_an_older_stamp_after_a_new_one_is_no_lateness(live: FeedSession) -> None:

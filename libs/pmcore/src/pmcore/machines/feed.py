@@ -110,7 +110,6 @@ class FeedSession:
         """React to a book that turned out wrong: ask REST unless a good frame comes first."""
         if self.state is not FeedState.LIVE:
             return []
-        self._ask_at_ns = at_ns
         return [*self._enter(FeedState.RESYNCING, reason), *self._ask_if_due(at_ns)]
 
     def on_books(self, at_ns: int, *, usable: bool, missed: bool) -> list[FeedAction]:
