@@ -31,7 +31,7 @@ class Ladder:
         by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
         self._keys = sorted(by_key)
         self._sizes = [by_key[key] for key in self._keys]
-        self.texts = [level_text(sign * key, by_key[key]) for key in self._keys]
+        self.texts = list(map(level_text, map(abs, self._keys), self._sizes))
 
     def put(self, price_e4: int, size_u6: int) -> None:
         """Set the absolute size of a level; 0 removes it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd
 
 from pmcore.machines.book_hash import last_trade_text
@@ -74,13 +75,22 @@ def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     levels = []
     for value in as_list(item.get(key)):
         level = as_object(value)
-        price = level.get("price")
-        price_e4 = price_e4_of(price)
-        if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
-            raise MalformedInputError("off_grid", str(price)[:40])
-        levels.append((price_e4, qty_u6_of(level.get("size"))))
+        price, size = level.get("price"), level.get("size")
+        texts = isinstance(price, str) and isinstance(size, str)
+        levels.append((_known_level if texts else _level)(price, size, grid_e4))
     levels.sort()
     return tuple(levels)
+
+
+def _level(price: object, size: object, grid_e4: int) -> Level:
+    price_e4 = price_e4_of(price)
+    if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
+        raise MalformedInputError("off_grid", str(price)[:40])
+    return price_e4, qty_u6_of(size)
+
+
+_known_level = lru_cache(maxsize=65_536)(_level)
+"""Most levels of a whole book stood in the one before it."""
 
 
 def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
@@ -127,6 +137,6 @@ def tick_shown_e4(book: BookSnapshot, tick_e4: int) -> int:
     Recordings lack `tick_size_change`. A tick never becomes coarser.
     """
     tick_e4 = min(tick_e4, book.tick_e4 or tick_e4)
-    if any(price_e4 % tick_e4 for price_e4, _ in (*book.bids, *book.asks)):
+    if gcd(tick_e4, *[price_e4 for price_e4, _ in (*book.bids, *book.asks)]) < tick_e4:
         return gcd(tick_e4, SILENT_TICK_E4)
     return tick_e4

@@ -68,12 +68,13 @@ class MergedDepth(msgspec.Struct):
         follows = self.known and self.leader not in (None, book.outcome)
         if follows and book.ts_event_ns <= self.leader_ts_ns:
             return False
-        levels: dict[BookSide, dict[Key, int]] = {side: {} for side in BookSide}
-        for own_side, own_levels in ((BookSide.BID, book.bids), (BookSide.ASK, book.asks)):
-            for price_e4, size_u6 in own_levels:
-                side, key = up_key(book.outcome, own_side, price_e4)
-                levels[side][key] = size_u6
-        self.known, self.levels = True, levels
+        bid_side, bid_offset = up_key(book.outcome, BookSide.BID, 0)
+        ask_side, ask_offset = up_key(book.outcome, BookSide.ASK, 0)
+        self.levels = {  # a better bid is a greater key, a better ask too
+            bid_side: {bid_offset + price_e4: size_u6 for price_e4, size_u6 in book.bids},
+            ask_side: {ask_offset - price_e4: size_u6 for price_e4, size_u6 in book.asks},
+        }
+        self.known = True
         self.leader, self.leader_ts_ns = book.outcome, book.ts_event_ns
         return True
 

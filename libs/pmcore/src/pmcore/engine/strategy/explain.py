@@ -21,12 +21,15 @@ from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6, form
 
 def explain(session: MarketSession, at_ns: int, targets: Targets) -> dict[Outcome, Why]:
     """Why no bid rests, side by side."""
-    return {outcome: _side(session, at_ns, targets, outcome) for outcome in OUTCOMES}
+    held = session.holding(at_ns)
+    return {outcome: _side(session, at_ns, targets, outcome, held) for outcome in OUTCOMES}
 
 
-def _side(session: MarketSession, at_ns: int, targets: Targets, outcome: Outcome) -> Why:
+def _side(
+    session: MarketSession, at_ns: int, targets: Targets, outcome: Outcome, held: Why | None
+) -> Why:
     order = session.orders.slot(outcome)
-    wanted = session.holding(at_ns) or _untargeted(session, at_ns, targets, outcome)
+    wanted = held or _untargeted(session, at_ns, targets, outcome)
     if order is not None:
         return _on_its_way(order, wanted)
     return wanted or _waiting(session, at_ns, outcome)
