@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd
+from typing import Any
 
 from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
@@ -72,14 +73,17 @@ def last_trade_of(item: JsonObject) -> str | None:
 
 def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     """Levels by rising price, whatever order the venue chose."""
-    levels = []
-    for value in as_list(item.get(key)):
-        level = as_object(value)
-        price, size = level.get("price"), level.get("size")
-        texts = isinstance(price, str) and isinstance(size, str)
-        levels.append((_known_level if texts else _level)(price, size, grid_e4))
+    values: list[Any] = as_list(item.get(key))
+    try:
+        levels = [_known_level(value["price"], value["size"], grid_e4) for value in values]
+    except (KeyError, TypeError):  # not an object of two texts: say what it is
+        levels = [_level_of(as_object(value), grid_e4) for value in values]
     levels.sort()
     return tuple(levels)
+
+
+def _level_of(level: JsonObject, grid_e4: int) -> Level:
+    return _level(level.get("price"), level.get("size"), grid_e4)
 
 
 def _level(price: object, size: object, grid_e4: int) -> Level:
@@ -89,8 +93,8 @@ def _level(price: object, size: object, grid_e4: int) -> Level:
     return price_e4, qty_u6_of(size)
 
 
-_known_level = lru_cache(maxsize=65_536)(_level)
-"""Most levels of a whole book stood in the one before it."""
+_known_level = lru_cache(maxsize=65_536, typed=True)(_level)
+"""Most levels of a whole book stood in the one before it. `typed`: True is not the price 1."""
 
 
 def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
