@@ -58,6 +58,8 @@ class Provisional(msgspec.Struct, frozen=True):
         Net and value are worst where all fills of one side stay and none of the other. The two
         averages have nothing in common, so the pair cost is worst where both are.
         """
+        if not self.fills:
+            return (self.settled,)
         return (*map(self.leaning, Outcome), _dearest(self.settled, self.fills))
 
     def can_open(self, limits: LimitParams) -> bool:
