@@ -141,6 +141,8 @@ def test_a_cheap_fill_that_may_be_taken_back_makes_no_average_cheaper() -> None:
 
 
 def test_the_gate_on_every_subset() -> None:
+    assert Provisional(filled(Position(), (up(qty=9),))).can_open(LIMITS)
+    assert not Provisional(filled(Position(), (up(qty=10),))).can_open(LIMITS)
     assert Provisional(Position(), (up(), down())).can_open(LIMITS)
     assert not Provisional(Position(), (up(4700, qty=10), down(1000, qty=10))).can_open(LIMITS)
     dear = (up(2000, qty=3), up(6000, qty=3), down(4200, qty=3))

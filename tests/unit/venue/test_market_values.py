@@ -87,6 +87,10 @@ def test_levels_are_sorted_and_stand_on_the_grid() -> None:
         ([level("1.01")], "bad_price"),
         ([level("0.5", "-1")], "bad_size"),
         ([["0.5", "1"]], "bad_shape"),
+        ([{"size": "1"}], "bad_price"),
+        ([{"price": "0.5"}], "bad_size"),
+        ([level(["0.5"])], "bad_price"),
+        ([level("0.5"), level("0.51", True)], "bad_size"),
         ({}, "bad_shape"),
     ],
 )
