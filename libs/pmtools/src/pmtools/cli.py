@@ -40,6 +40,16 @@ grid.toml:
   [cells.calm]
   PM_FIRST_LEG_MAX_MOVE = 0.03
 """
+_RECORD_EXAMPLES = """examples:
+  pm record --venue polymarket --market btc-updown-5m,btc-updown-15m
+                                             frames, prints and books, until Ctrl-C
+  pm recordings check var/recordings         what is missing in them
+no key is read, no order leaves, no Redis is needed; /metrics and /state are on port 8101
+"""
+_RECORDINGS_EXAMPLES = """examples:
+  pm recordings check var/recordings               every window in a folder
+exit code: 0 whole; 1 something is missing or cannot be read; 2 the files cannot be used
+"""
 _SIMULATOR_EXAMPLES = """examples:
   pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
   pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
@@ -130,6 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_replay(commands)
     _add_sweep(commands)
+    _add_record(commands)
     _add_simulator(commands)
     _add_simulate(commands)
     _add_control(commands)
@@ -264,6 +275,47 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="rows and figures; a run that ended early goes on there (default var/sweeps/GRID)",
     )
     sweep.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
+    record = _command(
+        commands,
+        "record",
+        "record.command:command",
+        "write down the market data of series, without orders",
+        _RECORD_EXAMPLES,
+    )
+    record.add_argument("--venue", choices=("sim", "polymarket"), help="default: PM_VENUE")
+    record.add_argument(
+        "--market",
+        metavar="SLUG[,SLUG]",
+        help="series or single windows (default: POLYMARKET_MARKET_SLUG)",
+    )
+    record.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="the recordings come into FOLDER/recordings (default: PM_DATA_DIR)",
+    )
+    record.add_argument(
+        "--max-gb",
+        type=float,
+        metavar="N",
+        help="no window begins once the recordings hold so much (default: PM_RECORD_MAX_GB, 20)",
+    )
+    recordings = _command(
+        commands,
+        "recordings",
+        "record.check:command",
+        "check recordings: readable, whole, verified",
+        _RECORDINGS_EXAMPLES,
+    )
+    actions = recordings.add_subparsers(required=True, metavar="check", parser_class=_Parser)
+    check = actions.add_parser("check", help="read each whole and say what is missing")
+    check.add_argument(
+        "files", nargs="+", type=_readable_or_folder, metavar="FILE", help="recordings, folders"
+    )
+    check.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:

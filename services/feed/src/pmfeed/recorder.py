@@ -1,4 +1,8 @@
-"""Raw frames with their receive time, written before parsing, so that parsing can be repeated."""
+"""Raw frames with their receive time, written before parsing, so that parsing can be repeated.
+
+Between the frames stand notes, lines of another source: `begun` and `ended` around what one
+process wrote, and each state of the feed. `pm recordings check` reads from them what is missing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,16 @@ from pathlib import Path
 
 import msgspec
 
-from pmcore.model.market import Window
+from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
 from pmcore.shell.files import write_file_atomically
 from pmcore.shell.journal import JournalWriter
 from pmcore.shell.service.logs import Log
 from pmfeed.metrics import FeedMetrics
+
+FOLDER = "recordings"
+NOTE_SOURCE = "feed"
+BYTES_PER_GB = 1_000_000_000
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -20,34 +28,63 @@ class _Line(msgspec.Struct, frozen=True):
     raw: str
 
 
+class _Note(msgspec.Struct, frozen=True):
+    recv_ns: int
+    slug: str
+    note: str
+    source: str = NOTE_SOURCE
+
+
 class Recorder:
     """Records one window to `<data_dir>/recordings/<slug>.jsonl.zst`, with its metadata beside.
 
-    A disk that fails ends the recording with one log line, not the feed.
+    A disk that fails ends the recording with one log line, not the feed. So does a folder that
+    holds `max_bytes` when the window begins: nothing old is deleted.
     """
 
-    def __init__(self, data_dir: Path, window: Window, *, metrics: FeedMetrics, log: Log) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        window: Window,
+        *,
+        begins_ns: int,
+        max_bytes: int,
+        metrics: FeedMetrics,
+        log: Log,
+    ) -> None:
         self._slug = window.slug
         self._metrics = metrics
         self._log = log
         self._encoder = msgspec.json.Encoder()
         self._dropped = 0
         self._journal: JournalWriter | None = None
-        directory = data_dir / "recordings"
+        directory = data_dir / FOLDER
         try:
+            if (held := _size_of(directory)) >= max_bytes:
+                gb = f"{held / BYTES_PER_GB:.1f} of {max_bytes / BYTES_PER_GB:g} GB"
+                self._give_up(f"{directory} holds {gb} (PM_RECORD_MAX_GB): move old files away")
+                return
             self._journal = JournalWriter(directory, window.slug)
             write_file_atomically(directory / f"{window.slug}.market.json", _metadata(window))
         except OSError as error:
-            self._give_up(error)
+            self._give_up(str(error))
+        self.note(begins_ns, "begun")
 
     def write(self, recv_ns: int, raw: str) -> None:
         """Record one frame."""
+        self._write(_Line(recv_ns, self._slug, raw))
+
+    def note(self, at_ns: int, text: str) -> None:
+        """Record what happened to the feed itself."""
+        self._write(_Note(at_ns, self._slug, text))
+
+    def _write(self, line: _Line | _Note) -> None:
         if self._journal is None:
             return
         try:
-            self._journal.write(self._encoder.encode(_Line(recv_ns, self._slug, raw)))
+            self._journal.write(self._encoder.encode(line))
         except OSError as error:
-            self._give_up(error)
+            self._give_up(str(error))
 
     def flush(self) -> None:
         """Make what was written readable."""
@@ -56,20 +93,41 @@ class Recorder:
         try:
             self._journal.flush()
         except OSError as error:
-            self._give_up(error)
+            self._give_up(str(error))
             return
         self._metrics.record_dropped.inc(self._journal.dropped - self._dropped)
         self._dropped = self._journal.dropped
 
-    def close(self) -> None:
+    def close(self, at_ns: int) -> None:
         """End the recording."""
+        self.note(at_ns, "ended")
         self.flush()
         if self._journal is not None:
             self._journal.close()
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, why: str) -> None:
         self._journal = None
-        self._log.error("recording_stopped", slug=self._slug, detail=str(error))
+        self._log.error("recording_stopped", slug=self._slug, detail=why)
+
+
+def record_winner(data_dir: Path, slug: str, winner: Outcome) -> str:
+    """Add who won to `winners.json` beside the recordings; return why that failed, or "".
+
+    A file that cannot be read stays as it is.
+    """
+    path = data_dir / FOLDER / "winners.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        known = path.read_bytes() if path.exists() else b"{}"
+        told = msgspec.json.decode(known, type=dict[str, object])
+        write_file_atomically(path, msgspec.json.encode({**told, slug: winner}))
+    except (OSError, msgspec.DecodeError) as error:
+        return f"{path}: {error}"
+    return ""
+
+
+def _size_of(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*"))
 
 
 def _metadata(window: Window) -> bytes:

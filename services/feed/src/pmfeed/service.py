@@ -20,6 +20,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
 from pmfeed.metrics import FeedMetrics
+from pmfeed.recorder import record_winner
 from pmfeed.settings import FeedSettings
 from pmfeed.window_feed import WindowFeed
 
@@ -172,6 +173,10 @@ class FeedService:
         resolved = WindowResolved(slug=slug, winner=winner, ts_recv_ns=self._clock.now_ns())
         self._metrics.windows.labels("resolved" if winner else "unresolved").inc()
         self._log.info("window_resolved", slug=slug, winner=winner)
+        if winner is not None and self._settings.record:
+            failed = record_winner(self._settings.data_dir, slug, winner)
+            if failed:
+                self._log.error("winner_not_recorded", slug=slug, detail=failed)
         said = [Outgoing(keys.rot(series), resolved)]
         await retry_until_answered(partial(self._bus.publish, said))
 

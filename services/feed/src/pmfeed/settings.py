@@ -18,3 +18,4 @@ class FeedSettings(CommonSettings):
         600.0, validation_alias="PM_RESOLUTION_TIMEOUT_S", ge=0, le=86_400
     )
     record: bool = Field(default=False, validation_alias="PM_RECORD")
+    record_max_gb: float = Field(20.0, validation_alias="PM_RECORD_MAX_GB", gt=0, le=100_000)

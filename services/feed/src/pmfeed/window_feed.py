@@ -38,7 +38,7 @@ from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.metrics import FeedCounters, FeedMetrics
-from pmfeed.recorder import Recorder
+from pmfeed.recorder import BYTES_PER_GB, Recorder
 from pmfeed.settings import FeedSettings
 
 TICK_MS = 100.0
@@ -85,7 +85,14 @@ class WindowFeed:
             f"{settings.ws_base_url}/market", hello=self._subscription, now_ns=self._clock.now_ns
         )
         self._recorder = (
-            Recorder(settings.data_dir, window, metrics=metrics, log=context.log)
+            Recorder(
+                settings.data_dir,
+                window,
+                begins_ns=context.clock.now_ns(),
+                max_bytes=int(settings.record_max_gb * BYTES_PER_GB),
+                metrics=metrics,
+                log=context.log,
+            )
             if settings.record
             else None
         )
@@ -110,7 +117,7 @@ class WindowFeed:
                 self._answer.cancel()
             await asyncio.wait({socket})
             if self._recorder is not None:
-                self._recorder.close()
+                self._recorder.close(self._clock.now_ns())
         await self.say_down("the window is over")
         self._health.clear_trouble(self._trouble)
         await self._put_checkpoint(None)
@@ -202,6 +209,8 @@ class WindowFeed:
                     )
                     self._out.append(self._status())
                     self._tell(action.state, action.reason)
+                    if self._recorder is not None:
+                        self._recorder.note(self._clock.now_ns(), f"{action.state} {action.reason}")
                 case AskBooks():
                     self._metrics.resyncs.labels(self.window.series).inc()
                     self._answer = asyncio.create_task(self._fetch_books())

@@ -96,6 +96,15 @@ def journal_parts(directory: Path, stem: str) -> list[Path]:
     return parts
 
 
+def first_part_of(path: Path) -> Path | None:
+    """The first part of which `path` is a later one; None when it is no later part of any."""
+    stem, dot, number = path.name.removesuffix(_SUFFIX).rpartition(".")
+    if not (path.name.endswith(_SUFFIX) and dot and len(number) == 4 and number.isdecimal()):
+        return None
+    first = path.with_name(stem + _SUFFIX)
+    return first if path in journal_parts(path.parent, stem) else None
+
+
 def journal_stem(first_part: Path) -> str:
     """Return the stem that a journal's first part was written under."""
     return first_part.name.removesuffix(_SUFFIX)

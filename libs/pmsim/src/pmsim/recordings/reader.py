@@ -15,6 +15,7 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.journal import journal_parts, journal_stem
 from pmcore.venue.fields import (
     as_list,
     as_object,
@@ -70,16 +71,18 @@ class Recording:
     """One recording. `frames()` may be called again; the counts are those of the last pass.
 
     `windows` given by the caller replace inferred ones of the same condition id; in formats
-    without ids the first of them is taken.
+    without ids the first of them is taken. Later parts of our own recorder's files are read
+    behind their first one.
     """
 
     def __init__(self, path: Path, windows: Sequence[Window] = ()) -> None:
         self.path = path
+        self.parts = tuple(journal_parts(path.parent, journal_stem(path))) or (path,)
         self.clamped = 0
         self._given = tuple(windows)
         self._log = UnusableLog()
         self._windows: tuple[Window, ...] | None = None
-        self._first = _beginning(path)
+        self._first = _beginning(self.parts)
         self.format = _format_of(path, self._first)
 
     @property
@@ -142,9 +145,13 @@ class Recording:
         if self.format is RecordingFormat.CAIO:
             yield from self._caio()
             return
+        for part in self.parts:
+            yield from self._frames_of(part)
+
+    def _frames_of(self, part: Path) -> Iterator[RawFrame]:
         separator = b";;" if self.format is RecordingFormat.TEXT else b"\n"
         try:
-            for record in records(self.path, separator):
+            for record in records(part, separator):
                 if record is None:
                     self._log.add("too_large", b"", 0)
                 elif record.strip():
@@ -268,8 +275,17 @@ def _usable_slug(text: str) -> str:
         return ""
 
 
-def _beginning(path: Path) -> bytes:
+def _beginning(parts: Sequence[Path]) -> bytes:
     """Enough of a file to tell its format; raise `MalformedInputError` when nothing is in it."""
+    for part in parts[:-1]:  # one that was begun and then cut off may have nothing in it
+        try:
+            return _beginning_of(part)
+        except MalformedInputError:
+            continue
+    return _beginning_of(parts[-1])
+
+
+def _beginning_of(path: Path) -> bytes:
     kept = b""
     try:
         for chunk in chunks(path):

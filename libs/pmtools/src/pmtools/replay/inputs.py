@@ -11,7 +11,7 @@ import msgspec
 from pmcore.engine.journal import ENTRY_START
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
-from pmcore.shell.journal import journal_parts, journal_stem
+from pmcore.shell.journal import first_part_of, journal_parts, journal_stem
 from pmsim.recordings.bytes import records
 from pmsim.recordings.reader import Recording, load_market_file
 from pmsim.recordings.winners import WINNERS_FILE
@@ -52,11 +52,13 @@ def find_inputs(paths: Sequence[Path], market: Path | None) -> Inputs:
         if len(opened.inputs) == before:
             raise UsageError(f"{path}: nothing in this folder can be replayed; {KNOWN_FORMATS}")
     known = {
-        path for each in opened.inputs if isinstance(each, JournalParts) for path in each.paths
+        path
+        for each in opened.inputs
+        for path in (each.paths if isinstance(each, JournalParts) else each.parts)
     }
     for path, strict in opened.later_parts.items():
         if path not in known:
-            said = f"{path} is a later part of a journal: name its first part"
+            said = f"{path} is a later part of a journal or recording: name its first part"
             if strict:
                 raise UsageError(said)
             skipped.append(said)
@@ -89,7 +91,7 @@ def _open(path: Path, given: Sequence[Window], opened: _Opened, *, strict: bool)
     if journal_format := format_opening(first):
         parts = tuple(journal_parts(path.parent, journal_stem(path))) or (path,)
         opened.inputs.append(JournalParts(parts, journal_format))
-    elif first.startswith(ENTRY_START):
+    elif first.startswith(ENTRY_START) or first_part_of(path):
         opened.later_parts.setdefault(path, strict)
     elif (collection := path.with_name(_PARTS.sub("", path.name))) not in opened.collections:
         recording = _open_recording(path, given, strict=strict)

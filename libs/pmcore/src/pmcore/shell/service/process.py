@@ -101,11 +101,16 @@ class ServiceContext(Generic[SettingsT]):
 Factory = Callable[[ServiceContext[SettingsT]], Service]
 
 
-def serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) -> int:
-    """Run a service to its end and return the exit code."""
+def serve(
+    name: str,
+    settings: SettingsT,
+    factory: Factory[SettingsT],
+    bus: ServiceBus | None = None,
+) -> int:
+    """Run a service to its end and return the exit code; without a `bus` it connects to Redis."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(_serve(name, settings, factory))
+            code = runner.run(_serve(name, settings, factory, bus))
     except StartupError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -125,7 +130,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) -> int:
+async def _serve(
+    name: str, settings: SettingsT, factory: Factory[SettingsT], bus: ServiceBus | None
+) -> int:
     log = configure_logs(name, settings.log_level)
     clock = Clock.from_spec(settings.clock)
     run_id = format(real_now_ns() // 1_000_000, "x")
@@ -134,7 +141,7 @@ async def _serve(name: str, settings: SettingsT, factory: Factory[SettingsT]) ->
         settings.data_dir,
     )
     with listen(settings.http_host, settings.port(name), "PM_HTTP_PORT") as listener:
-        bus = await _connect_bus(name, settings, clock, run_id, log)
+        bus = bus or await _connect_bus(name, settings, clock, run_id, log)
         stopping = stop_on_signals()
         try:
             context = ServiceContext(

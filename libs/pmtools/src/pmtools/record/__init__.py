@@ -1,0 +1,1 @@
+"""`pm record` and `pm recordings check`."""
