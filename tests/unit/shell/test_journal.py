@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmcore.shell.journal import JournalWriter, journal_parts, read_journal
+from pmcore.shell.journal import JournalWriter, first_part_of, journal_parts, read_journal
 
 _LINES = [b'{"n":%d}' % number for number in range(100)]
 
@@ -84,3 +84,17 @@ def test_pending_lines_are_written_when_they_are_many(tmp_path: Path) -> None:
         assert len(vars(writer)["_pending"]) < 256
     assert writer.path.stat().st_size > 0
     writer.close()
+
+
+def test_the_first_part_of_a_later_one(tmp_path: Path) -> None:
+    _write(tmp_path, _LINES[:3], part_bytes=1)
+    first, *later = journal_parts(tmp_path, "j")
+    assert later
+    assert [first_part_of(part) for part in later] == [first] * len(later)
+    assert first_part_of(first) is None
+
+
+@pytest.mark.parametrize("name", ["j.0001.jsonl.zst", "x.y.jsonl.zst", "j.0001.jsonl", "j"])
+def test_a_part_without_the_ones_before_it_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert first_part_of(tmp_path / name) is None

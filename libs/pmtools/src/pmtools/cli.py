@@ -12,80 +12,9 @@ from typing import NoReturn
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import interval_s, parse_series
+from pmtools import examples
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
 from pmtools.run.exit_codes import EXIT_CODES_HELP
-
-_RUN_EXAMPLES = """examples:
-  pm run                                     simulator, 60 s windows, for two minutes
-  pm run --seconds 30 --window 30 --seed 7   another seeded flow, shorter windows
-  pm run --recording FILE --speed 5          a recording at five times its speed
-  pm run --venue polymarket --market btc-updown-15m
-                                             the real venue, paper fills, no order leaves
-"""
-_REPLAY_EXAMPLES = """examples:
-  pm replay window.jsonl.gz                  what the engine would have done, with paper fills
-  pm replay window.jsonl.gz --market market.json --json
-  pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
-  pm replay var/run-3                        all recordings and journals of a kept run
-  pm replay var/run-3/strategy/journal       step journals again and compare their outputs
-"""
-_SWEEP_EXAMPLES = """examples:
-  pm sweep grid.toml recordings/             every cell of the grid over the development windows
-  pm sweep grid.toml recordings/ --windows test
-grid.toml:
-  [base]
-  PM_MAX_POSITION_VALUE = 1000
-  [vary]
-  PM_PAIR_TARGET = [0.98, 0.99]
-  [cells.calm]
-  PM_FIRST_LEG_MAX_MOVE = 0.03
-"""
-_RECORD_EXAMPLES = """examples:
-  pm record --venue polymarket --market btc-updown-5m,btc-updown-15m
-                                             frames, prints and books, until Ctrl-C
-  pm recordings check var/recordings         what is missing in them
-no key is read, no order leaves, no Redis is needed; /metrics and /state are on port 8101
-"""
-_RECORDINGS_EXAMPLES = """examples:
-  pm recordings check var/recordings               every window in a folder
-exit code: 0 whole; 1 something is missing or cannot be read; 2 the files cannot be used
-"""
-_SIMULATOR_EXAMPLES = """examples:
-  pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
-  pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
-  pm simulator --recording FILE --speed 5    a recording at five times its speed
-  pm simulator --faults '{"mode":"post_only","mode_s":60}'
-"""
-_SIMULATE_EXAMPLES = """examples:
-  pm simulate --seed 7                       the seed's faults, and whether every law held
-  pm simulate --seed 7 --faults kill-9,redis-empty --lines 200
-  pm simulate --seed 7 --schedule simulate-7.json
-  pm simulate --seeds 1..200 --jobs 2        many, to find one that breaks a law
-exit code: 0 every law held; 1 one was broken; 2 the arguments cannot be used
-"""
-_KILL_EXAMPLES = """examples:
-  pm kill                                    every engine of this checkout: cancel everything, place
-                                             nothing until `pm resume`
-  pm kill --reason "news at 14:30"
-  pm kill --run 3                            only the run in var/run-3
-exit code: 0 all obeyed; 1 not all, or not known; 3 no engine found
-"""
-_RESUME_EXAMPLES = """examples:
-  pm resume                                  the only engine that is up
-  pm resume --run 3                          one of several; --compose, --all
-exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
-"""
-_STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
-"""
-_CONSOLE_EXAMPLES = """a link opens the console once, within 10 minutes; the browser then stays
-signed in for 12 hours
-
-exit code: 0 a link for each engine; 1 not for all; 3 no engine found
-"""
-_DOCTOR_EXAMPLES = """examples:
-  pm doctor                                  check the environment as the services would read it
-  PM_DRY_RUN=false pm doctor                 the same for live trading
-"""
 
 _JSON_HELP = "print one JSON object on stdout, and nothing else there"
 
@@ -153,7 +82,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "run",
         "run.command:command",
         "run everything locally and sum it up",
-        f"{_RUN_EXAMPLES}\n{EXIT_CODES_HELP}",
+        f"{examples.RUN_EXAMPLES}\n{EXIT_CODES_HELP}",
     )
     run.add_argument(
         "--seconds",
@@ -200,7 +129,7 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         "replay",
         "replay.command:command",
         "run recordings through the engine, with paper fills",
-        _REPLAY_EXAMPLES,
+        examples.REPLAY_EXAMPLES,
     )
     replay.add_argument(
         "files",
@@ -255,7 +184,7 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         "sweep",
         "sweep.command:command",
         "replay many settings over many windows and compare them",
-        _SWEEP_EXAMPLES,
+        examples.SWEEP_EXAMPLES,
     )
     sweep.add_argument("grid", type=Path, metavar="GRID", help="a TOML file of settings")
     sweep.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
@@ -283,7 +212,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         "record",
         "record.command:command",
         "write down the market data of series, without orders",
-        _RECORD_EXAMPLES,
+        examples.RECORD_EXAMPLES,
     )
     record.add_argument("--venue", choices=("sim", "polymarket"), help="default: PM_VENUE")
     record.add_argument(
@@ -308,7 +237,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         "recordings",
         "record.check:command",
         "check recordings: readable, whole, verified",
-        _RECORDINGS_EXAMPLES,
+        examples.RECORDINGS_EXAMPLES,
     )
     actions = recordings.add_subparsers(required=True, metavar="check", parser_class=_Parser)
     check = actions.add_parser("check", help="read each whole and say what is missing")
@@ -324,7 +253,7 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
         "simulator",
         "simulator:command",
         "a simulated Polymarket for any client, alone",
-        _SIMULATOR_EXAMPLES,
+        examples.SIMULATOR_EXAMPLES,
     )
     simulator.add_argument(
         "--host", metavar="HOST", help="where it listens (default: PM_SIM_HOST, or 127.0.0.1)"
@@ -375,7 +304,7 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
         "simulate",
         "simulate.command:command",
         "all services in one process and virtual time, by seed, with faults",
-        _SIMULATE_EXAMPLES,
+        examples.SIMULATE_EXAMPLES,
     )
     which = simulate.add_mutually_exclusive_group()
     which.add_argument(
@@ -415,7 +344,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         "status",
         "control.status:status_command",
         "how every engine of this checkout is: halts, services, profit",
-        _STATUS_EXAMPLES,
+        examples.STATUS_EXAMPLES,
     )
     _add_choice(status)
     kill = _command(
@@ -423,12 +352,18 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         "kill",
         "control.kill:kill_command",
         "cancel everything and place nothing, until resume",
-        _KILL_EXAMPLES,
+        examples.KILL_EXAMPLES,
     )
     kill.add_argument("--reason", default="operator", metavar="TEXT", help="kept with the halt")
     _add_choice(kill)
     _add_choice(
-        _command(commands, "resume", "control.kill:resume_command", "lift a kill", _RESUME_EXAMPLES)
+        _command(
+            commands,
+            "resume",
+            "control.kill:resume_command",
+            "lift a kill",
+            examples.RESUME_EXAMPLES,
+        )
     )
     _add_choice(
         _command(
@@ -436,7 +371,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
             "console",
             "control.console:console_command",
             "a link that opens the web page of every engine of this checkout",
-            _CONSOLE_EXAMPLES,
+            examples.CONSOLE_EXAMPLES,
         )
     )
     doctor = _command(
@@ -444,7 +379,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         "doctor",
         "doctor.command:command",
         "settings, clock, endpoints, credentials: what is wrong and how to mend it",
-        _DOCTOR_EXAMPLES,
+        examples.DOCTOR_EXAMPLES,
     )
     doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
 

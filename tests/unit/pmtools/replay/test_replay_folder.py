@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from pmcore.engine.strategy.journal import JournalHeader, encode_line
 from pmcore.model.params import StrategyParams
 from pmcore.shell.journal import JournalWriter
+from pmsim.recordings.reader import Recording
 from pmtools.cli import main
+from pmtools.errors import UsageError
+from pmtools.replay.inputs import find_inputs
 from support.small_recording import SLUG, market_object, recorded_window, write_recording
 from support.tree import ROOT
 
@@ -108,6 +112,20 @@ def test_a_later_part_alone_is_left_out_of_a_folder_and_refused_by_name(
     _, said = summary(capsys, kept_run)
     assert "later part of a journal" in said
     assert main(["replay", str(part)]) == 2
+
+
+def test_a_later_part_of_a_recording_is_read_with_its_first_one(tmp_path: Path) -> None:
+    whole = write_recording(tmp_path / f"{SLUG}.jsonl").read_bytes().splitlines(keepends=True)
+    first, second = tmp_path / f"{SLUG}.jsonl.zst", tmp_path / f"{SLUG}.0001.jsonl.zst"
+    (tmp_path / f"{SLUG}.jsonl").unlink()
+    first.write_bytes(zstandard.compress(b"".join(whole[:20])))
+    second.write_bytes(zstandard.compress(b"".join(whole[20:])))
+    for named in ([tmp_path], [first], [first, second]):
+        (found,) = find_inputs(named, None).found
+        assert isinstance(found, Recording)
+        assert found.parts == (first, second)
+    with pytest.raises(UsageError, match="name its first part"):
+        find_inputs([second], None)
 
 
 def test_the_shipped_recording_is_small_and_whole(capsys: pytest.CaptureFixture[str]) -> None:

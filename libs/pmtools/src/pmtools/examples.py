@@ -1,0 +1,75 @@
+"""What `pm COMMAND --help` says below the arguments."""
+
+from __future__ import annotations
+
+RUN_EXAMPLES = """examples:
+  pm run                                     simulator, 60 s windows, for two minutes
+  pm run --seconds 30 --window 30 --seed 7   another seeded flow, shorter windows
+  pm run --recording FILE --speed 5          a recording at five times its speed
+  pm run --venue polymarket --market btc-updown-15m
+                                             the real venue, paper fills, no order leaves
+"""
+REPLAY_EXAMPLES = """examples:
+  pm replay window.jsonl.gz                  what the engine would have done, with paper fills
+  pm replay window.jsonl.gz --market market.json --json
+  pm replay window.jsonl.gz --bus redis      every message through a real Redis; same fingerprint
+  pm replay var/run-3                        all recordings and journals of a kept run
+  pm replay var/run-3/strategy/journal       step journals again and compare their outputs
+"""
+SWEEP_EXAMPLES = """examples:
+  pm sweep grid.toml recordings/             every cell of the grid over the development windows
+  pm sweep grid.toml recordings/ --windows test
+grid.toml:
+  [base]
+  PM_MAX_POSITION_VALUE = 1000
+  [vary]
+  PM_PAIR_TARGET = [0.98, 0.99]
+  [cells.calm]
+  PM_FIRST_LEG_MAX_MOVE = 0.03
+"""
+RECORD_EXAMPLES = """examples:
+  pm record --venue polymarket --market btc-updown-5m,btc-updown-15m
+                                             frames, prints and books, until Ctrl-C
+  pm recordings check var/recordings         what is missing in them
+no key is read, no order leaves, no Redis is needed; /metrics and /state are on port 8101
+"""
+RECORDINGS_EXAMPLES = """examples:
+  pm recordings check var/recordings               every window in a folder
+exit code: 0 whole; 1 something is missing or cannot be read; 2 the files cannot be used
+"""
+SIMULATOR_EXAMPLES = """examples:
+  pm simulator                               15-minute BTC windows on http://127.0.0.1:8200
+  pm simulator --window 60 --seed 7 --port 0 one-minute windows, a free port
+  pm simulator --recording FILE --speed 5    a recording at five times its speed
+  pm simulator --faults '{"mode":"post_only","mode_s":60}'
+"""
+SIMULATE_EXAMPLES = """examples:
+  pm simulate --seed 7                       the seed's faults, and whether every law held
+  pm simulate --seed 7 --faults kill-9,redis-empty --lines 200
+  pm simulate --seed 7 --schedule simulate-7.json
+  pm simulate --seeds 1..200 --jobs 2        many, to find one that breaks a law
+exit code: 0 every law held; 1 one was broken; 2 the arguments cannot be used
+"""
+KILL_EXAMPLES = """examples:
+  pm kill                                    every engine of this checkout: cancel everything, place
+                                             nothing until `pm resume`
+  pm kill --reason "news at 14:30"
+  pm kill --run 3                            only the run in var/run-3
+exit code: 0 all obeyed; 1 not all, or not known; 3 no engine found
+"""
+RESUME_EXAMPLES = """examples:
+  pm resume                                  the only engine that is up
+  pm resume --run 3                          one of several; --compose, --all
+exit code: 0 all obeyed; 1 not all; 2 say which engine; 3 no engine found
+"""
+STATUS_EXAMPLES = """exit code: 0 all ready, nothing halted; 1 otherwise; 3 no engine found
+"""
+CONSOLE_EXAMPLES = """a link opens the console once, within 10 minutes; the browser then stays
+signed in for 12 hours
+
+exit code: 0 a link for each engine; 1 not for all; 3 no engine found
+"""
+DOCTOR_EXAMPLES = """examples:
+  pm doctor                                  check the environment as the services would read it
+  PM_DRY_RUN=false pm doctor                 the same for live trading
+"""
