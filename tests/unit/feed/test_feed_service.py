@@ -253,6 +253,20 @@ async def test_a_fixed_slug_ends_after_its_resolution(world: FeedWorld) -> None:
     assert world.store.hashes[keys.checkpoints(SERIES)] == {}
 
 
+async def test_a_winner_that_an_earlier_feed_did_not_record_is_asked_for(world: FeedWorld) -> None:
+    folder = world.data_dir / "recordings"
+    async with world.running(record=True):
+        await world.connected()
+        await world.state(FeedState.LIVE)
+    assert not (folder / "winners.json").exists()
+    world.at(world.market.window.close_ns + 3600 * NS_PER_S)
+    world.market.closed = True
+    world.markets[NEXT_SLUG] = FakeMarket(NEXT_SLUG)
+    async with world.running(record=True, market_slugs=("btc-updown-15m",)):
+        await eventually((folder / "winners.json").exists, "the winner")
+    assert msgspec.json.decode((folder / "winners.json").read_bytes()) == {SLUG: "up"}
+
+
 async def test_an_unresolved_window_is_given_up(world: FeedWorld) -> None:
     world.at(world.market.window.close_ns, speed=20.0)
     async with world.running(linger_s=0.0, resolution_timeout_s=6.0):

@@ -13,7 +13,7 @@ from pmcore.shell.journal import journal_parts, read_journal
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmfeed.metrics import FeedMetrics
-from pmfeed.recorder import Recorder, record_winner
+from pmfeed.recorder import Recorder, record_winner, without_winner
 from support.builders import T0_NS, window
 
 WINDOW = window()
@@ -71,3 +71,15 @@ def test_a_file_of_winners_that_cannot_be_read_stays(tmp_path: Path) -> None:
     path.write_text("{broken")
     assert str(path) in record_winner(tmp_path, "a", Outcome.UP)
     assert path.read_text() == "{broken"
+
+
+def test_windows_that_are_over_and_have_no_winner(tmp_path: Path) -> None:
+    assert without_winner(tmp_path, WINDOW.series, WINDOW.close_ns) == []
+    recorder(tmp_path, io.StringIO()).close(T0_NS)
+    assert without_winner(tmp_path, WINDOW.series, WINDOW.close_ns - 1) == []
+    assert without_winner(tmp_path, "other", WINDOW.close_ns) == []
+    assert without_winner(tmp_path, WINDOW.series, WINDOW.close_ns) == [WINDOW.slug]
+    record_winner(tmp_path, WINDOW.slug, Outcome.UP)
+    assert without_winner(tmp_path, WINDOW.series, WINDOW.close_ns) == []
+    (tmp_path / "recordings/winners.json").write_text("{broken")
+    assert without_winner(tmp_path, WINDOW.series, WINDOW.close_ns) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from pmcore.model.market import Outcome, Window
+from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S, format_price, format_qty
 from pmcore.shell.files import write_file_atomically
 from pmcore.shell.journal import JournalWriter
@@ -18,6 +18,8 @@ from pmcore.shell.service.logs import Log
 from pmfeed.metrics import FeedMetrics
 
 FOLDER = "recordings"
+_METADATA = ".market.json"
+_WINNERS = "winners.json"
 NOTE_SOURCE = "feed"
 BYTES_PER_GB = 1_000_000_000
 
@@ -65,7 +67,7 @@ class Recorder:
                 self._give_up(f"{directory} holds {gb} (PM_RECORD_MAX_GB): move old files away")
                 return
             self._journal = JournalWriter(directory, window.slug)
-            write_file_atomically(directory / f"{window.slug}.market.json", _metadata(window))
+            write_file_atomically(directory / f"{window.slug}{_METADATA}", _metadata(window))
         except OSError as error:
             self._give_up(str(error))
         self.note(begins_ns, "begun")
@@ -115,15 +117,35 @@ def record_winner(data_dir: Path, slug: str, winner: Outcome) -> str:
 
     A file that cannot be read stays as it is.
     """
-    path = data_dir / FOLDER / "winners.json"
+    path = data_dir / FOLDER / _WINNERS
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = path.read_bytes() if path.exists() else b"{}"
-        told = msgspec.json.decode(known, type=dict[str, object])
-        write_file_atomically(path, msgspec.json.encode({**told, slug: winner}))
+        write_file_atomically(path, msgspec.json.encode({**_winners(path), slug: winner}))
     except (OSError, msgspec.DecodeError) as error:
         return f"{path}: {error}"
     return ""
+
+
+def without_winner(data_dir: Path, series: str, now_ns: int) -> list[str]:
+    """Recorded windows of a series that are over and whose winner was never recorded."""
+    folder = data_dir / FOLDER
+    try:
+        known = _winners(folder / _WINNERS)
+    except (OSError, msgspec.DecodeError):
+        return []
+    slugs = [file.name.removesuffix(_METADATA) for file in sorted(folder.glob(f"*{_METADATA}"))]
+    return [slug for slug in slugs if slug not in known and _is_over(slug, series, now_ns)]
+
+
+def _is_over(slug: str, series: str, now_ns: int) -> bool:
+    times = window_times_ns(slug)
+    return times is not None and parse_series(slug).series == series and times[1] <= now_ns
+
+
+def _winners(path: Path) -> dict[str, object]:
+    return msgspec.json.decode(
+        path.read_bytes() if path.exists() else b"{}", type=dict[str, object]
+    )
 
 
 def _size_of(directory: Path) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from pmcore.messages.market_data import FeedState
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import TransportError
-from pmcore.model.market import SeriesSpec, Window, window_times_ns
+from pmcore.model.market import Outcome, SeriesSpec, Window, window_times_ns
 from pmcore.shell.bus.janitor import trim_streams
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.errors import StartupError
@@ -20,7 +20,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
 from pmfeed.metrics import FeedMetrics
-from pmfeed.recorder import record_winner
+from pmfeed.recorder import record_winner, without_winner
 from pmfeed.settings import FeedSettings
 from pmfeed.window_feed import WindowFeed
 
@@ -116,6 +116,8 @@ class FeedService:
         async with asyncio.TaskGroup() as windows:
             for left_over in await self._left_over(spec):
                 windows.create_task(self._resolve(spec.series, *left_over))
+            if self._settings.record:
+                windows.create_task(self._learn_winners(spec.series))
             while True:
                 times = window_times_ns(slug)
                 give_up_ns = (
@@ -174,11 +176,21 @@ class FeedService:
         self._metrics.windows.labels("resolved" if winner else "unresolved").inc()
         self._log.info("window_resolved", slug=slug, winner=winner)
         if winner is not None and self._settings.record:
-            failed = record_winner(self._settings.data_dir, slug, winner)
-            if failed:
-                self._log.error("winner_not_recorded", slug=slug, detail=failed)
+            self._record_winner(slug, winner)
         said = [Outgoing(keys.rot(series), resolved)]
         await retry_until_answered(partial(self._bus.publish, said))
+
+    async def _learn_winners(self, series: str) -> None:
+        """Ask once for the winners that an earlier feed, which ended too soon, did not record."""
+        now_ns = self._clock.now_ns()
+        for slug in without_winner(self._settings.data_dir, series, now_ns):
+            winner = await self._discovery.winner(slug, now_ns)
+            if winner is not None:
+                self._record_winner(slug, winner)
+
+    def _record_winner(self, slug: str, winner: Outcome) -> None:
+        if failed := record_winner(self._settings.data_dir, slug, winner):
+            self._log.error("winner_not_recorded", slug=slug, detail=failed)
 
     async def _announce_until_done(self, window: Window) -> None:
         def on_away(error: TransportError) -> None:
