@@ -93,7 +93,7 @@ def _level(price: object, size: object, grid_e4: int) -> Level:
     return price_e4, qty_u6_of(size)
 
 
-_known_level = lru_cache(maxsize=65_536, typed=True)(_level)
+_known_level = lru_cache(maxsize=8_192, typed=True)(_level)
 """Most levels of a whole book stood in the one before it. `typed`: True is not the price 1."""
 
 
