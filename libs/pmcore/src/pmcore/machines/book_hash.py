@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_TAILS = 4_096
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def level_text(price_e4: int, size_u6: int) -> bytes:
     """One level as the venue writes it inside the hashed text."""
     return f'{{"price":"{format_price(price_e4)}","size":"{format_qty(size_u6)}"}}'.encode()

@@ -44,7 +44,7 @@ def parse_price_e4(text: str) -> int:
     return price_e4
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def parse_qty_u6(text: str) -> int:
     """`"634.49"` -> 634_490_000. Raise `MalformedInputError` for anything negative or odd."""
     qty_u6 = _parse_fixed(text, 6, "bad_size")
@@ -67,7 +67,7 @@ def format_price(price_e4: int) -> str:
     return _format_fixed(price_e4, 4)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def format_qty(qty_u6: int) -> str:
     """634_490_000 -> `"634.49"`."""
     return _format_fixed(qty_u6, 6)
