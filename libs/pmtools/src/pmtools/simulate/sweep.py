@@ -9,7 +9,8 @@ from functools import partial
 from pmtools.simulate.faults import draw_schedule
 from pmtools.simulate.trial import SECONDS, Trial, try_seed
 
-TRIALS_PER_PROCESS = 100
+TRIALS_PER_PROCESS = 25
+"""A trial leaves some 10 MB behind: FastAPI's caches hold the functions of the simulator's app."""
 
 
 def try_drawn(seed: int, kinds: Sequence[str], seconds: float = SECONDS) -> Trial:
