@@ -40,6 +40,8 @@ async def _served() -> AsyncIterator[int]:
     listener = listen("127.0.0.1", 0, "PM_PORT")
     server = QuietServer(uvicorn.Config(_empty, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 - nobody tells it
+        await asyncio.sleep(0)
     try:
         yield listener.getsockname()[1]
     finally:

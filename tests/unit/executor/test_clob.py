@@ -230,7 +230,7 @@ async def test_a_lost_answer_is_unknown_and_names_the_request(
     answer = await venue.post(prepared(venue))
     assert isinstance(answer, PostUnknown)
     assert answer.reason is Reason.TIMEOUT
-    assert answer.text.startswith("POST /order: RemoteProtocolError ")
+    assert answer.text.startswith("POST /order: the connection broke")
     assert wire.lines == ["POST /order"]
 
 

@@ -61,7 +61,7 @@ async def test_closing_the_venue_closes_its_connections() -> None:
     prepared = venue.sign(submit("a"), window())
     assert json.loads(prepared.body)["order"]["timestamp"] == str(T0_NS // 1_000_000)
     await venue.close()
-    assert vars(http)["_client"].is_closed
+    assert vars(http)["_closed"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from pmexecutor.clob_http import KEEP_ALIVE_S
+from pmcore.shell.http1 import KEEP_ALIVE_S
 from pmsimulator.server import VenueServer
 
 

@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_simulator(commands)
     _add_simulate(commands)
+    _add_bench(commands)
     _add_control(commands)
     return parser
 
@@ -336,6 +337,20 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
     simulate.add_argument(
         "--found", type=Path, metavar="FILE", help="add what --seeds finds, one JSON line each"
     )
+
+
+def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
+    summary = "what the hot paths cost on this machine, each beside its floor in the same run"
+    bench = _command(commands, "bench", "bench.command:command", summary, examples.BENCH_EXAMPLES)
+    names = ["post", "signed-post", "signing", "tick-to-wire"]
+    bench.add_argument(
+        "--only", action="append", choices=names, help="this one; may be given again (default all)"
+    )
+    for name, usual, most in (("rounds", 5, 100), ("samples", 100, 100_000)):
+        bench.add_argument(
+            f"--{name}", type=_whole(1, most), default=usual, metavar="N", help=f"default {usual}"
+        )
+    bench.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:

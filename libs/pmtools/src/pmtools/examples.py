@@ -50,6 +50,11 @@ SIMULATE_EXAMPLES = """examples:
   pm simulate --seeds 1..200 --jobs 2        many, to find one that breaks a law
 exit code: 0 every law held; 1 one was broken; 2 the arguments cannot be used
 """
+BENCH_EXAMPLES = """examples:
+  pm bench                                   every measurement, about five minutes
+  pm bench --only post --rounds 9 --json
+only ratios compare across machines (docs/performance.md)
+"""
 KILL_EXAMPLES = """examples:
   pm kill                                    every engine of this checkout: cancel everything, place
                                              nothing until `pm resume`

@@ -6,27 +6,28 @@ certainly not.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-
-import httpx
+from urllib.parse import quote, urlencode
 
 from pmcore.engine.execution.io import RateHeaders
-from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
+from pmcore.model.errors import Cause, MalformedInputError, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.causes import cause_of
+from pmcore.shell.http1 import Http1Error, Http1Pool, Http1Request
 from pmcore.shell.machine import machine
-from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
 from pmcore.venue.l2_auth import ApiCredentials, l2_headers
 
-MAX_CONNECTIONS = 64
-KEEP_ALIVE_S = 30.0
 HTTP_OK = 200
 _REDIRECT = 300
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_HEADERS = {
+    "User-Agent": "pm-as-ofi",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,8 @@ class ClobHttp:
 
     def __init__(self, base_url: str, wall_ns: Callable[[], int]) -> None:
         self._wall_ns = wall_ns
-        self._client = httpx.AsyncClient(
-            base_url=base_url,
-            trust_env=not is_loopback(base_url),
-            transport=machine().http_transport(),
-            headers={"Accept": "application/json", "Content-Type": "application/json"},
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_CONNECTIONS,
-                keepalive_expiry=KEEP_ALIVE_S,
-            ),
-        )
+        self._sender = machine().http1_sender() or Http1Pool(base_url, _HEADERS)
+        self._closed = False
 
     def now_ns(self) -> int:
         """The time that goes into orders and signed headers."""
@@ -94,47 +86,35 @@ class ClobHttp:
         params: Mapping[str, str] | None = None,
     ) -> ClobAnswer:
         """Any answer at all; raise `TransportError` where there was none."""
-        if self._client.is_closed:
-            raise _failure(
-                method, path, "the connections were closed", Sent.NO, Cause.CONNECTION_LOST
-            )
+        target = f"{path}?{urlencode(params, quote_via=quote)}" if params else path
+        request = Http1Request(method, target, headers, body)
+        if self._closed:
+            raise _failure(request, path, "the connections were closed", Cause.CONNECTION_LOST)
         asked_ns = self.now_ns()
         try:
-            async with asyncio.timeout(timeout_s):
-                response = await self._client.request(
-                    method,
-                    path,
-                    content=body,
-                    params=params,
-                    headers=dict(headers),
-                    timeout=timeout_s,
-                )
+            answer = await self._sender.send(request, timeout_s)
         except TimeoutError:
             text = f"no answer in {timeout_s:g} s"
-            raise _failure(method, path, text, Sent.UNKNOWN, Cause.TIMEOUT) from None
-        except _NEVER_LEFT as error:
-            raise _failure(method, path, _text(error), Sent.NO, cause_of(error)) from None
-        except httpx.HTTPError as error:
-            raise _failure(method, path, _text(error), Sent.UNKNOWN, cause_of(error)) from None
+            raise _failure(request, path, text, Cause.TIMEOUT) from None
+        except Http1Error as error:
+            raise _failure(request, path, str(error), cause_of(error)) from None
         return ClobAnswer(
-            response.status_code,
-            _body(response.content),
-            response.headers.get("retry-after"),
-            _rate(response.headers),
-            _skew_s(response.headers, asked_ns, self.now_ns()),
+            answer.status,
+            _body(answer.content),
+            answer.headers.get("retry-after"),
+            _rate(answer.headers),
+            _skew_s(answer.headers, asked_ns, self.now_ns()),
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        self._closed = True
+        await self._sender.close()
 
 
-def _failure(method: str, path: str, text: str, sent: Sent, cause: Cause) -> TransportError:
-    return TransportError(f"{method} {path}: {text}", retryable=True, sent=sent, cause=cause)
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__} {error}".rstrip()
+def _failure(request: Http1Request, path: str, text: str, cause: Cause) -> TransportError:
+    what = f"{request.method} {path}: {text}"
+    return TransportError(what, retryable=True, sent=request.sent, cause=cause)
 
 
 def _body(content: bytes) -> object:
@@ -144,7 +124,7 @@ def _body(content: bytes) -> object:
         return content[:200].decode(errors="replace")
 
 
-def _skew_s(headers: httpx.Headers, asked_ns: int, answered_ns: int) -> float | None:
+def _skew_s(headers: Mapping[str, str], asked_ns: int, answered_ns: int) -> float | None:
     try:
         told = parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
@@ -152,7 +132,7 @@ def _skew_s(headers: httpx.Headers, asked_ns: int, answered_ns: int) -> float | 
     return (asked_ns + answered_ns) / 2 / NS_PER_S - (told + 0.5)  # it is whole seconds
 
 
-def _rate(headers: httpx.Headers) -> RateHeaders | None:
+def _rate(headers: Mapping[str, str]) -> RateHeaders | None:
     try:
         remaining = int(headers["poly-ratelimit-remaining"])
     except (KeyError, ValueError):

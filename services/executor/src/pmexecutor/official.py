@@ -1,6 +1,7 @@
 """All that we use of the official client: the L1 signature that gives or derives API keys.
 
-It runs once per start; its speed does not matter. Nothing else may import `py_clob_client_v2`.
+It runs once per start; its speed does not matter. No other part of a service may import
+`py_clob_client_v2`; `pm bench` measures against it.
 """
 
 from __future__ import annotations

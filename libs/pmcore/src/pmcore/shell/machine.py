@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx
 
+    from pmcore.shell.http1 import Http1Sender
+
 SocketConnector = Callable[..., AbstractAsyncContextManager[Any]]
 
 
@@ -45,6 +47,10 @@ class Machine:
 
     def http_transport(self) -> httpx.AsyncBaseTransport | None:
         """What HTTP clients send through; None is the network."""
+        return None
+
+    def http1_sender(self) -> Http1Sender | None:
+        """What the executor's requests go through; None is an `Http1Pool`."""
         return None
 
     def socket_connector(self) -> SocketConnector | None:

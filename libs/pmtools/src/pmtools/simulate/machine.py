@@ -13,6 +13,7 @@ from pmcore.shell.machine import Machine, SocketConnector
 from pmsim.faults.plan import MILLION
 
 if TYPE_CHECKING:
+    from pmcore.shell.http1 import Http1Sender
     from pmtools.simulate.network import Network
 
 
@@ -66,6 +67,10 @@ class SimulatedMachine(Machine):
     def http_transport(self) -> httpx.AsyncBaseTransport | None:
         """See `Machine`."""
         return self.network.transport(self.name) if self.network else None
+
+    def http1_sender(self) -> Http1Sender | None:
+        """See `Machine`."""
+        return self.network.sender(self.name) if self.network else None
 
     def socket_connector(self) -> SocketConnector | None:
         """See `Machine`."""

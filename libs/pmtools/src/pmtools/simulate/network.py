@@ -22,8 +22,10 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from websockets.exceptions import ConnectionClosedError
 
+from pmcore.model.errors import Sent
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import real_now_ns
+from pmcore.shell.http1 import Http1Answer, Http1Error, Http1Request, Http1Sender
 from pmsim.faults.plan import MILLION
 from pmsimulator.server import ABORT, FRAMES
 from pmtools.simulate.loop import LIFE, Life, VirtualLoop
@@ -100,6 +102,10 @@ class Network:
     def transport(self, name: str) -> httpx.AsyncBaseTransport:
         """For the HTTP clients of a process."""
         return _Transport(self, name)
+
+    def sender(self, name: str) -> Http1Sender:
+        """For the requests of the executor."""
+        return _Sender(self, name)
 
     def connector(self, name: str) -> Callable[..., Any]:
         """For the WebSocket clients of a process, as `websockets.connect`."""
@@ -246,6 +252,32 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._network.request(self._name, request)
+
+
+class _Sender:
+    """The twin of `Http1Pool`."""
+
+    def __init__(self, network: Network, name: str) -> None:
+        self._network = network
+        self._name = name
+
+    async def send(self, request: Http1Request, timeout_s: float) -> Http1Answer:
+        """See `Http1Sender`."""
+        method, url = request.method, f"http://venue{request.target}"
+        carried = httpx.Request(method, url, headers=dict(request.headers), content=request.body)
+        request.sent = Sent.UNKNOWN
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._network.request(self._name, carried)
+        except httpx.ConnectError as error:
+            request.sent = Sent.NO
+            raise Http1Error(str(error)) from error
+        except httpx.ReadError as error:
+            raise Http1Error(str(error)) from error
+        return Http1Answer(answer.status_code, dict(answer.headers), answer.content)
+
+    async def close(self) -> None:
+        """There is no connection."""
 
 
 class _Socket:

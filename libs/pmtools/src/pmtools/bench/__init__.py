@@ -1,0 +1,1 @@
+"""`pm bench`: what the hot paths cost on this machine, each beside its floor in the same run."""
