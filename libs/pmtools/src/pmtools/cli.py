@@ -175,6 +175,12 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write each fill with its markouts and its parts of the profit as CSV",
     )
+    replay.add_argument(
+        "--tables",
+        type=Path,
+        metavar="FOLDER",
+        help="write windows, fills, ledgers, intervals and seconds as Parquet (docs/tables.md)",
+    )
     replay.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
