@@ -130,6 +130,7 @@ stories: setup ## write down anew what the core answers to the stories of tests/
 bench: setup ## how long the hot paths take on this machine
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 	@$(PY) tests/bench/bench_simulator.py
+	@PYTHONPATH=$(PYTHONPATH):tests $(PY) tests/bench/bench_report.py >/dev/null
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmtools.docs

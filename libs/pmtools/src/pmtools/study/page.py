@@ -18,7 +18,8 @@ _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:1120px;
 margin:0 auto;padding:16px}
 h1{font-size:1.5em;margin:.2em 0}h2{font-size:1.1em;margin:0 0 .4em}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;
+align-items:start}
 section{border:1px solid #d8dee4;border-radius:6px;padding:12px;min-width:0}
 section.wide{grid-column:1/-1}img{width:100%;max-width:640px;height:auto;display:block}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;
@@ -63,13 +64,22 @@ def estimate_text(one: Estimate | None, unit: str = "") -> str:
     return f"{one.value:+.2f}{unit} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
+def share_text(one: Estimate | None) -> str:
+    """5 % [3 %, 8 %]: a part of a whole and its interval."""
+    if one is None:
+        return "not known"
+    if one.low is None or one.high is None:
+        return f"{one.value:.1%} (one window: no interval)"
+    return f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]"
+
+
 def _header(figures: ReportFigures) -> str:
-    days = f"{figures.days[0]} to {figures.days[-1]}" if figures.days else "no day"
+    days = " to ".join(dict.fromkeys((figures.days[0], figures.days[-1])))
     profit = sum(figures.profit_parts.values())
     sums = (
         f"{figures.windows} windows of {', '.join(figures.series)}, {days}. "
         f"Fills seen by the engine: {', '.join(figures.acting_models)}. {figures.fills} fills, "
-        f"{figures.shares:g} shares, {profit_text(profit)}. "
+        f"{round(figures.shares, 2):g} shares, {profit_text(profit)}. "
         f"A window: {estimate_text(figures.profit_a_window)} dollars; "
         f"a share: {estimate_text(figures.cents_a_share)} cents."
     )
@@ -87,7 +97,7 @@ def _ledgers(figures: ReportFigures) -> str:
     rows = [
         (
             one.fill_model,
-            f"{one.shares:g}",
+            f"{one.shares:.2f}",
             cost_text(one.paid),
             profit_text(one.profit),
             estimate_text(one.profit_a_window),
@@ -135,7 +145,7 @@ def _pairing(figures: ReportFigures) -> str:
     if not figures.unpaired_after:
         return _missing(title, "No first leg was filled, or no window has a worth.")
     paired, cost = figures.paired_share, figures.pair_cost
-    note = f"Paired part of the shares: {estimate_text(paired)}. "
+    note = f"Paired part of the shares: {share_text(paired)}. "
     note += f"Mean pair cost {cost_text(cost)}." if cost is not None else "No pair."
     image = _image(charts.survival_chart(figures), "part of first legs not yet paired")
     return _section(title, image, note)
@@ -147,8 +157,8 @@ def _reasons(figures: ReportFigures) -> str:
         return _missing(title, "No decision was noted.")
     means = {name: sum(parts) / len(parts) for name, parts in figures.reasons.items()}
     rows = [("a bid rests" if n == "none" else n, f"{part:.1%}") for n, part in means.items()]
-    note = f"Both bids rest: {estimate_text(figures.both_rest_share)} of the quoting time. "
-    note += f"Toxic seconds: {estimate_text(figures.toxic_share)} of all."
+    note = f"Both bids rest: {share_text(figures.both_rest_share)} of the quoting time. "
+    note += f"Toxic seconds: {share_text(figures.toxic_share)} of all."
     image = _image(charts.reasons_chart(figures), "reasons over the time of the window")
     return _section(title, image + _table(("reason", "part"), rows), note)
 
@@ -156,7 +166,10 @@ def _reasons(figures: ReportFigures) -> str:
 def _window(tables: Tables, slug: str) -> Sequence[str]:
     open_ns = tables.windows.filter(slug=slug)["open_ns"][0]
     quotes = _image(charts.quotes_chart(tables, slug, open_ns), "our bids against the book")
+    seconds = tables.seconds.filter(slug=slug)
     flow = _image(charts.flow_chart(tables, slug, open_ns), "flow against its threshold")
+    if not any(seconds["up_ofi_u6"]) and not any(seconds["down_ofi_u6"]):
+        flow = '<p class="missing">No flow was measured: PM_OFI_MODE=off, or no trade.</p>'
     fills = tables.fills.filter(slug=slug)
     heads = ("since open", "outcome", "leg", "price", "shares", "rested", "1 s ¢", "30 s ¢")
     rows = [
