@@ -19,7 +19,14 @@ from pmtools.argument_types import (
     whole_number,
     window_seconds,
 )
-from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
+from pmtools.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    NEEDS_STUDY,
+    STUDY_PACKAGES,
+    CommandError,
+)
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
 _JSON_HELP = "print one JSON object on stdout, and nothing else there"
@@ -54,6 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in error.lines:
             print(f"pm {arguments.command}: {line}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in STUDY_PACKAGES:
+            raise
+        print(f"pm {arguments.command}: {NEEDS_STUDY}", file=sys.stderr)
+        return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away; nobody is left to tell
@@ -75,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_replay(commands)
     _add_report(commands)
+    _add_study(commands)
     _add_sweep(commands)
     _add_record(commands)
     _add_simulator(commands)
@@ -222,6 +235,19 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="whose fills the engine sees when recordings are replayed (default central)",
     )
     report.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_study(commands: argparse._SubParsersAction[_Parser]) -> None:
+    study = _command(
+        commands,
+        "study",
+        "study.command:command",
+        "a question with limits fixed before, answered from recordings",
+        examples.STUDY_EXAMPLES,
+    )
+    study.add_argument("plan", type=Path, metavar="PLAN", help="question, settings and limits")
+    study.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
+    study.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -20,6 +20,10 @@ REPORT_EXAMPLES = """examples:
   pm report recordings/                      replay all with paper fills, then report.html
   pm replay recordings/ --tables tables && pm report tables --out today.html --json
 """
+STUDY_EXAMPLES = """examples:
+  pm study research/studies/maker-only.toml recordings/
+PASS, MARGINAL, FAIL or INSUFFICIENT_DATA; the pessimistic model of fills decides
+"""
 SWEEP_EXAMPLES = """examples:
   pm sweep grid.toml recordings/             every cell of the grid over the development windows
   pm sweep grid.toml recordings/ --windows test

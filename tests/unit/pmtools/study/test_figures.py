@@ -71,7 +71,7 @@ def test_a_leg_that_is_never_paired_is_seen_until_the_close() -> None:
 
 
 def test_markouts_are_weighted_by_shares_and_the_median_is_not() -> None:
-    fills = [
+    fills: list[dict[str, Any]] = [
         {"hedge": False, "markout_30s_2_e4": 200, "size_u6": 3 * FIVE},
         {"hedge": True, "markout_30s_2_e4": -200},
         {"hedge": True, "markout_30s_2_e4": -600},
@@ -89,7 +89,7 @@ def test_markouts_are_weighted_by_shares_and_the_median_is_not() -> None:
 
 def test_fills_of_one_window_are_resampled_together() -> None:
     """A hundred equal fills a window say no more than one."""
-    one_each = [
+    one_each: list[dict[str, Any]] = [
         {"hedge": False, "slug": f"w{n}", "markout_1s_2_e4": 200 * (-1) ** n} for n in range(10)
     ]
     few, many = figures(one_each, windows=10), figures(one_each * 100, windows=10)

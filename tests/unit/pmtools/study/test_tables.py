@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,23 @@ def test_fills_are_csv_only(recording: Path, capsys: pytest.CaptureFixture[str])
     told = capsys.readouterr().err
     assert told == "pm replay: --fills writes CSV: for Parquet use --tables FOLDER\n"
     assert not Path("fills.parquet").exists()
+
+
+@pytest.mark.parametrize("command", [("replay", "--tables", "t"), ("report",)])
+def test_without_its_packages_it_is_one_clear_line_and_plain_replay_works(
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    for name in [n for n in sys.modules if n.startswith(("pmtools.study", "pmtools.replay"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("polars", "matplotlib", "numpy"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main([command[0], str(recording), *command[1:]]) == 2
+    told = f"pm {command[0]}: tables need packages that are not installed: pip install "
+    assert capsys.readouterr().err == f"{told}'pmtools[study]'\n"
+    assert main(["replay", str(recording)]) == 0
 
 
 def test_tables_change_no_fingerprint(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ class LedgerFigures(msgspec.Struct, frozen=True):
     cents_a_share: Estimate | None
 
 
-class WindowResult(msgspec.Struct, frozen=True):
+class EquityPoint(msgspec.Struct, frozen=True):
     """One window and the sum until it."""
 
     slug: str
@@ -99,7 +99,7 @@ class ReportFigures(msgspec.Struct, frozen=True, kw_only=True):
     """By reason, the part of both sides' time in each stretch of the window."""
     toxic_share: Estimate | None
     ledgers: list[LedgerFigures]
-    equity: list[WindowResult]
+    equity: list[EquityPoint]
 
 
 def figures_of(tables: Tables) -> ReportFigures:
@@ -145,6 +145,16 @@ def figures_of(tables: Tables) -> ReportFigures:
         ledgers=_ledgers(tables.ledgers),
         equity=_equity(windows, fills),
     )
+
+
+def adverse_move(tables: Tables) -> tuple[int, Estimate | None]:
+    """How many fills have both mids, and the median move against them in 30 s, in cents."""
+    later2_e4 = pl.col("markout_30s_2_e4") + 2 * pl.col("price_e4")
+    fills = tables.fills.filter(~pl.col("failed")).with_columns(
+        (pl.col("mid2_e4") - later2_e4).alias("move2_e4")
+    )
+    known = int(fills["move2_e4"].is_not_null().sum())
+    return known, _median_by_window(fills, tables.windows["slug"].to_list(), "move2_e4")
 
 
 def _by_window(frame: pl.DataFrame, slugs: Sequence[str], what: pl.Expr) -> np.ndarray:
@@ -280,7 +290,7 @@ def _ledgers(ledgers: pl.DataFrame) -> list[LedgerFigures]:
     return told
 
 
-def _equity(windows: pl.DataFrame, fills: pl.DataFrame) -> list[WindowResult]:
+def _equity(windows: pl.DataFrame, fills: pl.DataFrame) -> list[EquityPoint]:
     counts = dict(fills.group_by("slug").len().iter_rows())
     results, equity = [], 0.0
     for row in windows.iter_rows(named=True):
@@ -288,7 +298,7 @@ def _equity(windows: pl.DataFrame, fills: pl.DataFrame) -> list[WindowResult]:
         profit = None if twice is None else twice / _DOLLAR2_E4U6
         equity += profit or 0.0
         results.append(
-            WindowResult(
+            EquityPoint(
                 slug=row["slug"],
                 open_s=row["open_ns"] // NS_PER_S,
                 settled=row["winner"] is not None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import msgspec
 
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
-from pmtools.errors import UsageError
+from pmtools.errors import NEEDS_STUDY, UsageError
 from pmtools.study.schema import PARTITIONS, TABLES, Column, ColumnKind
 from pmtools.study.watch import TableRow
 
@@ -35,7 +36,7 @@ class TableFolder:
     """Writes windows into a folder; a window of an earlier command is replaced."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._polars = path, need_polars()
+        self._path, self._polars = path, _polars()
         self._written: set[str] = set()
 
     def write(self, window: Window, rows: Mapping[str, Sequence[TableRow]]) -> None:
@@ -70,21 +71,18 @@ def is_table_folder(path: Path) -> bool:
 
 def load(path: str | Path) -> Tables:
     """Read a folder that `pm replay --tables` wrote. Raise `UsageError` for any other."""
-    folder, polars = Path(path), need_polars()
+    folder, polars = Path(path), _polars()
     if not is_table_folder(folder):
         raise UsageError(f"{folder} holds no tables: write them with pm replay --tables {folder}")
     return Tables(**{name: _read(polars, folder, name) for name in TABLES})
 
 
-def need_polars() -> ModuleType:
-    """The package that reads and writes Parquet; raise `UsageError` where it is not installed."""
+def _polars() -> ModuleType:
+    """The package that reads and writes Parquet, loaded when it is first needed."""
     try:
-        import polars
-    except ImportError as error:
-        raise UsageError(
-            "tables need packages that are not installed: pip install 'pmtools[study]'"
-        ) from error
-    return polars
+        return importlib.import_module("polars")
+    except ModuleNotFoundError as error:
+        raise UsageError(NEEDS_STUDY) from error
 
 
 def _read(polars: ModuleType, folder: Path, table: str) -> Any:
