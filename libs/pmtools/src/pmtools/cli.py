@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pmtools import examples
+from pmtools import errors, examples
 from pmtools.argument_types import (
     readable_file,
     readable_file_or_folder,
@@ -19,14 +19,7 @@ from pmtools.argument_types import (
     whole_number,
     window_seconds,
 )
-from pmtools.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_USAGE,
-    NEEDS_STUDY,
-    STUDY_PACKAGES,
-    CommandError,
-)
+from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
 _JSON_HELP = "print one JSON object on stdout, and nothing else there"
@@ -62,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"pm {arguments.command}: {line}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
-        if error.name not in STUDY_PACKAGES:
+        if error.name not in errors.STUDY_PACKAGES:
             raise
-        print(f"pm {arguments.command}: {NEEDS_STUDY}", file=sys.stderr)
+        print(f"pm {arguments.command}: {errors.NEEDS_STUDY}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
