@@ -9,7 +9,7 @@ import pytest
 
 from pmtools.cli import main
 from pmtools.study.figures import Estimate
-from pmtools.study.verdict import StudyLimits, Verdict, read_plan, verdict_of
+from pmtools.study.verdict import StudyLimits, StudyVerdict, read_plan, verdict_of
 from support.small_recording import market_object, write_recording
 from support.tree import ROOT
 
@@ -19,22 +19,22 @@ PLAN = ROOT / "research/studies/maker-only.toml"
 @pytest.mark.parametrize(
     ("fills", "cents", "verdict"),
     [
-        (99, 0.0, Verdict.INSUFFICIENT_DATA),
-        (99, 9.0, Verdict.INSUFFICIENT_DATA),
-        (100, 0.99, Verdict.PASS),
-        (100, -2.0, Verdict.PASS),
-        (100, 1.0, Verdict.MARGINAL),
-        (100, 1.3, Verdict.MARGINAL),
-        (100, 1.31, Verdict.FAIL),
+        (99, 0.0, StudyVerdict.INSUFFICIENT_DATA),
+        (99, 9.0, StudyVerdict.INSUFFICIENT_DATA),
+        (100, 0.99, StudyVerdict.PASS),
+        (100, -2.0, StudyVerdict.PASS),
+        (100, 1.0, StudyVerdict.MARGINAL),
+        (100, 1.3, StudyVerdict.MARGINAL),
+        (100, 1.31, StudyVerdict.FAIL),
     ],
 )
-def test_the_limits_decide(fills: int, cents: float, verdict: Verdict) -> None:
+def test_the_limits_decide(fills: int, cents: float, verdict: StudyVerdict) -> None:
     assert verdict_of(StudyLimits(1.0, 1.3, 100), fills, Estimate(cents)) is verdict
 
 
 def test_without_a_known_move_there_is_no_verdict() -> None:
     limits = StudyLimits(1.0, 1.3, 1)
-    assert verdict_of(limits, 100, None) is Verdict.INSUFFICIENT_DATA
+    assert verdict_of(limits, 100, None) is StudyVerdict.INSUFFICIENT_DATA
 
 
 def test_the_committed_limits_are_those_of_the_public_study() -> None:

@@ -18,7 +18,7 @@ from pmtools.replay.inputs import find_inputs
 from pmtools.study.figures import Estimate, ReportFigures, adverse_move, figures_of
 from pmtools.study.page import estimate_text
 from pmtools.study.tables import TableFolder, load
-from pmtools.study.verdict import StudyPlan, Verdict, read_plan, verdict_of
+from pmtools.study.verdict import StudyPlan, StudyVerdict, read_plan, verdict_of
 from pmtools.sweep.grid import params_of
 
 
@@ -26,7 +26,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one model of fills says; the engine saw its fills."""
 
     fill_model: str
-    verdict: Verdict
+    verdict: StudyVerdict
     windows: int
     settled: int
     fills: int

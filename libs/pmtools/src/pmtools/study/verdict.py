@@ -12,7 +12,7 @@ from pmtools.errors import UsageError
 from pmtools.study.figures import Estimate
 
 
-class Verdict(StrEnum):
+class StudyVerdict(StrEnum):
     """Closed list."""
 
     PASS = "PASS"  # noqa: S105 - no password
@@ -51,10 +51,14 @@ def read_plan(path: Path) -> StudyPlan:
     return plan
 
 
-def verdict_of(limits: StudyLimits, fills: int, adverse_cents: Estimate | None) -> Verdict:
+def verdict_of(limits: StudyLimits, fills: int, adverse_cents: Estimate | None) -> StudyVerdict:
     """`fills`: those whose mid is known at the fill and 30 s later."""
     if adverse_cents is None or fills < limits.least_fills:
-        return Verdict.INSUFFICIENT_DATA
+        return StudyVerdict.INSUFFICIENT_DATA
     if adverse_cents.value < limits.pass_below_cents:
-        return Verdict.PASS
-    return Verdict.FAIL if adverse_cents.value > limits.fail_above_cents else Verdict.MARGINAL
+        return StudyVerdict.PASS
+    return (
+        StudyVerdict.FAIL
+        if adverse_cents.value > limits.fail_above_cents
+        else StudyVerdict.MARGINAL
+    )
