@@ -131,6 +131,7 @@ bench: setup ## what the hot paths cost on this machine, the first ones beside t
 	@$(RUN) pmtools.cli bench
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 	@$(PY) tests/bench/bench_simulator.py
+	@PYTHONPATH=$(PYTHONPATH):tests $(PY) tests/bench/bench_report.py >/dev/null
 
 docs: setup ## write the generated documents anew
 	@$(RUN) pmtools.docs

@@ -10,9 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import interval_s, parse_series
-from pmtools import examples
+from pmtools import errors, examples
+from pmtools.argument_types import (
+    readable_file,
+    readable_file_or_folder,
+    series_slugs,
+    speed,
+    whole_number,
+    window_seconds,
+)
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
@@ -48,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in error.lines:
             print(f"pm {arguments.command}: {line}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in errors.STUDY_PACKAGES:
+            raise
+        print(f"pm {arguments.command}: {errors.NEEDS_STUDY}", file=sys.stderr)
+        return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away; nobody is left to tell
@@ -68,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     _add_replay(commands)
+    _add_report(commands)
+    _add_study(commands)
     _add_sweep(commands)
     _add_record(commands)
     _add_simulator(commands)
@@ -87,7 +100,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     run.add_argument(
         "--seconds",
-        type=_whole(1, 604_800),
+        type=whole_number(1, 604_800),
         default=120,
         metavar="N",
         help="how long, in real seconds once all services are up (default 120)",
@@ -101,22 +114,24 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     run.add_argument(
         "--market",
-        type=_slugs,
+        type=series_slugs,
         metavar="SLUG[,SLUG]",
         help="series or single windows (default: POLYMARKET_MARKET_SLUG, or one simulated series)",
     )
     run.add_argument(
         "--window",
-        type=_window_s,
+        type=window_seconds,
         metavar="SECONDS",
         help="length of simulated windows (default 60, so that a rotation is soon seen)",
     )
-    run.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the simulated flow")
     run.add_argument(
-        "--recording", type=_readable, metavar="FILE", help="the simulator plays this recording"
+        "--seed", type=whole_number(0, 2**63 - 1), metavar="N", help="of the simulated flow"
     )
     run.add_argument(
-        "--speed", type=_speed, metavar="X", help="of the recording, 1 to 100 (default 1)"
+        "--recording", type=readable_file, metavar="FILE", help="the simulator plays this recording"
+    )
+    run.add_argument(
+        "--speed", type=speed, metavar="X", help="of the recording, 1 to 100 (default 1)"
     )
     run.add_argument(
         "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
@@ -135,13 +150,13 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
     replay.add_argument(
         "files",
         nargs="+",
-        type=_readable_or_folder,
+        type=readable_file_or_folder,
         metavar="FILE",
         help="recordings and journals; of a folder, all that are in it",
     )
     replay.add_argument(
         "--market",
-        type=_readable,
+        type=readable_file,
         metavar="FILE",
         help="the market's metadata: a Gamma object or {slug, conditionId, upTokenId, downTokenId, "
         "startTs, endTs, tickSize, minOrderSize}; without it what is missing is inferred",
@@ -176,7 +191,57 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write each fill with its markouts and its parts of the profit as CSV",
     )
+    replay.add_argument(
+        "--tables",
+        type=Path,
+        metavar="FOLDER",
+        help="write windows, fills, ledgers, intervals and seconds as Parquet (docs/tables.md)",
+    )
     replay.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    report = _command(
+        commands,
+        "report",
+        "study.report:command",
+        "what replays earned and why, as one HTML page",
+        examples.REPORT_EXAMPLES,
+    )
+    report.add_argument(
+        "files",
+        nargs="+",
+        type=readable_file_or_folder,
+        metavar="FILE",
+        help="a folder of pm replay --tables, or recordings and journals to replay first",
+    )
+    report.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the page"
+    )
+    report.add_argument("--csv", type=Path, metavar="FILE", help="write every figure as CSV")
+    report.add_argument(
+        "--window", metavar="SLUG", help="shown in detail (default: that with the most fills)"
+    )
+    report.add_argument(
+        "--fill-model",
+        choices=("pessimistic", "central", "optimistic"),
+        default="central",
+        help="whose fills the engine sees when recordings are replayed (default central)",
+    )
+    report.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_study(commands: argparse._SubParsersAction[_Parser]) -> None:
+    study = _command(
+        commands,
+        "study",
+        "study.command:command",
+        "a question with limits fixed before, answered from recordings",
+        examples.STUDY_EXAMPLES,
+    )
+    study.add_argument("plan", type=Path, metavar="PLAN", help="question, settings and limits")
+    study.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
+    study.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -196,7 +261,7 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="about every third window is kept back by its name; reading it is counted",
     )
     sweep.add_argument(
-        "--jobs", type=_whole(1, 256), metavar="N", help="processes (default: cores)"
+        "--jobs", type=whole_number(1, 256), metavar="N", help="processes (default: cores)"
     )
     sweep.add_argument(
         "--out",
@@ -243,7 +308,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     actions = recordings.add_subparsers(required=True, metavar="check", parser_class=_Parser)
     check = actions.add_parser("check", help="read each whole and say what is missing")
     check.add_argument(
-        "files", nargs="+", type=_readable_or_folder, metavar="FILE", help="recordings, folders"
+        "files", nargs="+", type=readable_file_or_folder, metavar="FILE", help="recordings, folders"
     )
     check.add_argument("--json", action="store_true", help=_JSON_HELP)
 
@@ -261,29 +326,29 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     simulator.add_argument(
         "--port",
-        type=_whole(0, 65_535),
+        type=whole_number(0, 65_535),
         metavar="N",
         help="0: any free one (default: PM_SIM_PORT, or 8200)",
     )
     simulator.add_argument(
         "--seed",
-        type=_whole(0, 2**63 - 1),
+        type=whole_number(0, 2**63 - 1),
         metavar="N",
         help="of the world (default: PM_SIM_SEED, or 1)",
     )
     simulator.add_argument(
         "--series",
-        type=_slugs,
+        type=series_slugs,
         metavar="SLUG[,SLUG]",
         help="what it offers (default: POLYMARKET_MARKET_SLUG, or btc-updown-15m)",
     )
     simulator.add_argument(
-        "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"
+        "--window", type=window_seconds, metavar="SECONDS", help="another length of the windows"
     )
     simulator.add_argument(
-        "--recording", type=_readable, metavar="FILE", help="play this recording"
+        "--recording", type=readable_file, metavar="FILE", help="play this recording"
     )
-    simulator.add_argument("--speed", type=_speed, metavar="X", help="of its time, 1 to 100")
+    simulator.add_argument("--speed", type=speed, metavar="X", help="of its time, 1 to 100")
     simulator.add_argument(
         "--world",
         choices=("light", "fitted", "busy"),
@@ -309,7 +374,7 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     which = simulate.add_mutually_exclusive_group()
     which.add_argument(
-        "--seed", type=_whole(0, 2**31), default=1, metavar="N", help="one world (default 1)"
+        "--seed", type=whole_number(0, 2**31), default=1, metavar="N", help="one world (default 1)"
     )
     which.add_argument("--seeds", metavar="FIRST..LAST", help="one world for each of these seeds")
     simulate.add_argument(
@@ -319,20 +384,24 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="all (default), none, or names with commas between; each seed draws from them",
     )
     simulate.add_argument(
-        "--schedule", type=_readable, metavar="FILE", help="these faults instead of drawn ones"
+        "--schedule", type=readable_file, metavar="FILE", help="these faults instead of drawn ones"
     )
     simulate.add_argument(
         "--seconds",
-        type=_whole(10, 3_600),
+        type=whole_number(10, 3_600),
         default=45,
         metavar="N",
         help="virtual seconds with faults (default 45); the world then comes to rest",
     )
     simulate.add_argument(
-        "--lines", type=_whole(0, 4_000), default=0, metavar="N", help="show the last N events"
+        "--lines",
+        type=whole_number(0, 4_000),
+        default=0,
+        metavar="N",
+        help="show the last N events",
     )
     simulate.add_argument(
-        "--jobs", type=_whole(1, 256), default=2, metavar="N", help="processes for --seeds"
+        "--jobs", type=whole_number(1, 256), default=2, metavar="N", help="processes for --seeds"
     )
     simulate.add_argument(
         "--found", type=Path, metavar="FILE", help="add what --seeds finds, one JSON line each"
@@ -437,57 +506,6 @@ def _load(handler: str) -> Callable[[argparse.Namespace], int]:
         importlib.import_module(f"pmtools.{module}"), function
     )
     return loaded
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 1 <= speed <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
-    return speed
-
-
-def _window_s(text: str) -> int:
-    try:
-        return interval_s(f"{_whole(5, 86_400)(text)}s")
-    except MalformedInputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _slugs(text: str) -> str:
-    for slug in text.split(","):
-        try:
-            parse_series(slug)
-        except MalformedInputError as error:
-            raise argparse.ArgumentTypeError(
-                f"{slug[:80]!r} is not a market such as btc-updown-15m"
-            ) from error
-    return text
-
-
-def _readable_or_folder(text: str) -> Path:
-    path = Path(text)
-    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else _readable(text)
-
-
-def _readable(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"no such file: {text}")
-    if not os.access(path, os.R_OK):
-        raise argparse.ArgumentTypeError(f"may not be read: {text}")
-    return path
 
 
 if __name__ == "__main__":

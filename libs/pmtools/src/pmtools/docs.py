@@ -19,6 +19,7 @@ from pmcore.messages.user import TradeStatus
 from pmcore.wire import access, keys
 from pmcore.wire.codec import tag_of
 from pmcore.wire.registry import STREAMS, Scope, StreamSpec
+from pmtools.study import schema
 
 _HEADER = "<!-- made by `make docs`; change the code, not this page -->\n\n"
 _DAY_MS = 86_400_000
@@ -227,7 +228,47 @@ def users_of_redis() -> str:
     return "\n".join(lines) + "\n"
 
 
+def tables_page() -> str:
+    """docs/tables.md, from `pmtools.study.schema`."""
+    lines = [
+        "# Tables of replays",
+        "",
+        "`pm replay FILE... --tables FOLDER` writes one Parquet file a table and window:",
+        "`FOLDER/TABLE/day=DAY/series=SERIES/SLUG.parquet`. A window that is there already is",
+        "replaced. Recordings and journals give the same tables; a journal has no `ledgers`.",
+        "",
+        "- Python: `from pmtools import study`, then `study.load(FOLDER)`: Polars frames.",
+        "- DuckDB: `SELECT * FROM read_parquet('FOLDER/fills/**/*.parquet', hive_partitioning=1)`",
+        "- Page: `pm report FOLDER`",
+        "",
+        "Units stand last in a name: `_e4` ten-thousandths of a dollar a share, `_u6` millionths",
+        "of a share, `_e4u6` their product (10^10 of it is a dollar), `_ns` nanoseconds (times",
+        "since 1970), `2_e4` and `2_e4u6` twice that, so that half a tick is a whole number.",
+        "Integers are signed, of 64 bits. A cell is empty where a figure is not known.",
+        "",
+        "Two sums hold exactly. In `windows`, `profit2_e4u6` is `up_u6` times `up_worth2_e4`,",
+        "plus `down_u6` times `20000 - up_worth2_e4`, less twice `cost_e4u6`. The four parts of",
+        "all `fills` of a window add up to it.",
+        "",
+        "## Every table",
+        "",
+        *_columns(schema.PARTITIONS),
+    ]
+    for name, columns in schema.TABLES.items():
+        lines += ["", f"## {name}", "", *_columns(columns)]
+    return "\n".join(lines) + "\n"
+
+
+def _columns(columns: Sequence[schema.Column]) -> list[str]:
+    return [
+        "| column | kind | what |",
+        "|---|---|---|",
+        *(f"| `{one.name}` | {one.kind.value} | {one.meaning} |" for one in columns),
+    ]
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/tables.md": tables_page,
     "docs/streams.md": streams_page,
     "docs/order-lifecycle.md": order_lifecycle_page,
     "redis/users.acl": users_of_redis,

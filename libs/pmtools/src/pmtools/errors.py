@@ -11,7 +11,9 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 _OF_NO_FORMAT = ("no_frames", "empty_file")
-
+STUDY_PACKAGES = ("polars", "matplotlib", "numpy")
+"""Of the extra `pmtools[study]`."""
+NEEDS_STUDY = "tables need packages that are not installed: pip install 'pmtools[study]'"
 
 KNOWN_FORMATS = (
     "the formats known are: JSON lines with a frame and its receive time (.jsonl, also .gz or "

@@ -16,6 +16,14 @@ REPLAY_EXAMPLES = """examples:
   pm replay var/run-3                        all recordings and journals of a kept run
   pm replay var/run-3/strategy/journal       step journals again and compare their outputs
 """
+REPORT_EXAMPLES = """examples:
+  pm report recordings/                      replay all with paper fills, then report.html
+  pm replay recordings/ --tables tables && pm report tables --out today.html --json
+"""
+STUDY_EXAMPLES = """examples:
+  pm study research/studies/maker-only.toml recordings/
+PASS, MARGINAL, FAIL or INSUFFICIENT_DATA; the pessimistic model of fills decides
+"""
 SWEEP_EXAMPLES = """examples:
   pm sweep grid.toml recordings/             every cell of the grid over the development windows
   pm sweep grid.toml recordings/ --windows test

@@ -23,8 +23,11 @@ from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.journal import ExecutionJournalEntry
 from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.engine.strategy.session import MarketSession
+from pmcore.machines.inventory import Position
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.market_data import MarketDataMessage
+from pmcore.messages.timers import BatchEnded
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
@@ -55,6 +58,9 @@ from pmtools.replay.settling import (
 from pmtools.replay.transport import BusConduit, DirectConduit, ReplayTransport
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
+from pmtools.study.rows import FinishedWindow, rows_of
+from pmtools.study.tables import TableFolder
+from pmtools.study.watch import WindowWatch
 from pmtools.summary import Summary, add_reasons, as_json_line, print_summary
 
 RUN_ID = "replay"
@@ -89,8 +95,11 @@ def command(arguments: argparse.Namespace) -> int:
     winner = Outcome(arguments.winner) if arguments.winner else None
     if winner is not None:
         only_window(inputs.found)
+    if arguments.fills and arguments.fills.suffix == ".parquet":
+        raise UsageError("--fills writes CSV: for Parquet use --tables FOLDER")
     fills = FillModel(arguments.fill_model)
-    replay = Replay(params, _open_outputs(arguments.outputs), winner, fills)
+    tables = TableFolder(arguments.tables) if arguments.tables else None
+    replay = Replay(params, _open_outputs(arguments.outputs), winner, fills, tables)
     try:
         asyncio.run(replay.run(inputs.found, arguments.bus))
     except LocalRedisError as error:
@@ -129,6 +138,7 @@ class Replay:
         outputs: IO[bytes] | None,
         winner: Outcome | None = None,
         fills: FillModel = FillModel.CENTRAL,
+        tables: TableFolder | None = None,
     ) -> None:
         self.summary = ReplaySummary()
         self.fill_book = FillBook()
@@ -136,6 +146,9 @@ class Replay:
         self._outputs = outputs
         self._winner = winner
         self._fills = fills
+        self._tables = tables
+        self._watches: dict[str, WindowWatch] = {}
+        self._source = ""
         self._venues: dict[str, PaperVenue] = {}
         self._hash = hashlib.sha256()
         self._warm: dict[str, tuple[int, dict[Outcome, WarmStart]]] = {}
@@ -145,6 +158,7 @@ class Replay:
         """Replay all; `bus` is `direct`, `memory` or `redis`."""
         async with self._conduits(bus) as make_transport:
             for each in inputs:
+                self._source = _name_of(each)
                 if isinstance(each, JournalParts):
                     self._journal(each)
                 else:
@@ -218,7 +232,13 @@ class Replay:
         caps = self._params.order_caps()
         venue = self._venues[window.slug] = PaperVenue(PaperParams(fills=self._fills))
         executor = PaperExecutor(ExecutionEngine(caps=caps), venue, sink)
-        return WindowReplay(engine, executor, transport, sink)
+        return WindowReplay(engine, executor, transport, sink, self._look_at(window.slug))
+
+    def _look_at(self, slug: str) -> Callable[[int, MarketSession], None] | None:
+        if self._tables is None:
+            return None
+        watch = self._watches[slug] = WindowWatch()
+        return watch.look
 
     def _finish(self, engine: WindowEngine, winner: Winner | None = None) -> None:
         window, summary = engine.session.window, self.summary
@@ -228,10 +248,17 @@ class Replay:
         summary.add_engine(msgspec.to_builtins(engine.counters))
         summary.add_books(msgspec.to_builtins(engine.session.books.counters))
         results = summary.results[window.slug] = results_of(engine, winner)
+        positions: Mapping[FillModel, Position] = {}
         if venue := self._venues.pop(window.slug, None):
-            ledgers = ledgers_of(venue.ledgers()[window.slug], engine, winner)
+            positions = venue.ledgers()[window.slug]
+            ledgers = ledgers_of(positions, engine, winner)
             results["ledgers"] = ledgers
             _add_up(summary.ledgers, ledgers)
+        if self._tables is not None:
+            watch = self._watches.pop(window.slug)
+            model = self._fills if venue else None
+            finished = FinishedWindow(engine, self._source, watch, winner, model, positions)
+            self._tables.write(window, rows_of(finished))
         worth2_e4 = worth_of(engine, winner)
         self.fill_book.add(engine.session, worth2_e4, settled="profit" in results)
         summary.windows_settled += "profit" in results
@@ -244,6 +271,7 @@ class Replay:
         """Step an engine with what another one consumed; it must say the same."""
         header = header_of(parts)
         engine, sink = header.make_engine(), self._sink(header.title)
+        look = self._look_at_journal(engine) if isinstance(engine, WindowEngine) else None
         unusable: dict[str, int] = {}
         differs, last = "", "the start"
         for step, line in enumerate(journal_steps(parts), start=1):
@@ -262,6 +290,8 @@ class Replay:
                     self.summary.events += 1
                     for output in engine.step(line.at_ns, line.event):
                         sink(line.at_ns, output)
+                    if look and isinstance(line.event, BatchEnded):
+                        look(line.at_ns)
         if differs:
             self.summary.journals_differ += 1
             print(f"pm replay: {parts.paths[0]}: {differs}", file=sys.stderr)
@@ -270,6 +300,10 @@ class Replay:
             self._finish(engine)
         else:
             self._hash.update(f"{header.title} {engine.fingerprint}\n".encode())
+
+    def _look_at_journal(self, engine: WindowEngine) -> Callable[[int], None] | None:
+        look, session = self._look_at(engine.session.window.slug), engine.session
+        return None if look is None else lambda at_ns: look(at_ns, session)
 
     def _sink(self, slug: str) -> Callable[[int, Any], None]:
         """Where outputs go; of an engine that is no window's, `slug` is its journal's title."""
@@ -281,6 +315,10 @@ class Replay:
                 outputs.write(msgspec.json.encode({**row, "output": output}) + b"\n")
 
         return write
+
+
+def _name_of(each: Recording | JournalParts) -> str:
+    return (each.paths[0] if isinstance(each, JournalParts) else each.path).name
 
 
 def _add_up(sums: dict[str, dict[str, float]], figures: Mapping[str, Mapping[str, float]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.engine.strategy.session import MarketSession
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
@@ -31,7 +32,10 @@ Output = CommandMessage | Notice
 
 
 class WindowReplay:
-    """A window's life from its first frame on. `sink` sees every output with its time."""
+    """A window's life from its first frame on.
+
+    `sink` sees every output with its time, `look` the session after every decision.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,14 @@ class WindowReplay:
         executor: PaperExecutor,
         transport: ReplayTransport,
         sink: Callable[[int, Output], None],
+        look: Callable[[int, MarketSession], None] | None = None,
     ) -> None:
         self.engine = engine
         self.window: Window = engine.session.window
         self._executor = executor
         self._transport = transport
         self._sink = sink
+        self._look = look
         self._now_ns = 0
         self._ticks_from_ns = self.window.open_ns - PREWARM_NS
         self._alive_until_ns = self.window.close_ns + AFTERLIFE_NS
@@ -103,4 +109,6 @@ class WindowReplay:
             self._sink(at_ns, output)
             if not isinstance(output, Notice):
                 commands.append(output)
+        if self._look is not None and isinstance(event, BatchEnded):
+            self._look(at_ns, self.engine.session)
         return commands

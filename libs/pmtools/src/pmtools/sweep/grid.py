@@ -68,6 +68,11 @@ def read_grid(path: Path) -> list[Cell]:
     return [Cell(name, _params(path, name, variables)) for name, variables in cells.items()]
 
 
+def params_of(path: Path, cell: str, table: Mapping[str, Any]) -> StrategyParams:
+    """The parameters of one table of variables. Raise `UsageError` for what cannot be used."""
+    return _params(path, cell, _variables(path, cell, table))
+
+
 def _variables(path: Path, cell: str, table: Any) -> dict[str, str]:
     if not isinstance(table, Mapping):
         raise UsageError(f"{path}: {cell} must be a table of variables")

@@ -1,0 +1,69 @@
+"""Kinds of arguments of `pm`: each reads a text, or raises what argparse reports in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.market import interval_s, parse_series
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A whole number within these bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def speed(text: str) -> float:
+    """How many times faster, 1 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
+    return value
+
+
+def window_seconds(text: str) -> int:
+    """The length of a window."""
+    try:
+        return interval_s(f"{whole_number(5, 86_400)(text)}s")
+    except MalformedInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def series_slugs(text: str) -> str:
+    """Markets with commas between."""
+    for slug in text.split(","):
+        try:
+            parse_series(slug)
+        except MalformedInputError as error:
+            raise argparse.ArgumentTypeError(
+                f"{slug[:80]!r} is not a market such as btc-updown-15m"
+            ) from error
+    return text
+
+
+def readable_file_or_folder(text: str) -> Path:
+    """What exists and may be read."""
+    path = Path(text)
+    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else readable_file(text)
+
+
+def readable_file(text: str) -> Path:
+    """A file that exists and may be read."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no such file: {text}")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"may not be read: {text}")
+    return path
