@@ -374,6 +374,15 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
             examples.CONSOLE_EXAMPLES,
         )
     )
+    notify = _command(
+        commands,
+        "notify",
+        "control.notify:notify_command",
+        "test the way by which alerts reach a person",
+        examples.NOTIFY_EXAMPLES,
+    )
+    notify.add_argument("what", choices=("test",), help="send a test text")
+    _add_choice(notify)
     doctor = _command(
         commands,
         "doctor",

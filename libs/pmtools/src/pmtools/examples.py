@@ -69,6 +69,11 @@ signed in for 12 hours
 
 exit code: 0 a link for each engine; 1 not for all; 3 no engine found
 """
+NOTIFY_EXAMPLES = """examples:
+  pm notify test                             what each address of PM_NOTIFY_URLS says to a test
+
+exit code: 0 all took it; 1 not all; 3 no engine found
+"""
 DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading
