@@ -16,6 +16,13 @@ from pmtools import examples
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
+_TABLES = {
+    "positions": "what each window holds",
+    "orders": "our bids, and on each side without one the reason",
+    "fills": "the newest fills, with what the mid did after them",
+    "pnl": "profit by window",
+}
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _JSON_HELP = "print one JSON object on stdout, and nothing else there"
 
 
@@ -374,6 +381,16 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
             examples.CONSOLE_EXAMPLES,
         )
     )
+    for name, summary in _TABLES.items():
+        table = _command(
+            commands, name, "control.tables:table_command", summary, examples.TABLE_EXAMPLES
+        )
+        table.add_argument("--csv", action="store_true", help="print CSV on stdout")
+        if name in ("fills", "pnl"):
+            table.add_argument(
+                "--since", type=_span_s, metavar="SPAN", help="of the last 30m, 1h, 2d, ..."
+            )
+        _add_choice(table)
     notify = _command(
         commands,
         "notify",
@@ -450,6 +467,13 @@ def _speed(text: str) -> float:
     if not 1 <= speed <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
     return speed
+
+
+def _span_s(text: str) -> float:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNIT_S or not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 45m, 1h or 2d")
+    return float(int(number) * _UNIT_S[unit])
 
 
 def _window_s(text: str) -> int:

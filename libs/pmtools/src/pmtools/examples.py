@@ -69,6 +69,13 @@ signed in for 12 hours
 
 exit code: 0 a link for each engine; 1 not for all; 3 no engine found
 """
+TABLE_EXAMPLES = """examples:
+  pm pnl --since 1h                          profit of the last hour, window by window
+  pm orders                                  our bids, and why none rests
+  pm fills --csv > fills.csv                 the newest 100 fills, for a spreadsheet
+
+exit code: 0 shown; 1 an engine did not answer; 3 no engine found
+"""
 NOTIFY_EXAMPLES = """examples:
   pm notify test                             what each address of PM_NOTIFY_URLS says to a test
 
