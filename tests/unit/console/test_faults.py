@@ -73,7 +73,7 @@ HALT = {"halted": "news", "halt": {"reason": "news", "by": "alice", "since": "x"
         (
             look("strategy", {"limits": {"max_daily_loss": 20}, "worst_case_profit_today": -20.0}),
             "loss day",
-            "PM_MAX_DAILY_LOSS=20 is reached",
+            "daily loss limit of 20 dollars is reached",
         ),
         (strategy(distrust="fills of 1 orders"), f"distrust {SLUG}", "fills of 1 orders"),
         (strategy(positions_differ="5, not 4"), f"positions {SLUG}", "5, not 4"),

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import interval_s, parse_series
-from pmtools import examples
+from pmtools import examples, values
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
@@ -22,7 +20,6 @@ _TABLES = {
     "fills": "the newest fills, with what the mid did after them",
     "pnl": "profit by window",
 }
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _JSON_HELP = "print one JSON object on stdout, and nothing else there"
 
 
@@ -80,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulator(commands)
     _add_simulate(commands)
     _add_control(commands)
+    _add_tables(commands)
     return parser
 
 
@@ -93,7 +91,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     run.add_argument(
         "--seconds",
-        type=_whole(1, 604_800),
+        type=values.whole(1, 604_800),
         default=120,
         metavar="N",
         help="how long, in real seconds once all services are up (default 120)",
@@ -107,22 +105,27 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     run.add_argument(
         "--market",
-        type=_slugs,
+        type=values.slugs,
         metavar="SLUG[,SLUG]",
         help="series or single windows (default: POLYMARKET_MARKET_SLUG, or one simulated series)",
     )
     run.add_argument(
         "--window",
-        type=_window_s,
+        type=values.window_s,
         metavar="SECONDS",
         help="length of simulated windows (default 60, so that a rotation is soon seen)",
     )
-    run.add_argument("--seed", type=_whole(0, 2**63 - 1), metavar="N", help="of the simulated flow")
     run.add_argument(
-        "--recording", type=_readable, metavar="FILE", help="the simulator plays this recording"
+        "--seed", type=values.whole(0, 2**63 - 1), metavar="N", help="of the simulated flow"
     )
     run.add_argument(
-        "--speed", type=_speed, metavar="X", help="of the recording, 1 to 100 (default 1)"
+        "--recording",
+        type=values.readable,
+        metavar="FILE",
+        help="the simulator plays this recording",
+    )
+    run.add_argument(
+        "--speed", type=values.speed, metavar="X", help="of the recording, 1 to 100 (default 1)"
     )
     run.add_argument(
         "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
@@ -141,13 +144,13 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
     replay.add_argument(
         "files",
         nargs="+",
-        type=_readable_or_folder,
+        type=values.readable_or_folder,
         metavar="FILE",
         help="recordings and journals; of a folder, all that are in it",
     )
     replay.add_argument(
         "--market",
-        type=_readable,
+        type=values.readable,
         metavar="FILE",
         help="the market's metadata: a Gamma object or {slug, conditionId, upTokenId, downTokenId, "
         "startTs, endTs, tickSize, minOrderSize}; without it what is missing is inferred",
@@ -202,7 +205,7 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="about every third window is kept back by its name; reading it is counted",
     )
     sweep.add_argument(
-        "--jobs", type=_whole(1, 256), metavar="N", help="processes (default: cores)"
+        "--jobs", type=values.whole(1, 256), metavar="N", help="processes (default: cores)"
     )
     sweep.add_argument(
         "--out",
@@ -249,7 +252,11 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     actions = recordings.add_subparsers(required=True, metavar="check", parser_class=_Parser)
     check = actions.add_parser("check", help="read each whole and say what is missing")
     check.add_argument(
-        "files", nargs="+", type=_readable_or_folder, metavar="FILE", help="recordings, folders"
+        "files",
+        nargs="+",
+        type=values.readable_or_folder,
+        metavar="FILE",
+        help="recordings, folders",
     )
     check.add_argument("--json", action="store_true", help=_JSON_HELP)
 
@@ -267,29 +274,29 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     simulator.add_argument(
         "--port",
-        type=_whole(0, 65_535),
+        type=values.whole(0, 65_535),
         metavar="N",
         help="0: any free one (default: PM_SIM_PORT, or 8200)",
     )
     simulator.add_argument(
         "--seed",
-        type=_whole(0, 2**63 - 1),
+        type=values.whole(0, 2**63 - 1),
         metavar="N",
         help="of the world (default: PM_SIM_SEED, or 1)",
     )
     simulator.add_argument(
         "--series",
-        type=_slugs,
+        type=values.slugs,
         metavar="SLUG[,SLUG]",
         help="what it offers (default: POLYMARKET_MARKET_SLUG, or btc-updown-15m)",
     )
     simulator.add_argument(
-        "--window", type=_window_s, metavar="SECONDS", help="another length of the windows"
+        "--window", type=values.window_s, metavar="SECONDS", help="another length of the windows"
     )
     simulator.add_argument(
-        "--recording", type=_readable, metavar="FILE", help="play this recording"
+        "--recording", type=values.readable, metavar="FILE", help="play this recording"
     )
-    simulator.add_argument("--speed", type=_speed, metavar="X", help="of its time, 1 to 100")
+    simulator.add_argument("--speed", type=values.speed, metavar="X", help="of its time, 1 to 100")
     simulator.add_argument(
         "--world",
         choices=("light", "fitted", "busy"),
@@ -315,7 +322,7 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     which = simulate.add_mutually_exclusive_group()
     which.add_argument(
-        "--seed", type=_whole(0, 2**31), default=1, metavar="N", help="one world (default 1)"
+        "--seed", type=values.whole(0, 2**31), default=1, metavar="N", help="one world (default 1)"
     )
     which.add_argument("--seeds", metavar="FIRST..LAST", help="one world for each of these seeds")
     simulate.add_argument(
@@ -325,20 +332,27 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="all (default), none, or names with commas between; each seed draws from them",
     )
     simulate.add_argument(
-        "--schedule", type=_readable, metavar="FILE", help="these faults instead of drawn ones"
+        "--schedule",
+        type=values.readable,
+        metavar="FILE",
+        help="these faults instead of drawn ones",
     )
     simulate.add_argument(
         "--seconds",
-        type=_whole(10, 3_600),
+        type=values.whole(10, 3_600),
         default=45,
         metavar="N",
         help="virtual seconds with faults (default 45); the world then comes to rest",
     )
     simulate.add_argument(
-        "--lines", type=_whole(0, 4_000), default=0, metavar="N", help="show the last N events"
+        "--lines",
+        type=values.whole(0, 4_000),
+        default=0,
+        metavar="N",
+        help="show the last N events",
     )
     simulate.add_argument(
-        "--jobs", type=_whole(1, 256), default=2, metavar="N", help="processes for --seeds"
+        "--jobs", type=values.whole(1, 256), default=2, metavar="N", help="processes for --seeds"
     )
     simulate.add_argument(
         "--found", type=Path, metavar="FILE", help="add what --seeds finds, one JSON line each"
@@ -381,6 +395,17 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
             examples.CONSOLE_EXAMPLES,
         )
     )
+    doctor = _command(
+        commands,
+        "doctor",
+        "doctor.command:command",
+        "settings, clock, endpoints, credentials: what is wrong and how to mend it",
+        examples.DOCTOR_EXAMPLES,
+    )
+    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
+
+
+def _add_tables(commands: argparse._SubParsersAction[_Parser]) -> None:
     for name, summary in _TABLES.items():
         table = _command(
             commands, name, "control.tables:table_command", summary, examples.TABLE_EXAMPLES
@@ -388,7 +413,7 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
         table.add_argument("--csv", action="store_true", help="print CSV on stdout")
         if name in ("fills", "pnl"):
             table.add_argument(
-                "--since", type=_span_s, metavar="SPAN", help="of the last 30m, 1h, 2d, ..."
+                "--since", type=values.span_s, metavar="SPAN", help="of the last 30m, 1h, 2d, ..."
             )
         _add_choice(table)
     notify = _command(
@@ -400,14 +425,6 @@ def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     notify.add_argument("what", choices=("test",), help="send a test text")
     _add_choice(notify)
-    doctor = _command(
-        commands,
-        "doctor",
-        "doctor.command:command",
-        "settings, clock, endpoints, credentials: what is wrong and how to mend it",
-        examples.DOCTOR_EXAMPLES,
-    )
-    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
 
 
 def _add_choice(command: argparse.ArgumentParser) -> None:
@@ -448,64 +465,6 @@ def _load(handler: str) -> Callable[[argparse.Namespace], int]:
         importlib.import_module(f"pmtools.{module}"), function
     )
     return loaded
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 1 <= speed <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
-    return speed
-
-
-def _span_s(text: str) -> float:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNIT_S or not number.isascii() or not number.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 45m, 1h or 2d")
-    return float(int(number) * _UNIT_S[unit])
-
-
-def _window_s(text: str) -> int:
-    try:
-        return interval_s(f"{_whole(5, 86_400)(text)}s")
-    except MalformedInputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _slugs(text: str) -> str:
-    for slug in text.split(","):
-        try:
-            parse_series(slug)
-        except MalformedInputError as error:
-            raise argparse.ArgumentTypeError(
-                f"{slug[:80]!r} is not a market such as btc-updown-15m"
-            ) from error
-    return text
-
-
-def _readable_or_folder(text: str) -> Path:
-    path = Path(text)
-    return path if path.is_dir() and os.access(path, os.R_OK | os.X_OK) else _readable(text)
-
-
-def _readable(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"no such file: {text}")
-    if not os.access(path, os.R_OK):
-        raise argparse.ArgumentTypeError(f"may not be read: {text}")
-    return path
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def _of_day(strategy: Mapping[str, Any]) -> Iterator[FaultSeen]:
     if limit is None or worst is None or -number(worst) < number(limit):
         return
     text = (
-        f"PM_MAX_DAILY_LOSS={number(limit):g} is reached: "
+        f"the daily loss limit of {number(limit):g} dollars is reached: "
         f"worst case of today {number(worst):+.2f} dollars"
     )
     yield _fault("loss day", CRITICAL, text, "a-loss-limit-was-reached")
