@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -204,7 +204,9 @@ def _print_table(title: str, rows: Sequence[Row], *, with_sum: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for name in shown:
         numbers = all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numbers else "left")
+        justify: Literal["left", "right"] = "right" if numbers else "left"
+        whole = name in ("window", "time_utc", "closed_utc")
+        table.add_column(name.replace("_", " "), justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in shown))
     console.print(table)
