@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,10 +16,13 @@ import pytest
 from pmconsole.access import Access
 from pmconsole.app import PAGE_FILES, create_console_app
 from pmconsole.engine_switch import EngineSwitch
+from pmconsole.faults import Bounds
 from pmconsole.metrics import ConsoleMetrics
+from pmconsole.notifier import Notifier
 from pmconsole.poller import Poller
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.guard import MAX_BODY_BYTES
+from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ProcessMetrics
 from support.tree import ROOT
 
@@ -33,6 +37,7 @@ PROTECTED = [
     ("POST", "/kill"),
     ("POST", "/resume"),
     ("POST", "/links"),
+    ("POST", "/notify/test"),
     ("GET", "/nothing"),
 ]
 
@@ -77,11 +82,24 @@ async def poller(services: Services) -> AsyncIterator[Poller]:
 @pytest.fixture
 async def console(services: Services, poller: Poller) -> AsyncIterator[httpx.AsyncClient]:
     telling = httpx.AsyncClient(transport=httpx.MockTransport(services.answer), timeout=1.0)
+    metrics = ConsoleMetrics(ProcessMetrics("console", version="1", mode="none"))
+    notifier = Notifier(
+        poller,
+        (),
+        bounds=Bounds(),
+        repeat_s=60.0,
+        secrets=[TOKEN],
+        clock=Clock.from_spec(""),
+        data_dir=Path(),
+        metrics=metrics,
+        log=configure_logs("console", "error"),
+    )
     app = create_console_app(
         access=Access(TOKEN),
         poller=poller,
+        notifier=notifier,
         switch=EngineSwitch(telling, URLS, TOKEN),
-        metrics=ConsoleMetrics(ProcessMetrics("console", version="1", mode="none")),
+        metrics=metrics,
         hosts=("desk.lan",),
         wall_s=lambda: 1_800_000_000.0,
     )
@@ -210,7 +228,7 @@ async def test_a_link_opens_a_session_once(console: httpx.AsyncClient) -> None:
     assert (await console.post("/session", headers=OURS, json={"code": code})).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/kill", "/resume", "/session", "/links"])
+@pytest.mark.parametrize("path", ["/kill", "/resume", "/session", "/links", "/notify/test"])
 @pytest.mark.parametrize(
     "headers",
     [

@@ -12,7 +12,20 @@ import pytest
 from pmtools.cli import main
 from support.small_recording import write_recording
 
-COMMANDS = ("run", "replay", "status", "kill", "resume", "console", "doctor")
+COMMANDS = (
+    "run",
+    "replay",
+    "status",
+    "kill",
+    "resume",
+    "console",
+    "positions",
+    "orders",
+    "fills",
+    "pnl",
+    "notify",
+    "doctor",
+)
 
 
 def exit_code(*arguments: str) -> int:

@@ -7,7 +7,7 @@ import pytest
 from pmcore.model.units import NS_PER_S
 from pmcore.wire import keys
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from pmstrategy.results import SHOWN_RESULTS, DailyResults, WindowResult
+from pmstrategy.results import NEWEST_RESULTS, SHOWN_RESULTS, DailyResults, WindowResult
 from support.builders import T0_NS
 
 DAY_NS = 86_400 * NS_PER_S
@@ -105,3 +105,17 @@ async def test_old_ones_are_forgotten(bus: MemoryBus) -> None:
     await results.add("old", WindowResult(TODAY_NS, 1))
     await results.add("new", WindowResult(TODAY_NS + 2 * DAY_NS + 1, 1))
     assert set(await bus.get_fields(keys.results("main"))) == {"new"}
+
+
+async def test_the_newest_results_go_beyond_midnight_and_are_bounded(bus: MemoryBus) -> None:
+    results = DailyResults(bus, "main")
+    day_ns = 86_400 * 10**9
+    await results.add("yesterday", WindowResult(TODAY_NS - day_ns, 1_000_000))
+    await results.add("today", WindowResult(TODAY_NS, -500_000, winner_known=False))
+    assert results.newest() == {
+        "yesterday": {"close_s": (TODAY_NS - day_ns) / 10**9, "profit": 1.0},
+        "today": {"close_s": TODAY_NS / 10**9, "worst_case_profit": -0.5},
+    }
+    for number in range(NEWEST_RESULTS):
+        await results.add(f"w{number}", WindowResult(TODAY_NS + 1 + number, 1))
+    assert list(results.newest()) == [f"w{number}" for number in range(NEWEST_RESULTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from pmcore.wire.ports import Outgoing
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
-from pmstrategy.service import StrategyService
+from pmstrategy.service import FILLS_SHOWN, StrategyService
 from support.builders import T0_S, at, fill, window
 from support.venue_peer import eventually
 
@@ -203,5 +204,29 @@ async def test_a_start_while_redis_is_away_for_a_moment_is_waited_out(tmp_path: 
     assert not done
     store.available = True
     await eventually(lambda: not service.readiness(), "ready")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_state_shows_only_the_newest_fills(tmp_path: Path) -> None:
+    clock = Clock.starting_at(at(890), 1.0)
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path)
+    runners: dict[str, WindowRunner] = vars(service)["_runners"]
+    kept: deque[dict[str, object]] = vars(service)["_fills"]
+    first, _ = two_windows()
+    running = asyncio.create_task(service.run())
+    await announce(bus, first)
+    await eventually(lambda: first.slug in runners, "the window")
+    await bus.publish([Outgoing(keys.user("main"), fill(Outcome.UP, "5", "0.47"))])
+    await eventually(lambda: len(runners[first.slug].engine.session.inventory) == 1, "the fill")
+    (shown,) = service.state()["fills"]
+    assert (shown["slug"], shown["price"], shown["shares"]) == (first.slug, 0.47, 5.0)
+    for number in range(FILLS_SHOWN + 5):
+        kept.append({"at_s": float(number), "slug": "older"})
+    fills = service.state()["fills"]
+    assert len(fills) == FILLS_SHOWN
+    assert fills[-1] == shown
+    assert service.state()["clock_s"] >= at(890) / 10**9
     running.cancel()
     await asyncio.wait({running})

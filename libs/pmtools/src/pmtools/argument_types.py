@@ -10,6 +10,8 @@ from pathlib import Path
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import interval_s, parse_series
 
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
     """A whole number within these bounds."""
@@ -31,6 +33,14 @@ def speed(text: str) -> float:
     if not 1 <= value <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to 100")
     return value
+
+
+def time_span_s(text: str) -> float:
+    """Seconds of a span such as 1h."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNIT_S or not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 45m, 1h or 2d")
+    return float(int(number) * _UNIT_S[unit])
 
 
 def window_seconds(text: str) -> int:

@@ -19,10 +19,10 @@ from pmtools.argument_types import (
     whole_number,
     window_seconds,
 )
+from pmtools.control.arguments import add_control, add_tables
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
+from pmtools.parsers import JSON_HELP, Parser, add_command
 from pmtools.run.exit_codes import EXIT_CODES_HELP
-
-_JSON_HELP = "print one JSON object on stdout, and nothing else there"
 
 
 class _Version(argparse.Action):
@@ -36,13 +36,6 @@ class _Version(argparse.Action):
         metadata = importlib.import_module("importlib.metadata")
         print(f"pm {metadata.version('pmcore')}")
         parser.exit(EXIT_OK)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,14 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their arguments."""
-    parser = _Parser(
+    parser = Parser(
         prog="pm",
         description="pm-as-ofi: a maker-only market-making engine for up/down markets.",
         epilog="Every command explains itself: pm run --help, pm replay --help, ...",
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", parser_class=_Parser
+        dest="command", required=True, metavar="COMMAND", parser_class=Parser
     )
     _add_run(commands)
     _add_replay(commands)
@@ -86,12 +79,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulator(commands)
     _add_simulate(commands)
     _add_bench(commands)
-    _add_control(commands)
+    add_control(commands)
+    add_tables(commands)
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
-    run = _command(
+def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
+    run = add_command(
         commands,
         "run",
         "run.command:command",
@@ -136,11 +130,11 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument(
         "--keep", action="store_true", help="keep the run's directory (logs, journals, recordings)"
     )
-    run.add_argument("--json", action="store_true", help=_JSON_HELP)
+    run.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
-    replay = _command(
+def _add_replay(commands: argparse._SubParsersAction[Parser]) -> None:
+    replay = add_command(
         commands,
         "replay",
         "replay.command:command",
@@ -197,11 +191,11 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FOLDER",
         help="write windows, fills, ledgers, intervals and seconds as Parquet (docs/tables.md)",
     )
-    replay.add_argument("--json", action="store_true", help=_JSON_HELP)
+    replay.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
-    report = _command(
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    report = add_command(
         commands,
         "report",
         "study.report:command",
@@ -228,11 +222,11 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
         default="central",
         help="whose fills the engine sees when recordings are replayed (default central)",
     )
-    report.add_argument("--json", action="store_true", help=_JSON_HELP)
+    report.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_study(commands: argparse._SubParsersAction[_Parser]) -> None:
-    study = _command(
+def _add_study(commands: argparse._SubParsersAction[Parser]) -> None:
+    study = add_command(
         commands,
         "study",
         "study.command:command",
@@ -241,11 +235,11 @@ def _add_study(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     study.add_argument("plan", type=Path, metavar="PLAN", help="question, settings and limits")
     study.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
-    study.add_argument("--json", action="store_true", help=_JSON_HELP)
+    study.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
-    sweep = _command(
+def _add_sweep(commands: argparse._SubParsersAction[Parser]) -> None:
+    sweep = add_command(
         commands,
         "sweep",
         "sweep.command:command",
@@ -269,11 +263,11 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FOLDER",
         help="rows and figures; a run that ended early goes on there (default var/sweeps/GRID)",
     )
-    sweep.add_argument("--json", action="store_true", help=_JSON_HELP)
+    sweep.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
-    record = _command(
+def _add_record(commands: argparse._SubParsersAction[Parser]) -> None:
+    record = add_command(
         commands,
         "record",
         "record.command:command",
@@ -298,23 +292,23 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="N",
         help="no window begins once the recordings hold so much (default: PM_RECORD_MAX_GB, 20)",
     )
-    recordings = _command(
+    recordings = add_command(
         commands,
         "recordings",
         "record.check:command",
         "check recordings: readable, whole, verified",
         examples.RECORDINGS_EXAMPLES,
     )
-    actions = recordings.add_subparsers(required=True, metavar="check", parser_class=_Parser)
+    actions = recordings.add_subparsers(required=True, metavar="check", parser_class=Parser)
     check = actions.add_parser("check", help="read each whole and say what is missing")
     check.add_argument(
         "files", nargs="+", type=readable_file_or_folder, metavar="FILE", help="recordings, folders"
     )
-    check.add_argument("--json", action="store_true", help=_JSON_HELP)
+    check.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
-def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
-    simulator = _command(
+def _add_simulator(commands: argparse._SubParsersAction[Parser]) -> None:
+    simulator = add_command(
         commands,
         "simulator",
         "simulator:command",
@@ -364,8 +358,8 @@ def _add_simulator(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
-def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
-    simulate = _command(
+def _add_simulate(commands: argparse._SubParsersAction[Parser]) -> None:
+    simulate = add_command(
         commands,
         "simulate",
         "simulate.command:command",
@@ -408,96 +402,24 @@ def _add_simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
-def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_bench(commands: argparse._SubParsersAction[Parser]) -> None:
     summary = "what the hot paths cost on this machine, each beside its floor in the same run"
-    bench = _command(commands, "bench", "bench.command:command", summary, examples.BENCH_EXAMPLES)
+    bench = add_command(
+        commands, "bench", "bench.command:command", summary, examples.BENCH_EXAMPLES
+    )
     names = ["post", "signed-post", "signing", "tick-to-wire"]
     bench.add_argument(
         "--only", action="append", choices=names, help="this one; may be given again (default all)"
     )
     for name, usual, most in (("rounds", 5, 100), ("samples", 100, 100_000)):
         bench.add_argument(
-            f"--{name}", type=_whole(1, most), default=usual, metavar="N", help=f"default {usual}"
+            f"--{name}",
+            type=whole_number(1, most),
+            default=usual,
+            metavar="N",
+            help=f"default {usual}",
         )
-    bench.add_argument("--json", action="store_true", help=_JSON_HELP)
-
-
-def _add_control(commands: argparse._SubParsersAction[_Parser]) -> None:
-    status = _command(
-        commands,
-        "status",
-        "control.status:status_command",
-        "how every engine of this checkout is: halts, services, profit",
-        examples.STATUS_EXAMPLES,
-    )
-    _add_choice(status)
-    kill = _command(
-        commands,
-        "kill",
-        "control.kill:kill_command",
-        "cancel everything and place nothing, until resume",
-        examples.KILL_EXAMPLES,
-    )
-    kill.add_argument("--reason", default="operator", metavar="TEXT", help="kept with the halt")
-    _add_choice(kill)
-    _add_choice(
-        _command(
-            commands,
-            "resume",
-            "control.kill:resume_command",
-            "lift a kill",
-            examples.RESUME_EXAMPLES,
-        )
-    )
-    _add_choice(
-        _command(
-            commands,
-            "console",
-            "control.console:console_command",
-            "a link that opens the web page of every engine of this checkout",
-            examples.CONSOLE_EXAMPLES,
-        )
-    )
-    doctor = _command(
-        commands,
-        "doctor",
-        "doctor.command:command",
-        "settings, clock, endpoints, credentials: what is wrong and how to mend it",
-        examples.DOCTOR_EXAMPLES,
-    )
-    doctor.add_argument("--json", action="store_true", help=_JSON_HELP)
-
-
-def _add_choice(command: argparse.ArgumentParser) -> None:
-    """Which engines are meant."""
-    choice = command.add_mutually_exclusive_group()
-    choice.add_argument("--run", metavar="ID", help="this `pm run`: its number or its process")
-    choice.add_argument(
-        "--compose",
-        nargs="?",
-        const="",
-        metavar="PROJECT",
-        help="the Compose stack of this checkout, or this one of several",
-    )
-    choice.add_argument(
-        "--urls", action="store_true", help="the services that PM_<SERVICE>_URL names"
-    )
-    choice.add_argument("--all", action="store_true", help="every engine that is found")
-    command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-
-
-def _command(
-    commands: argparse._SubParsersAction[_Parser], name: str, handler: str, summary: str, more: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=more,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(handler=handler)
-    return parser
+    bench.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def _load(handler: str) -> Callable[[argparse.Namespace], int]:

@@ -82,6 +82,18 @@ signed in for 12 hours
 
 exit code: 0 a link for each engine; 1 not for all; 3 no engine found
 """
+TABLE_EXAMPLES = """examples:
+  pm pnl --since 1h                          profit of the last hour, window by window
+  pm orders                                  our bids, and why none rests
+  pm fills --csv > fills.csv                 the newest 100 fills, for a spreadsheet
+
+exit code: 0 shown; 1 an engine did not answer; 3 no engine found
+"""
+NOTIFY_EXAMPLES = """examples:
+  pm notify test                             what each address of PM_NOTIFY_URLS says to a test
+
+exit code: 0 all took it; 1 not all; 3 no engine found
+"""
 DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading

@@ -18,6 +18,7 @@ from pmconsole.access import CODE_S, SESSION_S, Access
 from pmconsole.engine_switch import EngineSwitch
 from pmconsole.guard import ConsoleGuard, cookie_name
 from pmconsole.metrics import ConsoleMetrics
+from pmconsole.notifier import Notifier
 from pmconsole.poller import Poller
 
 PAGE_FILES = {
@@ -52,6 +53,7 @@ def create_console_app(
     *,
     access: Access,
     poller: Poller,
+    notifier: Notifier,
     switch: EngineSwitch,
     metrics: ConsoleMetrics,
     hosts: tuple[str, ...],
@@ -72,6 +74,7 @@ def create_console_app(
     _add_open_paths(app, poller, metrics)
     _add_session_paths(app, access, metrics, wall_s)
     _add_engine_paths(app, poller, switch)
+    _add_notify_paths(app, poller, notifier)
     return app
 
 
@@ -155,12 +158,6 @@ def _add_engine_paths(app: FastAPI, poller: Poller, switch: EngineSwitch) -> Non
     async def history() -> JSONResponse:
         return JSONResponse({"points": poller.history()})
 
-    @app.get("/state")
-    async def state() -> JSONResponse:
-        shown: dict[str, object] = {"halted": "", "halt": None, "troubles": []}
-        pages = poller.board.pages
-        return JSONResponse({**shown, "pages": pages, "snapshot": poller.newest})
-
     @app.post("/kill")
     async def kill(request: Request) -> JSONResponse:
         asked = _read(KillAsked, await request.body())
@@ -171,6 +168,21 @@ def _add_engine_paths(app: FastAPI, poller: Poller, switch: EngineSwitch) -> Non
     @app.post("/resume")
     async def resume() -> JSONResponse:
         return _said(await switch.resume())
+
+
+def _add_notify_paths(app: FastAPI, poller: Poller, notifier: Notifier) -> None:
+    @app.get("/state")
+    async def state() -> JSONResponse:
+        shown: dict[str, object] = {"halted": "", "halt": None, "troubles": []}
+        pages = poller.board.pages
+        told = {"notify": notifier.state(), "snapshot": poller.newest}
+        return JSONResponse({**shown, "pages": pages, **told})
+
+    @app.post("/notify/test")
+    async def test() -> JSONResponse:
+        receipts = await notifier.test()
+        taken = bool(receipts) and not any(receipt["problem"] for receipt in receipts)
+        return JSONResponse({"receipts": receipts}, 200 if taken else 502)
 
 
 def _said(answers: dict[str, str]) -> JSONResponse:

@@ -54,6 +54,11 @@ class Poller:
                 tasks.create_task(self._watch(name))
             tasks.create_task(self._show())
 
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        """The newest look at each service."""
+        return self._looks
+
     def history(self) -> list[dict[str, Any]]:
         """The points of the last hour, oldest first."""
         return list(self._points)

@@ -9,7 +9,9 @@ from pmconsole.access import Access
 from pmconsole.app import create_console_app
 from pmconsole.engine_switch import ANSWER_S as SWITCH_S
 from pmconsole.engine_switch import EngineSwitch
+from pmconsole.faults import Bounds
 from pmconsole.metrics import ConsoleMetrics
+from pmconsole.notifier import Notifier
 from pmconsole.poller import ANSWER_S, Poller
 from pmconsole.settings import ConsoleSettings
 from pmcore.model.units import NS_PER_S
@@ -47,9 +49,24 @@ async def _serve(settings: ConsoleSettings) -> None:
         stopping = stop_on_signals()
         async with open_http(ANSWER_S) as asking, open_http(SWITCH_S) as telling:
             poller = Poller(asking, settings.urls, token, clock=clock)
+            notifier = Notifier(
+                poller,
+                settings.notify_urls,
+                bounds=Bounds(
+                    not_quoting_s=settings.notify_not_quoting_s,
+                    residual_shares=settings.notify_residual_shares,
+                ),
+                repeat_s=settings.notify_repeat_s,
+                secrets=[token],
+                clock=clock,
+                data_dir=settings.data_dir,
+                metrics=metrics,
+                log=log,
+            )
             app = create_console_app(
                 access=Access(token),
                 poller=poller,
+                notifier=notifier,
                 switch=EngineSwitch(telling, settings.urls, token),
                 metrics=metrics,
                 hosts=settings.console_hosts,
@@ -58,6 +75,7 @@ async def _serve(settings: ConsoleSettings) -> None:
             log.info("starting", settings=repr(settings))
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(poller.run())]
+                work.append(tasks.create_task(notifier.run()))
                 work.append(tasks.create_task(run_server(app, listener)))
                 await stopping.wait()
                 for task in work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from pmcore.shell.settings.common import HttpUrl, ServedSettings, split_commas
@@ -26,6 +26,15 @@ Hosts = Annotated[
 ]
 
 
+def _check_urls(urls: SecretStr) -> SecretStr:
+    """Imported only where addresses are given: the library takes a while."""
+    from pmconsole.sender import problems_of
+
+    if problems := problems_of(urls.get_secret_value().split()):
+        raise ValueError(f"{'; '.join(problems)} (docs/notify.md)")
+    return urls
+
+
 class ConsoleSettings(ServedSettings):
     """It needs the control token of the stack, and nothing of the account or of Redis."""
 
@@ -34,6 +43,17 @@ class ConsoleSettings(ServedSettings):
     executor_url: HttpUrl = Field("http://127.0.0.1:8103", validation_alias="PM_EXECUTOR_URL")
     userws_url: HttpUrl = Field("http://127.0.0.1:8104", validation_alias="PM_USERWS_URL")
     console_hosts: Hosts = Field((), validation_alias="PM_CONSOLE_HOSTS")
+    notify: Annotated[SecretStr | None, AfterValidator(lambda v: v and _check_urls(v))] = Field(
+        None, validation_alias="PM_NOTIFY_URLS"
+    )
+    notify_not_quoting_s: float = Field(60.0, validation_alias="PM_NOTIFY_NOT_QUOTING_S", ge=1)
+    notify_residual_shares: float = Field(10.0, validation_alias="PM_NOTIFY_RESIDUAL_SHARES", ge=0)
+    notify_repeat_s: float = Field(3600.0, validation_alias="PM_NOTIFY_REPEAT_S", ge=0)
+
+    @property
+    def notify_urls(self) -> tuple[str, ...]:
+        """The addresses that are told of alerts; none: nobody is."""
+        return tuple(self.notify.get_secret_value().split()) if self.notify else ()
 
     @property
     def urls(self) -> dict[str, str]:

@@ -30,7 +30,7 @@ def make_snapshot(
         "health": min((s["health"] for s in services), key=_HEALTHS.index, default="unknown"),
         "mode": executor.get("mode") or "",
         "services": services,
-        "halts": _halts(looks),
+        "halts": halts(looks),
         "windows": [_window(slug, view) for slug, view in _windows(strategy)],
         "limits": mapping(strategy.get("limits")),
         "day": {name: strategy[name] for name in _DAY if name in strategy},
@@ -73,7 +73,7 @@ def _service(look: Look, now_s: float) -> dict[str, Any]:
     }
 
 
-def _halts(looks: Mapping[str, Look]) -> list[dict[str, Any]]:
+def halts(looks: Mapping[str, Look]) -> list[dict[str, Any]]:
     """The same halt at several services is one; a halt of one series names it."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for look in looks.values():

@@ -16,6 +16,8 @@ _DAY_NS = 86_400 * NS_PER_S
 SHOWN_RESULTS = 20
 """Settled windows in /state; the sums are over all of the day."""
 
+NEWEST_RESULTS = 100
+
 
 class WindowResult(msgspec.Struct, frozen=True):
     """One window that is over.
@@ -98,6 +100,14 @@ class DailyResults:
             "windows_settled_today": len(day),
             "winners_unknown_today": sum(not result.winner_known for _, result in day),
             "results_today": {slug: _result_view(result) for slug, result in newest},
+        }
+
+    def newest(self) -> dict[str, dict[str, float]]:
+        """The newest windows that are over, whatever their day: oldest first, with their close."""
+        kept = sorted(self._by_slug.items(), key=lambda item: item[1].close_ns)[-NEWEST_RESULTS:]
+        return {
+            slug: {"close_s": result.close_ns / NS_PER_S, **_result_view(result)}
+            for slug, result in kept
         }
 
     def _of_day(self, at_ns: int) -> list[tuple[str, WindowResult]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 
@@ -10,6 +11,7 @@ import msgspec
 
 from pmcore.engine.strategy.counters import EngineCounters
 from pmcore.engine.strategy.journal import JournalHeader
+from pmcore.engine.strategy.marking import fill_views
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.gate import PlacingGateChanged
@@ -18,7 +20,7 @@ from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Cause
 from pmcore.model.market import Outcome, SeriesSpec
 from pmcore.model.params import LimitParams
-from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.service.control import instance_id
 from pmcore.shell.service.kill_switch import halt_view
 from pmcore.shell.service.lease_keeper import LeaseKeeper
@@ -42,6 +44,8 @@ REFRESH_S = 1.0
 GATE_EVERY_S = 0.25
 _PEERS = ("feed", "executor", "userws")
 WITHDRAW_S = 6.0
+FILLS_SHOWN = 100
+"""In /state, which the console reads twice a second."""
 
 
 class StrategyService:
@@ -54,6 +58,7 @@ class StrategyService:
         self._metrics = StrategyMetrics(context.metrics)
         self._runners: dict[str, WindowRunner] = {}
         self._settled = SettledWindows()
+        self._fills: deque[dict[str, object]] = deque(maxlen=FILLS_SHOWN)
         self._fixed_slugs = {spec.fixed_slug for spec in context.settings.series}
         self._totals = EngineCounters()
         limits = context.settings.as_params().limits
@@ -158,9 +163,19 @@ class StrategyService:
             "leases": [lease.view() for lease in self._leases.values()],
             "hop_ms": self._context.metrics.hop_ms(),
             "limits": self._limits,
+            "clock_s": now_ns / NS_PER_S,
+            "fills": self._newest_fills(),
+            "results": self._results.newest(),
             "fingerprint": "+".join(p[:16] for p in prints[-FINGERPRINTS_KEPT:]),
             **self._results.as_view(now_ns, self._open_worst_case_u6()),
         }
+
+    def _newest_fills(self) -> list[dict[str, object]]:
+        """Of the windows that are over and of those that are not, oldest first."""
+        rows = list(self._fills)
+        for runner in self._runners.values():
+            rows += fill_views(runner.engine.session, FILLS_SHOWN)
+        return sorted(rows, key=_time_of)[-FILLS_SHOWN:]
 
     async def on_halt(self, reason: str) -> None:
         """Every engine cancels and holds, those of later windows too."""
@@ -279,6 +294,7 @@ class StrategyService:
         session, slug = runner.engine.session, runner.window.slug
         self._metrics.count([session])
         self._metrics.forget(slug)
+        self._fills.extend(fill_views(session, FILLS_SHOWN))
         del self._runners[slug]
         self._told_loss_u6.pop(slug, None)
         now_ns = self._context.clock.now_ns()
@@ -357,6 +373,11 @@ class StrategyService:
                 self._metrics.show(runner.engine.session, now_ns)
             self._metrics.count(r.engine.session for r in self._runners.values())
             await asyncio.sleep(REFRESH_S)
+
+
+def _time_of(row: Mapping[str, object]) -> float:
+    at_s = row["at_s"]
+    return at_s if isinstance(at_s, float) else 0.0
 
 
 def limits_view(limits: LimitParams) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pmcore.engine.strategy.marking import fill_views
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
@@ -84,3 +85,15 @@ def test_the_settlement_counts_when_the_winner_is_known(winner: Outcome, paid: f
 
 def test_without_a_mid_and_a_winner_there_are_no_parts() -> None:
     assert EngineDriver().engine.view()["attribution"] == {}
+
+
+def test_fills_for_state_are_the_newest_in_dollars_and_shares() -> None:
+    driver = _filled_twice()
+    driver.books(6.9, "0.44/0.46", "0.54/0.56")
+    first, second = fill_views(driver.engine.session, 2)
+    assert (first["outcome"], first["price"], first["shares"]) == ("up", 0.46, 5.0)
+    assert first["slug"] == window().slug
+    assert first["markout_cents"] == {"1s": pytest.approx(-1)}
+    assert second["trade_id"] == "t2"
+    assert second["failed"] is False
+    assert fill_views(driver.engine.session, 1) == [second]

@@ -148,10 +148,11 @@ def plan_run(options: RunOptions, around: Surroundings, ports: Sequence[int]) ->
 
 def _console(around: Surroundings, port: int, urls: Mapping[str, str]) -> ChildSpec:
     """It is given the token and the services' addresses, and nothing of Redis or the venue."""
+    own = known_variables.NOTIFY | {"PM_CONSOLE_HOSTS", "PM_LOG_LEVEL"}
     passed_on = {
         name: value
         for name, value in around.environ.items()
-        if name not in known_variables.SERVICES or name in ("PM_CONSOLE_HOSTS", "PM_LOG_LEVEL")
+        if name not in known_variables.SERVICES or name in own
     }
     return ChildSpec(
         name="console",

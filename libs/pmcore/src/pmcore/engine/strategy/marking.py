@@ -13,7 +13,7 @@ from pmcore.machines.markouts import HORIZONS_S, MarkedFill
 from pmcore.machines.order_lifecycle import OrderState
 from pmcore.messages.user import FillReported
 from pmcore.model.market import Outcome
-from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
 
 _DOLLAR2_E4U6 = 2 * PRICE_ONE_E4 * SHARE_U6
 
@@ -68,6 +68,23 @@ def in_dollars(parts: PnlParts) -> dict[str, float]:
         "profit_unknown": parts.unknown2_e4u6 / _DOLLAR2_E4U6,
         "profit": parts.total2_e4u6 / _DOLLAR2_E4U6,
     }
+
+
+def fill_views(session: MarketSession, newest: int) -> list[dict[str, object]]:
+    """The newest fills for `/state`, oldest first: dollars, shares, cents a share."""
+    return [
+        {
+            "at_s": fill.at_ns / NS_PER_S,
+            "slug": session.window.slug,
+            "outcome": fill.outcome.value,
+            "price": fill.price_e4 / PRICE_ONE_E4,
+            "shares": fill.size_u6 / SHARE_U6,
+            "failed": fill.failed,
+            "trade_id": fill.trade_id,
+            "markout_cents": mean_markouts([fill]),
+        }
+        for fill in session.markouts.fills[-newest:]
+    ]
 
 
 def mean_markouts(fills: Iterable[MarkedFill]) -> dict[str, float]:

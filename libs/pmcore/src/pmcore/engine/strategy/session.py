@@ -329,6 +329,7 @@ class MarketSession:
             "both_rest_share": round(self.quoting_time.both_rest_share, 4),
             "why": as_one_line(self.decision.whys),
             "refused": self.refusals.text,
+            "loss_limit": self.loss_limit.reached,
             "can_open": self.can_open,
             "net_diff": working.net_diff_u6 / SHARE_U6,
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,

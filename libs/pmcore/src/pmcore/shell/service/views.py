@@ -33,7 +33,7 @@ class DayView(TypedDict):
 
 
 class StrategyView(DayView):
-    """`windows`: each live one by its slug."""
+    """`windows`: each live one by its slug. `fills`, `results`: the newest, oldest first."""
 
     totals: dict[str, object]
     windows: dict[str, dict[str, object]]
@@ -44,6 +44,9 @@ class StrategyView(DayView):
     hop_ms: Hops
     fingerprint: str
     limits: dict[str, float | None]
+    clock_s: float
+    fills: list[dict[str, object]]
+    results: dict[str, dict[str, float]]
 
 
 class ExecutorView(TypedDict):
