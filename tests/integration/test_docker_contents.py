@@ -39,6 +39,11 @@ SIGNING = {
     "py-clob-client-v2",
     "py-order-utils",
 }
+NOTIFY = {
+    *("apprise", "charset-normalizer", "markdown", "oauthlib", "pyyaml", "requests"),
+    *("requests-oauthlib", "urllib3"),
+}
+"""`apprise`, which sends alerts, and what it needs."""
 FORCED = {"iniconfig", "packaging", "pluggy", "pygments", "pytest"}
 """Two libraries of the venue's client name pytest among what they need. Nothing of ours imports
 it: tests/house/test_live_imports.py."""
@@ -53,7 +58,7 @@ TABLE = {
     | FORCED
     | {"pmcore", "pmsim", "pmexecutor"},
     "userws": SHELL | HTTP | WS | {"pmcore", "pmuserws"},
-    "console": SHELL | HTTP | {"pmcore", "pmconsole"},
+    "console": SHELL | HTTP | NOTIFY | {"pmcore", "pmconsole"},
     "simulator": SHELL | WS | RECOVERY | ACCOUNT | {"pmcore", "pmsim", "pmsimulator"},
 }
 PARTS = {

@@ -179,7 +179,8 @@ def test_the_console_shows_the_stack_and_stops_it(system: System) -> None:
     before = placed(system)
     wait_for("orders placed", lambda: placed(system) > before, within_s=90)
     mounts = {mount["Destination"] for mount in system.containers()["console"]["Mounts"]}
-    assert mounts == {"/run/pm-control", "/run/secrets/control_token"}
+    secrets = {f"/run/secrets/{name}" for name in ("control_token", "notify_urls")}
+    assert mounts == {"/run/pm-control", *secrets}
     networks = system.containers()["console"]["NetworkSettings"]["Networks"]
     assert not any(name.endswith("_bus") for name in networks)
 
