@@ -77,7 +77,7 @@ async def http(
 
 async def test_the_paths_are_those_that_the_readme_names(http: httpx.AsyncClient) -> None:
     readme = (ROOT / "README.md").read_text()
-    named = re.search(r"Every service answers `([^`]+)`", readme)
+    named = re.search(r"Every service answers\s+`([^`]+)`", readme)
     assert named is not None
     for path in named.group(1).split():
         method = "POST" if path in ("/kill", "/resume") else "GET"
