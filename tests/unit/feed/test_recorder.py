@@ -44,6 +44,15 @@ def test_notes_stand_around_the_frames_of_one_process(tmp_path: Path) -> None:
     assert kinds == ["begun", "frame", "ended"] * 2
 
 
+def test_what_comes_after_the_end_is_not_written(tmp_path: Path) -> None:
+    one = recorder(tmp_path, io.StringIO())
+    one.close(T0_NS)
+    one.write(T0_NS + 1, "x" * 1_000_000)
+    one.note(T0_NS + 1, "down the window is over")
+    one.close(T0_NS + 1)
+    assert [line["note"] for line in _lines(tmp_path)] == ["begun", "ended"]
+
+
 def test_a_full_folder_takes_no_new_window_and_loses_none(tmp_path: Path) -> None:
     first = recorder(tmp_path, io.StringIO())
     first.write(T0_NS, "[]")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping
 
 from pmcore.model.errors import MalformedInputError
@@ -12,25 +11,18 @@ from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.settings.common import CommonSettings
-from pmtools.errors import CommandError, UsageError
+from pmtools.errors import UsageError
 from pmtools.run.options import look_into
 from pmtools.run.plan import with_window
-from pmtools.service_settings import not_installed, problems_of_services
+from pmtools.service_settings import become_alone, without_secrets
 
 DEFAULT_SERIES = ",".join(CommonSettings.model_fields["market_slugs"].default)
 _LEAD_NS = 2 * NS_PER_S
-_HIDDEN = ("POLYMARKET_PRIVATE_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Become the simulator's process; returns only when that is refused."""
-    environment = simulator_environment(arguments, os.environ)
-    if "simulator" in not_installed():
-        raise CommandError("the simulator is not installed here; `make setup` installs it")
-    if problems := problems_of_services({"simulator": environment}):
-        raise UsageError(*map(str, problems))
-    argv = [sys.executable, "-m", "pmsimulator", "alone"]
-    os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
+    become_alone("simulator", simulator_environment(arguments, os.environ))
 
 
 def simulator_environment(
@@ -65,8 +57,7 @@ def simulator_environment(
     ):
         if value is not None:
             variables[name] = str(value)
-    inherited = {name: value for name, value in environ.items() if name not in _HIDDEN}
-    return {**inherited, **variables}
+    return {**without_secrets(environ), **variables}
 
 
 def _series(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:

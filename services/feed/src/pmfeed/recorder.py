@@ -6,6 +6,7 @@ process wrote, and each state of the feed. `pm recordings check` reads from them
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,13 +15,17 @@ from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S, format_price, format_qty
 from pmcore.shell.files import write_file_atomically
 from pmcore.shell.journal import JournalWriter
+from pmcore.shell.recording import (
+    BEGUN,
+    ENDED,
+    FOLDER,
+    METADATA_END,
+    NOTE_SOURCE,
+    WINNERS_FILE,
+)
 from pmcore.shell.service.logs import Log
 from pmfeed.metrics import FeedMetrics
 
-FOLDER = "recordings"
-_METADATA = ".market.json"
-_WINNERS = "winners.json"
-NOTE_SOURCE = "feed"
 BYTES_PER_GB = 1_000_000_000
 
 
@@ -67,10 +72,10 @@ class Recorder:
                 self._give_up(f"{directory} holds {gb} (PM_RECORD_MAX_GB): move old files away")
                 return
             self._journal = JournalWriter(directory, window.slug)
-            write_file_atomically(directory / f"{window.slug}{_METADATA}", _metadata(window))
+            write_file_atomically(directory / f"{window.slug}{METADATA_END}", _metadata(window))
         except OSError as error:
             self._give_up(str(error))
-        self.note(begins_ns, "begun")
+        self.note(begins_ns, BEGUN)
 
     def write(self, recv_ns: int, raw: str) -> None:
         """Record one frame."""
@@ -101,11 +106,12 @@ class Recorder:
         self._dropped = self._journal.dropped
 
     def close(self, at_ns: int) -> None:
-        """End the recording."""
-        self.note(at_ns, "ended")
+        """End the recording; what comes later is not written."""
+        self.note(at_ns, ENDED)
         self.flush()
         if self._journal is not None:
             self._journal.close()
+            self._journal = None
 
     def _give_up(self, why: str) -> None:
         self._journal = None
@@ -117,7 +123,7 @@ def record_winner(data_dir: Path, slug: str, winner: Outcome) -> str:
 
     A file that cannot be read stays as it is.
     """
-    path = data_dir / FOLDER / _WINNERS
+    path = data_dir / FOLDER / WINNERS_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file_atomically(path, msgspec.json.encode({**_winners(path), slug: winner}))
@@ -130,10 +136,12 @@ def without_winner(data_dir: Path, series: str, now_ns: int) -> list[str]:
     """Recorded windows of a series that are over and whose winner was never recorded."""
     folder = data_dir / FOLDER
     try:
-        known = _winners(folder / _WINNERS)
+        known = _winners(folder / WINNERS_FILE)
     except (OSError, msgspec.DecodeError):
         return []
-    slugs = [file.name.removesuffix(_METADATA) for file in sorted(folder.glob(f"*{_METADATA}"))]
+    slugs = [
+        file.name.removesuffix(METADATA_END) for file in sorted(folder.glob(f"*{METADATA_END}"))
+    ]
     return [slug for slug in slugs if slug not in known and _is_over(slug, series, now_ns)]
 
 
@@ -149,7 +157,11 @@ def _winners(path: Path) -> dict[str, object]:
 
 
 def _size_of(directory: Path) -> int:
-    return sum(file.stat().st_size for file in directory.glob("*"))
+    held = 0
+    for file in directory.glob("*"):
+        with suppress(FileNotFoundError):  # moved away meanwhile
+            held += file.stat().st_size
+    return held
 
 
 def _metadata(window: Window) -> bytes:

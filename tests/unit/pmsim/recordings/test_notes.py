@@ -89,6 +89,13 @@ def test_without_notes_nothing_is_known(tmp_path: Path) -> None:
     assert _missing(tmp_path, [(5, ""), (6, "")]) is None
 
 
+def test_a_line_that_cannot_be_read_hides_none_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    rows = [_line(*BEGUN[0]), b"{broken", *(_line(*line) for line in (*BEGUN[1:], *ENDED))]
+    path.write_bytes(b"\n".join(rows))
+    assert absences([path], WINDOW) == []
+
+
 def test_notes_of_another_market_and_a_torn_end_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     other = json.dumps({"recv_ns": 1, "slug": "other", "note": "begun", "source": "feed"})

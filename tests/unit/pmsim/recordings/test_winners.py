@@ -10,9 +10,9 @@ import pytest
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome
+from pmcore.shell.recording import WINNERS_FILE
 from pmcore.venue.encode import market_resolved_frame, to_text
 from pmsim.recordings.winners import (
-    WINNERS_FILE,
     Winner,
     winner_in_metadata,
     winners_beside,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,28 +12,11 @@ import pytest
 
 from pmcore.shell.control_client import open_http
 from pmtools.cli import main
-from pmtools.control import compose_stack, engines
+from pmtools.control import compose_stack
 from pmtools.control.checkout import find_checkout
 from pmtools.control.engines import find_by_hand
 from support.control_ports import SERVICES, ControlPort, FakeCheckout
 from support.processes import free_port
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> FakeCheckout:
-    made = FakeCheckout(tmp_path, stack)
-    monkeypatch.chdir(made.root)
-    monkeypatch.setattr(engines, "DEFAULT_PORTS", {})
-    for name in [name for name in os.environ if name.startswith("PM_")]:
-        monkeypatch.delenv(name)
-    use_path(made, monkeypatch)
-    return made
 
 
 def use_path(checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch) -> None:

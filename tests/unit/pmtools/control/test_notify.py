@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from pmtools.cli import main
-from pmtools.control import engines
 from support.control_ports import ControlPort, FakeCheckout
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCheckout]:
-    with ExitStack() as stack:
-        made = FakeCheckout(tmp_path, stack)
-        monkeypatch.chdir(made.root)
-        monkeypatch.setenv("PATH", made.path)
-        monkeypatch.setattr(engines, "DEFAULT_PORTS", {})
-        for name in [name for name in os.environ if name.startswith("PM_")]:
-            monkeypatch.delenv(name)
-        yield made
 
 
 def console(*problems: str, status: int = 200) -> ControlPort:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from pmtools.cli import main
-from pmtools.control import engines
 from support.control_ports import FakeCheckout, FakeEngine
 
 HALT = {"reason": "news at 14:30", "by": "alice@desk", "since": "2026-11-25T14:30:05Z"}
@@ -29,18 +24,6 @@ MONEY = {
         "btc-updown-15m-0": {"worst_case_profit": -2.35},
     },
 }
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCheckout]:
-    with ExitStack() as stack:
-        made = FakeCheckout(tmp_path, stack)
-        monkeypatch.chdir(made.root)
-        monkeypatch.setenv("PATH", made.path)
-        monkeypatch.setattr(engines, "DEFAULT_PORTS", {})
-        for name in [name for name in os.environ if name.startswith("PM_")]:
-            monkeypatch.delenv(name)
-        yield made
 
 
 def say(engine: FakeEngine, service: str, path: str, body: object, status: int = 200) -> None:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pmtools.cli import main
-from pmtools.control import engines
 from support.control_ports import FakeCheckout
 
 CLOCK_S = 1_800_003_600.0
@@ -53,20 +49,12 @@ STATE = {
 }
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCheckout]:
-    with ExitStack() as stack:
-        made = FakeCheckout(tmp_path, stack)
-        monkeypatch.chdir(made.root)
-        monkeypatch.setenv("PATH", made.path)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(engines, "DEFAULT_PORTS", {})
-        for name in [name for name in os.environ if name.startswith("PM_")]:
-            monkeypatch.delenv(name)
-        engine = made.engine("t")
-        engine.ports["strategy"].answers["/state"] = (200, STATE)
-        made.run(engine)
-        yield made
+@pytest.fixture(autouse=True)
+def _one_engine(checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    engine = checkout.engine("t")
+    engine.ports["strategy"].answers["/state"] = (200, STATE)
+    checkout.run(engine)
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -14,8 +14,8 @@ from pmcore.machines.book import WindowBooks
 from pmcore.machines.inventory import Position
 from pmcore.messages.market_data import BookSnapshot, SnapshotOrigin
 from pmcore.model.market import Outcome
+from pmcore.shell.recording import WINNERS_FILE
 from pmcore.venue.encode import market_resolved_frame
-from pmsim.recordings.winners import WINNERS_FILE
 from pmtools.cli import main
 from pmtools.replay.settling import marked_profit_u6, up_mid2_e4
 from support.small_recording import SLUG, market_object, recorded_window, write_recording

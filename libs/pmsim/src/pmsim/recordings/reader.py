@@ -16,6 +16,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window, parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import journal_parts, journal_stem
+from pmcore.shell.recording import METADATA_END
 from pmcore.venue.fields import (
     as_list,
     as_object,
@@ -218,7 +219,7 @@ class Recording:
         """Windows that the caller gave, or that lie beside the file, or stand in its first line."""
         if self._given:
             return list(self._given)
-        beside = self.path.with_name(f"{self.path.name.partition('.')[0]}.market.json")
+        beside = self.path.with_name(f"{self.path.name.partition('.')[0]}{METADATA_END}")
         try:
             if beside.exists():
                 return load_market_file(beside)

@@ -13,12 +13,12 @@ import msgspec
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
+from pmcore.shell.recording import WINNERS_FILE
 from pmcore.venue.fields import as_object, decode_json
 from pmcore.venue.listings import winner_of
 from pmcore.venue.market_values import event_type_of
 from pmsim.recordings.bytes import whole_file
 
-WINNERS_FILE = "winners.json"
 _RESOLVED = "market_resolved"
 _MAX_BYTES = 16 * 1024 * 1024
 

@@ -13,8 +13,6 @@ from pmtools.control.engines import Engine
 from pmtools.control.kill import nothing_found, read_choice, say_notes, title_of, visit
 from pmtools.errors import EXIT_FAILED, EXIT_OK
 
-_NONE = "it has no console"
-
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Where an engine's console can be opened, or why it cannot."""
@@ -33,9 +31,9 @@ async def _links(arguments: argparse.Namespace) -> int:
     async with open_http() as http:
 
         async def ask(engine: Engine) -> Link:
-            place = next((one for one in engine.services if one.name == "console"), None)
-            if place is None or not place.url:
-                return Link(problem=place.absent if place and place.absent else _NONE)
+            place = engine.service("console")
+            if not place.url:
+                return Link(problem=place.absent)
             answer = await ControlClient(http, place.url, place.token).post("/links", {})
             path = answer.body.get("path")
             if not answer.ok or not isinstance(path, str):

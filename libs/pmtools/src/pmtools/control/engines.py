@@ -69,6 +69,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         """The services that obey a halt."""
         return tuple(each for each in self.services if each.name.partition("-")[0] in HALTING)
 
+    def service(self, name: str) -> ServiceAt:
+        """The one of that name; when it has no address, `absent` says why."""
+        found = next((each for each in self.services if each.name == name), ServiceAt(name=name))
+        if found.url or found.absent:
+            return found
+        return msgspec.structs.replace(found, absent=f"it has no {name}")
+
     @property
     def urls(self) -> set[str]:
         """The addresses of all services."""

@@ -17,7 +17,6 @@ from pmtools.summary import as_mapping
 
 ANSWER_S = 25.0
 """The console gives its addresses 20 s."""
-_NONE = "it has no console"
 _UNSET = "PM_NOTIFY_URLS is not set for its console, so nobody is told of alerts"
 
 
@@ -49,9 +48,9 @@ async def _test(arguments: argparse.Namespace) -> int:
     async with open_http(ANSWER_S) as http:
 
         async def ask(engine: Engine) -> Told:
-            place = next((one for one in engine.services if one.name == "console"), None)
-            if place is None or not place.url:
-                return Told(problem=place.absent if place and place.absent else _NONE)
+            place = engine.service("console")
+            if not place.url:
+                return Told(problem=place.absent)
             answer = await ControlClient(http, place.url, place.token).post("/notify/test", {})
             receipts = _receipts(answer.body)
             if receipts is None:

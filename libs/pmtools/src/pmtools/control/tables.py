@@ -171,10 +171,9 @@ async def _show(arguments: argparse.Namespace) -> int:
 
 
 async def _state_of(http: httpx.AsyncClient, engine: Engine) -> ControlAnswer:
-    place = next((one for one in engine.services if one.name == "strategy"), None)
-    if place is None or not place.url:
-        problem = place.absent if place and place.absent else "it has no address"
-        return ControlAnswer(status=0, body={}, problem=problem)
+    place = engine.service("strategy")
+    if not place.url:
+        return ControlAnswer(status=0, body={}, problem=place.absent)
     return await ControlClient(http, place.url, place.token).get("/state")
 
 

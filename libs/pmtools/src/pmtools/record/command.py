@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping
 
-from pmtools.errors import CommandError, UsageError
-from pmtools.service_settings import not_installed, problems_of_services
-
-_HIDDEN = ("POLYMARKET_PRIVATE_KEY", "POLYMARKET_API_SECRET", "POLYMARKET_API_PASSPHRASE")
+from pmtools.service_settings import become_alone, without_secrets
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Become the feed's process; returns only when that is refused."""
-    environment = recording_environment(arguments, os.environ)
-    if "feed" in not_installed():
-        raise CommandError("the feed is not installed here; `make setup` installs it")
-    if problems := problems_of_services({"feed": environment}):
-        raise UsageError(*map(str, problems))
-    argv = [sys.executable, "-m", "pmfeed", "alone"]
-    os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
+    become_alone("feed", recording_environment(arguments, os.environ))
 
 
 def recording_environment(
@@ -37,5 +27,4 @@ def recording_environment(
     ):
         if value is not None:
             variables[name] = str(value)
-    inherited = {name: value for name, value in environ.items() if name not in _HIDDEN}
-    return {**inherited, **variables}
+    return {**without_secrets(environ), **variables}

@@ -12,13 +12,12 @@ from pmcore.engine.journal import ENTRY_START
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.shell.journal import first_part_of, journal_parts, journal_stem
+from pmcore.shell.recording import METADATA_END, WINNERS_FILE
 from pmsim.recordings.bytes import records
 from pmsim.recordings.reader import Recording, load_market_file
-from pmsim.recordings.winners import WINNERS_FILE
 from pmtools.errors import KNOWN_FORMATS, UsageError, unusable_file
 from pmtools.replay.journals import JournalParts, format_opening
 
-_METADATA = ".market.json"
 _PARTS = re.compile(r"_(orderbooks|trades)_(up|down)(?=\.json)")
 
 
@@ -73,7 +72,7 @@ def files_in(folder: Path) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and not path.name.endswith((_METADATA, WINNERS_FILE))
+        and not path.name.endswith((METADATA_END, WINNERS_FILE))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 

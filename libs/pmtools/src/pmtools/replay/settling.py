@@ -11,9 +11,10 @@ from pmcore.machines.inventory import Position
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.shell.recording import WINNERS_FILE
 from pmsim.queue.line import FillModel
 from pmsim.recordings.reader import Recording
-from pmsim.recordings.winners import WINNERS_FILE, Winner, winners_beside
+from pmsim.recordings.winners import Winner, winners_beside
 from pmtools.errors import UsageError, unusable_file
 
 _VIEWED = (
