@@ -72,6 +72,22 @@ def test_one_series_does_not_move_another() -> None:
     assert [e for e in beside if e.condition_id in markets] == alone
 
 
+def test_after_the_crowd_stopped_windows_go_on_and_their_books_stay() -> None:
+    venue = synthetic(series="btc-updown-30s")
+    play(venue, 10)
+    first = running(venue)
+    venue.stop_crowd()
+    play(venue, 1)  # what was on its way
+    book = venue.book(first.up_token_id)
+    events = play(venue, 10)
+    assert [e for e in events if e.condition_id == first.condition_id] == []
+    assert venue.book(first.up_token_id) == book
+    later = play(venue, 50)
+    assert any("market_resolved" in e.text for e in later if isinstance(e, MarketFrame))
+    assert running(venue) != first
+    assert touch(venue, running(venue).up_token_id)[0] > 0
+
+
 def test_the_frames_keep_verified_books() -> None:
     venue = synthetic()
     window = running(venue)

@@ -44,6 +44,7 @@ class CrowdLife:
         self._actions = actions
         self._params = world.crowd
         self.crowd = self._crowd = Crowd(market, world.crowd, rng, owner)
+        self._stopped = False
         activity = self._crowd.activity.activity
         self.underlying = Underlying(market.window, world.underlying, rng, activity)
 
@@ -58,25 +59,33 @@ class CrowdLife:
         self._repeat(at_ns, self._params.noise_per_min, self._noise)
         self._schedule.at(max(at_ns, self._market.window.open_ns), self._open)
 
+    def stop(self) -> None:
+        """Act no more; what rests stays."""
+        self._stopped = True
+
+    @property
+    def _ended(self) -> bool:
+        return self._stopped or self._market.resolved
+
     def _open(self, at_ns: int) -> None:
         self._repeat(at_ns, self._params.informed_per_min, self._informed)
         self._repeat(at_ns, self._params.sweep_per_min, self._sweep)
         self._repeat(at_ns, 60 / self._params.burst_every_s, self._start_burst)
 
     def _repeat(self, at_ns: int, per_min: float, action: Callable[[int], None]) -> None:
-        """Do something after a random pause, unless the market is resolved by then."""
+        """Do something after a random pause, unless the crowd has ended by then."""
 
-        def unless_resolved(now_ns: int) -> None:
-            if not self._market.resolved:
+        def unless_ended(now_ns: int) -> None:
+            if not self._ended:
                 action(now_ns)
 
-        self._schedule.at(at_ns + self._crowd.pause_ns(per_min, at_ns), unless_resolved)
+        self._schedule.at(at_ns + self._crowd.pause_ns(per_min, at_ns), unless_ended)
 
     def _requote_later(self, at_ns: int) -> None:
         self._schedule.at(at_ns + self._crowd.requote_pause_ns(), self._requote)
 
     def _requote(self, at_ns: int) -> None:
-        if not self._market.resolved:
+        if not self._ended:
             if not self._actions.busy():
                 self._requote_once(at_ns)
             self._requote_later(at_ns)

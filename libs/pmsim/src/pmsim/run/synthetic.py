@@ -77,6 +77,7 @@ class SyntheticVenue(SimulatedVenueBase):
         self._windows: dict[str, SyntheticWindow] = {}
         self._slug_of: dict[str, str] = {}
         self._strangers = 0
+        self._crowd_stopped = False
         for spec in params.series:
             self._arrive(spec, params.start_ns)
         self._schedule.at(params.start_ns + STRANGER_NS, self._tell_of_stranger)
@@ -121,6 +122,15 @@ class SyntheticVenue(SimulatedVenueBase):
             return "a tick only becomes finer"
         synthetic.change_tick(tick_e4, self._now_ns)
         return ""
+
+    def stop_crowd(self) -> None:
+        """Let the crowd act no more. A later window still gets its first books.
+
+        Windows, trades on their way to the chain and resolutions go on.
+        """
+        self._crowd_stopped = True
+        for synthetic in self._windows.values():
+            synthetic.stop_crowd()
 
     def book(self, token_id: str) -> dict[str, object] | None:
         """`GET /book`."""
@@ -167,6 +177,8 @@ class SyntheticVenue(SimulatedVenueBase):
         """Let the crowd into a window, and plan its arrival in the next one."""
         synthetic = self._open_synthetic(spec, open_ns)
         synthetic.begin(self._now_ns)
+        if self._crowd_stopped:
+            synthetic.stop_crowd()
         next_ns = synthetic.window.close_ns
         arrival_ns = next_ns - self._params.prequote_ms * NS_PER_MS
         self._schedule.at(max(arrival_ns, self._now_ns), lambda _: self._arrive(spec, next_ns))

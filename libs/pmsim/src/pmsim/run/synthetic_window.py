@@ -112,6 +112,10 @@ class SyntheticWindow:
         self._follow_touch(at_ns)
         self._schedule.at(self.window.close_ns, self._close)
 
+    def stop_crowd(self) -> None:
+        """See `SyntheticVenue.stop_crowd`."""
+        self._life.stop()
+
     def listing(self, at_ns: int) -> ListedWindow:
         """The window as Gamma lists it."""
         fair_e4 = self._life.underlying.fair_up_e4(at_ns)

@@ -14,8 +14,10 @@ from pmtools.simulate.world import SeededWorld
 SECONDS = 45.0
 HEAL_S = 12.0
 """Without new faults, so that what was lost is found again."""
-REST_S = 34.0
-"""After the last halt: look-ups, settlements and questions come to their end."""
+LAST_ORDERS_S = 4.0
+"""With a moving market after the last halt: who still quotes is seen."""
+REST_S = 30.0
+"""With a market at rest: look-ups, settlements and questions come to their end."""
 LOST_S = 90.0
 """At most so much longer, while the executor searches for a POST that never arrived: it gives up
 when the window has ended."""
@@ -53,6 +55,8 @@ def try_seed(
         faults_end_s = max((f.at_s + f.lasts_s for f in schedule), default=0.0)
         world.run(max(faults_end_s - seconds, 0.0) + HEAL_S)
         world.halt_for_good()
+        world.run(LAST_ORDERS_S)
+        world.stop_crowd()
         world.run(REST_S)
         rest_end_s = world.loop.time() + LOST_S
         while _believes_in_orders(world) and world.loop.time() < rest_end_s:

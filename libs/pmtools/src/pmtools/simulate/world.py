@@ -134,6 +134,10 @@ class SeededWorld:
         self.loop.close()
         self._folder.cleanup()
 
+    def stop_crowd(self) -> None:
+        """From now on only our processes act, and what is on its way arrives."""
+        self._synthetic.stop_crowd()
+
     def at(self, at_s: float, action: Callable[[], None]) -> None:
         """Do something at a virtual time, in seconds since the start."""
         self.loop.call_at(at_s, action)
