@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from support.whole_engine import TOKEN, Engine, engine
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
 
 PATIENCE_MS = 20_000
+FILL_MS = 90_000
+"""Takers come by chance."""
 WIDE, NARROW = (1440, 900), (360, 740)
 
 
@@ -85,10 +88,17 @@ async def test_a_person_signs_in_looks_kills_and_resumes(tmp_path: Path) -> None
         before = await page.locator("#clock").inner_text()
         await expect(page.locator("#clock")).not_to_have_text(before)
         await expect(page.locator(".ladder .own").first).to_be_visible()
+        fill = page.locator("#fills tr[data-trade]").first
+        await expect(fill).to_be_visible(timeout=FILL_MS)
+        after_1_s = page.locator(
+            "#fills tr[data-trade] td:nth-child(6)", has_text=re.compile(r"\d")
+        )
+        await expect(after_1_s.first).to_be_visible()
 
         await page.reload()  # in the middle: the session stays, and so do tapes and charts
         await expect(page.locator("#link")).to_have_text("live")
         await expect(page.locator("#decisions li[data-event]").first).to_be_visible()
+        await expect(fill).to_be_visible()
         await expect(page.locator("#mid-chart canvas")).to_be_visible()
 
         await page.get_by_role("button", name="Kill", exact=True).click()

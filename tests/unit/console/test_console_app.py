@@ -293,17 +293,23 @@ async def test_a_poll_puts_states_events_and_points_on_the_board(
     console: httpx.AsyncClient, services: Services, poller: Poller
 ) -> None:
     def strategy(qty: float) -> dict[str, Any]:
-        side = {"qty": qty, "avg_cost": 0.4 if qty else None, "bid": 0.4, "ask": 0.41}
+        side = {"qty": qty, "quote": None if qty else 0.4, "bid": 0.4, "ask": 0.41}
         window = {"state": "quoting", "outcomes": {"up": side}}
-        return {"windows": {"btc-updown-60s-1800000000": window}, "profit_today": 1.0}
+        fills = [{"trade_id": "t1", "shares": qty, "price": 0.4}] if qty else []
+        return {
+            "windows": {"btc-updown-60s-1800000000": window},
+            "profit_today": 1.0,
+            "fills": fills,
+        }
 
     for qty in (0.0, 5.0):
         services.states["strategy"] = strategy(qty)
         await asyncio.gather(*(poller.ask(name) for name in NAMES))
         poller.show(10.0 + qty)
     shown = json.loads(await anext(poller.board.follow(1.0)))
-    (fill,) = shown["events"]
-    assert (fill["id"], fill["kind"], fill["text"]) == (1, "fill", "5 shares at 0.4")
+    (event,) = shown["events"]
+    assert (event["id"], event["kind"], event["text"]) == (1, "no_bid", "no bid")
+    assert [fill["trade_id"] for fill in shown["fills"]] == ["t1"]
     assert shown["health"] == "ready"
     points = (await console.get("/history", headers=BEARER)).json()["points"]
     assert [point["series"]["btc-updown-60s"]["mid"] for point in points] == [0.405, 0.405]

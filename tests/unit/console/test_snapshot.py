@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pmconsole.looks import DEAD_AFTER_S, Look
-from pmconsole.snapshot import chart_point, make_snapshot
+from pmconsole.snapshot import FILLS_SHOWN, chart_point, make_snapshot
 from pmcore.model.units import NS_PER_S
 
 SLUG = "btc-updown-60s-1800000000"
@@ -48,6 +48,13 @@ def test_a_slug_without_times_is_shown_without_them() -> None:
 def test_new_fields_of_a_window_reach_the_page() -> None:
     strategy = look("strategy", {"windows": {SLUG: {"markouts": {"5s": 0.01}}}})
     assert snapshot(strategy=strategy)["windows"][0]["markouts"] == {"5s": 0.01}
+
+
+def test_the_newest_fills_come_first_with_what_is_known_of_them() -> None:
+    fills = [{"trade_id": str(n), "markout_cents": {"1s": -0.5}} for n in range(FILLS_SHOWN + 1)]
+    shown = snapshot(strategy=look("strategy", {"fills": fills}))["fills"]
+    assert shown == fills[:0:-1]
+    assert snapshot(strategy=look("strategy", {"fills": "odd"}))["fills"] == []
 
 
 def healths(**looks: Look) -> dict[str, str]:

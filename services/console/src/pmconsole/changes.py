@@ -1,7 +1,7 @@
-"""What happened between two looks at the strategy: fills, bids, reasons, phases.
+"""What happened between two looks at the strategy: bids, reasons, phases.
 
-`/state` tells how things are, not what happened. A fill is seen as a rise of the shares held, its
-price by the rise of their cost. Two fills between two looks are seen as one.
+`/state` tells how things are, not what happened: a bid that came and went between two looks is
+not seen. Fills need no such comparison, the strategy lists them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,6 @@ def _of_window(slug: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> lis
 
 def _of_side(slug: str, side: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Event]:
     events = []
-    gained = number(new.get("qty")) - number(old.get("qty"))
-    if gained:
-        events.append(_fill(slug, side, gained, old, new))
     was, now = old.get("quote"), new.get("quote")
     why = str(new.get("why") or "")
     if was is None and now is not None:
@@ -61,19 +58,6 @@ def _of_side(slug: str, side: str, old: Mapping[str, Any], new: Mapping[str, Any
     elif now is None and why and old.get("obstacle") != new.get("obstacle"):
         events.append(_event("no_bid", slug, side, f"no bid: {why}"))
     return events
-
-
-def _fill(
-    slug: str, side: str, gained: float, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> Event:
-    if gained < 0:
-        text = f"{-gained:g} shares taken back"
-        return {**_event("fill", slug, side, text), "shares": round(gained, 6), "price": None}
-    cost = number(new.get("qty")) * number(new.get("avg_cost"))
-    paid = cost - number(old.get("qty")) * number(old.get("avg_cost"))
-    price = round(paid / gained, 4)
-    text = f"{gained:g} shares at {price:g}"
-    return {**_event("fill", slug, side, text), "shares": round(gained, 6), "price": price}
 
 
 def _event(kind: str, slug: str, side: str, text: str) -> Event:

@@ -10,6 +10,7 @@ from pmconsole.looks import Look
 from pmcore.model.market import window_times_ns
 from pmcore.model.units import NS_PER_S
 
+FILLS_SHOWN = 40
 _HEALTHS = ("dead", "unknown", "waiting", "ready")
 
 
@@ -41,6 +42,7 @@ def make_snapshot(
             for look in looks.values()
             for hop, figures in mapping(look.state.get("hop_ms")).items()
         },
+        "fills": _newest_fills(strategy),
         "events": list(events),
     }
 
@@ -101,6 +103,13 @@ def _window(slug: str, view: Mapping[str, Any]) -> dict[str, Any]:
         "opens_s": opens_s,
         "closes_s": closes_s,
     }
+
+
+def _newest_fills(strategy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Newest first, each with what the mid did after it, in cents a share, as that gets known."""
+    listed = strategy.get("fills")
+    newest = listed[-FILLS_SHOWN:] if isinstance(listed, list) else []
+    return [dict(mapping(fill)) for fill in reversed(newest)]
 
 
 def _venue(looks: Mapping[str, Look], now_s: float) -> dict[str, Any]:

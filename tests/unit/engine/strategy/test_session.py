@@ -219,11 +219,16 @@ def test_the_view_names_what_a_person_wants_to_know() -> None:
     assert (view["profit"], view["winner"], view["tick"]) == (None, None, 0.001)
     up = view["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (up["bid"], up["ask"], up["book_age_ms"], up["quote"]) == (0.46, 0.48, 1000, None)
+    assert {side: levels[0][0] for side, levels in up["levels"].items()} == {
+        "bid": 0.46,
+        "ask": 0.48,
+    }
     session.inventory.apply(fill(UP, "5", "0.4"), UP)
     session.winner = UP
     assert session.as_view(at(2))["profit"] == 3.0
     empty = MarketSession(window(), params()).as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (empty["bid"], empty["ask"], empty["book_age_ms"]) == (None, None, None)
+    assert empty["levels"] == {"bid": [], "ask": []}
     quoted = quoting_driver().session.as_view(at(2))["outcomes"]["up"]  # type: ignore[index] # a mapping
     assert (quoted["quote"], quoted["leaves"], quoted["order_state"]) == (0.47, 5.0, "resting")
 

@@ -138,18 +138,31 @@ function showOverview(snapshot, chosen) {
   if (focused) body.querySelector(`[data-slug="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function ladder(side) {
-  const rows = [{ kind: "ask", at: side.ask, text: "best ask" }, { kind: "bid", at: side.bid, text: "best bid" }];
-  if (has(side.quote)) rows.push({ kind: "own", at: side.quote, text: `our bid, ${shares(side.leaves)} shares, ${words(side.order_state)}` });
-  rows.sort((a, b) => (b.at ?? -1) - (a.at ?? -1) || (a.kind === "own" ? 1 : -1));
+// What rests at a price: in dry mode our bid is not in the venue's book, else its shares are part of the level.
+function ownText(side, level, mode) {
+  const others = level - (mode === "dry" ? 0 : side.leaves || 0);
+  return `our bid, ${shares(side.leaves)} shares, ${words(side.order_state)}, ${shares(Math.max(0, others))} of others here`;
+}
+
+function ladder(side, mode) {
+  const levels = side.levels || {};
+  const rows = ["ask", "bid"].flatMap((kind) => (levels[kind] || []).map(([at, size]) => ({ kind, at, size })));
+  if (has(side.quote) && !rows.some((row) => row.kind === "bid" && row.at === side.quote)) {
+    rows.push({ kind: "bid", at: side.quote, size: mode === "dry" ? 0 : side.leaves || 0 }); // deeper than what is shown
+  }
+  rows.sort((a, b) => b.at - a.at || (a.kind === "ask" ? -1 : 1));
   const box = el("div", { class: "ladder" });
   for (const row of rows) {
-    box.append(el("div", { class: has(row.at) ? row.kind : "none" }, el("span", { text: price(row.at) }), el("span", { text: row.text })));
+    const own = row.kind === "bid" && row.at === side.quote;
+    const best = row.at === (row.kind === "bid" ? side.bid : side.ask) ? `best ${row.kind}, ` : "";
+    box.append(el("div", { class: own ? "own" : row.kind },
+      el("span", { text: price(row.at) }), el("span", { text: own ? ownText(side, row.size, mode) : `${best}${shares(row.size)}` })));
   }
+  if (!rows.length) box.append(el("div", { class: "none", text: "no book" }));
   return box;
 }
 
-function showSide(name, side = {}) {
+function showSide(name, side = {}, mode = "") {
   const age = has(side.book_age_ms) ? `, ${(side.book_age_ms / 1000).toFixed(1)} s old` : "";
   const flow = Math.abs(side.ofi ?? 0);
   const list = el("dl");
@@ -162,7 +175,7 @@ function showSide(name, side = {}) {
   show(
     `side-${name}`,
     el("h3", { text: name === "up" ? "Up" : "Down" }),
-    ladder(side),
+    ladder(side, mode),
     meter(`order flow, ${words(side.flow)}`, flow, side.threshold, `${shares(side.ofi)} of ${shares(side.threshold)} shares`),
     list,
   );
@@ -183,8 +196,8 @@ function showDetail(snapshot, chosen) {
   if (chosen.winner) parts.push(`winner ${chosen.winner}`);
   if (chosen.can_open === false && !OVER.includes(chosen.state)) parts.push("no new risk allowed");
   write("detail-line", parts.join(" · "));
-  showSide("up", chosen.outcomes?.up);
-  showSide("down", chosen.outcomes?.down);
+  showSide("up", chosen.outcomes?.up, snapshot.mode);
+  showSide("down", chosen.outcomes?.down, snapshot.mode);
 }
 
 function showLimits(snapshot, chosen) {
@@ -257,13 +270,24 @@ function showServices(services) {
   }));
 }
 
-function showTapes(events) {
-  const line = (event) => el("li", { "data-event": event.id },
+function showDecisions(events) {
+  const rows = events.slice(0, 40).map((event) => el("li", { "data-event": event.id },
     el("time", { text: clockText(event.at_s) }),
-    el("span", { text: `${event.side ? `${event.side} ` : ""}${event.text} ` }), el("span", { class: "soft", text: event.slug }));
-  const fill = (id, kept, empty) => show(id, ...(kept.length ? kept.slice(0, 40).map(line) : [el("li", { class: "soft", text: empty })]));
-  fill("fills", events.filter((event) => event.kind === "fill"), "No fill seen yet.");
-  fill("decisions", events.filter((event) => event.kind !== "fill"), "Nothing changed yet.");
+    el("span", { text: `${event.side ? `${event.side} ` : ""}${event.text} ` }), el("span", { class: "soft", text: event.slug })));
+  show("decisions", ...(rows.length ? rows : [el("li", { class: "soft", text: "Nothing changed yet." })]));
+}
+
+function showFills(fills) {
+  const cents = (value) => (has(value) ? `${value > 0 ? "+" : ""}${value.toFixed(1).replace("-", "−")}` : "–");
+  const rows = fills.map((fill) => {
+    const marks = fill.markout_cents || {};
+    return el("tr", { "data-trade": fill.trade_id, class: fill.failed ? "failed" : undefined },
+      el("td", {}, el("time", { text: clockText(fill.at_s) })), el("td", { text: fill.slug }), el("td", { text: fill.outcome }),
+      el("td", { text: fill.failed ? `${shares(fill.shares)}, failed` : shares(fill.shares) }), el("td", { text: price(fill.price) }),
+      ...["1s", "5s", "60s"].map((name) => el("td", { text: cents(marks[name]), class: tone(marks[name]) || undefined })));
+  });
+  const none = el("tr", {}, el("td", { colspan: "8", class: "soft", text: "No fill yet." }));
+  by("fills").tBodies[0].replaceChildren(...(rows.length ? rows : [none]));
 }
 
 function showHops(hops) {
@@ -334,7 +358,8 @@ function take(snapshot) {
   showVenue(snapshot);
   showMoney(snapshot.day);
   showServices(snapshot.services);
-  showTapes(snapshot.events);
+  showFills(snapshot.fills);
+  showDecisions(snapshot.events);
   showHops(snapshot.hops);
   addPoint(snapshot);
 }

@@ -39,11 +39,12 @@ from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import PositionsRead, UserChannelChanged, UserChannelState
-from pmcore.model.market import Outcome, Window
+from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6, complement_e4, format_qty
 
 OUTCOMES = (Outcome.UP, Outcome.DOWN)
+LEVELS_SHOWN = 5
 
 
 class MarketSession:
@@ -355,6 +356,7 @@ class MarketSession:
             "bid": touch.bid_e4 / 10_000 if touch.bid_e4 is not None else None,
             "ask": touch.ask_e4 / 10_000 if touch.ask_e4 is not None else None,
             "book": self.books.state(outcome).value,
+            "levels": {side.value: self._levels_view(outcome, side) for side in BookSide},
             "book_age_ms": age_ns // 1_000_000 if age_ns is not None else None,
             "ofi": flow.flow.score_u6 / SHARE_U6,
             "threshold": flow.thresholds.enter_u6 / SHARE_U6,
@@ -368,6 +370,11 @@ class MarketSession:
             "why": self.decision.whys[outcome].sentence,
             "obstacle": self.decision.whys[outcome].obstacle.value,
         }
+
+    def _levels_view(self, outcome: Outcome, side: BookSide) -> list[tuple[float, float]]:
+        """(price, shares) of the best levels of an outcome's own book, best first."""
+        levels = self.books.levels(outcome, side)[:LEVELS_SHOWN]
+        return [(price_e4 / PRICE_ONE_E4, size_u6 / SHARE_U6) for price_e4, size_u6 in levels]
 
 
 def _mirrored(price_e4: int | None) -> int | None:
