@@ -56,6 +56,11 @@ class RedisSet:
     def environ(self) -> Mapping[str, str]:
         return {"PM_REDIS_SENTINEL_PASSWORD": PASSWORD}
 
+    @property
+    def pid(self) -> int | None:
+        """The primary's."""
+        return self.primary().pid
+
     def url_of(self, user: str = "") -> str:
         """For a bus without settings."""
         login = f"{user}:{self.passwords[user]}@" if user else ""
@@ -84,6 +89,15 @@ class RedisSet:
         """Wait until the Sentinels name another one."""
         until(lambda: self.primary() is not gone, "a replica is promoted")
         return self.primary()
+
+    def cut_off_replicas(self) -> None:
+        """Nothing more reaches them; they stay as they are."""
+        for node in self.nodes:
+            if node is not self.primary():
+                with redis_py.Redis.from_url(node.url) as client:
+                    client.config_set("masterauth", "wrong")
+        with redis_py.Redis.from_url(self.url) as client:
+            client.client_kill_filter(_type="replica")
 
     def fail_over(self) -> None:
         """As an operator who wants to restart the primary's machine."""
