@@ -94,10 +94,19 @@ class RedisSet:
         """Nothing more reaches them; they stay as they are."""
         for node in self.nodes:
             if node is not self.primary():
-                with redis_py.Redis.from_url(node.url) as client:
-                    client.config_set("masterauth", "wrong")
+                self._login_of(node, "wrong")
         with redis_py.Redis.from_url(self.url) as client:
             client.client_kill_filter(_type="replica")
+
+    def let_replicas_follow(self) -> None:
+        """Those that run follow the primary again."""
+        for node in self.nodes:
+            if node.pid is not None:
+                self._login_of(node, self.passwords[OPERATOR])
+
+    def _login_of(self, node: LocalRedis, password: str) -> None:
+        with redis_py.Redis.from_url(node.url) as client:
+            client.config_set("masterauth", password)
 
     def fail_over(self) -> None:
         """As an operator who wants to restart the primary's machine."""
