@@ -252,7 +252,7 @@ async def test_entries_missing_behind_the_checkpoint_are_looked_for_once(world: 
 
 
 async def test_a_feed_that_begins_anew_behind_a_hole_is_believed(world: World) -> None:
-    """After a failover: the checkpoint is older than the hole, and break, books and state follow it.
+    """After a failover: the checkpoint is older than the hole; break, books and state follow.
 
     They come in one batch, so the hole is noticed for the second time in that batch.
     """
