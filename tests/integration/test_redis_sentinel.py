@@ -112,13 +112,7 @@ async def test_a_lease_that_no_replica_has_is_not_held_by_two_after_a_failover()
         log = configure_logs("strategy", "error", StringIO())
         buses = [connect(servers.url_of(OPERATOR), replicas=1) for _ in range(2)]
         first, second = (
-            LeaseKeeper(
-                bus,
-                LEASE,
-                deployment=name,
-                run_id="1",
-                log=configure_logs("x", "error", StringIO()),
-            )
+            LeaseKeeper(bus, LEASE, deployment=name, run_id="1", log=log)
             for name, bus in zip("ab", buses, strict=True)
         )
         await asyncio.to_thread(servers.cut_off_replicas)

@@ -29,11 +29,8 @@ from pmcore.messages.user import (
 from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.journal import read_journal
 from pmcore.shell.service.errors import StartupError
-from pmcore.wire import keys
-from pmuserws import channel
 from pmuserws.settings import UserwsSettings
-from pmuserws.told import KEPT, Told
-from support.userws_world import ACCOUNT, ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
+from support.userws_world import ADDRESS, KEY, PASSPHRASE, SECRET, WINDOW, UserwsWorld
 from support.venue_peer import VenuePeer, eventually
 
 UP, DOWN, RECONCILING = UserChannelState.UP, UserChannelState.DOWN, UserChannelState.RECONCILING
@@ -82,46 +79,6 @@ async def test_fills_are_our_part_of_a_trade_and_once_per_status(world: UserwsWo
     assert [fill.status for fill in fills] == [TradeStatus.MATCHED, TradeStatus.MINED]
     assert (fills[0].order_hash, fills[0].token_id) == ("0xours", WINDOW.up_token_id)
     assert (fills[0].price_e4, fills[0].size_u6) == (4700, 5_000_000)
-
-
-@pytest.mark.parametrize("more", [True, False], ids=["with-a-message", "by-itself"])
-async def test_what_redis_had_and_lost_is_told_again(
-    world: UserwsWorld, monkeypatch: pytest.MonkeyPatch, more: bool
-) -> None:
-    """A promoted replica, or a restart, without the last entries; readers see a gap."""
-    monkeypatch.setattr(channel, "LOOK_S", 0.05)
-    async with world.running():
-        socket = await world.connected()
-        await socket.send(world.trade_frame("t1"), world.trade_frame("t2"))
-        await eventually(lambda: len(world.messages(FillReported)) == 2, "two fills")
-        stream = world.store.stream(keys.user(ACCOUNT))
-        for entry_id in stream.after((0, 0), 100)[-2:]:
-            stream.drop(entry_id)
-        if more:
-            await socket.send(world.trade_frame("t3"))
-        wanted = ["t1", "t2", "t3"] if more else ["t1", "t2"]
-
-        def told() -> list[str]:
-            return [fill.trade_id for fill in world.messages(FillReported)]
-
-        await eventually(lambda: told() == wanted, "all told again, in order")
-        assert ("own_messages_lost" in world.logs.getvalue()) is True
-
-
-def test_of_what_was_told_the_newest_is_kept() -> None:
-    told = Told()
-    state = UserChannelChanged(state=UP, ts_recv_ns=1)
-    told.note([f"{number}-0" for number in range(KEPT + 2)], [state] * (KEPT + 2))
-    assert told.lost(f"{KEPT}-0") == [state]
-    assert len(told.lost("0-0")) == KEPT - 1
-    assert not told
-
-
-def test_a_reading_of_positions_is_not_told_again() -> None:
-    told = Told()
-    state = UserChannelChanged(state=UP, ts_recv_ns=1)
-    told.note(["1-0", "1-1"], [state, PositionsRead(held=(), asked_ns=1, ts_recv_ns=1)])
-    assert told.lost("0-5") == [state]
 
 
 async def test_order_events_are_passed_on(world: UserwsWorld) -> None:

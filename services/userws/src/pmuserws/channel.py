@@ -54,7 +54,7 @@ from pmcore.wire.ports import Outgoing
 from pmuserws.metrics import UserwsMetrics
 from pmuserws.reconcile import AccountReader, UnreadableTradeError
 from pmuserws.settings import UserwsSettings
-from pmuserws.told import Told
+from pmuserws.told import ToldMessages
 
 TURN_S = 0.1
 BUS_RETRY_S = 0.25
@@ -119,7 +119,7 @@ class AccountChannel:
             self._journal = EngineJournal(settings.data_dir / "journal", stem, first, context.log)
         self._at_ns = self._behind_ns = 0
         self._unpublished: list[UserMessage] = []
-        self._told = Told()
+        self._told = ToldMessages()
         self._look_s = 0.0
         self._publishing = asyncio.Lock()
         self._reading: asyncio.Task[AccountRead] | None = None

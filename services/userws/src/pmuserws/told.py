@@ -16,7 +16,7 @@ KEPT = 20_000
 """Messages, the newest; what is lost is usually the last second."""
 
 
-class Told:
+class ToldMessages:
     """The newest messages of this run on its stream, with their entry ids."""
 
     def __init__(self) -> None:
