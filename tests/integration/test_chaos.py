@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from pmcore.shell.service.tasks import cancel_and_wait
 from pmtools.run.plan import SERVICES
-from support.whole_engine import MAX_NET_DIFF, Engine, engine
+from support.whole_engine import Engine, assert_books_agree, engine, watched_limits
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
 
@@ -28,33 +24,6 @@ async def hold_back(running: Engine) -> None:
         await asyncio.sleep(3.0)
     finally:
         os.kill(pid, signal.SIGCONT)
-
-
-async def assert_books_agree(running: Engine) -> None:
-    async def agree() -> bool:
-        return await running.believed() == await running.positions()
-
-    await running.until(agree, "the strategy's inventory equal to the venue's")
-
-
-@asynccontextmanager
-async def watched_limits(running: Engine) -> AsyncIterator[None]:
-    """The venue's own positions never leave the limit, looked at all the time."""
-    worst = Decimal(0)
-
-    async def watch() -> None:
-        nonlocal worst
-        while True:
-            held = await running.positions()
-            worst = max(worst, abs(sum(held[1:], Decimal(0)) - sum(held[:1], Decimal(0))))
-            await asyncio.sleep(0.2)
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        await cancel_and_wait(watcher)
-    assert worst < MAX_NET_DIFF
 
 
 async def test_survives_the_death_of_each_service_and_a_stalled_redis(tmp_path: Path) -> None:

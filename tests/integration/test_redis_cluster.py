@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from redis.crc import key_slot
 
 from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.bus.redis_bus import RedisBus
+from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from support.messages import ACCOUNT, SLUG_A, announced, channel, command, flat, status
-from support.redis_cluster import redis_cluster
+from support.redis_cluster import ClusterSet, cluster_nodes, redis_cluster
 
 SERIES = ("btc-15m", "eth-15m", "sol-5m", "xrp-1h")
 
@@ -104,3 +106,34 @@ async def test_a_slot_that_moved_is_found_again(node_urls: list[str], bus: Redis
     assert await bus.tail_id(md) == entry_id
     for client in clients:
         client.close()
+
+
+@pytest.mark.connected
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("named", ["one", "all"])
+async def test_the_bus_goes_on_when_the_node_of_a_series_dies(named: str) -> None:
+    """Also when it is the only one that the URL names: the others were learnt from it."""
+    md = keys.md("btc-15m")
+    with cluster_nodes(replicas=True, timeout_ms=1_000) as nodes:
+        servers = ClusterSet(nodes)
+        gone = servers.owner(md)
+        bus = RedisBus.connect(
+            gone.url if named == "one" else servers.address,
+            source="strategy",
+            run_id="run-1",
+            clock_ns=lambda: 1,
+        )
+        await bus.create_group("g", [md], announce=None)
+        await bus.publish([Outgoing(md, status(1))])
+        read = partial(bus.read, "g", "c", [md], block_ms=5_000)
+        (first,) = await read()
+        with redis_py.Redis.from_url(gone.url) as operator:
+            assert operator.wait(1, 2_000) == 1
+        waiting = asyncio.create_task(retry_until_answered(read))
+        gone.kill()
+        await retry_until_answered(partial(bus.publish, [Outgoing(md, status(2))]))
+        heard = await waiting or await retry_until_answered(read)
+        assert [first.message, heard[-1].message] == [status(1), status(2)]
+        await bus.ping()
+        assert servers.owner(md) is not gone
+        await bus.close()

@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import redis as redis_py
@@ -18,6 +18,7 @@ import redis as redis_py
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.control_client import ControlClient, open_http
+from pmcore.shell.service.tasks import cancel_and_wait
 from pmcore.wire.access import USERS
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.plan import PORTS, SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
@@ -30,13 +31,34 @@ WINDOW_OPENED_S = 1_800_000_000  # a multiple of half an hour
 MAX_NET_DIFF = 10
 
 
+class RedisOfTest(Protocol):
+    """A server, or several that are one."""
+
+    passwords: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        """What PM_REDIS_URL is set to."""
+
+    @property
+    def url(self) -> str:
+        """The server of now, as the operator."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process."""
+
+    def url_of(self, user: str) -> str:
+        """As one of its users."""
+
+
 class Engine:
     """The simulator and the four services, each of which may be killed and started again."""
 
     def __init__(
         self,
         directory: Path,
-        redis: LocalRedis,
+        redis: RedisOfTest,
         key: str = "",
         *,
         market: str = "btc-updown-30m",
@@ -185,13 +207,52 @@ class Engine:
 
 
 @asynccontextmanager
-async def engine(directory: Path, *, key: str = "") -> AsyncIterator[Engine]:
-    """A whole engine that quotes; `key`: the wallet's private key, else that of the simulator."""
-    with LocalRedis(passwords=REDIS_PASSWORDS) as redis:
-        made = Engine(directory, redis, key)
+async def engine(
+    directory: Path,
+    *,
+    key: str = "",
+    redis: RedisOfTest | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Engine]:
+    """A whole engine that quotes; `key`: the wallet's private key, else that of the simulator.
+
+    Without `redis` it has a server of its own, whose users are `REDIS_PASSWORDS`.
+    """
+    with ExitStack() as stack:
+        given = redis or stack.enter_context(LocalRedis(passwords=REDIS_PASSWORDS))
+        made = Engine(directory, given, key, environ=environ)
         try:
             await made.start_all()
             await made.until_quoting("the start")
             yield made
         finally:
             await made.end()
+
+
+async def assert_books_agree(running: Engine) -> None:
+    """The strategy believes what the venue holds."""
+
+    async def agree() -> bool:
+        return await running.believed() == await running.positions()
+
+    await running.until(agree, "the strategy's inventory equal to the venue's")
+
+
+@asynccontextmanager
+async def watched_limits(running: Engine) -> AsyncIterator[None]:
+    """The venue's own positions never leave the limit, looked at all the time."""
+    worst = Decimal(0)
+
+    async def watch() -> None:
+        nonlocal worst
+        while True:
+            held = await running.positions()
+            worst = max(worst, abs(sum(held[1:], Decimal(0)) - sum(held[:1], Decimal(0))))
+            await asyncio.sleep(0.2)
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        await cancel_and_wait(watcher)
+    assert worst < MAX_NET_DIFF

@@ -47,3 +47,14 @@ def test_a_token_is_higher_than_all_before_it_even_if_the_store_forgot() -> None
     lease.lost(None)
     assert not lease.valid(0)
     assert lease.next_holder(0).token == 9
+
+
+def test_a_taking_whose_answer_was_lost_is_own_and_an_older_one_is_taken_anew() -> None:
+    lease = Lease("a", "1")
+    assert lease.is_own(LeaseHolder("a", "1", 5))
+    assert not lease.is_own(LeaseHolder("b", "1", 5))
+    lease.taken(LeaseHolder("a", "1", 5), asked_ns=0)
+    older = LeaseHolder("a", "1", 4)
+    assert not lease.is_own(older)
+    assert lease.may_take(older)
+    assert lease.next_holder(4).token == 6

@@ -251,6 +251,39 @@ async def test_entries_missing_behind_the_checkpoint_are_looked_for_once(world: 
         await eventually(lambda: feed.state is FeedState.LIVE, "the feed says that it is live")
 
 
+async def test_a_feed_that_begins_anew_behind_a_hole_is_believed(world: World) -> None:
+    """After a failover: the checkpoint is older than the hole; break, books and state follow.
+
+    They come in one batch, so the hole is noticed for the second time in that batch.
+    """
+    async with world.running():
+        feed = world.runner.engine.session.feed
+        live = FeedStatusChanged(slug=WINDOW.slug, state=FeedState.LIVE, ts_recv_ns=at(10))
+        await world.say(MD, live)
+        known = BookCheckpoint(
+            slug=WINDOW.slug,
+            entry_id="0-0",
+            state=FeedState.LIVE,
+            up=None,
+            down=None,
+            tick_e4=100,
+            ts_recv_ns=at(10),
+        )
+        stored = msgspec.json.encode(known)
+        await world.bus.put_field(keys.checkpoints(WINDOW.series), WINDOW.slug, stored)
+        vars(world.bus)["_stamper"].entry(Outgoing(MD, live), 0)  # its number is used, and lost
+        up = book(Outcome.UP, "0.46", "0.48", at_ns=at(10), slug=WINDOW.slug)
+        down = book(Outcome.DOWN, "0.51", "0.53", at_ns=at(10), slug=WINDOW.slug)
+        broken, whole = replace(live, state=FeedState.RESYNCING), replace(live, reason="whole")
+        await world.say(MD, broken, up, down, whole)
+
+        def believed() -> bool:
+            return "md_gap" in world.logs.getvalue() and feed.reason == "whole"
+
+        await eventually(believed, "the state behind the hole")
+        assert (feed.state, touch(world)) == (FeedState.LIVE, 5_100)
+
+
 @pytest.mark.parametrize("begins", [True, False])
 async def test_own_events_without_their_beginning_halt_the_series(
     tmp_path: Path, begins: bool

@@ -77,7 +77,13 @@ class UnheardBus:
         """No key is there."""
 
     async def swap(
-        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+        self,
+        key: str,
+        *,
+        expected: bytes | None,
+        value: bytes | None,
+        ttl_ms: int | None = None,
+        replicated: bool = False,
     ) -> bool:
         """Every key is absent."""
         return expected is None

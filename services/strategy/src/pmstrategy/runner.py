@@ -70,6 +70,7 @@ class WindowRunner:
         self._meet_unreadable = meet_unreadable
         self._lease_token = lease_token
         self._held: list[EngineEvent] = []
+        self._missed: list[EngineEvent] = []
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(MAX_QUEUED_BATCHES)
         self._group = keys.window_group(self.window.slug)
         series, account = self.window.series, context.settings.account
@@ -204,11 +205,12 @@ class WindowRunner:
         """Entries are missing before this one, or it cannot be read.
 
         Start again behind the checkpoint, once. If the same is missing there too, the books wait
-        for whole ones: the checkpoint stays where it is while no feed writes a newer one.
+        for whole ones: the checkpoint stays where it is while no feed writes a newer one. They may
+        follow in the same batch.
         """
         if item.entry_id == self._md_gap_id:
             text = "entries are missing on the bus, behind the checkpoint too"
-            self._held.append(self._feed_state(FeedState.RESYNCING, text))
+            self._missed.append(self._feed_state(FeedState.RESYNCING, text))
         else:
             self._md_gap_id = item.entry_id
             self._md_gap = True
@@ -289,6 +291,8 @@ class WindowRunner:
                 events.append(item)
             elif (event := await self._event_of(item, acks, letters)) is not None:
                 events.append(event)
+            events += self._missed
+            self._missed = []
         events += self._held
         self._held = []
         if decide and (said := self._channel.to_tell()) is not None:

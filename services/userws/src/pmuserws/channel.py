@@ -1,6 +1,7 @@
 """The shell of `AccountEngine`: socket and REST in, the account's stream out, a journal beside it.
 
-Decides nothing. What the engine says is published in order and at least once.
+Decides nothing. What the engine says is published in order and at least once; also what Redis had
+and lost (`told`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from pmcore.messages.timers import Tick
 from pmcore.messages.user import UserChannelState, UserMessage
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.shell.clock import monotonic_s
 from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.http import JsonReader
 from pmcore.shell.service.process import ServiceContext
@@ -52,9 +54,12 @@ from pmcore.wire.ports import Outgoing
 from pmuserws.metrics import UserwsMetrics
 from pmuserws.reconcile import AccountReader, UnreadableTradeError
 from pmuserws.settings import UserwsSettings
+from pmuserws.told import ToldMessages
 
 TURN_S = 0.1
 BUS_RETRY_S = 0.25
+LOOK_S = 1.0
+"""How often, without a message, it is seen whether Redis still has the last one."""
 MAX_UNPUBLISHED = 50_000
 _CHANNEL = "user channel"
 _ERRORS = (
@@ -114,6 +119,8 @@ class AccountChannel:
             self._journal = EngineJournal(settings.data_dir / "journal", stem, first, context.log)
         self._at_ns = self._behind_ns = 0
         self._unpublished: list[UserMessage] = []
+        self._told = ToldMessages()
+        self._look_s = 0.0
         self._publishing = asyncio.Lock()
         self._reading: asyncio.Task[AccountRead] | None = None
         self._read_id = 0
@@ -297,18 +304,31 @@ class AccountChannel:
             await self._publish_in_order()
 
     async def _publish_in_order(self) -> None:
-        if not self._unpublished:
+        due = self._told and monotonic_s() >= self._look_s
+        if not (self._unpublished or due):
             return
         if len(self._unpublished) > MAX_UNPUBLISHED:
             raise TransportError(
                 f"{MAX_UNPUBLISHED} messages wait for Redis", retryable=False, sent=Sent.NO
             )
-        batch = list(self._unpublished)
-        entries = [Outgoing(self._stream, message) for message in batch]
-        if await answered_at_once(partial(self._bus.publish, entries), self._note_bus_away):
-            del self._unpublished[: len(batch)]
-        else:
+        if not await answered_at_once(self._look_and_publish, self._note_bus_away):
             await asyncio.sleep(BUS_RETRY_S)
+
+    async def _look_and_publish(self) -> None:
+        if self._told:
+            self._say_lost_again(await self._bus.tail_id(self._stream))
+            self._look_s = monotonic_s() + LOOK_S
+        batch = list(self._unpublished)
+        if batch:
+            ids = await self._bus.publish([Outgoing(self._stream, message) for message in batch])
+            self._told.note(ids, batch)
+            del self._unpublished[: len(batch)]
+
+    def _say_lost_again(self, tail_id: str) -> None:
+        """Redis has less than it said: it was restarted, or a replica was promoted."""
+        if lost := self._told.lost(tail_id):
+            self._log.error("own_messages_lost", count=len(lost), tail=tail_id)
+            self._unpublished[:0] = lost
 
     def _note_bus_away(self, error: TransportError) -> None:
         self._log.warning("publish_failed", waiting=len(self._unpublished), detail=str(error))

@@ -220,7 +220,7 @@ def test_every_variable_of_a_service_is_looked_at(
     """A value that no field can hold is refused for each typed variable by doctor and service."""
     cls = settings_of(service)
     any_text = {"PM_DATA_DIR", "PM_HTTP_HOST", "PM_SIM_HOST", "PM_CONTROL_TOKEN"}
-    any_text |= {"PM_REDIS_PASSWORD"}
+    any_text |= {"PM_REDIS_PASSWORD", "PM_REDIS_SENTINEL_PASSWORD"}
     wanted = {
         name
         for name in variables(cls)

@@ -49,10 +49,18 @@ class _FailingBus(MemoryBus):
         return entry_ids
 
     async def swap(
-        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+        self,
+        key: str,
+        *,
+        expected: bytes | None,
+        value: bytes | None,
+        ttl_ms: int | None = None,
+        replicated: bool = False,
     ) -> bool:
         self._fail("swap", done=False)
-        swapped = await super().swap(key, expected=expected, value=value, ttl_ms=ttl_ms)
+        swapped = await super().swap(
+            key, expected=expected, value=value, ttl_ms=ttl_ms, replicated=replicated
+        )
         self._fail("swap", done=True)
         return swapped
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
 import pytest
 
 from pmcore.machines.lease import TTL_MS
-from pmcore.model.errors import TransportError
+from pmcore.model.errors import Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.service import lease_keeper
 from pmcore.shell.service.lease_keeper import LeaseKeeper, LeaseLostError
@@ -20,6 +21,7 @@ _KEY = keys.lease("0xabc")
 class _World:
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.wall_ns = 0
         self.store = MemoryStore(lambda: int(self.now_s * NS_PER_S))
         self.bus = MemoryBus(self.store, source="executor", run_id="r")
 
@@ -31,6 +33,7 @@ class _World:
             run_id=run_id,
             log=configure_logs("executor", "error", io.StringIO()),
             now_s=lambda: self.now_s,
+            wall_ns=lambda: self.wall_ns,
         )
 
 
@@ -97,6 +100,44 @@ async def test_a_redis_that_lost_its_data_gives_no_token_twice(world: _World) ->
     assert (keeper.token, keeper.refuses()) == (2, "")
 
 
+async def test_a_store_that_went_back_gives_no_token_twice(world: _World) -> None:
+    """A replica was promoted that had not heard of the newest lease."""
+    first, second = world.keeper("a"), world.keeper("b")
+    old = dict(world.store.values)
+    world.wall_ns = 1_000 * NS_PER_S
+    await first.wait_for_it()
+    world.store.values.clear()
+    world.store.values.update(old)
+    world.wall_ns += NS_PER_S // 2
+    await second.wait_for_it()
+    assert second.token > first.token
+
+
+async def test_a_lease_that_too_few_replicas_have_is_not_held(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was written and not confirmed; what is then found is this process's own."""
+    swap, confirmed = world.bus.swap, False
+
+    async def not_confirmed(*args: Any, **kwargs: Any) -> bool:
+        swapped = await swap(*args, **kwargs)
+        if not confirmed:
+            raise TransportError("0 of 1 replicas", retryable=True, sent=Sent.YES)
+        return swapped
+
+    monkeypatch.setattr(world.bus, "swap", not_confirmed)
+    keeper = world.keeper("a")
+    said: list[str] = []
+    waiting = asyncio.create_task(keeper.wait_for_it(said.append))
+    while len(said) < 2:  # noqa: ASYNC110 - the keeper rings no bell
+        await asyncio.sleep(0)
+    assert all("0 of 1 replicas" in why for why in said)
+    assert keeper.refuses()
+    confirmed = True
+    await waiting
+    assert (keeper.token, keeper.refuses()) == (1, "")
+
+
 async def test_what_is_given_up_is_free_at_once(world: _World) -> None:
     first, second = world.keeper("a"), world.keeper("b")
     await first.wait_for_it()
@@ -116,8 +157,6 @@ async def test_an_unreadable_lease_is_another_ones(world: _World) -> None:
 async def test_an_error_that_waiting_does_not_mend_ends_it(
     world: _World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pmcore.model.errors import Sent
-
     async def refused(_key: str) -> bytes | None:
         raise TransportError("NOPERM", retryable=False, sent=Sent.NO)
 

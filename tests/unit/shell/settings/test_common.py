@@ -6,6 +6,7 @@ import pytest
 from pydantic import Field, SecretStr
 from redis.asyncio.connection import parse_url
 
+from pmcore.shell.bus.redis_url import read_redis_url, with_database
 from pmcore.shell.settings.common import (
     CommonSettings,
     Mode,
@@ -216,6 +217,7 @@ def test_the_ca_file_of_redis_goes_with_the_url(tmp_path: Path) -> None:
         ({"PM_REDIS_URL": "redis://:a@there", "PM_REDIS_PASSWORD": "b"}, "PM_REDIS_PASSWORD"),
         ({"PM_REDIS_URL": "redis://there", "PM_REDIS_CA_FILE": __file__}, "PM_REDIS_CA_FILE"),
         ({"PM_REDIS_URL": "rediss://there", "PM_REDIS_CA_FILE": "/nowhere"}, "PM_REDIS_CA_FILE"),
+        ({"PM_REDIS_SENTINEL_PASSWORD": "b"}, "PM_REDIS_SENTINEL_PASSWORD"),
     ],
 )
 def test_a_login_of_redis_that_cannot_be_meant_is_named(
@@ -223,3 +225,56 @@ def test_a_login_of_redis_that_cannot_be_meant_is_named(
 ) -> None:
     _, problems = check_settings(CommonSettings, given)
     assert [problem.variable for problem in problems] == [variable]
+
+
+def test_the_url_of_sentinels_is_taken_apart() -> None:
+    login = _login(
+        PM_REDIS_URL="rediss+sentinel://one:1,[::2]/pm/3",
+        PM_REDIS_PASSWORD="p/w",
+        PM_REDIS_SENTINEL_PASSWORD="s@w",
+    )
+    found = read_redis_url(login)
+    assert (found.primary, found.hosts) == ("pm", (("one", 1), ("::2", 26_379)))
+    assert found.server_url == "rediss://feed:p%2Fw@one:1/3"
+    assert found.sentinel_urls == ("rediss://:s%40w@one:1", "rediss://:s%40w@[::2]:26379")
+    assert with_database(login, 1).partition("?")[0].endswith("/pm/1")
+
+
+def test_the_nodes_of_a_cluster_are_several_hosts() -> None:
+    found = read_redis_url("redis://ops:p@One:1,two/0")
+    assert (found.hosts, found.primary) == ((("one", 1), ("two", 6_379)), "")
+    assert found.server_url == "redis://ops:p@one:1/0"
+    assert read_redis_url("redis://there").hosts == (("there", 6_379),)
+    assert read_redis_url("unix:///run/redis.sock").hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("http://:hush@redis", "begins with one of"),
+        ("redis+sentinel://:hush@one:1,two:2", "primary's name"),
+        ("redis+sentinel://:hush@one:1,/pm", "host:port"),
+        ("redis://:hush@one:port", "host:port"),
+        ("redis://:hush@one:", "host:port"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_told_without_its_password(url: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text) as told:
+        read_redis_url(url)
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, 0),
+        ({"PM_REDIS_URL": "redis+sentinel://one/pm"}, 1),
+        ({"PM_REDIS_URL": "redis+sentinel://one/pm", "PM_REDIS_LEASE_REPLICAS": "0"}, 0),
+        ({"PM_REDIS_LEASE_REPLICAS": "2"}, 2),
+    ],
+)
+def test_with_sentinels_a_replica_must_have_a_lease(given: dict[str, str], wanted: int) -> None:
+    settings, problems = check_settings(_Settings, given)
+    assert (problems, settings is not None) == ([], True)
+    assert settings is not None
+    assert settings.lease_replicas == wanted

@@ -1,7 +1,8 @@
 """A lease: who alone may write, for how long, and with which fencing token.
 
 The holder counts its time from the moment it ASKED, the store from the moment it answered, so
-the holder stops first. Each new holding has a higher token than all before it.
+the holder stops first. Each new holding has a higher token than all before it: also if the store
+lost the last one, because no token is lower than the milliseconds of the wall clock.
 """
 
 from __future__ import annotations
@@ -35,14 +36,23 @@ class Lease:
         self.other: LeaseHolder | None = None
 
     def may_take(self, stored: LeaseHolder | None) -> bool:
-        """Whether to try: it is free, or held by an earlier start of this deployment."""
-        return stored is None or (
-            stored.deployment == self._deployment and stored.run != self._run and not self.token
-        )
+        """Whether to try: it is free, or of this process, or of an earlier start of its deployment.
+
+        An older holding of this process is found in a store that lost the newer one.
+        """
+        if stored is None or self._is_of_this_run(stored):
+            return True
+        return stored.deployment == self._deployment and not self.token
 
     def is_own(self, stored: LeaseHolder | None) -> bool:
-        """Whether the store says that this process holds it."""
-        return stored is not None and (stored.run, stored.token) == (self._run, self.token)
+        """Whether the store says that this process holds it.
+
+        A token that it does not know is of a taking whose answer was lost.
+        """
+        return stored is not None and self._is_of_this_run(stored) and stored.token >= self.token
+
+    def _is_of_this_run(self, stored: LeaseHolder) -> bool:
+        return (stored.deployment, stored.run) == (self._deployment, self._run)
 
     def next_holder(self, last_token: int) -> LeaseHolder:
         """The process with a token higher than the last that was given and than its own."""

@@ -41,7 +41,8 @@ class Use(StrEnum):
 Grants = Mapping[Use, Sequence[str]]
 
 _CONNECTION = (
-    "ping select multi exec discard client|setname client|id client|list client|kill cluster|slots"
+    "ping select multi exec discard role wait client|setname client|id client|list client|kill "
+    "cluster|slots"
 )
 _WITHOUT_KEYS = {"executor": "acl|log"}
 """The executor tells of what Redis refused (`pmexecutor.denials`)."""

@@ -160,11 +160,19 @@ class Bus(Protocol):
         ...
 
     async def swap(
-        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+        self,
+        key: str,
+        *,
+        expected: bytes | None,
+        value: bytes | None,
+        ttl_ms: int | None = None,
+        replicated: bool = False,
     ) -> bool:
         """Set a key that holds `expected` (None: that is absent); return whether it did.
 
         `value` None removes it. One atomic step; without `ttl_ms` the key does not expire.
+        `replicated`: with Redis' replicas, so many of them have it as were asked for, else
+        `TransportError`; it was done all the same.
         """
         ...
 

@@ -341,7 +341,13 @@ class MemoryBus:
         self._store.hashes.pop(key, None)
 
     async def swap(
-        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+        self,
+        key: str,
+        *,
+        expected: bytes | None,
+        value: bytes | None,
+        ttl_ms: int | None = None,
+        replicated: bool = False,
     ) -> bool:
         """See `Bus.swap`."""
         if await self.get(key) != expected:

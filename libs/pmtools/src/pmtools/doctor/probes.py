@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, Window
 from pmcore.model.units import NS_PER_S, format_price, format_qty
-from pmcore.shell.bus.redis_client import close_client, make_client
+from pmcore.shell.bus.redis_nodes import Nodes
 from pmcore.shell.clock import MOST_SKEW_S, Clock
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.listings import accepts_orders, find_market, parse_gamma_market
 from pmcore.wire import keys
 from pmcore.wire.access import OPERATOR
+from pmcore.wire.keys import hash_tag
 from pmtools.doctor.checks import Finding, fail, ok, warn
 from pmtools.run.redis_server import LocalRedisError, find_server
 
@@ -131,16 +132,18 @@ def _size(settings: StrategySettings, window: Window) -> Finding:
 
 async def _redis(settings: StrategySettings) -> list[Finding]:
     url = settings.redis_login(OPERATOR)
-    client = make_client(url, address=None, name="pm:doctor", max_connections=1)
+    nodes = Nodes(url, "pm:doctor")
+    halt = keys.halt(settings.account)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
+            client = await nodes.writer(hash_tag(halt))
             told = await client.info()
-            halted = await client.get(keys.halt(settings.account))
+            halted = await client.get(halt)
     except (RedisError, OSError, TimeoutError) as error:
         mend = "start it, or correct PM_REDIS_URL; `pm run` without it brings its own"
         return [fail("Redis", f"cannot be asked: {_said(error)}", mend)]
     finally:
-        await close_client(client)
+        await nodes.close()
     findings = [_redis_version(told), *_redis_policy(told)]
     if halted is not None:
         text = "the engine is halted: " + halted.decode("utf-8", "replace")[:200]

@@ -167,7 +167,7 @@ class LocalRedis:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
-            preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - only prctl inside
+            preexec_fn=die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - only prctl inside
         )
 
     def _answers(self) -> bool:
@@ -231,7 +231,8 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it wrote no output"
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """On Linux, for `preexec_fn`: a child that is signalled when the parent's thread ends."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def in_child() -> None:

@@ -1,4 +1,4 @@
-"""The bus on real Redis, 6.2 or newer, single or Cluster.
+"""The bus on real Redis, 6.2 or newer: one server, Sentinels or a Cluster.
 
 Promises are in `wire.ports.Bus`. Nothing is retried here: a lost answer is
 `TransportError(sent=UNKNOWN)`, and the sequence number it used stays used, so that readers see
@@ -14,7 +14,8 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client, Nodes
+from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client
+from pmcore.shell.bus.redis_nodes import Nodes
 from pmcore.shell.bus.redis_reader import Reader, recover_stream
 from pmcore.wire.codec import Stamper
 from pmcore.wire.keys import hash_tag, one_hash_tag
@@ -24,6 +25,7 @@ from pmcore.wire.seen import Seen
 from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
 
 _RECOVERY_TIMEOUT_S = 30.0
+_REPLICATED_MS = 1_000
 _NO_GROUP = "NOGROUP"
 _NO_KEY = "requires the key to exist"
 _SWAP = """
@@ -41,8 +43,11 @@ _ReaderKey = tuple[str, str, tuple[str, ...]]
 class RedisBus:
     """`wire.ports.Bus` over redis-py; one per process. Made by `connect`, ended by `close`."""
 
-    def __init__(self, nodes: Nodes, stamper: Stamper, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, nodes: Nodes, stamper: Stamper, clock_ns: Callable[[], int], replicas: int = 0
+    ) -> None:
         self._nodes = nodes
+        self._replicas = replicas
         self._stamper = stamper
         self._clock_ns = clock_ns
         self._readers: dict[_ReaderKey, Reader] = {}
@@ -52,10 +57,20 @@ class RedisBus:
 
     @classmethod
     def connect(
-        cls, url: str, *, source: str, run_id: str, clock_ns: Callable[[], int]
+        cls,
+        url: str,
+        *,
+        source: str,
+        run_id: str,
+        clock_ns: Callable[[], int],
+        replicas: int = 0,
     ) -> RedisBus:
-        """A bus connected to `url`; connections are opened when first needed."""
-        return cls(Nodes(url, f"pm:{source}:{run_id}"), Stamper(source, run_id), clock_ns)
+        """A bus connected to `url`; connections are opened when first needed.
+
+        `replicas`: how many of them must have what is swapped `replicated`.
+        """
+        nodes = Nodes(url, f"pm:{source}:{run_id}")
+        return cls(nodes, Stamper(source, run_id), clock_ns, replicas)
 
     async def publish(
         self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
@@ -222,14 +237,30 @@ class RedisBus:
             await (await self._nodes.writer(hash_tag(key))).delete(key)
 
     async def swap(
-        self, key: str, *, expected: bytes | None, value: bytes | None, ttl_ms: int | None = None
+        self,
+        key: str,
+        *,
+        expected: bytes | None,
+        value: bytes | None,
+        ttl_ms: int | None = None,
+        replicated: bool = False,
     ) -> bool:
         """See `Bus.swap`."""
         given = [b"" if expected is None else b"=" + expected]
         given += [b"" if value is None else b"=" + value, str(ttl_ms or 0).encode()]
         async with self._nodes.request(writes=True):
             client = await self._nodes.writer(hash_tag(key))
-            return bool(await client.eval(_SWAP, 1, key, *given))
+            if not (replicated and self._replicas):
+                return bool(await client.eval(_SWAP, 1, key, *given))
+            # WAIT counts for the writes of its own connection
+            pipeline = client.pipeline(transaction=False)
+            pipeline.eval(_SWAP, 1, key, *given)
+            pipeline.wait(self._replicas, _REPLICATED_MS)
+            swapped, have_it = await pipeline.execute()
+        if swapped and have_it < self._replicas:
+            text = f"redis: {have_it} of {self._replicas} replicas have it"
+            raise TransportError(text, retryable=True, sent=Sent.YES)
+        return bool(swapped)
 
     async def put_field(self, key: str, field: str, value: bytes | None) -> None:
         """See `Bus.put_field`."""
@@ -250,7 +281,7 @@ class RedisBus:
     async def denials(self) -> Sequence[Denial]:
         """See `Bus.denials`."""
         async with self._nodes.request(writes=False):
-            rows = await self._nodes.node(None).acl_log()
+            rows = await (await self._nodes.writer("")).acl_log()
         return [
             Denial(
                 user=_text(row["username"]),
@@ -264,7 +295,7 @@ class RedisBus:
     async def ping(self) -> None:
         """See `Bus.ping`."""
         async with self._nodes.request(writes=False):
-            await self._nodes.node(None).ping()
+            await (await self._nodes.writer("")).ping()
 
     async def close(self) -> None:
         """See `Bus.close`."""

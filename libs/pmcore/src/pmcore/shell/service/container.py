@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit, urlunsplit
 
+from pmcore.shell.bus.redis_url import with_database
 from pmcore.shell.settings.paper_defaults import paper_defaults
 
 CHOICE_FILE = Path("/run/pm/venue")
@@ -32,7 +32,7 @@ WITHOUT_VENUE = ("pmconsole",)
 """What does not trade, and is not told where it would."""
 SIMULATOR_HOST = "simulator"
 SIMULATOR_PORT = 8200
-SIMULATOR_DATABASE = "/1"
+SIMULATOR_DATABASE = 1
 SIMULATED_SERIES = "btc-updown-60s"
 HEALTH_TIMEOUT_S = 2.0
 EXIT_USAGE = 2
@@ -91,14 +91,14 @@ def _choice_for_life(choice_file: Path, simulator_is_up: Callable[[], bool]) -> 
 
 
 def _simulated_world(environment: Mapping[str, str]) -> dict[str, str]:
-    redis = urlsplit(environment.get("PM_REDIS_URL", "") or "redis://redis:6379")
+    redis_url = environment.get("PM_REDIS_URL", "") or "redis://redis:6379"
     return {
         "POLYMARKET_REST_URL": f"http://{_SIMULATOR}",
         "POLYMARKET_GAMMA_URL": f"http://{_SIMULATOR}",
         "POLYMARKET_DATA_URL": f"http://{_SIMULATOR}",
         "POLYMARKET_WS_BASE_URL": f"ws://{_SIMULATOR}/ws",
         "POLYMARKET_MARKET_SLUG": environment.get("PM_SIM_SERIES", "") or SIMULATED_SERIES,
-        "PM_REDIS_URL": urlunsplit(redis._replace(path=SIMULATOR_DATABASE)),
+        "PM_REDIS_URL": with_database(redis_url, SIMULATOR_DATABASE),
     }
 
 

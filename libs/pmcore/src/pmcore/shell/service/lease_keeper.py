@@ -9,8 +9,8 @@ import msgspec
 
 from pmcore.machines.lease import TTL_MS, Lease, LeaseHolder
 from pmcore.model.errors import TransportError
-from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import monotonic_s
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.shell.clock import monotonic_s, real_now_ns
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus
@@ -40,12 +40,14 @@ class LeaseKeeper:
         run_id: str,
         log: Log,
         now_s: Callable[[], float] = monotonic_s,
+        wall_ns: Callable[[], int] = real_now_ns,
     ) -> None:
         self._bus = bus
         self._key = key
         self._lease = Lease(deployment, run_id)
         self._log = log
         self._now_s = now_s
+        self._wall_ns = wall_ns
 
     @property
     def token(self) -> int:
@@ -77,13 +79,17 @@ class LeaseKeeper:
         except TransportError as error:
             if not error.retryable:
                 raise
-            return f"Redis does not answer: {error}"
+            return f"the lease could not be taken or renewed: {error}"
         return self.refuses()
 
     async def run(self) -> None:
         """Renew until cancelled; raise `LeaseLostError` when another process has it."""
+        told = ""
         while True:
-            await self._try()
+            why = await self._try()
+            if why and not told:
+                self._log.warning("lease_not_renewed", why=why)
+            told = why
             if self._lease.other is not None:
                 raise LeaseLostError(self.refuses())
             await asyncio.sleep(RENEW_S)
@@ -102,13 +108,17 @@ class LeaseKeeper:
         if self._lease.is_own(held) and held is not None:
             new = held
         elif self._lease.may_take(held):
-            new = self._lease.next_holder(max(await self._count(), held.token if held else 0))
+            wall_ms = self._wall_ns() // NS_PER_MS
+            last = max(await self._count(), held.token if held else 0, wall_ms)
+            new = self._lease.next_holder(last)
             await self._bus.put(keys.last_token(self._key), str(new.token).encode())
         else:
             self._lease.lost(held)
             return
         value = msgspec.json.encode(new)
-        if await self._bus.swap(self._key, expected=stored, value=value, ttl_ms=TTL_MS):
+        if await self._bus.swap(
+            self._key, expected=stored, value=value, ttl_ms=TTL_MS, replicated=True
+        ):
             self._lease.taken(new, asked_ns)
 
     async def _count(self) -> int:

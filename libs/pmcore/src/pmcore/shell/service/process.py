@@ -343,7 +343,13 @@ async def _connect_bus(
     from pmcore.shell.bus.redis_bus import RedisBus
 
     url = settings.redis_login(name)
-    bus = RedisBus.connect(url, source=name, run_id=run_id, clock_ns=clock.now_ns)
+    bus = RedisBus.connect(
+        url,
+        source=name,
+        run_id=run_id,
+        clock_ns=clock.now_ns,
+        replicas=settings.lease_replicas,
+    )
 
     def on_away(error: TransportError) -> None:
         log.warning("redis_away", detail=str(error))

@@ -35,6 +35,12 @@ from pydantic_settings import (
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, parse_series
+from pmcore.shell.bus.redis_url import (
+    SENTINEL_PASSWORD,
+    read_redis_url,
+    uses_sentinel,
+    uses_tls,
+)
 from pmcore.shell.clock import Clock
 from pmcore.shell.settings.known_variables import unknown_variables
 from pmcore.shell.settings.problems import BrokenRule, Problem, broken_rules, rule
@@ -85,6 +91,11 @@ def _url(text: str, *schemes: str) -> str:
     return text.rstrip("/")
 
 
+def _redis_url(text: str) -> str:
+    read_redis_url(text)
+    return text.rstrip("/")
+
+
 def split_commas(value: object) -> object:
     """A text with commas as a tuple of its parts."""
     if isinstance(value, str):
@@ -114,7 +125,7 @@ def _check_clock(spec: str) -> str:
 
 HttpUrl = Annotated[str, AfterValidator(lambda text: _url(text, "http", "https"))]
 WsUrl = Annotated[str, AfterValidator(lambda text: _url(text, "ws", "wss"))]
-RedisUrl = Annotated[str, AfterValidator(lambda text: _url(text, "redis", "rediss", "unix"))]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Slugs = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(split_commas), AfterValidator(_check_slugs)
 ]
@@ -182,6 +193,12 @@ class CommonSettings(ServedSettings):
     )
     redis_password: SecretStr | None = Field(None, validation_alias="PM_REDIS_PASSWORD")
     redis_ca_file: Path | None = Field(None, validation_alias="PM_REDIS_CA_FILE")
+    redis_sentinel_password: SecretStr | None = Field(
+        None, validation_alias="PM_REDIS_SENTINEL_PASSWORD"
+    )
+    redis_lease_replicas: int | None = Field(
+        None, validation_alias="PM_REDIS_LEASE_REPLICAS", ge=0, le=5
+    )
     account: str = Field("main", validation_alias="PM_ACCOUNT", pattern=r"^[a-z0-9_-]{1,32}$")
     consumer: str = Field("one", validation_alias="PM_CONSUMER", pattern=r"^[a-z0-9_-]{1,32}$")
 
@@ -228,7 +245,7 @@ class CommonSettings(ServedSettings):
         path = self.redis_ca_file
         if path is None:
             return None
-        encrypted = urlsplit(self.redis_url).scheme == "rediss"
+        encrypted = uses_tls(self.redis_url)
         if encrypted and path.is_file() and os.access(path, os.R_OK):
             return None
         return Problem(
@@ -238,22 +255,44 @@ class CommonSettings(ServedSettings):
             remedy="name a PEM file that this user may read, and use TLS; or unset it",
         )
 
+    @rule("redis_url", "redis_sentinel_password")
+    def _the_password_of_sentinels_has_sentinels(self) -> Problem | None:
+        if self.redis_sentinel_password is None or uses_sentinel(self.redis_url):
+            return None
+        return Problem(
+            variable="PM_REDIS_SENTINEL_PASSWORD",
+            reason="PM_REDIS_URL names no Sentinels",
+            remedy="unset it, or use redis+sentinel://",
+        )
+
     def redis_login(self, user: str) -> str:
-        """PM_REDIS_URL with the password and the CA file in it: as secret as the password.
+        """PM_REDIS_URL with the passwords and the CA file in it: as secret as the passwords.
 
         `user` counts where the URL names nobody.
         """
-        if self.redis_password is None and self.redis_ca_file is None:
+        options = []
+        if self.redis_ca_file is not None:
+            options.append(("ssl_ca_certs", str(self.redis_ca_file)))
+        if self.redis_sentinel_password is not None:
+            secret = self.redis_sentinel_password.get_secret_value()
+            options.append((SENTINEL_PASSWORD, secret))
+        if self.redis_password is None and not options:
             return self.redis_url
         parts = urlsplit(self.redis_url)
         if self.redis_password is not None:
             password = quote(self.redis_password.get_secret_value(), safe="")
             host = parts.netloc.rpartition("@")[2]
             parts = parts._replace(netloc=f"{parts.username or user}:{password}@{host}")
-        if self.redis_ca_file is not None:
-            query = [*parse_qsl(parts.query), ("ssl_ca_certs", str(self.redis_ca_file))]
-            parts = parts._replace(query=urlencode(query))
+        if options:
+            parts = parts._replace(query=urlencode([*parse_qsl(parts.query), *options]))
         return urlunsplit(parts)
+
+    @property
+    def lease_replicas(self) -> int:
+        """How many replicas must have a lease before it counts: one with Sentinels, unless told."""
+        if self.redis_lease_replicas is not None:
+            return self.redis_lease_replicas
+        return int(uses_sentinel(self.redis_url))
 
     @property
     def mode(self) -> Mode:
