@@ -48,6 +48,8 @@ STRATEGY = _names(
     PM_STALE_AFTER_MS PM_STOP_NEW_RISK_S PM_TICK_SIZE
     """
 )
+OF_PRESETS = STRATEGY - {"PM_JOURNAL"}
+"""What a preset may set: what the engine decides by."""
 ACCOUNT = _names(
     """
     POLYMARKET_ADDRESS POLYMARKET_API_CREDENTIALS_FILE POLYMARKET_API_KEY
@@ -85,8 +87,8 @@ SERVICES = COMMON | FEED | STRATEGY | ACCOUNT | EXECUTOR | USERWS | SIMULATOR | 
 TOOLS = _names("PM_SIMULATOR_URL")
 """What `pm status`, `pm kill` and `pm resume` read beside them."""
 
-COMPOSE = frozenset({"PM_SIM_SERIES"})
-"""What docker-compose.yml reads and hands to every container."""
+COMPOSE = frozenset({"PM_SIM_SERIES", "PM_PRESET"})
+"""What Compose hands to containers, and what starts a service there reads, not the service."""
 
 TESTS = _names("PM_FAKE_DEATHS PM_FAKE_DIR PM_RECORDINGS PM_REQUIRE")
 """What the repository's own tests read; no product code does."""
