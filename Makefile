@@ -57,7 +57,7 @@ $(STAMP): requirements.lock scripts/install_locked.py $(MEMBERS:%=%/pyproject.to
 # --- see it work -----------------------------------------------------------------------------------------------
 
 run: setup ## the whole engine against the local simulator for SECONDS=120, with a live view
-	@$(RUN) pmtools.cli run --seconds $(SECONDS)
+	@$(RUN) pmtools.cli run --seconds $(SECONDS) $(if $(PM_PRESET),,--preset show)
 
 # --- quick checks ----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ EXPLAINED = {name: (default, bounds) for name, default, bounds, _ in ROW.findall
 OWN = [name for name in StrategySettings.model_fields if name not in CommonSettings.model_fields]
 VARIABLE = re.compile(r"\b(?:PM|POLYMARKET)_[A-Z0-9_]*[A-Z0-9]\b")
 NOT_SETTINGS = {
-    *("PM_SIM_SERIES", "PM_REQUIRE", "PM_RECORDINGS"),
+    *("PM_SIM_SERIES", "PM_PRESET", "PM_REQUIRE", "PM_RECORDINGS"),
     *(f"PM_{service}_URL" for service in ("FEED", "STRATEGY", "EXECUTOR", "USERWS", "SIMULATOR")),
 }
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pmcore.shell.service.container import PRESETS_FOLDER
 from pmcore.shell.settings import known_variables
 from pmcore.shell.settings.common import variable_of
 from pmcore.shell.settings.paper_defaults import paper_defaults
@@ -16,7 +17,7 @@ from support.tree import ROOT, SERVICES, name_of, python_files, tracked
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 ASSIGNED = re.compile(r"^(#?)([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
-OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE"}
+OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE", "PM_PRESET"}
 SET_BY_THE_IMAGE = {"PM_HTTP_HOST", "PM_HTTP_PORT", "PM_DATA_DIR"}
 NOT_IN_CONTAINERS = {"PM_CLOCK", "PM_SIM_SOURCE", "PM_SIM_RECORDING", "PM_SIM_MARKET"}
 TEXT = {".py", ".md", ".yml", ".json", ".toml", ".sh", "Makefile", "Dockerfile", ".env.example"}
@@ -76,6 +77,15 @@ def test_where_the_example_differs_paper_trading_does_too() -> None:
 def test_compose_hands_a_service_its_own_variables_and_no_other(service: str) -> None:
     wanted = variables_of(service) - SET_BY_THE_IMAGE - NOT_IN_CONTAINERS
     assert given_by_compose(service) - OF_COMPOSE == wanted
+
+
+def test_compose_gives_the_presets_to_the_services_that_they_concern() -> None:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    mounted = f"./presets:{PRESETS_FOLDER}:ro"
+    told = {name for name, one in composed.items() if "PM_PRESET" in one.get("environment", {})}
+    given = {name for name, one in composed.items() if mounted in one.get("volumes", [])}
+    concerned = {s for s in SERVICES if variables_of(s) & known_variables.OF_PRESETS}
+    assert told == given == concerned == {"strategy", "executor"}
 
 
 def test_the_known_variables_are_those_that_something_reads() -> None:

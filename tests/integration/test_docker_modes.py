@@ -42,3 +42,22 @@ def test_live_trading_needs_the_venue_to_be_named(started: list[System], tmp_pat
     wait_for("refusal", lambda: "PM_VENUE=polymarket trades" in system.logs("feed"), within_s=60)
     assert system.containers()["feed"]["State"]["ExitCode"] in (0, 2)
     assert "venue:" not in system.logs("feed")
+
+
+def test_a_preset_reaches_the_service_that_it_concerns(
+    started: list[System], tmp_path: Path
+) -> None:
+    system = System(f"pm-mode-{os.getpid()}", tmp_path, PM_PRESET="first-test")
+    started.append(system)
+    system.compose("up", "--detach", "--build", "redis", "executor", profile="")
+    said = "preset first-test: PM_BID_SIZE=5"
+    wait_for("preset", lambda: said in system.logs("executor"), within_s=60)
+    wait_for("health", lambda: fetch(f"{system.url('executor')}/healthz"), within_s=60)
+
+
+def test_an_unknown_preset_ends_with_the_list(started: list[System], tmp_path: Path) -> None:
+    system = System(f"pm-mode-{os.getpid()}", tmp_path, PM_PRESET="moon")
+    started.append(system)
+    system.compose("up", "--detach", "--build", "redis", "executor", profile="")
+    said = "there are: careful, first-test, "
+    wait_for("list", lambda: said in system.logs("executor"), within_s=60)

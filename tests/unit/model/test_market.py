@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import Outcome, SeriesSpec, interval_s, parse_series, window_times_ns
+from pmcore.model.market import (
+    Outcome,
+    SeriesSpec,
+    TakerSide,
+    interval_s,
+    parse_series,
+    window_times_ns,
+)
 from pmcore.model.units import NS_PER_S
 from support.builders import DOWN_TOKEN, UP_TOKEN, window
 
@@ -50,3 +57,7 @@ def test_a_window_knows_its_tokens() -> None:
     assert of.length_ns == 900 * NS_PER_S
     assert Outcome.UP.complement is Outcome.DOWN
     assert Outcome.DOWN.complement is Outcome.UP
+
+
+def test_a_taker_who_buys_one_outcome_sells_the_other() -> None:
+    assert [side.opposite for side in TakerSide] == [TakerSide.SELL, TakerSide.BUY]

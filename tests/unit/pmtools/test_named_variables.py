@@ -23,6 +23,7 @@ from pmsimulator.settings import SimulatorSettings
 from pmtools.cli import build_parser
 from pmtools.doctor import checks as doctor_checks
 from pmtools.doctor.command import examine
+from pmtools.presets import with_preset
 from pmtools.replay.command import read_params
 from pmtools.run.files import runs_root
 from pmtools.run.options import read_options
@@ -37,6 +38,7 @@ COMMANDS = ("run", "replay", "simulator", "doctor")
 """Without status, kill and resume: their own tests try their addresses and tokens."""
 LEFT_OUT = {
     ("run", "POLYMARKET_MARKET_SLUG"): "tested with the options of `pm run`",
+    ("replay", "PM_DATA_DIR"): "said of runs, by the module that finds the checkout",
     ("simulator", "PM_DRY_RUN"): "said by `read_options`, which only `pm run` calls",
 }
 WALLET = "0x" + "ab" * 20
@@ -109,6 +111,13 @@ ROWS: dict[tuple[str, str], tuple[str, Mapping[str, str], Observe]] = {
     ("run", "PM_CONTROL_TOKEN_FILE"): ("token", {}, token_of_the_run),
     ("run", "PM_CLOCK"): ("1,2,3.0", {}, of_the_run("PM_CLOCK")),
     ("run", "PM_SETTLE_GRACE_S"): ("7", {}, of_the_run("PM_SETTLE_GRACE_S")),
+    ("run", "PM_PRESET"): ("careful", {}, lambda environ: with_preset(environ).used),
+    ("replay", "PM_PRESET"): (
+        "careful",
+        {},
+        lambda environ: read_params(with_preset(environ).environ),
+    ),
+    ("doctor", "PM_PRESET"): ("careful", FAR_AWAY, the_doctor),
     **{
         ("run", name): (value, {}, of_the_run(name, *REAL))
         for name, value in {

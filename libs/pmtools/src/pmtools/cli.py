@@ -119,6 +119,11 @@ def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
         help="length of simulated windows (default 60, so that a rotation is soon seen)",
     )
     run.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="settings of presets/NAME.env for variables that are unset (default: PM_PRESET)",
+    )
+    run.add_argument(
         "--seed", type=whole_number(0, 2**63 - 1), metavar="N", help="of the simulated flow"
     )
     run.add_argument(

@@ -377,6 +377,21 @@ def test_the_mid_that_confirms_toxic_flow_is_seen_through_the_other_book() -> No
     assert [n.reason for n in driver.notices(NoticeKind.TOXIC_ENTERED)] == ["up"]
 
 
+def test_netted_flow_is_toxic_for_both_outcomes_and_buys_of_both_are_not() -> None:
+    driver = quoting_driver(params(ofi=OfiParams(mode=OfiMode.NET, min_move_ticks=0)))
+    for n in range(20):
+        second = 2 + n / 10
+        outcome = (UP, DOWN)[n % 2]
+        driver.batch(second, trade(outcome, TakerSide.BUY, "60", at_ns=at(second)))
+    assert driver.notices(NoticeKind.TOXIC_ENTERED) == []
+    for n in range(20):
+        second = 12 + n / 10
+        side = (TakerSide.BUY, TakerSide.SELL)[n % 2]
+        driver.batch(second, trade((UP, DOWN)[n % 2], side, "60", at_ns=at(second)))
+    assert [n.reason for n in driver.notices(NoticeKind.TOXIC_ENTERED)] == ["up", "down"]
+    assert driver.engine.counters.trades == 40
+
+
 def test_toxicity_is_told_when_entered_and_left() -> None:
     driver = quoting_driver()
     driver.batch(2, trade(DOWN, TakerSide.SELL, "60", at_ns=at(2)))

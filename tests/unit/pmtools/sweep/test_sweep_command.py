@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pmsim.recordings.kept_back import is_test_window
 from pmtools.cli import main
 from pmtools.sweep import command, windows
-from pmtools.sweep.windows import is_test_window
 from support.small_recording import SLUG, write_recording
 
 GRID = """

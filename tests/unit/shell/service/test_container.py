@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pmcore.shell.service import container
 from pmcore.shell.service.container import VenueNotClearError, is_healthy, settle_venue, share_token
 from pmcore.shell.settings.paper_defaults import paper_defaults
 
@@ -141,3 +143,31 @@ def test_health_is_what_healthz_answers(
         assert is_healthy(server.server_port) is healthy
         thread.join()
     assert not is_healthy(server.server_port)
+
+
+def test_a_preset_reaches_the_service_as_plain_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, str]] = []
+    (tmp_path / "small.env").write_text("PM_OFI_MODE=off\nPM_MAX_NET_DIFF=6\n")
+    monkeypatch.setattr(container, "PRESETS_FOLDER", tmp_path)
+    monkeypatch.setattr(container, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(os, "execve", lambda _path, _argv, environ: started.append(dict(environ)))
+    monkeypatch.setattr(os, "environ", {"PM_VENUE": "polymarket", "PM_PRESET": "small"})
+    container.main(["pmstrategy"])
+    (environ,) = started
+    assert (environ["PM_OFI_MODE"], environ["PM_MAX_NET_DIFF"]) == ("off", "6")
+    assert environ["PM_BID_SIZE"] == paper_defaults({})["PM_BID_SIZE"]
+    assert "PM_PRESET" not in environ
+
+
+def test_an_unknown_preset_ends_the_container_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(container, "PRESETS_FOLDER", tmp_path)
+    monkeypatch.setattr(container, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(os, "environ", {"PM_VENUE": "polymarket", "PM_PRESET": "moon"})
+    with pytest.raises(SystemExit) as ended:
+        container.main(["pmstrategy"])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -2,18 +2,19 @@
 
 See docs/strategy_guide.md#order-flow-imbalance.
 
-score = taker buys - taker sells in shares over a sliding window of public trades. Time moves the
-state too, not only trades, so a silent market becomes calm: `advance` must be called on every
-tick.
+score = taker buys - taker sells in shares over a sliding window of public trades; in net mode a
+trade of one outcome also counts in the other one, with the opposite side. Time moves the state
+too, not only trades, so a silent market becomes calm: `advance` must be called on every tick.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pmcore.machines.ofi_threshold import ThresholdSource
-from pmcore.model.market import TakerSide
+from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.params import OfiMode, OfiParams
 
 MAX_TRADES = 4096
@@ -85,6 +86,7 @@ class OutcomeFlow:
     """Flow and toxicity of one outcome."""
 
     def __init__(self, params: OfiParams, thresholds: ThresholdSource) -> None:
+        self.netted = params.mode is OfiMode.NET
         self._params = params
         self.thresholds = thresholds
         self.flow = TradeFlow(params.window_ns)
@@ -102,11 +104,13 @@ class OutcomeFlow:
     def trade(self, at_ns: int, side: TakerSide, size_u6: int, *, tick_e4: int) -> None:
         """Count a trade and evaluate at once: a burst inside one batch must not be missed."""
         self.flow.add(at_ns, side, size_u6)
+        self.thresholds.trade(at_ns, size_u6)
         self.advance(at_ns, tick_e4=tick_e4)
 
     def advance(self, at_ns: int, *, tick_e4: int) -> None:
         """Let time pass: evict, then enter, leave or stay."""
         self.flow.evict(at_ns)
+        self.thresholds.advance(at_ns)
         if self._params.mode is OfiMode.OFF:
             return
         level_u6 = abs(self.flow.score_u6)
@@ -129,7 +133,7 @@ class OutcomeFlow:
             self.state = FlowState.CALM
 
     def _confirmed(self, at_ns: int, tick_e4: int) -> bool:
-        """Adaptive mode only: the flow is lopsided, and the mid moved along with it."""
+        """Adaptive and net mode: the flow is lopsided, and the mid moved along with it."""
         if self._params.mode is OfiMode.FIXED:
             return True
         flow = self.flow
@@ -138,3 +142,18 @@ class OutcomeFlow:
             return False
         sign = 1 if flow.score_u6 > 0 else -1
         return self.mids.move2_e4(at_ns) * sign >= 2 * self._params.min_move_ticks * tick_e4
+
+
+def count_trade(
+    flows: Mapping[Outcome, OutcomeFlow],
+    outcome: Outcome,
+    at_ns: int,
+    side: TakerSide,
+    size_u6: int,
+    *,
+    tick_e4: int,
+) -> None:
+    """Count a public trade once, in net mode in both flows: buying Down is selling Up."""
+    flows[outcome].trade(at_ns, side, size_u6, tick_e4=tick_e4)
+    if flows[outcome].netted:
+        flows[outcome.complement].trade(at_ns, side.opposite, size_u6, tick_e4=tick_e4)

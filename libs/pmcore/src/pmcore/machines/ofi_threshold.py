@@ -1,9 +1,10 @@
-"""Where the toxicity threshold comes from: fixed, or rolling quantiles per phase of the window.
+"""Where the toxicity threshold comes from: fixed, quantiles per phase, or the flow's own scale.
 
 Adaptive (docs/strategy_guide.md#order-flow-imbalance): |score| is sampled every 200 ms after the
 decision, so that a burst does not raise the threshold that should detect it; entry at Q99 and
 exit at Q95 of the phase's newest samples, between the fixed threshold and a cap. A new window
-starts with the samples of the last one.
+starts with the samples of the last one. Net: standard deviations of the window's own flow
+(`ofi_scale`), without floor, cap or samples.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 
 import msgspec
 
+from pmcore.machines.ofi_scale import FlowScale
 from pmcore.model.params import OfiMode, OfiParams
 from pmcore.model.units import NS_PER_MS
 
@@ -74,7 +76,22 @@ class ThresholdSource:
         self._sampled_ns: int | None = None
         self.enter_u6 = params.threshold_u6
         self._exit_u6 = 0
+        self._scale: FlowScale | None = None
+        if params.mode is OfiMode.NET:
+            self._scale = FlowScale(params.window_ns, params.net_span_ns)
+            self.enter_u6 = 0
         self._refresh()
+
+    def trade(self, at_ns: int, size_u6: int) -> None:
+        """Net mode: a trade widens the scale."""
+        if self._scale is not None:
+            self._scale.add(at_ns, size_u6)
+
+    def advance(self, at_ns: int) -> None:
+        """Net mode: the threshold follows the flow with time."""
+        if self._scale is not None:
+            self._scale.advance(at_ns)
+            self.enter_u6 = self._scale.level_u6(self._params.net_sigmas_bps)
 
     def exit_u6(self, entered_at_u6: int) -> int:
         """The exit level frozen at entry: a ratio of the threshold then in force, or lower Q95."""

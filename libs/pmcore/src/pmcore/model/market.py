@@ -40,6 +40,11 @@ class TakerSide(StrEnum):
     BUY = "buy"
     SELL = "sell"
 
+    @property
+    def opposite(self) -> TakerSide:
+        """What the same trade is in the other outcome."""
+        return TakerSide.SELL if self is TakerSide.BUY else TakerSide.BUY
+
 
 class Protocol(StrEnum):
     """Which exchange contract a market trades on (docs/venue.md 4.10)."""

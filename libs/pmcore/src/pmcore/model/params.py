@@ -13,11 +13,15 @@ from pmcore.model.units import NS_PER_MS, NS_PER_S
 
 
 class OfiMode(StrEnum):
-    """OFF: no flow is toxic. FIXED: one threshold. ADAPTIVE: quantiles with two confirmations."""
+    """OFF: no flow is toxic. FIXED: one threshold. ADAPTIVE: quantiles with two confirmations.
+
+    NET: both outcomes as one market, measured by its own flow, with the same confirmations.
+    """
 
     OFF = "off"
     FIXED = "fixed"
     ADAPTIVE = "adaptive"
+    NET = "net"
 
 
 class OfiScope(StrEnum):
@@ -46,6 +50,8 @@ class OfiParams(msgspec.Struct, frozen=True, kw_only=True):
     cap_u6: int = 1_000_000_000
     min_imbalance_bps: int = 6000
     min_move_ticks: int = 2
+    net_sigmas_bps: int = 30_000
+    net_span_ns: int = 60 * NS_PER_S
 
 
 class FirstLegParams(msgspec.Struct, frozen=True, kw_only=True):

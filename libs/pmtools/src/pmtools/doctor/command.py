@@ -20,7 +20,8 @@ from pmcore.shell.settings.problems import Problem
 from pmcore.shell.settings.strategy import StrategySettings
 from pmtools.doctor.checks import Finding, Verdict, fail, local_findings, ok, warn
 from pmtools.doctor.probes import probe
-from pmtools.errors import EXIT_FAILED, EXIT_OK
+from pmtools.errors import EXIT_FAILED, EXIT_OK, UsageError
+from pmtools.presets import with_preset, worst_case
 from pmtools.service_settings import SERVICES, not_installed, problems_of_services
 
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*\S", re.MULTILINE)
@@ -43,6 +44,11 @@ def examine(environ: Mapping[str, str]) -> Sequence[Finding]:
     The settings are those that each service reads at its start, looked at by the same code. Where
     no money is at stake, the values that `pm run` and the containers give to unset variables count.
     """
+    try:
+        preset = with_preset(environ)
+    except UsageError as error:
+        return [fail("PM_PRESET", str(error), "name one of them, or unset it")]
+    environ = preset.environ
     defaults = {} if _is_live(environ) else paper_defaults(environ)
     environ = {**environ, **defaults}
     problems = problems_of_services(dict.fromkeys(SERVICES, environ))
@@ -53,6 +59,8 @@ def examine(environ: Mapping[str, str]) -> Sequence[Finding]:
     given = bool(environ.get("PM_REDIS_URL"))
     return [
         ok("settings", _settings_said(defaults)),
+        *([ok("preset", preset.sentence.removeprefix("preset "))] if preset.name else []),
+        ok("worst case", f"{worst_case(settings.as_params().limits).sentence} (of one series)"),
         *_not_looked_at(),
         *local_findings(settings, environ),
         *asyncio.run(probe(settings, redis_is_given=given)),

@@ -33,7 +33,7 @@ from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
-from pmcore.shell.settings.common import try_settings
+from pmcore.shell.settings.common import check_settings
 from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.venue.market_frames import MarketFrameParser
@@ -44,6 +44,7 @@ from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import Winner, winners_in_frame
 from pmsim.run.paper_executor import PaperExecutor
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
+from pmtools.presets import with_preset
 from pmtools.replay.attribution import FillBook, write_csv
 from pmtools.replay.inputs import find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
@@ -90,7 +91,8 @@ class ReplaySummary(Summary, kw_only=True):
 
 def command(arguments: argparse.Namespace) -> int:
     """Replay everything named; 0, or 1 when a journal's fingerprint differs."""
-    params = read_params()
+    preset = with_preset(os.environ)
+    params = read_params(preset.environ)
     inputs = find_inputs(arguments.files, arguments.market)
     winner = Outcome(arguments.winner) if arguments.winner else None
     if winner is not None:
@@ -111,7 +113,9 @@ def command(arguments: argparse.Namespace) -> int:
         write_csv(arguments.fills, replay.fill_book.rows)
     for skipped in inputs.skipped:
         print(f"pm replay: left out: {skipped}", file=sys.stderr)
-    if defaults := paper_defaults(os.environ):
+    if preset.name:
+        print(f"pm replay: {preset.sentence}", file=sys.stderr)
+    if defaults := paper_defaults(preset.environ):
         print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
     for slug, guessed in summary.inferred.items():
         print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
@@ -121,11 +125,16 @@ def command(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if summary.journals_differ else EXIT_OK
 
 
-def read_params() -> StrategyParams:
-    """The strategy's variables as the service reads them. Raise `UsageError` for bad ones."""
-    settings, problems = try_settings(StrategySettings, paper_defaults(os.environ))
+def read_params(environ: Mapping[str, str] | None = None) -> StrategyParams:
+    """The strategy's variables as the service reads them. Raise `UsageError` for bad ones.
+
+    `environ` has a preset expanded; None: it is expanded here.
+    """
+    if environ is None:
+        environ = with_preset(os.environ).environ
+    settings, problems = check_settings(StrategySettings, {**environ, **paper_defaults(environ)})
     if settings is None or problems:
-        raise UsageError(*problems)
+        raise UsageError(*map(str, problems))
     return settings.as_params()
 
 

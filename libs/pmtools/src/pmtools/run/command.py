@@ -27,9 +27,11 @@ from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s, real_now_ns
 from pmcore.shell.control_client import ControlClient, open_http
 from pmcore.shell.settings.paper_defaults import as_sentence
+from pmcore.shell.settings.presets import AppliedPreset
 from pmcore.wire.access import OPERATOR
 from pmtools.control.checkout import find_checkout
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
+from pmtools.presets import with_preset
 from pmtools.processes import Child, free_ports, start_child
 from pmtools.run.console import RunConsole
 from pmtools.run.exit_codes import EXIT_CODES, EXIT_NO_DATA, LASTING_S, trouble_at_end
@@ -85,11 +87,12 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 def command(arguments: argparse.Namespace) -> int:
     """Run, print the summary, return the exit code."""
-    options = read_options(arguments, os.environ)
-    _check_settings(options)
+    preset = with_preset(os.environ, arguments.preset)
+    options = read_options(arguments, preset.environ)
+    _check_settings(options, preset.environ)
     directory = new_directory(runs_root(os.environ))
     try:
-        end, summary = asyncio.run(LocalRun(options, directory, os.environ).go())
+        end, summary = asyncio.run(LocalRun(options, directory, preset).go())
     except LocalRedisError as error:
         raise CommandError(f"{error}, or set PM_REDIS_URL") from error
     if end.problem:
@@ -111,14 +114,14 @@ def command(arguments: argparse.Namespace) -> int:
     return end.exit_code
 
 
-def _check_settings(options: RunOptions) -> None:
+def _check_settings(options: RunOptions, environ: Mapping[str, str]) -> None:
     """Name every bad variable of every service before any is started. Raise `UsageError`."""
     around = Surroundings(
         directory=Path(),
-        redis_url=os.environ.get("PM_REDIS_URL") or "redis://127.0.0.1",
-        control_token=control_token(os.environ),
-        clock="" if options.recording else os.environ.get("PM_CLOCK", ""),
-        environ=os.environ,
+        redis_url=environ.get("PM_REDIS_URL") or "redis://127.0.0.1",
+        control_token=control_token(environ),
+        clock="" if options.recording else environ.get("PM_CLOCK", ""),
+        environ=environ,
     )
     plan = plan_run(options, around, range(1, PORTS + 1))
     problems = problems_of_services(
@@ -131,10 +134,11 @@ def _check_settings(options: RunOptions) -> None:
 class LocalRun:
     """One run, from the first process to the last."""
 
-    def __init__(self, options: RunOptions, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, options: RunOptions, directory: Path, preset: AppliedPreset) -> None:
         self._options = options
         self._directory = directory
-        self._environ = environ
+        self._preset = preset
+        self._environ = preset.environ
         self._children: dict[str, Child] = {}
         self._clients: dict[str, ControlClient] = {}
         self._states: dict[str, dict[str, Any]] = {}
@@ -176,6 +180,8 @@ class LocalRun:
 
     async def _with_processes(self, redis_url: str, passwords: Mapping[str, str]) -> End:
         plan = self._plan(redis_url, passwords)
+        if self._preset.name:
+            self._view.say(self._preset.sentence)
         if plan.defaulted:
             self._view.say(as_sentence(plan.defaulted))
         async with open_http() as http:

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from pmsim.recordings.kept_back import is_test_window
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK, UsageError
 from pmtools.replay.inputs import find_inputs
 from pmtools.sweep.compare import Figures, Interval, compare
 from pmtools.sweep.grid import BASE, Cell, read_grid
-from pmtools.sweep.windows import Row, file_digest, is_test_window, row_key, sweep_file
+from pmtools.sweep.windows import Row, file_digest, row_key, sweep_file
 
 ROWS, FIGURES, TEST_READS = "rows.jsonl", "figures.json", "test-reads.jsonl"
 _REPLAYING = ("pmcore", "pmsim", "pmtools.replay", "pmtools.sweep.windows")

@@ -1,7 +1,8 @@
 """The settings that a sweep compares: a TOML file of strategy variables.
 
 `[base]` holds for all cells and is a cell itself. `[vary]` names lists; every combination is a
-cell. `[cells.NAME]` is one cell of any variables. The environment is not read: the file says all.
+cell. `[cells.NAME]` is one cell of any variables. PM_PRESET is one too: it fills what the cell and
+the base leave unset. The environment is not read: the file says all.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pmcore.model.params import StrategyParams
 from pmcore.shell.settings.common import check_settings
 from pmcore.shell.settings.known_variables import STRATEGY
 from pmcore.shell.settings.paper_defaults import paper_defaults
+from pmcore.shell.settings.presets import VARIABLE as PRESET
 from pmcore.shell.settings.strategy import StrategySettings
 from pmtools.errors import UsageError
+from pmtools.presets import with_preset
 
 BASE = "base"
 MAX_CELLS = 10_000
@@ -77,7 +80,7 @@ def _variables(path: Path, cell: str, table: Any) -> dict[str, str]:
     if not isinstance(table, Mapping):
         raise UsageError(f"{path}: {cell} must be a table of variables")
     for name in table:
-        if name not in STRATEGY:
+        if name not in STRATEGY and name != PRESET:
             raise UsageError(f"{path}: {cell}: {name} is not a variable of the strategy")
     return {name: _as_text(value) for name, value in table.items()}
 
@@ -87,6 +90,7 @@ def _as_text(value: object) -> str:
 
 
 def _params(path: Path, cell: str, variables: Mapping[str, str]) -> StrategyParams:
+    variables = with_preset(variables).environ
     given = {**variables, **paper_defaults(variables)}
     settings, problems = check_settings(StrategySettings, given)
     if settings is None or problems:

@@ -29,7 +29,6 @@ from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.sweep.grid import Cell
 
 _RUN_ID = "sweep"
-_TEST_ONE_IN = 3
 _AT_5_S = HORIZONS_S.index(5)
 
 
@@ -59,11 +58,6 @@ class _Life(msgspec.Struct, frozen=True):
     frames: list[tuple[int, list[MarketDataMessage]]]
     last_ns: int
     winner: Winner | None
-
-
-def is_test_window(slug: str) -> bool:
-    """Whether a window is kept back: about every third, by its name alone, for ever."""
-    return int(hashlib.sha256(slug.encode()).hexdigest(), 16) % _TEST_ONE_IN == 0
 
 
 def file_digest(path: Path) -> str:

@@ -18,6 +18,7 @@ from pmcore.engine.strategy.door import concerns
 from pmcore.engine.strategy.marking import attribution_view, mark_fill, mean_markouts, up_worth2_e4
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.inventory import FillEffect
+from pmcore.machines.ofi import count_trade
 from pmcore.machines.ofi_threshold import WarmStart
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.control import Halt, Resume
@@ -182,11 +183,18 @@ class WindowEngine:
             outputs.append(self._notice(NoticeKind.BOOK_GAP, effect.gap))
         if isinstance(event, TradePrinted):
             session.counters.trades += 1
-            flow = session.flows[event.outcome]
-            before = flow.toxic
-            flow.trade(at_ns, event.taker_side, event.size_u6, tick_e4=session.tick_e4)
-            outputs += self._toxicity_notice(event.outcome, before=before)
+            outputs += self._trade(at_ns, event)
         return outputs
+
+    def _trade(self, at_ns: int, event: TradePrinted) -> list[Output]:
+        flows, tick_e4 = self.session.flows, self.session.tick_e4
+        before = {outcome: flows[outcome].toxic for outcome in OUTCOMES}
+        count_trade(flows, event.outcome, at_ns, event.taker_side, event.size_u6, tick_e4=tick_e4)
+        return [
+            notice
+            for outcome in OUTCOMES
+            for notice in self._toxicity_notice(outcome, before=before[outcome])
+        ]
 
     def _toxicity_notice(self, outcome: Outcome, *, before: bool) -> list[Output]:
         flow = self.session.flows[outcome]

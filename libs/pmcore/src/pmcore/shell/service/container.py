@@ -7,6 +7,9 @@ choice (in a file in its own volume). The simulated world has a Redis database o
 two worlds never mix, and is given no credentials of a real account. `auto` never leads to live
 trading: that needs PM_VENUE=polymarket and PM_DRY_RUN=false.
 
+PM_PRESET is expanded here too, from the presets that Compose mounts, so that a service sees plain
+variables only.
+
 All containers share one control token, made by the first of them when none is given.
 """
 
@@ -25,9 +28,11 @@ from typing import NoReturn
 
 from pmcore.shell.bus.redis_url import with_database
 from pmcore.shell.settings.paper_defaults import paper_defaults
+from pmcore.shell.settings.presets import PresetError, apply_preset
 
 CHOICE_FILE = Path("/run/pm/venue")
 TOKEN_FILE = Path("/run/pm-control/token")
+PRESETS_FOLDER = Path("/etc/pm-presets")
 WITHOUT_VENUE = ("pmconsole",)
 """What does not trade, and is not told where it would."""
 SIMULATOR_HOST = "simulator"
@@ -138,10 +143,13 @@ def _become(package: str) -> NoReturn:
     environment = share_token(os.environ, TOKEN_FILE)
     if package not in WITHOUT_VENUE:
         try:
-            environment = settle_venue(environment, CHOICE_FILE, _simulator_is_up)
-        except VenueNotClearError as error:
+            preset = apply_preset(environment, PRESETS_FOLDER)
+            environment = settle_venue(preset.environ, CHOICE_FILE, _simulator_is_up)
+        except (PresetError, VenueNotClearError) as error:
             print(error, file=sys.stderr)
             raise SystemExit(EXIT_USAGE) from None
+        if preset.name:
+            print(preset.sentence, file=sys.stderr)
         print(f"venue: {environment['PM_VENUE']}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", package]
     os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted

@@ -42,7 +42,7 @@ from pmcore.shell.bus.redis_url import (
     uses_tls,
 )
 from pmcore.shell.clock import Clock
-from pmcore.shell.settings.known_variables import unknown_variables
+from pmcore.shell.settings.known_variables import OF_PRESETS, unknown_variables
 from pmcore.shell.settings.problems import BrokenRule, Problem, broken_rules, rule
 
 DEFAULT_PORTS = {
@@ -334,9 +334,20 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 def load_settings(cls: type[SettingsT]) -> SettingsT:
     """Read settings, or name every bad variable on stderr, one line each, and exit with 2."""
     settings, problems = try_settings(cls)
+    if os.environ.get("PM_PRESET") and variables(cls).keys() & OF_PRESETS:
+        problems.append(str(_preset_is_not_expanded(os.environ["PM_PRESET"])))
     if settings is None or problems:
         _exit_with(problems)
     return settings
+
+
+def _preset_is_not_expanded(name: str) -> Problem:
+    return Problem(
+        variable="PM_PRESET",
+        value=name[:60],
+        reason="a service that is started alone does not read presets",
+        remedy="start it with `pm run` or Compose, or unset it and set the preset's variables",
+    )
 
 
 def try_settings(

@@ -84,6 +84,12 @@ class StrategySettings(CommonSettings):
     ofi_min_move_ticks: Annotated[int, Field(ge=0, le=100)] = Field(
         2, validation_alias="PM_OFI_MIN_MOVE_TICKS"
     )
+    ofi_net_sigmas: Annotated[Decimal, Field(gt=0, le=100, decimal_places=4)] = Field(
+        Decimal(3), validation_alias="PM_OFI_NET_SIGMAS"
+    )
+    ofi_net_span_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        60, validation_alias="PM_OFI_NET_SPAN_S"
+    )
 
     first_leg_within_s: Seconds | None = Field(None, validation_alias="PM_FIRST_LEG_WITHIN_S")
     first_leg_max_move: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=4)] | None = Field(
@@ -199,6 +205,8 @@ class StrategySettings(CommonSettings):
             cap_u6=_u6(self.ofi_cap),
             min_imbalance_bps=_e4(self.ofi_min_imbalance),
             min_move_ticks=self.ofi_min_move_ticks,
+            net_sigmas_bps=_e4(self.ofi_net_sigmas),
+            net_span_ns=self.ofi_net_span_s * NS_PER_S,
         )
 
 
