@@ -29,6 +29,11 @@ class FeedMetrics:
         self.book_age = metrics.gauge(
             "book_age_seconds", "Time since market data last confirmed the books", ["series"]
         )
+        self.delay = metrics.gauge(
+            "event_delay_seconds",
+            "From the venue's stamp of an event to its receipt; below 0: our clock is behind",
+            ["series"],
+        )
         self.live = metrics.gauge("market_live", "1 while market data may be trusted", ["series"])
         self.record_dropped = metrics.counter(
             "record_lines_dropped_total", "Raw frames that were not recorded"
