@@ -58,6 +58,11 @@ def test_each_alert_says_what_it_means_and_what_to_do() -> None:
         ("BookStale", "for more than 5 seconds", "> 5"),
         ("CommandsPending", "for more than 2 seconds", "> 2"),
         ("BooksMismatched", "More than 1 in 1,000", "> 0.001 *"),
+        ("NotQuoting", "for more than 100 of 120 seconds", "[2m])) > 100"),
+        ("ResidualNearTheEnd", "Less than 30 s before the close", "> 0 <= 30"),
+        ("ResidualNearTheEnd", "for Prometheus 10", ">= 10"),
+        ("ClockSkew", "by more than 1 s, for longer than a minute", "[1m]) > 1"),
+        ("DiskNearlyFull", "Less than 5 %", "< 0.05"),
     ],
 )
 def test_the_runbook_gives_the_figures_of_the_alerts(alert: str, said: str, figure: str) -> None:

@@ -15,8 +15,9 @@ from pmcore.messages.execution import (
     OrderUnknown,
     VenueMode,
 )
-from pmcore.messages.notices import Notice
+from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.model.errors import Reason
 from pmcore.shell.service.metrics import ServiceMetrics
 
 MAX_UNDER_WAY = 1_000
@@ -49,7 +50,11 @@ class ExecutorMetrics:
         self._dropped = metrics.counter(
             "inputs_dropped_total", "Stream entries that could not be used", ["reason"]
         )
+        for reason in Reason:  # an alert sees a step from 0, not a series that begins with 1
+            self._unknown.labels(reason.value)
         self._notices = metrics.counter("notices_total", "Notices", ["kind"])
+        for notice in NoticeKind:
+            self._notices.labels(notice.value)
         self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
         self._budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
         self._beat_age = metrics.gauge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmcore.machines.book import BookCounters
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.venue.unusable import PROTOCOL_REASONS
 
 
 class FeedMetrics:
@@ -16,6 +17,8 @@ class FeedMetrics:
         self.unusable = metrics.counter(
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
+        for reason in PROTOCOL_REASONS:
+            self.unusable.labels(reason)
         self.books = metrics.counter(
             "book_checks_total", "Checks of books against the venue's hashes and touch", ["kind"]
         )
