@@ -1,4 +1,4 @@
-"""The dashboard and the alerts, asked of a real Prometheus while the engine trades."""
+"""The dashboards and the alerts, asked of a real Prometheus while the engine trades."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from support.alert_cases import promtool_tests
 from support.compose import wait_for
 from support.prometheus import Prometheus, promtool, running_prometheus
-from support.promql import Query, alert_rules, dashboard_queries, judged
+from support.promql import Query, alert_rules, annotation_queries, dashboard_queries, judged
 from support.redis import BINARIES, RedisServers
 from support.tree import ROOT
 
@@ -79,6 +79,14 @@ def wait_for_data(prometheus: Prometheus, queries: list[Query], *, within_s: flo
 
 def test_every_panel_has_data(prometheus: Prometheus) -> None:
     assert wait_for_data(prometheus, dashboard_queries(), within_s=RUN_S - 30) == []
+
+
+def test_every_annotation_can_be_asked(prometheus: Prometheus) -> None:
+    """What it marks need not have happened; a kill did not."""
+    asked = {query.panel: prometheus.ask(query.expression) for query in annotation_queries()}
+    assert asked.keys() == {"Rotations", "Kills", "Rejections"}
+    assert asked["Kills"] == []
+    assert prometheus.ask("pm_executor_kill_seconds_count"), "there before the first kill"
 
 
 def test_every_alert_has_something_to_judge(prometheus: Prometheus) -> None:

@@ -46,6 +46,17 @@ def dashboard_queries() -> list[Query]:
     ]
 
 
+def annotation_queries() -> list[Query]:
+    """Every query of an annotation, once: the dashboards have the same ones."""
+    return sorted(
+        {
+            Query(one["name"], _filled_in(one["expr"]))
+            for file in DASHBOARDS.glob("*.json")
+            for one in json.loads(file.read_text())["annotations"]["list"]
+        }
+    )
+
+
 def alert_rules() -> list[Rule]:
     """Every alerting rule."""
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
