@@ -28,7 +28,7 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs coverage-core \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs dashboards coverage-core \
 	mutants mutants-sample known-faults sim stories lock audit \
 	up up-sim down logs ps status kill resume clean
 
@@ -133,8 +133,12 @@ bench: setup ## what the hot paths cost on this machine, the first ones beside t
 	@$(PY) tests/bench/bench_simulator.py
 	@PYTHONPATH=$(PYTHONPATH):tests $(PY) tests/bench/bench_report.py >/dev/null
 
-docs: setup ## write the generated documents anew
+docs: setup ## write the generated documents and dashboards anew
 	@$(RUN) pmtools.docs
+	@$(RUN) pmresearch.dashboards
+
+dashboards: setup ## write grafana/dashboards anew, from research/src/pmresearch/dashboards
+	@$(RUN) pmresearch.dashboards
 
 # --- locks -----------------------------------------------------------------------------------------------------
 

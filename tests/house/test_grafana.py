@@ -12,7 +12,14 @@ import yaml
 from support.tree import ROOT, name_of
 
 DASHBOARDS = sorted((ROOT / "grafana/dashboards").glob("*.json"))
-ROWS = ("Latency", "Market data", "Order flow", "Quotes", "Rejections", "Fills", "Streams")
+ROWS = {
+    "overview": ("At a glance", "What is held", "Why it is not quoting"),
+    "making": ("Order flow", "Quotes", "Market data"),
+    "execution": ("Latency", "Kills", "Orders", "Rejections"),
+    "money": ("The UTC day", "The window", "Fills", "What does not agree"),
+    "streams": ("Streams", "Market data", "The user channel", "Processes"),
+}
+ANNOTATIONS = ["Rotations", "Kills", "Rejections"]
 
 
 def read(name: str) -> Any:
@@ -48,9 +55,33 @@ def test_panels_have_their_own_ids_and_places(dashboard: dict[str, Any]) -> None
     assert max(x for x, _ in cells) < 24
 
 
-def test_the_rows_cover_what_an_operator_asks(dashboard: dict[str, Any]) -> None:
-    titles = [panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"]
-    assert [row for row in ROWS if not any(title.startswith(row) for title in titles)] == []
+def test_the_dashboards_are_those_that_an_operator_looks_for() -> None:
+    rows = {
+        path.stem: [
+            p["title"] for p in json.loads(path.read_text())["panels"] if p["type"] == "row"
+        ]
+        for path in DASHBOARDS
+    }
+    assert rows.keys() == ROWS.keys()
+    missing = {
+        (name, start)
+        for name, starts in ROWS.items()
+        for start in starts
+        if not any(title.startswith(start) for title in rows[name])
+    }
+    assert missing == set()
+
+
+def test_each_dashboard_chooses_series_and_marks_what_happened(dashboard: dict[str, Any]) -> None:
+    (variable,) = dashboard["templating"]["list"]
+    assert (variable["name"], variable["multi"], variable["includeAll"]) == ("series", True, True)
+    assert [one["name"] for one in dashboard["annotations"]["list"]] == ANNOTATIONS
+    assert all(one["enable"] for one in dashboard["annotations"]["list"])
+
+
+def test_no_two_dashboards_have_one_address() -> None:
+    addresses = [json.loads(path.read_text())["uid"] for path in DASHBOARDS]
+    assert sorted(set(addresses)) == sorted(addresses)
 
 
 def test_compose_mounts_what_grafana_reads() -> None:

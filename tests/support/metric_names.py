@@ -10,7 +10,7 @@ from typing import NamedTuple
 from support.tree import ROOT, parsed, python_files
 
 MAKERS = {"counter", "gauge", "histogram"}
-CLASSES = {"Counter", "Gauge", "Histogram", "_ByStream"}
+CLASSES = {"Counter", "Gauge", "Histogram", "GaugeMetricFamily", "_ByStream"}
 
 
 class Metric(NamedTuple):

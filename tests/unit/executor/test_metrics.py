@@ -15,7 +15,7 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.model.errors import Reason
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmexecutor.metrics import MAX_UNDER_WAY, ExecutorMetrics
-from support.builders import T0_NS
+from support.builders import T0_NS, window
 from support.executions import SLUG, Bench, submit
 
 
@@ -23,9 +23,12 @@ def test_orders_under_way_are_forgotten_when_they_are_answered_and_bounded_befor
     executor_metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     for number in range(MAX_UNDER_WAY + 1):
         executor_metrics.received(submit(str(number)), T0_NS)
+        executor_metrics.sending(submit(str(number)), T0_NS)
     under_way = vars(executor_metrics)["_received_ns"]
-    assert len(under_way) == MAX_UNDER_WAY
+    sent = vars(executor_metrics)["_sent_ns"]
+    assert len(under_way) == len(sent) == MAX_UNDER_WAY
     executor_metrics.answered("0", T0_NS + 1)
+    assert len(sent) == MAX_UNDER_WAY - 1
     failed = OrderFailed(
         slug=SLUG,
         client_order_id="1",
@@ -102,4 +105,46 @@ def test_hops_are_measured_from_what_led_to_them() -> None:
         "cmd_to_executor": (2.0, 1),
         "book_to_order": (5.0, 1),
         "executor_to_venue": (7.0, 1),
+        "post_to_answer": (4.0, 1),
     }
+
+
+def test_signing_is_measured_by_the_times_of_the_engine() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    executor_metrics, ms = ExecutorMetrics(metrics), 1_000_000
+    executor_metrics.received(submit("a"), T0_NS)
+    for client_order_id in ("a", "unknown"):
+        executor_metrics.message(
+            OrderSubmitting(
+                slug=SLUG,
+                client_order_id=client_order_id,
+                order_hash="0xa",
+                ts_exec_ns=T0_NS + 3 * ms,
+            )
+        )
+    assert metrics.hop_ms()["cmd_to_signed"] == {"p50": 3.0, "p99": 3.0, "n": 1}
+
+
+def test_each_kill_is_kept_in_a_histogram() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    executor_metrics = ExecutorMetrics(metrics)
+    executor_metrics.killed(0.012, 0.030)
+    executor_metrics.killed(0.200, 0.700)
+    shown = samples(metrics)
+    assert shown["kill_to_last_cancel_seconds"] == 0.2
+    assert shown['kill_seconds_count{kind="cancelled"}'] == 2
+    assert shown['kill_seconds_bucket{kind="cancelled",le="0.1"}'] == 1
+    assert shown['kill_seconds_bucket{kind="verified",le="0.5"}'] == 1
+
+
+def test_orders_that_outlive_their_window_are_shown() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    executor_metrics, bench = ExecutorMetrics(metrics), Bench()
+    bench.rest("a")
+    executor_metrics.show(bench.engine, bench.at_ns, beat_age_s=1.5, queued=3)
+    assert samples(metrics)["outliving_orders"] == 0
+    close_ns = window().close_ns
+    executor_metrics.show(bench.engine, close_ns - 1, beat_age_s=1.5, queued=3)
+    assert samples(metrics)["outliving_orders"] == 0
+    executor_metrics.show(bench.engine, close_ns, beat_age_s=1.5, queued=3)
+    assert samples(metrics)["outliving_orders"] == 1

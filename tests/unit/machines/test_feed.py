@@ -218,6 +218,16 @@ def test_an_event_as_old_as_the_bound_is_late(live: FeedSession) -> None:
     assert _states(live.on_data(T + SILENT_NS, usable=True, event_ns=T)) == [FeedState.LATE]
 
 
+def test_the_delay_is_that_of_the_newest_event_by_both_clocks(live: FeedSession) -> None:
+    assert live.delay_ns is None
+    live.on_data(T + 5, usable=True, event_ns=None)
+    assert live.delay_ns is None, "a book that was asked for has the stamp of its last change"
+    live.on_data(T + 30, usable=True, event_ns=T + 10)
+    assert live.delay_ns == 20
+    live.on_data(T + 40, usable=True, event_ns=T + 50)
+    assert live.delay_ns == -10, "our clock is behind the venue's"
+
+
 def test_a_new_socket_is_not_excused_by_what_the_one_before_brought(live: FeedSession) -> None:
     live.on_data(T, usable=True, event_ns=T)
     live.on_disconnected("closed")

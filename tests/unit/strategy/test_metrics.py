@@ -12,7 +12,7 @@ from pmcore.model.market import TakerSide
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmstrategy.metrics import StrategyMetrics
 from support.builders import at, fill, trade
-from support.engine_driver import UP, EngineDriver
+from support.engine_driver import UP, EngineDriver, quoting_driver
 
 
 @pytest.fixture
@@ -72,6 +72,77 @@ def test_counters_go_on_over_windows_and_count_nothing_twice(metrics: ServiceMet
     assert shown(metrics)['filled_shares_total{series="btc-15m"}'] == 15
 
 
+def test_time_is_counted_by_what_kept_the_bids_away(metrics: ServiceMetrics) -> None:
+    strategy_metrics, driver = StrategyMetrics(metrics), driver_with_a_fill()
+    driver.batch(13)
+    time = driver.session.quoting_time
+    idle_s = sum(time.idle_ns.values()) / 2e9
+    assert idle_s > 9, "nothing answered the bids of this driver"
+    for _ in range(2):
+        strategy_metrics.count([driver.session])
+    samples = shown(metrics)
+    series = 'series="btc-15m"'
+    assert samples[f"window_seconds_total{{{series}}}"] == time.total_ns / 1e9
+    assert samples[f"both_rest_seconds_total{{{series}}}"] == 0
+    for name, counted in (("idle", time.idle_ns), ("unquoted", time.by_obstacle_ns)):
+        by_reason = {
+            sample: value
+            for sample, value in samples.items()
+            if sample.startswith(f"{name}_seconds_total")
+        }
+        assert by_reason == {
+            f'{name}_seconds_total{{reason="{obstacle.value}",{series}}}': pytest.approx(ns / 2e9)
+            for obstacle, ns in counted.items()
+        }
+    strategy_metrics.forget(driver.window.slug)
+    strategy_metrics.count([driver.session])
+    assert shown(metrics)[f"window_seconds_total{{{series}}}"] == 2 * time.total_ns / 1e9
+
+
+def test_a_bid_that_rests_is_no_time_without_one(metrics: ServiceMetrics) -> None:
+    strategy_metrics, driver = StrategyMetrics(metrics), quoting_driver()
+    driver.books(2, "0.46/0.48", "0.51/0.53")
+    driver.books(3, "0.46/0.48", "0.51/0.53")
+    strategy_metrics.count([driver.session])
+    samples = shown(metrics)
+    assert samples['both_rest_seconds_total{series="btc-15m"}'] > 1
+    assert not [name for name in samples if 'seconds_total{reason="none"' in name]
+
+
+def test_a_loss_limit_is_shown_by_its_kind_and_the_time_to_the_close(
+    metrics: ServiceMetrics,
+) -> None:
+    strategy_metrics, driver = StrategyMetrics(metrics), driver_with_a_fill()
+    strategy_metrics.show(driver.session, driver.window.close_ns - 30_000_000_000)
+    samples = shown(metrics)
+    assert samples['window_left_seconds{series="btc-15m"}'] == 30
+    assert samples['loss_limit_state{kind="day",series="btc-15m"}'] == 0
+    assert samples['loss_limit_state{kind="window",series="btc-15m"}'] == 0
+    driver.session.loss_limit.reach("PM_MAX_DAILY_LOSS")
+    strategy_metrics.show(driver.session, at(5))
+    assert shown(metrics)['loss_limit_state{kind="day",series="btc-15m"}'] == 1
+    assert shown(metrics)['loss_limit_state{kind="window",series="btc-15m"}'] == 0
+
+
+def test_the_money_of_the_day_is_shown_by_kind(metrics: ServiceMetrics) -> None:
+    strategy_metrics = StrategyMetrics(metrics)
+    strategy_metrics.show_day(
+        {
+            "profit_today": 1.5,
+            "unsettled_today": 0.25,
+            "worst_case_profit_today": -2.0,
+            "windows_settled_today": 3,
+            "winners_unknown_today": 1,
+            "results_today": {},
+        }
+    )
+    samples = shown(metrics)
+    assert samples['day_profit_dollars{kind="settled"}'] == 1.5
+    assert samples['day_profit_dollars{kind="unsettled"}'] == 0.25
+    assert samples['day_profit_dollars{kind="worst_case"}'] == -2.0
+    assert samples["day_settled_windows"] == 3
+
+
 def test_notices_are_counted_by_kind(metrics: ServiceMetrics) -> None:
     strategy_metrics = StrategyMetrics(metrics)
     strategy_metrics.notice(Notice(kind=NoticeKind.BOOK_GAP))
@@ -84,6 +155,7 @@ def test_a_window_that_is_over_is_forgotten(metrics: ServiceMetrics) -> None:
     assert list(vars(strategy_metrics)["_seen"]) == [driver.window.slug]
     strategy_metrics.forget(driver.window.slug)
     assert vars(strategy_metrics)["_seen"] == {}
+    assert vars(vars(strategy_metrics)["_time"])["_seen_ns"] == {}
 
 
 def test_every_sum_of_an_engine_is_a_counter(metrics: ServiceMetrics) -> None:
@@ -96,6 +168,7 @@ def test_every_sum_of_an_engine_is_a_counter(metrics: ServiceMetrics) -> None:
     series = '_total{series="btc-15m"}'
     counted = {name: value for name, value in shown(metrics).items() if name.endswith(series)}
     others = {f"windows{series}", f"book_mismatches{series}", f"books_verified{series}"}
+    others |= {f"window_seconds{series}", f"both_rest_seconds{series}"}
     assert {name for name, value in counted.items() if value == 3} == set(counted) - others
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pmconsole.metrics import ConsoleMetrics
 from pmconsole.poller import Poller
 from pmconsole.sender import Receipt, Sender, secrets_of
 from pmcore.shell.clock import Clock, monotonic_s
+from pmcore.shell.files import disk_free_ratio
 from pmcore.shell.service.logs import Log
 
 LOOK_S = 1.0
@@ -80,7 +80,7 @@ class Notifier:
             now_s=now_s,
             clock_ns=self._clock.now_ns(),
             bounds=self._bounds,
-            disk_free_ratio=_disk_free_ratio(self._data_dir),
+            disk_free_ratio=disk_free_ratio(self._data_dir),
         )
         message = self._book.step(now_s, [*faults, *self._rises.look(looks, now_s)])
         if message is None:
@@ -107,12 +107,3 @@ class Notifier:
         else:
             self._log.info("notified", title=message.title)
         return receipts
-
-
-def _disk_free_ratio(directory: Path) -> float | None:
-    """Of the disk on which the console keeps its data; None when it cannot be read."""
-    try:
-        usage = shutil.disk_usage(directory if directory.exists() else ".")
-    except OSError:
-        return None
-    return usage.free / usage.total if usage.total else None

@@ -44,7 +44,9 @@ async def _serve(settings: ConsoleSettings) -> None:
     clock = Clock.from_spec(settings.clock)
     given = settings.control_token.get_secret_value() if settings.control_token else None
     token = control_token(given, settings.data_dir)
-    metrics = ConsoleMetrics(ProcessMetrics(NAME, version=running_version(), mode="none"))
+    process_metrics = ProcessMetrics(NAME, version=running_version(), mode="none")
+    process_metrics.watch_disk(settings.data_dir)
+    metrics = ConsoleMetrics(process_metrics)
     with listen(settings.http_host, settings.port(NAME), "PM_HTTP_PORT") as listener:
         stopping = stop_on_signals()
         async with open_http(ANSWER_S) as asking, open_http(SWITCH_S) as telling:

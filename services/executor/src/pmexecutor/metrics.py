@@ -15,11 +15,14 @@ from pmcore.messages.execution import (
     OrderUnknown,
     VenueMode,
 )
-from pmcore.messages.notices import Notice
+from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.model.errors import Reason
 from pmcore.shell.service.metrics import ServiceMetrics
 
 MAX_UNDER_WAY = 1_000
+KILL_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""0.1 is the objective (docs/runbook.md#halt-and-resume)."""
 DENIAL_KINDS = ("command", "key", "auth", "channel", "other")
 
 
@@ -30,6 +33,7 @@ class ExecutorMetrics:
         self.rejections: Tally[str] = Tally()
         self._metrics = metrics
         self._received_ns: dict[str, int] = {}
+        self._sent_ns: dict[str, int] = {}
         self._signed = metrics.counter("orders_signed_total", "Orders signed and recorded")
         self._accepted = metrics.counter("orders_accepted_total", "Orders that the venue took")
         self._rejected = metrics.counter(
@@ -46,7 +50,11 @@ class ExecutorMetrics:
         self._dropped = metrics.counter(
             "inputs_dropped_total", "Stream entries that could not be used", ["reason"]
         )
+        for reason in Reason:  # an alert sees a step from 0, not a series that begins with 1
+            self._unknown.labels(reason.value)
         self._notices = metrics.counter("notices_total", "Notices", ["kind"])
+        for notice in NoticeKind:
+            self._notices.labels(notice.value)
         self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
         self._budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
         self._beat_age = metrics.gauge(
@@ -63,6 +71,17 @@ class ExecutorMetrics:
             "From the last halt to the venue's own list without an order; -1 before the first",
         )
         self._verified.set(-1)
+        self._kills = metrics.histogram(
+            "kill_seconds",
+            "From each halt to the last cancel, and to the venue's own list without an order",
+            ["kind"],
+            KILL_BUCKETS_S,
+        )
+        for kind in ("cancelled", "verified"):
+            self._kills.labels(kind)
+        self._outliving = metrics.gauge(
+            "outliving_orders", "Orders that may be at the venue although their window has closed"
+        )
         self._denied = metrics.counter(
             "redis_denied_total", "What Redis refused to any of its users", ["kind"]
         )
@@ -82,17 +101,23 @@ class ExecutorMetrics:
         """The POST goes out now."""
         if command.ts_cause_ns:
             self._metrics.hop("book_to_order", at_ns - command.ts_cause_ns)
+        if len(self._sent_ns) < MAX_UNDER_WAY:
+            self._sent_ns[command.client_order_id] = at_ns
 
     def answered(self, client_order_id: str, at_ns: int) -> None:
         """The venue answered a POST."""
         if (received_ns := self._received_ns.pop(client_order_id, None)) is not None:
             self._metrics.hop("executor_to_venue", at_ns - received_ns)
+        if (sent_ns := self._sent_ns.pop(client_order_id, None)) is not None:
+            self._metrics.hop("post_to_answer", at_ns - sent_ns)
 
     def message(self, message: ExecutionMessage) -> None:
         """A message goes out on `exe`."""
         match message:
             case OrderSubmitting():
                 self._signed.inc()
+                if (received_ns := self._received_ns.get(message.client_order_id)) is not None:
+                    self._metrics.hop("cmd_to_signed", message.ts_exec_ns - received_ns)
             case OrderAccepted():
                 self._accepted.inc()
             case OrderFailed():
@@ -116,6 +141,8 @@ class ExecutorMetrics:
         """After a halt all is cancelled, and the venue's list is empty."""
         self._kill.set(cancelled_s)
         self._verified.set(verified_s)
+        self._kills.labels("cancelled").observe(cancelled_s)
+        self._kills.labels("verified").observe(verified_s)
 
     def dropped(self, reason: str) -> None:
         """A stream entry that cannot be used."""
@@ -131,6 +158,7 @@ class ExecutorMetrics:
         """Set the gauges."""
         orders, cancels = engine.tokens(at_ns)
         self._open.set(engine.open_orders)
+        self._outliving.set(engine.outliving(at_ns))
         self._budget.labels("orders").set(orders)
         self._budget.labels("cancels").set(cancels)
         self._beat_age.set(-1 if beat_age_s is None else beat_age_s)

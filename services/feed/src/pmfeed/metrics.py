@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmcore.machines.book import BookCounters
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.venue.unusable import PROTOCOL_REASONS
 
 
 class FeedMetrics:
@@ -16,6 +17,8 @@ class FeedMetrics:
         self.unusable = metrics.counter(
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
+        for reason in PROTOCOL_REASONS:
+            self.unusable.labels(reason)
         self.books = metrics.counter(
             "book_checks_total", "Checks of books against the venue's hashes and touch", ["kind"]
         )
@@ -28,6 +31,11 @@ class FeedMetrics:
         self.windows = metrics.counter("windows_total", "Windows by how they went", ["kind"])
         self.book_age = metrics.gauge(
             "book_age_seconds", "Time since market data last confirmed the books", ["series"]
+        )
+        self.delay = metrics.gauge(
+            "event_delay_seconds",
+            "From the venue's stamp of an event to its receipt; below 0: our clock is behind",
+            ["series"],
         )
         self.live = metrics.gauge("market_live", "1 while market data may be trusted", ["series"])
         self.record_dropped = metrics.counter(

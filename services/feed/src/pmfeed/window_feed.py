@@ -356,6 +356,8 @@ class WindowFeed:
         if self.window.open_ns <= now_ns < self.window.close_ns:
             age_ns = now_ns - self.session.last_data_ns
             self._metrics.book_age.labels(series).set(age_ns / NS_PER_S)
+            if (delay_ns := self.session.delay_ns) is not None:
+                self._metrics.delay.labels(series).set(delay_ns / NS_PER_S)
             self._metrics.live.labels(series).set(self.session.state is FeedState.LIVE)
 
 

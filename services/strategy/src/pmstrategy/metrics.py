@@ -13,8 +13,13 @@ from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.markouts import HORIZONS_S
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.notices import Notice
-from pmcore.model.units import SHARE_U6
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.views import DayView
+from pmstrategy.time_metrics import TimeMetrics
+
+LOSS_LIMITS = {"window": "PM_MAX_WINDOW_LOSS", "day": "PM_MAX_DAILY_LOSS"}
+"""By kind: what the engine calls the limit that it reached."""
 
 
 class StrategyMetrics:
@@ -40,7 +45,7 @@ class StrategyMetrics:
             "Profit of the window, in the worst case until the winner is known; negative: a loss",
             series,
         )
-        self._make_attribution(metrics)
+        self._make_money(metrics)
         self.can_open = gauge("can_open_state", "1 while new risk is allowed", series)
         self.state = gauge("window_state", "1 for the state the window is in", ("series", "state"))
         self.windows = counter("windows_total", "Windows joined", series)
@@ -78,14 +83,25 @@ class StrategyMetrics:
             "limit_violations": (self.violations, 1),
         }
         """By the name in `EngineCounters`: the counter, and how many of its unit make one."""
+        self._time = TimeMetrics(metrics)
         self._seen: dict[str, tuple[EngineCounters, int, int]] = {}
 
-    def _make_attribution(self, metrics: ServiceMetrics) -> None:
+    def _make_money(self, metrics: ServiceMetrics) -> None:
         labels = ("series", "kind")
         text = "Parts of the window's profit, at its mid until the winner is known"
         self.profit_parts = metrics.gauge("profit_part_dollars", text, labels)
         text = "Mean of mid less price a share, so long after the window's fills"
         self.markout = metrics.gauge("markout_dollars", text, labels)
+        self.window_left = metrics.gauge(
+            "window_left_seconds", "To the close of the window", ("series",)
+        )
+        text = "1 while the loss limit of the window or of the day is reached"
+        self.loss_limit = metrics.gauge("loss_limit_state", text, ("series", "kind"))
+        text = "Money of the UTC day; worst_case counts open windows too"
+        self.day_profit = metrics.gauge("day_profit_dollars", text, ("kind",))
+        self.day_windows = metrics.gauge(
+            "day_settled_windows", "Windows of the UTC day that are over"
+        )
 
     def notice(self, notice: Notice) -> None:
         """Count a notice."""
@@ -98,6 +114,10 @@ class StrategyMetrics:
         self.pair_cost.labels(series).set(working.portfolio_cost_dollars)
         self.worst_case_profit.labels(series).set(session.profit_u6 / SHARE_U6)
         self.can_open.labels(series).set(session.can_open)
+        self.window_left.labels(series).set((session.window.close_ns - at_ns) / NS_PER_S)
+        for kind, variable in LOSS_LIMITS.items():
+            reached = session.loss_limit.reached == variable
+            self.loss_limit.labels(series, kind).set(reached)
         self._show_attribution(session, at_ns)
         self.distrusted.labels(series).set(bool(session.trust.doubt))
         positions = session.positions
@@ -118,6 +138,13 @@ class StrategyMetrics:
             settled = session.inventory.settled.holding(outcome)
             self.settled.labels(*labels).set(settled.qty_u6 / SHARE_U6)
             self.quote.labels(*labels).set(order.price_e4 / 10_000 if order else 0)
+
+    def show_day(self, day: DayView) -> None:
+        """Set the money of the UTC day, over all series."""
+        self.day_profit.labels("settled").set(day["profit_today"])
+        self.day_profit.labels("unsettled").set(day["unsettled_today"])
+        self.day_profit.labels("worst_case").set(day["worst_case_profit_today"])
+        self.day_windows.set(day["windows_settled_today"])
 
     def _show_attribution(self, session: MarketSession, at_ns: int) -> None:
         """Set what is known; a window without a markout shows none, not the last one's."""
@@ -145,6 +172,7 @@ class StrategyMetrics:
                 self.failures.labels(series, reason).inc(total - was.orders_rejected.get(reason, 0))
             self.mismatches.labels(series).inc(books.books_mismatched - was_bad)
             self.verified.labels(series).inc(books.books_verified - was_good)
+            self._time.count(slug, series, session.quoting_time)
             copy = EngineCounters()
             copy.add(now)
             self._seen[slug] = (copy, books.books_mismatched, books.books_verified)
@@ -152,3 +180,4 @@ class StrategyMetrics:
     def forget(self, slug: str) -> None:
         """A window is over; its last counts were added."""
         self._seen.pop(slug, None)
+        self._time.forget(slug)

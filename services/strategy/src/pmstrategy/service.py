@@ -371,6 +371,7 @@ class StrategyService:
             now_ns = self._context.clock.now_ns()
             for runner in newest.values():
                 self._metrics.show(runner.engine.session, now_ns)
+            self._metrics.show_day(self._results.as_view(now_ns, self._open_worst_case_u6()))
             self._metrics.count(r.engine.session for r in self._runners.values())
             await asyncio.sleep(REFRESH_S)
 

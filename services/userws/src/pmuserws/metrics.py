@@ -6,6 +6,7 @@ from pmcore.engine.account.engine import AccountEngine
 from pmcore.messages.user import UserChannelState
 from pmcore.model.units import SHARE_U6
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.venue.unusable import PROTOCOL_REASONS
 from pmcore.venue.user_frames import UserFrameParser
 
 
@@ -17,6 +18,8 @@ class UserwsMetrics:
         self._unusable = metrics.counter(
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
+        for reason in PROTOCOL_REASONS:
+            self._unusable.labels(reason)
         self._fills = metrics.counter("fills_total", "Fills published, by status", ["kind"])
         self._doubts = metrics.counter(
             "own_trades_unreadable_total", "Frames that may have told an own fill, not readable"

@@ -18,6 +18,7 @@ from pmcore.messages.execution import FailureStage, OrderCancelled, OrderFailed,
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.model.errors import Reason
 from pmcore.model.units import NS_PER_S
+from support.builders import window
 from support.executions import SLUG, Bench, hash_of
 
 
@@ -37,6 +38,15 @@ def test_time_that_runs_backwards_stands_still() -> None:
     bench.at_ns -= NS_PER_S
     bench.place(expires_s=0.5)
     _denied(bench, Reason.EXPIRED)
+
+
+def test_an_order_that_may_be_there_after_the_close_outlives_its_window() -> None:
+    bench, close_ns = Bench(), window().close_ns
+    bench.rest()
+    assert [bench.engine.outliving(at_ns) for at_ns in (close_ns - 1, close_ns)] == [0, 1]
+    bench.cancel("a")
+    bench.answer_cancel("a")
+    assert bench.engine.outliving(close_ns) == 0
 
 
 def test_the_view_names_what_lives() -> None:

@@ -20,6 +20,16 @@ def test_time_belongs_to_the_reasons_of_the_decision_before() -> None:
     time.advance(90, both(TOXIC), may_quote=False)
     assert (time.total_ns, time.both_rest_ns) == (30, 3)
     assert time.by_obstacle_ns == {Obstacle.NONE: 6 + 7, Obstacle.TOXIC: 7 + 40}
+    assert time.idle_ns == {Obstacle.TOXIC: 40}, "while a bid rests it is quoting"
+
+
+def test_time_without_any_bid_counts_for_the_reasons_of_both_sides() -> None:
+    time = QuotingTime()
+    time.advance(0, both(TOXIC), may_quote=True)
+    time.advance(5, {Outcome.UP: TOXIC, Outcome.DOWN: Why(Obstacle.BACK_OFF)}, may_quote=True)
+    time.advance(9, both(TOXIC), may_quote=True)
+    assert time.idle_ns == {Obstacle.TOXIC: 5 + 8, Obstacle.BACK_OFF: 5}
+    assert sum(time.idle_ns.values()) == 2 * time.total_ns
 
 
 def test_a_window_counts_the_time_in_which_both_bids_rest() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pmcore.model.errors import InvariantError
@@ -40,6 +42,28 @@ def test_hops_are_real_time_and_never_negative() -> None:
     metrics.hop("b", -1)
     assert metrics.hop_ms()["a"]["p50"] == 1.0
     assert metrics.hop_ms()["b"]["p50"] == 0.0
+
+
+def test_the_disk_is_looked_at_when_prometheus_asks(tmp_path: Path) -> None:
+    metrics = _metrics()
+    assert b"disk_free_ratio" not in metrics.render()
+    metrics.watch_disk(tmp_path / "not made yet")
+    shown = next(
+        line for line in metrics.render().splitlines() if line.startswith(b"pm_service_disk_free")
+    )
+    assert 0 < float(shown.split()[1]) <= 1
+
+
+def test_a_disk_that_cannot_be_read_is_absent_and_not_zero(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("shutil.disk_usage", fail)
+    metrics = _metrics()
+    metrics.watch_disk(tmp_path)
+    assert b"\npm_service_disk_free_ratio " not in metrics.render()
 
 
 def test_an_unknown_lag_is_absent_and_not_zero() -> None:

@@ -51,6 +51,8 @@ class FeedSession:
     def __init__(self, *, open_ns: int, close_ns: int, silent_ns: int) -> None:
         self.state = FeedState.DOWN
         self.reason = "not connected yet"
+        self.delay_ns: int | None = None
+        """Receipt less the venue's stamp of the newest event; below 0: our clock is behind."""
         self._open_ns = open_ns
         self._close_ns = close_ns
         self._silent_ns = silent_ns
@@ -96,7 +98,7 @@ class FeedSession:
         self._data_since_ask = True
         if event_ns is not None and self._connected:
             self._newest_event_ns = max(self._newest_event_ns, event_ns)
-            late_ns = at_ns - self._newest_event_ns
+            late_ns = self.delay_ns = at_ns - self._newest_event_ns
             if late_ns >= self._silent_ns:
                 self._last_data_ns = self._newest_event_ns
                 return self._enter_late(at_ns, late_ns)

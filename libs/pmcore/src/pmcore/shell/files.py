@@ -1,8 +1,9 @@
-"""Small files that must be whole or absent."""
+"""Small files that must be whole or absent, and the disk that they are on."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -36,3 +37,16 @@ def _write_part(path: Path, content: bytes) -> Path:
 def remove_file(path: Path) -> None:
     """Remove a file that may be gone already."""
     path.unlink(missing_ok=True)
+
+
+def disk_free_ratio(directory: Path) -> float | None:
+    """The free part (0 to 1) of the disk of a directory; None when it cannot be read.
+
+    Of a directory that is not made yet, it is that of the nearest one above that exists.
+    """
+    exists = next((one for one in (directory, *directory.parents) if one.exists()), Path())
+    try:
+        usage = shutil.disk_usage(exists)
+    except OSError:
+        return None
+    return usage.free / usage.total if usage.total else None

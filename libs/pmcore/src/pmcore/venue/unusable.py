@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+PROTOCOL_REASONS = ("unknown_event", "unknown_status", "bad_json", "bad_shape")
+"""Of all reasons those that a new release of the venue's protocol would cause first."""
 SAMPLES_KEPT = 20
 _SAMPLE_CHARS = 500
 

@@ -126,6 +126,10 @@ class ExecutionEngine:
         budget = self._state.budget
         return budget.orders.tokens(at_ns), budget.cancels.tokens(at_ns)
 
+    def outliving(self, at_ns: int) -> int:
+        """Orders that may be at the venue although their window has closed."""
+        return self._state.outliving(at_ns)
+
     def view(self) -> dict[str, object]:
         """For `/state`."""
         state = self._state

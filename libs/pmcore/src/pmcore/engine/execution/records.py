@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pmcore.machines.inventory import Inventory
-from pmcore.machines.outbox import OutboxState, OutboxTrigger, advance
+from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger, advance
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
@@ -236,6 +236,11 @@ class WindowRecord:
     def flat(self) -> bool:
         """By what the venue has said, no order of ours can be there."""
         return not self.live and self.sweep is None
+
+    @property
+    def at_venue(self) -> int:
+        """Orders that may be at the venue, by what the venue has said."""
+        return sum(record.state not in BEFORE_POST for record in self.live.values())
 
     def revive(self, record: OrderRecord) -> None:
         """It counts as alive again."""

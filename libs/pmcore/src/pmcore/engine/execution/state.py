@@ -15,7 +15,7 @@ from pmcore.engine.execution.records import (
     WindowRecord,
     account_wait_ns,
 )
-from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger
+from pmcore.machines.outbox import OutboxState, OutboxTrigger
 from pmcore.machines.rate_budget import RESET_TRUST_NS, RateBudget, RateTier, TokenBucket
 from pmcore.machines.venue_mode import VenueModes
 from pmcore.messages.execution import (
@@ -67,11 +67,12 @@ class ExecutionState:
     @property
     def open_orders(self) -> int:
         """Orders that may be at the venue, by what the venue has said."""
-        return sum(
-            record.state not in BEFORE_POST
-            for window in self.windows.values()
-            for record in window.live.values()
-        )
+        return sum(window.at_venue for window in self.windows.values())
+
+    def outliving(self, at_ns: int) -> int:
+        """Those of them whose window has closed."""
+        over = (w for w in self.windows.values() if at_ns >= w.window.close_ns)
+        return sum(window.at_venue for window in over)
 
     def no_lease(self, command: CommandMessage) -> str:
         """Why this command is not obeyed, or "": another one holds the lease of its series.

@@ -14,6 +14,8 @@ class QuotingTime:
         self.both_rest_ns = 0
         self.by_obstacle_ns: dict[Obstacle, int] = {}
         """Of the two sides together: twice the total in sum."""
+        self.idle_ns: dict[Obstacle, int] = {}
+        """The same while no bid rested on either side: twice that time in sum."""
         self._last_ns: int | None = None
 
     @property
@@ -30,6 +32,11 @@ class QuotingTime:
         self.total_ns += passed_ns
         obstacles = [why.obstacle for why in whys.values()]
         self.both_rest_ns += passed_ns if set(obstacles) == {Obstacle.NONE} else 0
-        for obstacle in obstacles:
-            known_ns = self.by_obstacle_ns.get(obstacle, 0)
-            self.by_obstacle_ns[obstacle] = known_ns + passed_ns
+        _add(self.by_obstacle_ns, obstacles, passed_ns)
+        if Obstacle.NONE not in obstacles:
+            _add(self.idle_ns, obstacles, passed_ns)
+
+
+def _add(totals_ns: dict[Obstacle, int], obstacles: list[Obstacle], passed_ns: int) -> None:
+    for obstacle in obstacles:
+        totals_ns[obstacle] = totals_ns.get(obstacle, 0) + passed_ns

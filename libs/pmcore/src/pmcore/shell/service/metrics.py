@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pmcore.model.check import invariant
+from pmcore.shell.files import disk_free_ratio
 
 LABELS = frozenset({"series", "outcome", "side", "state", "reason", "hop", "kind", "stream"})
 HOP_SAMPLES = 10_000
@@ -36,6 +38,20 @@ class _ByStream(Collector):
         family = GaugeMetricFamily(self._name, self._text, labels=["stream"])
         for stream, value in self.values.items():
             family.add_metric([stream], value)
+        yield family
+
+
+class _DiskFree(Collector):
+    """The free part of a disk, read when Prometheus asks; absent while it cannot be read."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        text = "Free part of the disk on which the process keeps its data"
+        family = GaugeMetricFamily("pm_service_disk_free_ratio", text)
+        if (ratio := disk_free_ratio(self._directory)) is not None:
+            family.add_metric([], ratio)
         yield family
 
 
@@ -65,6 +81,18 @@ class ProcessMetrics:
     def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
         """Make the gauge `pm_<service>_<name>`; `name` ends in its unit."""
         return Gauge(self._name(name, labels), text, labels, registry=self.registry)
+
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
+    ) -> Histogram:
+        """Make the histogram `pm_<service>_<name>`; `name` ends in its unit."""
+        return Histogram(
+            self._name(name, labels), text, labels, buckets=buckets, registry=self.registry
+        )
+
+    def watch_disk(self, directory: Path) -> None:
+        """Show how much is free on the disk of a directory, which need not exist yet."""
+        self.registry.register(_DiskFree(directory))
 
     def render(self) -> bytes:
         """Return the text for Prometheus."""

@@ -154,6 +154,7 @@ async def _serve(
                 log=log,
                 run_id=run_id,
             )
+            context.metrics.watch_disk(settings.data_dir)
             service = factory(context)
             log.info("starting", mode=settings.mode, run_id=run_id, settings=repr(settings))
             process = ServiceProcess(context, service, stopping)
