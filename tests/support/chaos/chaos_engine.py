@@ -42,7 +42,8 @@ class LastingRedis(LocalRedis):
 
     def __init__(self, folder: Path) -> None:
         self._data = folder
-        kept = ("--appendonly", "yes", "--dir", str(folder))
+        # "everysec" may hold back the writes of two seconds while the disk is slow
+        kept = ("--appendonly", "yes", "--appendfsync", "no", "--dir", str(folder))
         super().__init__(passwords=REDIS_PASSWORDS, arguments=kept)
 
     def start(self) -> None:
