@@ -26,10 +26,10 @@ from pmcore.model.params import OfiMode, OfiParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmresearch.flow_tape import FlowReader, FlowTape, flow_tapes
 from pmresearch.statistics import START_NS, kind_of
+from pmresearch.tape import read_windows
 from pmsim.crowd.world_params import FITTED
 from pmsim.recordings.kept_back import is_test_window
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
-from pmsim.venue.ports import MarketFrame
 
 HORIZON_NS = 10 * NS_PER_S
 STALE_NS = 5 * NS_PER_S
@@ -195,21 +195,8 @@ def synthetic_flow(series: str, seed: int, windows: int) -> list[FlowTape]:
     params = SyntheticParams(
         series=(parse_series(series),), seed=seed, start_ns=START_NS, world=FITTED
     )
-    venue, readers, done = SyntheticVenue(params), dict[str, FlowReader](), list[FlowTape]()
-    while len(done) < windows:
-        for listing in venue.listings():
-            window = listing.window
-            if window.condition_id not in readers and window.open_ns >= venue.now_ns:
-                reader = readers[window.condition_id] = FlowReader(window)
-                dump = venue.initial_dump([window.up_token_id, window.down_token_id])
-                reader.read(venue.now_ns, dump or "[]")
-        for event in venue.advance(venue.now_ns + NS_PER_S):
-            if isinstance(event, MarketFrame) and event.condition_id in readers:
-                readers[event.condition_id].read(event.at_ns, event.text)
-        for key, reader in list(readers.items()):
-            if reader.tape.close_ns <= venue.now_ns:
-                done.append(readers.pop(key).tape)
-    return done[:windows]
+    readers = read_windows(SyntheticVenue(params), windows, FlowReader)
+    return [reader.tape for reader in readers]
 
 
 def chosen(tapes: Iterable[FlowTape], windows: str) -> list[FlowTape]:

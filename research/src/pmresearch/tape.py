@@ -6,8 +6,9 @@ pushes down. Books are sampled once a second, so that sources of very different 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -212,25 +213,44 @@ def recorded_tapes(path: Path) -> list[Tape]:
     return [reader.writer.end() for reader in readers]
 
 
-def synthetic_tapes(venue: SyntheticVenue, windows: int) -> Iterator[Tape]:
-    """The next whole windows of a synthetic world's first series."""
-    readers: dict[str, FrameReader] = {}
+class TakesFrames(Protocol):
+    """What reads the frames of one window."""
+
+    def read(self, at_ns: int, text: str) -> None:
+        """Take one frame."""
+
+
+ReaderT = TypeVar("ReaderT", bound=TakesFrames)
+
+
+def read_windows(
+    venue: SyntheticVenue, windows: int, make_reader: Callable[[Window], ReaderT]
+) -> Iterator[ReaderT]:
+    """Readers of the next whole windows of a synthetic world, each when its window has closed."""
+    reading: dict[str, tuple[Window, ReaderT]] = {}
     done = 0
     while done < windows:
         for listing in venue.listings():
             window = listing.window
-            if window.condition_id not in readers and window.open_ns >= venue.now_ns:
-                reader = readers[window.condition_id] = FrameReader(window)
+            if window.condition_id not in reading and window.open_ns >= venue.now_ns:
+                reader = make_reader(window)
+                reading[window.condition_id] = window, reader
                 dump = venue.initial_dump([window.up_token_id, window.down_token_id])
                 reader.read(venue.now_ns, dump or "[]")
         for event in venue.advance(venue.now_ns + NS_PER_S):
-            if isinstance(event, MarketFrame) and event.condition_id in readers:
-                readers[event.condition_id].read(event.at_ns, event.text)
-        for key, reader in list(readers.items()):
-            if done < windows and reader.writer.tape.close_ns <= venue.now_ns:
-                del readers[key]
+            if isinstance(event, MarketFrame) and event.condition_id in reading:
+                reading[event.condition_id][1].read(event.at_ns, event.text)
+        for key, (window, reader) in list(reading.items()):
+            if done < windows and window.close_ns <= venue.now_ns:
+                del reading[key]
                 done += 1
-                yield reader.writer.end()
+                yield reader
+
+
+def synthetic_tapes(venue: SyntheticVenue, windows: int) -> Iterator[Tape]:
+    """The next whole windows of a synthetic world's first series."""
+    for reader in read_windows(venue, windows, FrameReader):
+        yield reader.writer.end()
 
 
 def _times_ns(path: Path) -> tuple[int, int]:

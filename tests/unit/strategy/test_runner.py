@@ -226,6 +226,21 @@ async def test_own_events_that_are_missing_are_read_again(world: World) -> None:
         await eventually(lambda: session.user.state is UserChannelState.UP, "up again")
 
 
+async def keep_early_checkpoint(world: World) -> None:
+    """A checkpoint that stands before every entry of `md`."""
+    known = BookCheckpoint(
+        slug=WINDOW.slug,
+        entry_id="0-0",
+        state=FeedState.LIVE,
+        up=None,
+        down=None,
+        tick_e4=100,
+        ts_recv_ns=at(10),
+    )
+    stored = msgspec.json.encode(known)
+    await world.bus.put_field(keys.checkpoints(WINDOW.series), WINDOW.slug, stored)
+
+
 async def test_entries_missing_behind_the_checkpoint_are_looked_for_once(world: World) -> None:
     """A hole that Redis' own loss made: no checkpoint behind it will come, and books must wait."""
     async with world.running():
@@ -233,17 +248,7 @@ async def test_entries_missing_behind_the_checkpoint_are_looked_for_once(world: 
         live = FeedStatusChanged(slug=WINDOW.slug, state=FeedState.LIVE, ts_recv_ns=at(10))
         await world.say(MD, live)
         vars(world.bus)["_stamper"].entry(Outgoing(MD, live), 0)  # its number is used, and lost
-        known = BookCheckpoint(
-            slug=WINDOW.slug,
-            entry_id="0-0",
-            state=FeedState.LIVE,
-            up=None,
-            down=None,
-            tick_e4=100,
-            ts_recv_ns=at(10),
-        )
-        stored = msgspec.json.encode(known)
-        await world.bus.put_field(keys.checkpoints(WINDOW.series), WINDOW.slug, stored)
+        await keep_early_checkpoint(world)
         await world.say(MD, live)
         await eventually(lambda: "checkpoint too" in feed.reason, "it waits for whole books")
         assert feed.state is FeedState.RESYNCING
@@ -260,17 +265,7 @@ async def test_a_feed_that_begins_anew_behind_a_hole_is_believed(world: World) -
         feed = world.runner.engine.session.feed
         live = FeedStatusChanged(slug=WINDOW.slug, state=FeedState.LIVE, ts_recv_ns=at(10))
         await world.say(MD, live)
-        known = BookCheckpoint(
-            slug=WINDOW.slug,
-            entry_id="0-0",
-            state=FeedState.LIVE,
-            up=None,
-            down=None,
-            tick_e4=100,
-            ts_recv_ns=at(10),
-        )
-        stored = msgspec.json.encode(known)
-        await world.bus.put_field(keys.checkpoints(WINDOW.series), WINDOW.slug, stored)
+        await keep_early_checkpoint(world)
         vars(world.bus)["_stamper"].entry(Outgoing(MD, live), 0)  # its number is used, and lost
         up = book(Outcome.UP, "0.46", "0.48", at_ns=at(10), slug=WINDOW.slug)
         down = book(Outcome.DOWN, "0.51", "0.53", at_ns=at(10), slug=WINDOW.slug)
