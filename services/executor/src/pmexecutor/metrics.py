@@ -56,11 +56,13 @@ class ExecutorMetrics:
         for notice in NoticeKind:
             self._notices.labels(notice.value)
         self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
-        self._budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
+        budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
+        self._order_tokens, self._cancel_tokens = budget.labels("orders"), budget.labels("cancels")
         self._beat_age = metrics.gauge(
             "heartbeat_age_seconds", "Since the last accepted heartbeat; -1 before the first"
         )
-        self._mode = metrics.gauge("venue_mode_state", "1 for the venue's mode now", ["kind"])
+        modes = metrics.gauge("venue_mode_state", "1 for the venue's mode now", ["kind"])
+        self._modes = {mode: modes.labels(mode.value) for mode in VenueMode}
         self._kill = metrics.gauge(
             "kill_to_last_cancel_seconds",
             "From the last halt to the last cancel that the venue confirmed; -1 before the first",
@@ -159,9 +161,9 @@ class ExecutorMetrics:
         orders, cancels = engine.tokens(at_ns)
         self._open.set(engine.open_orders)
         self._outliving.set(engine.outliving(at_ns))
-        self._budget.labels("orders").set(orders)
-        self._budget.labels("cancels").set(cancels)
+        self._order_tokens.set(orders)
+        self._cancel_tokens.set(cancels)
         self._beat_age.set(-1 if beat_age_s is None else beat_age_s)
         self._queued.set(queued)
-        for mode in VenueMode:
-            self._mode.labels(mode.value).set(mode is engine.venue_mode)
+        for mode, gauge in self._modes.items():
+            gauge.set(mode is engine.venue_mode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prometheus_client import Counter
+
 from pmcore.engine.account.engine import AccountEngine
 from pmcore.messages.user import UserChannelState
 from pmcore.model.units import SHARE_U6
@@ -44,6 +46,9 @@ class UserwsMetrics:
         self._balances = metrics.counter(
             "balance_reads_total", "Readings of the balance by how they went", ["kind"]
         )
+        for reads in (self._reconciliations, self._positions, self._balances):
+            for kind in ("done", "failed"):  # an alert sees a step from 0
+                reads.labels(kind)
         self._falls = metrics.counter(
             "balance_falls_total", "Times that money left which none of our fills explains"
         )
@@ -51,37 +56,36 @@ class UserwsMetrics:
             "balance_dollars", "Collateral of the wallet at the last reading; -1 before the first"
         )
         self._up = metrics.gauge("channel_up", "1 while connected and reconciled")
-        self._told: dict[tuple[str, str], int] = {}
+        self._told: dict[tuple[Counter | str, ...], int] = {}
 
     def update(self, parser: UserFrameParser, engine: AccountEngine) -> None:
         """Raise the counters to the totals."""
         counted = engine.counters
         self._up.set(engine.state is UserChannelState.UP)
-        self._frames.inc(self._more("frames", parser.frames))
-        self._doubts.inc(self._more("doubts", counted.doubts))
-        self._taken.inc(self._more("taken", counted.taken))
-        self._repeats.inc(self._more("repeats", engine.repeats))
-        self._missed.inc(self._more("missed", counted.missed))
-        self._pulls.inc(self._more("pulls", counted.pulls))
-        self._connects.inc(self._more("connects", counted.connects))
-        reads = {"done": counted.reads_done, "failed": counted.reads_failed}
-        for kind, total in reads.items():
-            self._reconciliations.labels(kind).inc(self._more("reads", total, kind))
-        readings = {"done": counted.positions_read, "failed": counted.positions_failed}
-        for kind, total in readings.items():
-            self._positions.labels(kind).inc(self._more("positions", total, kind))
-        balances = {"done": counted.balance_read, "failed": counted.balance_failed}
-        for kind, total in balances.items():
-            self._balances.labels(kind).inc(self._more("balances", total, kind))
-        self._falls.inc(self._more("falls", counted.balance_falls))
+        self._raise(self._frames, parser.frames)
+        self._raise(self._doubts, counted.doubts)
+        self._raise(self._taken, counted.taken)
+        self._raise(self._repeats, engine.repeats)
+        self._raise(self._missed, counted.missed)
+        self._raise(self._pulls, counted.pulls)
+        self._raise(self._connects, counted.connects)
+        self._raise(self._reconciliations, counted.reads_done, "done")
+        self._raise(self._reconciliations, counted.reads_failed, "failed")
+        self._raise(self._positions, counted.positions_read, "done")
+        self._raise(self._positions, counted.positions_failed, "failed")
+        self._raise(self._balances, counted.balance_read, "done")
+        self._raise(self._balances, counted.balance_failed, "failed")
+        self._raise(self._falls, counted.balance_falls)
         balance_u6 = engine.balance_u6
         self._balance.set(-1 if balance_u6 is None else balance_u6 / SHARE_U6)
         for status, total in counted.fills.items():
-            self._fills.labels(status).inc(self._more("fills", total, status.value))
+            self._raise(self._fills, total, status.value)
         for reason, total in parser.unusable.items():
-            self._unusable.labels(reason).inc(self._more("unusable", total, reason))
+            self._raise(self._unusable, total, reason)
 
-    def _more(self, name: str, total: int, label: str = "") -> int:
-        before = self._told.get((name, label), 0)
-        self._told[name, label] = total
-        return total - before
+    def _raise(self, counter: Counter, total: int, *labels: str) -> None:
+        """A child is looked up only to add to it: this runs ten times a second."""
+        key: tuple[Counter | str, ...] = (counter, *labels)
+        if more := total - self._told.get(key, 0):
+            self._told[key] = total
+            (counter.labels(*labels) if labels else counter).inc(more)
