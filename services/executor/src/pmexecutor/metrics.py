@@ -18,7 +18,7 @@ from pmcore.messages.execution import (
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage, SubmitOrder
 from pmcore.model.errors import Reason
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ServiceMetrics, begin_with_0
 
 MAX_UNDER_WAY = 1_000
 KILL_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -50,11 +50,9 @@ class ExecutorMetrics:
         self._dropped = metrics.counter(
             "inputs_dropped_total", "Stream entries that could not be used", ["reason"]
         )
-        for reason in Reason:  # an alert sees a step from 0, not a series that begins with 1
-            self._unknown.labels(reason.value)
+        begin_with_0(self._unknown, Reason)
         self._notices = metrics.counter("notices_total", "Notices", ["kind"])
-        for notice in NoticeKind:
-            self._notices.labels(notice.value)
+        begin_with_0(self._notices, NoticeKind)
         self._open = metrics.gauge("open_orders", "Orders that may be at the venue")
         budget = metrics.gauge("budget_tokens", "Our count of the rate budget", ["kind"])
         self._order_tokens, self._cancel_tokens = budget.labels("orders"), budget.labels("cancels")
@@ -79,16 +77,14 @@ class ExecutorMetrics:
             ["kind"],
             KILL_BUCKETS_S,
         )
-        for kind in ("cancelled", "verified"):
-            self._kills.labels(kind)
+        begin_with_0(self._kills, ("cancelled", "verified"))
         self._outliving = metrics.gauge(
             "outliving_orders", "Orders that may be at the venue although their window has closed"
         )
         self._denied = metrics.counter(
             "redis_denied_total", "What Redis refused to any of its users", ["kind"]
         )
-        for kind in DENIAL_KINDS:
-            self._denied.labels(kind)
+        begin_with_0(self._denied, DENIAL_KINDS)
         self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
 
     def received(self, command: CommandMessage, at_ns: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pmcore.machines.book import BookCounters
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ServiceMetrics, begin_with_0
 from pmcore.venue.unusable import PROTOCOL_REASONS
 
 
@@ -17,8 +17,7 @@ class FeedMetrics:
         self.unusable = metrics.counter(
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
-        for reason in PROTOCOL_REASONS:
-            self.unusable.labels(reason)
+        begin_with_0(self.unusable, PROTOCOL_REASONS)
         self.books = metrics.counter(
             "book_checks_total", "Checks of books against the venue's hashes and touch", ["kind"]
         )

@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from pmcore.engine.account.engine import AccountEngine
 from pmcore.messages.user import UserChannelState
 from pmcore.model.units import SHARE_U6
-from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.metrics import ServiceMetrics, begin_with_0
 from pmcore.venue.unusable import PROTOCOL_REASONS
 from pmcore.venue.user_frames import UserFrameParser
 
@@ -20,8 +20,7 @@ class UserwsMetrics:
         self._unusable = metrics.counter(
             "unusable_frames_total", "Frames that could not be used", ["reason"]
         )
-        for reason in PROTOCOL_REASONS:
-            self._unusable.labels(reason)
+        begin_with_0(self._unusable, PROTOCOL_REASONS)
         self._fills = metrics.counter("fills_total", "Fills published, by status", ["kind"])
         self._doubts = metrics.counter(
             "own_trades_unreadable_total", "Frames that may have told an own fill, not readable"
@@ -47,8 +46,7 @@ class UserwsMetrics:
             "balance_reads_total", "Readings of the balance by how they went", ["kind"]
         )
         for reads in (self._reconciliations, self._positions, self._balances):
-            for kind in ("done", "failed"):  # an alert sees a step from 0
-                reads.labels(kind)
+            begin_with_0(reads, ("done", "failed"))
         self._falls = metrics.counter(
             "balance_falls_total", "Times that money left which none of our fills explains"
         )
