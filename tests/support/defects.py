@@ -27,6 +27,7 @@ from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import TradeStatus
 from pmcore.model.units import NS_PER_S
 from pmexecutor.publisher import Publisher
+from pmexecutor.windows import SeriesWindows
 from pmtools.simulate.checkers import Breach
 from pmtools.simulate.faults import draw_schedule
 from pmtools.simulate.trial import SECONDS, Trial, try_seed
@@ -126,6 +127,13 @@ def _late_data_trusted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FeedSession, "on_data", on_data)
 
 
+def _left_windows_joined(patch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> bool:
+        return False
+
+    patch.setattr(SeriesWindows, "_was_left", never)
+
+
 LIMITS = ("net limit", "executor's limits")
 """The executor refuses what a strategy with a defect asks for, so the venue seldom sees it."""
 BELIEF = ("belief", "belief at rest", "exposure", *LIMITS)
@@ -157,6 +165,7 @@ DEFECTS: dict[str, Defect] = {
     "late data trusted": Defect(
         _late_data_trusted, ("kill-9", "late-frames", "silent"), ("stale book",), 19
     ),
+    "left windows joined": Defect(_left_windows_joined, ("kill-9-leaving",), ("up at rest",), 11),
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 
 import msgspec
+import pytest
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.machines.lease import LeaseHolder
@@ -26,14 +27,19 @@ from support.builders import at, window
 from support.executions import submit
 from support.venue_peer import eventually
 
+MARKET = window()
+ROT, CMD, MD = keys.rot(MARKET.series), keys.cmd(MARKET.series), keys.md(MARKET.series)
+GROUP = keys.window_group(MARKET.slug, "executor")
+SAID = Outgoing(ROT, WindowAnnounced(window=MARKET, ts_recv_ns=0))
 
-async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> None:
-    clock = Clock.starting_at(at(900 + 61), 1.0)
+
+def make_windows(at_s: float, *, fenced: bool = False) -> tuple[SeriesWindows, MemoryBus]:
+    clock = Clock.starting_at(at(at_s), 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
     bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
     metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     driver = Driver(
-        ExecutionEngine(),
+        ExecutionEngine(fenced=fenced),
         PaperClob(0, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
@@ -41,9 +47,8 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
         metrics=metrics,
         post_concurrency=1,
     )
-    stale = window()
     handles = SeriesWindows(
-        series=stale.series,
+        series=MARKET.series,
         bus=bus,
         driver=driver,
         consumer="one",
@@ -54,62 +59,65 @@ async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> No
         account="default",
         paper=None,
     )
-    rot, cmd, md = keys.rot(stale.series), keys.cmd(stale.series), keys.md(stale.series)
-    said = Outgoing(rot, WindowAnnounced(window=stale, ts_recv_ns=0))
-    await bus.create_group(keys.window_group(stale.slug, "executor"), [cmd, md], announce=said)
-    running = asyncio.create_task(handles.run())
+    return handles, bus
 
-    async def all_heard() -> bool:
-        groups = [group for group in await bus.groups(rot) if group.name == ROT_GROUP]
-        return bool(groups) and groups[0].last_delivered_id != "0-0" and not groups[0].pending
 
+async def until_all_is_heard(bus: MemoryBus, running: asyncio.Task[None]) -> None:
     async with asyncio.timeout(10):
-        while not await all_heard():  # noqa: ASYNC110 - asks the bus, which rings no bell
-            await asyncio.sleep(0.005)
+        while True:
+            assert not running.done(), running.exception()
+            groups = [group for group in await bus.groups(ROT) if group.name == ROT_GROUP]
+            if groups and groups[0].last_delivered_id != "0-0" and not groups[0].pending:
+                return
+            await asyncio.sleep(0.005)  # asks the bus, which rings no bell
+
+
+async def groups_left(bus: MemoryBus) -> list[str]:
+    streams = (CMD, MD, keys.user("default"))
+    return [group.name for stream in streams for group in await bus.groups(stream)]
+
+
+async def test_a_stale_window_is_not_joined_and_its_groups_are_destroyed() -> None:
+    handles, bus = make_windows(900 + 61)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await until_all_is_heard(bus, running)
     assert handles.handles == {}
-    assert [group.name for group in await bus.groups(cmd)] == []
-    assert [group.name for group in await bus.groups(md)] == []
+    assert await groups_left(bus) == []
+    running.cancel()
+    await asyncio.wait({running})
+
+
+@pytest.mark.parametrize("destroyed", [[CMD], [CMD, MD], [CMD, MD, keys.user("default")]])
+async def test_a_run_that_ended_while_it_left_a_window_does_not_end_the_next_one(
+    destroyed: list[str],
+) -> None:
+    """It was killed after it had destroyed the window's groups, before it acknowledged that."""
+    handles, bus = make_windows(900 + 61)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    await bus.create_group(GROUP, [keys.user("default")], announce=None)
+    await bus.create_group(ROT_GROUP, [ROT], start="0", announce=None)
+    assert await bus.read(ROT_GROUP, "one", [ROT], block_ms=0)
+    await bus.destroy_group(GROUP, destroyed)
+    running = asyncio.create_task(handles.run())
+    await until_all_is_heard(bus, running)
+    assert handles.handles == {}
+    assert await groups_left(bus) == []
     running.cancel()
     await asyncio.wait({running})
 
 
 async def test_a_new_holder_is_obeyed_before_the_next_look_and_the_old_one_no_more() -> None:
-    clock = Clock.starting_at(at(10), 1.0)
-    log = configure_logs("executor", "debug", io.StringIO())
-    bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
-    metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
-    driver = Driver(
-        ExecutionEngine(fenced=True),
-        PaperClob(0, clock, lambda _: None),
-        Publisher(bus, log),
-        clock=clock,
-        log=log,
-        metrics=metrics,
-        post_concurrency=1,
-    )
-    market = window()
-    handles = SeriesWindows(
-        series=market.series,
-        bus=bus,
-        driver=driver,
-        consumer="one",
-        clock=clock,
-        log=log,
-        metrics=metrics,
-        linger_ns=60 * NS_PER_S,
-        account="default",
-        paper=None,
-    )
-    rot, cmd, md = keys.rot(market.series), keys.cmd(market.series), keys.md(market.series)
-    said = Outgoing(rot, WindowAnnounced(window=market, ts_recv_ns=0))
-    await bus.create_group(keys.window_group(market.slug, "executor"), [cmd, md], announce=said)
+    handles, bus = make_windows(10, fenced=True)
+    clock, driver, metrics = handles.clock, handles.driver, handles.metrics
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
 
     async def hold(token: int) -> None:
-        await bus.put(keys.lease(market.series), msgspec.json.encode(LeaseHolder("d", "r", token)))
+        await bus.put(keys.lease(MARKET.series), msgspec.json.encode(LeaseHolder("d", "r", token)))
 
     async def command(order: str, token: int) -> None:
         sent = submit(order, at_ns=clock.now_ns(), expires_s=60.0, lease_token=token)
-        await bus.publish([Outgoing(cmd, sent)])
+        await bus.publish([Outgoing(CMD, sent)])
 
     def live() -> str:
         return str(driver.engine.view()["windows"])

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.user import (
     OrderUpdated,
     OrderUpdateKind,
+    TradeStatus,
     UserChannelChanged,
     UserChannelState,
 )
@@ -36,6 +38,7 @@ from support.builders import T0_S, at, fill, window
 from support.venue_peer import eventually
 
 SERIES = window().series
+ALL_STREAMS = (keys.md(SERIES), keys.exe(SERIES), keys.user("main"))
 
 
 def make_service(bus: MemoryBus, clock: Clock, data_dir: Path, **settings: str) -> StrategyService:
@@ -79,6 +82,11 @@ def fill_event(of: Window) -> OrderUpdated:
         ts_event_ns=0,
         ts_recv_ns=0,
     )
+
+
+def resolved(of: Window) -> WindowResolved:
+    """The window's end: the shares that are bought here have lost."""
+    return WindowResolved(slug=of.slug, winner=Outcome.DOWN, ts_recv_ns=0)
 
 
 async def announce(bus: MemoryBus, new: Window) -> None:
@@ -228,5 +236,94 @@ async def test_state_shows_only_the_newest_fills(tmp_path: Path) -> None:
     assert len(fills) == FILLS_SHOWN
     assert fills[-1] == shown
     assert service.state()["clock_s"] >= at(890) / 10**9
+    running.cancel()
+    await asyncio.wait({running})
+
+
+LOST = fill(Outcome.UP, "5", "0.47", status=TradeStatus.CONFIRMED)
+
+
+class EndedError(Exception):
+    """The process ends here."""
+
+
+class EndingBus(MemoryBus):
+    """A process that is killed before, between or after it destroys a window's groups."""
+
+    ends_after = 9
+
+    async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
+        for number, stream in enumerate(streams):
+            if number >= self.ends_after:
+                raise EndedError
+            await super().destroy_group(group, [stream])
+        if len(streams) >= self.ends_after:
+            raise EndedError
+
+
+@pytest.mark.parametrize("destroyed", [0, 1, 2, 3])
+async def test_a_run_that_ended_while_it_left_a_window_loses_neither_its_result_nor_a_group(
+    tmp_path: Path, destroyed: int
+) -> None:
+    clock = Clock.starting_at(at(890), 20.0)
+    store = MemoryStore(clock.now_ns)
+    dying = EndingBus(store, source="strategy", run_id="r")
+    dying.ends_after = destroyed
+    service = make_service(dying, clock, tmp_path)
+    running = asyncio.create_task(service.run())
+    first, _ = two_windows()
+    runners = service.runners
+    await announce(dying, first)
+    await eventually(lambda: first.slug in runners, "the window")
+    await dying.publish([Outgoing(keys.user("main"), LOST)])
+    await eventually(lambda: len(runners[first.slug].engine.session.inventory) == 1, "the fill")
+    await dying.publish([Outgoing(keys.rot(SERIES), resolved(first))])
+    await asyncio.wait({running}, timeout=20)
+    assert running.done()
+    assert isinstance(running.exception(), ExceptionGroup)
+
+    bus = MemoryBus(store, source="strategy", run_id="s")
+    service = make_service(bus, clock, tmp_path)
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(20):
+        while [await bus.groups(stream) for stream in ALL_STREAMS] != [[], [], []]:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.005)  # asks the bus, which rings no bell
+    await eventually(lambda: service.state()["profit_today"] == -2.35, "the result")
+    assert service.state()["worst_case_profit_today"] == -2.35
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_the_result_of_a_window_counts_however_long_the_strategy_was_away(
+    tmp_path: Path,
+) -> None:
+    """Only a window that an earlier run had joined can hold shares; others are let go."""
+    clock = Clock.starting_at(at(890), 1.0)
+    store = MemoryStore(clock.now_ns)
+    bus = MemoryBus(store, source="strategy", run_id="r")
+    service = make_service(bus, clock, tmp_path)
+    first, second = two_windows()
+    running = asyncio.create_task(service.run())
+    await announce(bus, first)
+    await eventually(lambda: first.slug in service.runners, "the window")
+    fills = service.runners[first.slug].engine.session.inventory
+    await bus.publish([Outgoing(keys.user("main"), LOST)])
+    await eventually(lambda: len(fills) == 1, "the fill")
+    running.cancel()
+    await asyncio.wait({running})
+    await announce(bus, second)
+    for closed in (first, second):
+        await bus.publish([Outgoing(keys.rot(SERIES), resolved(closed))])
+
+    clock = Clock.starting_at(at(4 * 3600), 1.0)
+    service = make_service(bus, clock, tmp_path)
+    running = asyncio.create_task(service.run())
+    await eventually(lambda: service.state()["windows_settled_today"], "it is counted")
+    assert service.state()["profit_today"] == -2.35
+    async with asyncio.timeout(10):
+        while [await bus.groups(stream) for stream in ALL_STREAMS] != [[], [], []]:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert second.slug not in service.runners
     running.cancel()
     await asyncio.wait({running})

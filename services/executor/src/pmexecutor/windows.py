@@ -191,6 +191,9 @@ class SeriesWindows:
         """Settle what an earlier run left, then read on."""
         group = keys.window_group(handle.window.slug, "executor")
         first = min(handle.entry_ids, key=_by_time)
+        if left_by_earlier_run and await self._was_left(handle.window, group):
+            self._end_by(handle.window.slug, 0)
+            return
         await self._begin_account(group, first)
         left = await retry_until_answered(
             partial(self.bus.recover, group, self.consumer, [keys.cmd(self.series)])
@@ -202,6 +205,13 @@ class SeriesWindows:
             own = {key: t for key, t in traces.items() if t.slug == handle.window.slug}
             await self._recover_commands(handle, left, own)
         self._start_reading(handle)
+
+    async def _was_left(self, window: Window, group: str) -> bool:
+        """The earlier run ended while it left: each order had its end, the groups went first."""
+        if self.clock.now_ns() < window.close_ns:
+            return False
+        groups = partial(self.bus.groups, keys.cmd(self.series))
+        return group not in {known.name for known in await retry_until_answered(groups)}
 
     async def _recover_commands(
         self, handle: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]

@@ -47,6 +47,9 @@ class DailyResults:
         self._key = keys.results(account)
         self._by_slug: dict[str, WindowResult] = {}
 
+    def __contains__(self, slug: str) -> bool:
+        return slug in self._by_slug
+
     async def load(self) -> None:
         """Read what earlier runs left."""
         for slug, data in (await self._bus.get_fields(self._key)).items():

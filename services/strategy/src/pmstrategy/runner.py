@@ -19,8 +19,10 @@ import msgspec
 from pmcore.engine.journal import JournalEnd
 from pmcore.engine.strategy.engine import Output, WindowEngine
 from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, encode_line
+from pmcore.machines.rotation import WindowState
 from pmcore.messages.control import Halt
 from pmcore.messages.dead_letter import DeadLetter
+from pmcore.messages.execution import WindowFlat
 from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
 from pmcore.messages.notices import Notice
 from pmcore.messages.timers import BatchEnded, Tick
@@ -46,6 +48,8 @@ HEADLESS = "headless"
 """The problem of an own event of which those before it are missing; a start of userws tells all."""
 NO_FILLS_BEFORE_OPEN_NS = 3600 * NS_PER_S
 """Nothing older than the window's open, less this, is about the window. Clocks differ by less."""
+ANSWERS_BY_NS = 10 * NS_PER_S
+"""So long past the close an executor that is there has told that nothing rests."""
 
 Batch = Sequence[Incoming] | Sequence[EngineEvent]
 
@@ -88,7 +92,7 @@ class WindowRunner:
         self._journal: EngineJournal | None = None
 
     async def run(self) -> None:
-        """Join, then read and step until settled; then destroy the window's groups."""
+        """Join, then read and step until settled; `destroy_groups` is for after it was kept."""
         self._open_journal()
         try:
             await self._join()
@@ -101,8 +105,6 @@ class WindowRunner:
                 for reader in readers.values():
                     reader.cancel()
                 await asyncio.gather(*readers.values(), return_exceptions=True)
-            streams = [self._md, self._exe, self._user]
-            await retry_until_answered(partial(self._bus.destroy_group, self._group, streams))
         finally:
             if self._journal is not None:
                 self._journal.close(encode_line(JournalEnd(self.engine.fingerprint)))
@@ -140,6 +142,20 @@ class WindowRunner:
         except TimeoutError:
             alive = len(self.engine.session.orders.alive())
             self._context.log.warning("orders_not_confirmed_gone", slug=self._group, orders=alive)
+
+    async def look_for_executor(self) -> None:
+        """Say in its place that nothing rests, when it has let the window go long ago.
+
+        It destroys its group only after each order had its end; nobody answers a command then.
+        """
+        waits = self.engine.session.clock.state is WindowState.CANCELLING
+        now_ns = self._clock.now_ns()
+        if not waits or now_ns < self.window.close_ns + ANSWERS_BY_NS:
+            return
+        groups = partial(self._bus.groups, keys.cmd(self.window.series))
+        names = {group.name for group in await retry_until_answered(groups)}
+        if keys.window_group(self.window.slug, "executor") not in names:
+            await self.inject([WindowFlat(slug=self.window.slug, ts_exec_ns=now_ns)])
 
     async def _join(self) -> None:
         consumer = self._context.settings.consumer

@@ -35,7 +35,7 @@ from pmstrategy.metrics import StrategyMetrics
 from pmstrategy.peers import Peers
 from pmstrategy.results import DailyResults, WindowResult
 from pmstrategy.runner import WindowRunner
-from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, is_long_over
+from pmstrategy.settled import FINGERPRINTS_KEPT, SettledWindows, destroy_groups, is_long_over
 from pmstrategy.unreadable_entries import UnreadableEntries
 
 GROUP = "strategy"
@@ -234,11 +234,16 @@ class StrategyService:
         now_ns = self._context.clock.now_ns()
         if window.slug in self._runners or window.slug in self._settled or self._tasks is None:
             return
-        if is_long_over(window.close_ns, now_ns):
+        group = keys.window_group(window.slug)
+        readers = await self._readers_of(keys.user(settings.account))
+        if group not in readers:
+            return  # left: it is the last of the groups that are destroyed
+        joined_before = readers[group] > 0
+        is_late = is_long_over(window.close_ns, now_ns) and not joined_before
+        if window.slug in self._results or is_late:
+            await destroy_groups(self._context.bus, settings.account, window)
             return
-        groups = partial(self._context.bus.groups, keys.md(window.series))
-        alive = {group.name for group in await retry_until_answered(groups)}
-        if keys.window_group(window.slug) not in alive:
+        if group not in await self._readers_of(keys.md(window.series)):
             return
         header = JournalHeader(
             window=window,
@@ -265,6 +270,11 @@ class StrategyService:
         if self._gate is not None:
             await runner.inject([self._gate])
         self._tasks.create_task(self._run_window(runner))
+
+    async def _readers_of(self, stream: str) -> dict[str, int]:
+        """How many consumers each group of a stream ever had."""
+        groups = await retry_until_answered(partial(self._context.bus.groups, stream))
+        return {group.name: group.consumers for group in groups}
 
     def _prior_loss_u6(self, slug: str) -> int:
         """Lost today by others than `slug`: those that are over, the worst case of those open.
@@ -309,6 +319,7 @@ class StrategyService:
             worst_u6=min(session.worst_profit_u6, profit_u6),
         )
         await retry_until_answered(partial(self._results.add, slug, result))
+        await destroy_groups(self._context.bus, self._context.settings.account, runner.window)
         figure = {"profit" if known else "worst_case_profit": profit_u6 / SHARE_U6}
         self._context.log.info(
             "window_settled",
@@ -364,6 +375,7 @@ class StrategyService:
                 doubt = "" if alive else "service is not alive"
                 await runner.user_trusted(doubt or self._doubt_of_series(runner))
                 await self._tell_prior_loss(runner)
+                await runner.look_for_executor()
                 if runner.engine.session.clock.may_quote or runner.window.series not in newest:
                     newest[runner.window.series] = runner
                 if runner.engine.session.clock.may_quote:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
+from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
+from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.wire import keys
+from pmcore.wire.ports import Bus
 
 FORGET_AFTER_NS = 3600 * NS_PER_S
 FINGERPRINTS_KEPT = 4
@@ -34,5 +39,15 @@ class SettledWindows:
 
 
 def is_long_over(close_ns: int, at_ns: int) -> bool:
-    """Whether a window that closed then is not worth joining any more."""
+    """Whether a window that closed then is not worth joining, if no earlier run has joined it."""
     return at_ns > close_ns + FORGET_AFTER_NS
+
+
+async def destroy_groups(bus: Bus, account: str, window: Window) -> None:
+    """Nobody reads for this window any more; only after its result is kept.
+
+    A run that ends meanwhile leaves the rest to the next one, which looks for the last: `user`.
+    """
+    streams = [keys.md(window.series), keys.exe(window.series), keys.user(account)]
+    group = keys.window_group(window.slug)
+    await retry_until_answered(partial(bus.destroy_group, group, streams))

@@ -179,14 +179,14 @@ class MemoryBus:
         self._maybe_lose_answer()
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
-        """See `Bus.destroy_group`."""
-        await self._turn(writes=True)
+        """See `Bus.destroy_group`. One stream after the other, as Redis does it."""
         for consumer in [key for key in self._seen if key[0] == group]:
             del self._seen[consumer]
         for key in streams:
+            await self._turn(writes=True)
             if key in self._store.streams:
                 self._store.streams[key].groups.pop(group, None)
-        self._store.change()
+            self._store.change()
 
     async def groups(self, stream: str) -> Sequence[GroupInfo]:
         """See `Bus.groups`. The lag is always known here."""

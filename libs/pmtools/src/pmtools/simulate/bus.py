@@ -27,6 +27,8 @@ class RedisServer:
         self.lose_read_ppm = 0
         self.entry_delay_s = 0.0
         """What each entry that is read takes: a history much longer than that of a trial."""
+        self.after_destroying: dict[str, tuple[int, Callable[[], None]]] = {}
+        """What is done when a process has destroyed so many more groups, each on one stream."""
         self.cut_off: set[str] = set()
         self.lost_data = False
         self._delay_s = ROUND_TRIP_S
@@ -99,6 +101,15 @@ class RedisServer:
         if self.lose_answer_ppm and self._random.randrange(MILLION) < self.lose_answer_ppm:
             self.store.faults_of(source).lost_answers = 1
 
+    def destroyed(self, source: str) -> None:
+        """A process has destroyed a group of one stream."""
+        if source in self.after_destroying:
+            left, act = self.after_destroying.pop(source)
+            if left > 1:
+                self.after_destroying[source] = (left - 1, act)
+            else:
+                act()
+
     def loses_read(self) -> bool:
         """Whether what a read is handed does not reach its process."""
         return self.lose_read_ppm > 0 and self._random.randrange(MILLION) < self.lose_read_ppm
@@ -134,6 +145,12 @@ class HostBus(MemoryBus):
             if not isinstance(item.message, _NOT_TOLD):
                 self._say(self._source, f"publishes {item.message}")
         return ids
+
+    async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
+        """See `Bus.destroy_group`."""
+        for stream in streams:
+            await super().destroy_group(group, [stream])
+            self._server.destroyed(self._source)
 
     async def read(
         self,

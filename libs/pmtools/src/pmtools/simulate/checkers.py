@@ -42,6 +42,8 @@ OUTLIVE_S = 17.0
 HEARTBEAT_S = 11.0
 STALE_S = 5.0
 EXPIRY_S = 0.1
+CALM_S = 20.0
+"""At the end, in a sound world, every process has run for so long."""
 PHANTOM_U6 = 50 * SHARE_U6
 POSITIONS_STAY_NS = 10 * NS_PER_S
 POSITIONS_GRACE_NS = 2 * NS_PER_S
@@ -330,9 +332,12 @@ class Judge:
             for client_id in self._submits:
                 if client_id not in self._ends:
                     self._tell("one end", client_id, "has none")
+        now_s = self._world.loop.time()
         for host in self._world.hosts.values():
             for error in host.errors:
                 self._tell("no crash", host.name, f"ended by {error!r}"[:300])
+            if not host.alive or now_s - host.started_s < CALM_S:
+                self._tell("up at rest", host.name, "still ends, long after the last fault")
         for problem in self._world.problems:
             self._tell("no crash", "loop", problem)
 

@@ -12,6 +12,7 @@ from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmsim.faults.plan import TradingMode
 from pmtools.simulate.bus import ROUND_TRIP_S
 from pmtools.simulate.checkers import PHANTOM_U6
+from pmtools.simulate.host import RESTART_S
 from pmtools.simulate.network import LinkFaults, PostMoment
 from pmtools.simulate.world import SeededWorld
 
@@ -202,6 +203,19 @@ def _kill_at_work(world: SeededWorld, fault: Fault) -> None:
     world.on_step.append(look)
 
 
+def _kill_leaving(world: SeededWorld, fault: Fault) -> None:
+    """Kill it when it has destroyed so many more groups of the windows that it leaves."""
+
+    def kill() -> None:
+        world.hosts[fault.target].restart_later(RESTART_S)
+
+    world.redis.after_destroying[fault.target] = (int(fault.amount), kill)
+
+
+def _leave_alone(world: SeededWorld, fault: Fault) -> None:
+    world.redis.after_destroying.pop(fault.target, None)
+
+
 def _resume(world: SeededWorld, _: Fault) -> None:
     world.resume()
 
@@ -285,6 +299,14 @@ KINDS: dict[str, Kind] = {
         lasts_s=(0.1, 2.0),
         amounts=(1, 3, 6),
         begin=_kill_at_work,
+    ),
+    "kill-9-leaving": Kind(
+        says="killed when it has destroyed so many groups of a window that it leaves",
+        targets=("executor", "strategy"),
+        lasts_s=(5.0, 40.0),
+        amounts=(1, 2, 3),
+        begin=_kill_leaving,
+        end=_leave_alone,
     ),
     "freeze": Kind(
         says="stopped and continued (SIGSTOP, SIGCONT)",

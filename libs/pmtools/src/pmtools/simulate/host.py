@@ -76,6 +76,7 @@ class Host:
         self._context: contextvars.Context | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self.lives: list[Life] = []
+        self.started_s = 0.0
         self._wanted = False
 
     @property
@@ -99,6 +100,7 @@ class Host:
         context.run(use_machine, self.machine)
         self._say(self.name, "started")
         self.lives.append(life)
+        self.started_s = self._loop.time()
         self._tasks.append(self._loop.create_task(self._main(life), context=context))
 
     def kill(self) -> None:
@@ -112,7 +114,7 @@ class Host:
     def restart_later(self, delay_s: float) -> None:
         """Kill it now, start it again after a while."""
         self.kill()
-        self._loop.call_later(delay_s, self.start)
+        self._loop.call_later(delay_s, self.start, context=contextvars.Context())
 
     def freeze(self) -> None:
         """As SIGSTOP."""
