@@ -192,6 +192,22 @@ def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:
     wait_for("orders placed", lambda: placed(system) > before, within_s=120)
 
 
+def test_a_killed_redis_comes_back_with_its_data_and_the_engine_quotes_again(
+    system: System,
+) -> None:
+    """At most its last second is lost (appendfsync everysec), and nothing of before."""
+    cli = ("sh", "/etc/pm-redis/cli.sh")
+    before = placed(system)
+    exe = in_redis(system, *cli, "--scan", "--pattern", "*:exe").splitlines()[0]
+    first = in_redis(system, *cli, "XRANGE", exe, "-", "+", "COUNT", "1")
+    assert first
+    system.compose("kill", "--signal", "KILL", "redis")
+    system.compose("start", "redis")
+    wait_for("orders placed", lambda: placed(system) > before, within_s=120)
+    assert in_redis(system, *cli, "XRANGE", exe, "-", "+", "COUNT", "1") == first
+    assert "AOF-loading-client" not in system.compose("logs", "--no-color", "redis")
+
+
 def test_redis_has_refused_nothing_to_the_services(system: System) -> None:
     """After windows, a kill, a resume, and a service that died."""
     assert in_redis(system, "sh", "/etc/pm-redis/cli.sh", "ACL", "LOG") == ""

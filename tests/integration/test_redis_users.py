@@ -142,6 +142,29 @@ def test_nobody_gets_in_without_a_user_and_his_password(version: str) -> None:
         assert not any(password.encode() in shown for password in server.passwords.values())
 
 
+@pytest.mark.parametrize("version", BINARIES or ["none"])
+def test_what_was_written_as_one_is_there_after_a_crash_of_redis(
+    version: str, tmp_path: Path
+) -> None:
+    """Redis reads its file as the user `default`: without rights it drops every transaction."""
+    kept = ("--appendonly", "yes", "--appendfsync", "always", "--dir", str(tmp_path))
+    server = LocalRedis(server=BINARIES[version], passwords=new_passwords(), arguments=kept)
+    stream, halt = keys.exe(SERIES), keys.halt(ACCOUNT)
+    with server:
+        with redis_py.Redis.from_url(server.url) as client, client.pipeline() as together:
+            together.xadd(stream, {"m": "1"})
+            together.xadd(stream, {"m": "2"})
+            together.execute()
+            client.xadd(stream, {"m": "3"})
+            client.eval(
+                "redis.call('SET', KEYS[1], 'a') redis.call('APPEND', KEYS[1], 'b')", 1, halt
+            )
+        server.kill()
+        server.start()
+        with redis_py.Redis.from_url(server.url) as client:
+            assert (client.xlen(stream), client.get(halt)) == (3, b"ab")
+
+
 @selectors
 async def test_nothing_that_the_services_do_is_refused(tmp_path: Path) -> None:
     """Not at a start, a recovery, a kill, a resume, or an end."""

@@ -101,8 +101,12 @@ def acl_line(user: str, secret: str, *, selectors: bool = True) -> str:
     return f"user {user} on {secret} {' '.join(_rules(user, selectors=selectors))}"
 
 
-DEFAULT_OFF = "user default off"
-"""The line that ends the user whom a client without a name would be."""
+DEFAULT_OFF = "user default off ~* &* +@all"
+"""The line that ends the user whom a client without a name would be: it cannot log in.
+
+It keeps its rights because Redis reads its own append-only file as this user. Without them a
+restart drops every transaction and script in it, so nearly all that we write.
+"""
 
 
 def _is_named(service: str, texts: Sequence[str]) -> bool:

@@ -215,13 +215,14 @@ def has_selectors(server: Path) -> bool:
 
 
 def _serves(port: int, pid: int, password: str) -> bool:
-    """Whether the server on this port is ours: another Redis would answer as well."""
+    """Whether the server on this port is ours, another would answer as well, and has its data."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             login = f"AUTH {OPERATOR} {password}\r\n".encode() if password else b""
-            connection.sendall(login + b"INFO server\r\nQUIT\r\n")
+            connection.sendall(login + b"INFO server\r\nINFO persistence\r\nQUIT\r\n")
             with connection.makefile("rb") as reply:
-                return b"process_id:%d\r\n" % pid in reply.read()
+                said = reply.read()
+                return b"process_id:%d\r\n" % pid in said and b"\nloading:0\r\n" in said
     except OSError:
         return False
 
