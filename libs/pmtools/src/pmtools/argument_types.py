@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import interval_s, parse_series
@@ -41,6 +42,21 @@ def time_span_s(text: str) -> float:
     if unit not in _UNIT_S or not number.isascii() or not number.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 45m, 1h or 2d")
     return float(int(number) * _UNIT_S[unit])
+
+
+def http_address(text: str) -> str:
+    """The address of a console, without a login, a path or a query."""
+    wrong = argparse.ArgumentTypeError("it is no address such as http://127.0.0.1:8105")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise wrong
+    if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("give the address alone, such as http://127.0.0.1:8105")
+    return text
 
 
 def window_seconds(text: str) -> int:

@@ -82,6 +82,15 @@ signed in for 12 hours
 
 exit code: 0 a link for each engine; 1 not for all; 3 no engine found
 """
+WATCH_EXAMPLES = """examples:
+  pm watch                                   the only engine of this checkout that is up
+  pm watch --run 3                           one of several; --compose
+  PM_CONTROL_TOKEN_FILE=token pm watch --url http://127.0.0.1:8105
+                                             a console elsewhere, for example through a tunnel
+
+Up and Down choose a window, K kills and R resumes (both ask first), ? lists the keys, q leaves.
+exit code: 0 left; 1 the console does not answer or refuses; 2 say which engine; 3 no engine found
+"""
 TABLE_EXAMPLES = """examples:
   pm pnl --since 1h                          profit of the last hour, window by window
   pm orders                                  our bids, and why none rests

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pmtools import examples
-from pmtools.argument_types import time_span_s
+from pmtools.argument_types import http_address, time_span_s
 from pmtools.parsers import JSON_HELP, Parser, add_command
 
 _TABLES = {
@@ -53,6 +53,7 @@ def add_control(commands: argparse._SubParsersAction[Parser]) -> None:
             examples.CONSOLE_EXAMPLES,
         )
     )
+    _add_watch(commands)
     doctor = add_command(
         commands,
         "doctor",
@@ -86,9 +87,38 @@ def add_tables(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_choice(notify)
 
 
+def _add_watch(commands: argparse._SubParsersAction[Parser]) -> None:
+    watch = add_command(
+        commands,
+        "watch",
+        "watch.command:watch_command",
+        "what the console shows, in this terminal, with kill and resume",
+        examples.WATCH_EXAMPLES,
+    )
+    choice = watch.add_mutually_exclusive_group()
+    _add_run_and_compose(choice)
+    choice.add_argument(
+        "--url",
+        type=http_address,
+        metavar="URL",
+        help="the console at this address, also of another host; "
+        "its token comes from PM_CONTROL_TOKEN or PM_CONTROL_TOKEN_FILE",
+    )
+    watch.set_defaults(urls=False, all=False)
+
+
 def _add_choice(command: argparse.ArgumentParser) -> None:
     """Which engines are meant."""
     choice = command.add_mutually_exclusive_group()
+    _add_run_and_compose(choice)
+    choice.add_argument(
+        "--urls", action="store_true", help="the services that PM_<SERVICE>_URL names"
+    )
+    choice.add_argument("--all", action="store_true", help="every engine that is found")
+    command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def _add_run_and_compose(choice: argparse._MutuallyExclusiveGroup) -> None:
     choice.add_argument("--run", metavar="ID", help="this `pm run`: its number or its process")
     choice.add_argument(
         "--compose",
@@ -97,8 +127,3 @@ def _add_choice(command: argparse.ArgumentParser) -> None:
         metavar="PROJECT",
         help="the Compose stack of this checkout, or this one of several",
     )
-    choice.add_argument(
-        "--urls", action="store_true", help="the services that PM_<SERVICE>_URL names"
-    )
-    choice.add_argument("--all", action="store_true", help="every engine that is found")
-    command.add_argument("--json", action="store_true", help="print one JSON object on stdout")

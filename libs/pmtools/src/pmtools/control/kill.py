@@ -172,13 +172,19 @@ async def _resume(choice: Choice, body: dict[str, Any], *, as_json: bool) -> int
 
         done, found = await visit(http, os.environ, choice, look)
         engines = [engine for engine, _ in done]
-        if len(engines) > 1 and not choice.every:
-            raise UsageError(
-                f"several engines are up: {', '.join(e.name for e in engines)}; say which one: "
-                "--run ID (its number or its process), --compose PROJECT, --urls or --all"
-            )
+        if engines and not choice.every:
+            options = "--run ID (its number or its process), --compose PROJECT, --urls or --all"
+            only_one(engines, options)
         results = await asyncio.gather(*(tell(http, e, "/resume", body) for e in engines))
     return _report(list(results), found, choice, "resumed", as_json=as_json)
+
+
+def only_one(engines: list[Engine], options: str) -> Engine:
+    """The only engine that is up. Raise `UsageError`, which names the options, for several."""
+    if len(engines) > 1:
+        names = ", ".join(engine.name for engine in engines)
+        raise UsageError(f"several engines are up: {names}; say which one: {options}")
+    return engines[0]
 
 
 async def tell(http: httpx.AsyncClient, engine: Engine, path: str, body: dict[str, Any]) -> Result:

@@ -16,7 +16,7 @@ from rich.text import Text
 from pmtools.summary import as_mapping
 
 LEAST_WIDTH = 80
-_OVER = ("awaiting_resolution", "settled")
+OVER = ("awaiting_resolution", "settled")
 _FIGURES = (("side", 4), ("book", 13), ("our bid", 7), ("held", 8))
 
 
@@ -60,7 +60,7 @@ def window_group(windows: Mapping[str, Mapping[str, Any]]) -> Group:
     parts: list[Text | Table] = []
     for slug, view in windows.items():
         parts.append(_headline(slug, view))
-        if view.get("state") not in _OVER:
+        if view.get("state") not in OVER:
             parts.append(_sides(view))
     return Group(*parts)
 

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pmtools.run.layout import (
+    OVER,
     causes_of,
     note_of,
     service_table,
@@ -22,7 +23,6 @@ from pmtools.run.layout import (
 from pmtools.summary import as_mapping, summarise_run
 
 _PLAIN_EVERY_S = 5.0
-_OVER = ("awaiting_resolution", "settled")
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -92,7 +92,7 @@ def _plain_line(elapsed_s: float, states: States, waiting: Mapping[str, str]) ->
     parts += [
         _as_line(slug, view)
         for slug, view in _windows(states).items()
-        if view.get("state") not in _OVER
+        if view.get("state") not in OVER
     ]
     return " | ".join(part for part in parts if part)
 

@@ -1,0 +1,1 @@
+"""`pm watch`: what the console shows, in a terminal."""

@@ -1,0 +1,110 @@
+"""One window in detail: both books' levels with our bids, order flow, what is held and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from pmtools.run.layout import OVER
+from pmtools.summary import as_mapping
+from pmtools.watch.figures import (
+    ABSENT,
+    GOOD,
+    SOFT,
+    countdown,
+    is_number,
+    meter,
+    price,
+    shares,
+    words,
+)
+from pmtools.watch.link import Snapshot
+
+_KINDS = ("ask", "bid")
+
+
+def detail(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Group:
+    """The chosen window."""
+    if chosen is None:
+        return Group(Text("The feed has announced no window yet."))
+    columns = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    columns.add_column(ratio=1)
+    columns.add_column(ratio=1)
+    sides = as_mapping(chosen.get("outcomes"))
+    mode = str(snapshot.get("mode"))
+    columns.add_row(*(_side(name, as_mapping(sides.get(name)), mode) for name in ("up", "down")))
+    return Group(Text(_line(snapshot, chosen)), columns)
+
+
+def _line(snapshot: Snapshot, chosen: Mapping[str, Any]) -> str:
+    over = chosen.get("state") in OVER
+    parts = [
+        words(chosen.get("slug")),
+        words(chosen.get("state")),
+        f"closes in {countdown(chosen.get('closes_s'), snapshot.get('clock_s'))}",
+        f"net {shares(chosen.get('net_diff'))}, pair cost {price(chosen.get('portfolio_cost'))}",
+    ]
+    for name, field in (("hold", "hold"), ("doubt", "distrust"), ("winner", "winner")):
+        if chosen.get(field):
+            parts.append(f"{name}: {words(chosen[field])}")
+    if chosen.get("can_open") is False and not over:
+        parts.append("no new risk allowed")
+    return " · ".join(parts)
+
+
+def _side(name: str, side: Mapping[str, Any], mode: str) -> Group:
+    age = side.get("book_age_ms")
+    old = f", {age / 1000:.1f} s old" if is_number(age) else ""
+    why = words(side.get("why"))
+    parts = [
+        Text(f"{name.upper()}  book {words(side.get('book')) or 'unknown'}{old}", "bold"),
+        *_ladder(side, mode),
+        _flow(side),
+        Text(
+            f"held {shares(side.get('qty'))} (settled {shares(side.get('settled_qty'))}), "
+            f"cost {price(side.get('avg_cost') or None)}"
+        ),
+        Text(f"why no bid: {why}" if why else "a bid rests", "" if why else GOOD),
+    ]
+    return Group(*parts)
+
+
+def _flow(side: Mapping[str, Any]) -> Text:
+    flow, threshold = side.get("ofi"), side.get("threshold")
+    name = f"flow {words(side.get('flow'))}"
+    if not is_number(flow) or not is_number(threshold):
+        return Text(f"{name}: {ABSENT}", SOFT)
+    return meter(name, abs(flow or 0), threshold or 0, f"{shares(flow)} of {shares(threshold)}", 6)
+
+
+def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:
+    """Prices from the highest ask down to the lowest bid, with what others offer there."""
+    levels = as_mapping(side.get("levels"))
+    rows: list[tuple[float, int, float | None]] = []
+    for rank, kind in enumerate(_KINDS):
+        rows += [(at, rank, size) for at, size in levels.get(kind) or ()]
+    ours = side.get("quote")
+    if is_number(ours) and (ours, 1) not in {(at, rank) for at, rank, _ in rows}:
+        rows.append((ours, 1, None))  # deeper than what is told
+    lines = []
+    for at, rank, size in sorted(rows, key=lambda row: (-row[0], row[1])):
+        kind = _KINDS[rank]
+        if kind == "bid" and at == ours:
+            lines.append(_own_level(side, at, size, mode))
+        else:
+            best = " best" if at == side.get(kind) else ""
+            style = "red" if kind == "ask" else GOOD
+            lines.append(Text.assemble((kind, style), f" {price(at):<5} {shares(size):>9}{best}"))
+    return lines or [Text("no book", SOFT)]
+
+
+def _own_level(side: Mapping[str, Any], at: float, size: float | None, mode: str) -> Text:
+    """In paper trading our bid is not in the venue's book; else its shares are part of the level."""
+    leaves = side.get("leaves") or 0
+    others = None if size is None else max(0.0, size - (0 if mode == "dry" else leaves))
+    text = f"OURS {shares(leaves)} {words(side.get('order_state'))}"
+    return Text(f"bid {price(at):<5} {shares(others):>9} {text}", "bold reverse")
