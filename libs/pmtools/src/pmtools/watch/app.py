@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from rich.console import RenderableType
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Footer, Static
 
 from pmcore.shell.clock import monotonic_s
 from pmtools.summary import as_mapping
-from pmtools.watch import panels
-from pmtools.watch.book_panel import detail
+from pmtools.watch import book_panel, panels
 from pmtools.watch.dialogs import KeysDialog, KillDialog, ResumeDialog
 from pmtools.watch.figures import BAD, is_number, money, sparkline
 from pmtools.watch.link import SILENT_S, ConsoleLink, NoSnapshotError, Snapshot
@@ -26,7 +24,8 @@ WIDE = 120
 _POINTS = 3600
 _NOTE_S = 30.0
 _LOOK_S = 0.5
-_LEFT = {"windows": "Windows", "detail": "Books", "decisions": "Decisions", "fills": "Fills"}
+_OVERVIEW, _BOOKS = {"windows": "Windows"}, ("detail", "up", "down")
+_TAPES = {"decisions": "Decisions", "fills": "Fills"}
 _RIGHT = {
     "limits": "Against the limits",
     "venue": "Venue",
@@ -50,6 +49,9 @@ class WatchApp(App[None]):
     #page { height: 1fr; scrollbar-size-vertical: 1; }
     .column { height: auto; width: 1fr; }
     .panel { height: auto; border: round $primary; }
+    #sides { height: auto; }
+    #up, #down { width: 1fr; }
+    #up { margin-right: 1; }
     .-wide #columns { layout: horizontal; height: auto; }
     .-narrow #columns { layout: vertical; height: auto; }
     .-wide #left { width: 3fr; }
@@ -81,22 +83,37 @@ class WatchApp(App[None]):
         self._problem = ""
         self._newest_s = monotonic_s()
         self._note, self._note_until_s = "", 0.0
+        names = ("header", "alarms", *_OVERVIEW, *_BOOKS, *_TAPES, *_RIGHT)
+        self._panels = {name: Static("waiting for the console", id=name) for name in names}
+        self._shown: dict[str, Text] = {}
         self._profits: deque[tuple[float, float]] = deque(maxlen=_POINTS)
         for point in points:
             self._keep_profit(point.get("t"), point.get("profit"))
 
     def compose(self) -> ComposeResult:
         """Header, alarms, the panels, keys."""
-        yield Static(Text(self._link.place.title, "bold"), id="header")
-        yield Static(id="alarms")
+        yield self._panels["header"]
+        yield self._panels["alarms"]
         with VerticalScroll(id="page", can_focus=False), Vertical(id="columns"):
-            for side, names in (("left", _LEFT), ("right", _RIGHT)):
-                with Vertical(id=side, classes="column"):
-                    for name, title in names.items():
-                        panel = Static("waiting for the console", id=name, classes="panel")
-                        panel.border_title = title
-                        yield panel
+            with Vertical(id="left", classes="column"):
+                yield from self._framed(_OVERVIEW)
+                with Vertical(classes="panel") as books:
+                    books.border_title = "Books"
+                    yield self._panels["detail"]
+                    with Horizontal(id="sides"):
+                        yield self._panels["up"]
+                        yield self._panels["down"]
+                yield from self._framed(_TAPES)
+            with Vertical(id="right", classes="column"):
+                yield from self._framed(_RIGHT)
         yield Footer()
+
+    def _framed(self, titles: Mapping[str, str]) -> Iterator[Static]:
+        for name, title in titles.items():
+            panel = self._panels[name]
+            panel.border_title = title
+            panel.add_class("panel")
+            yield panel
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -130,11 +147,15 @@ class WatchApp(App[None]):
         snapshot = self._snapshot
         chosen = panels.choose_window(panels.windows_of(snapshot), self._chosen)
         self._chosen = str(as_mapping(chosen).get("slug") or "")
-        self._put("windows", panels.overview(snapshot, chosen))
-        self._put("detail", detail(snapshot, chosen))
-        self._put("limits", panels.limits(snapshot, chosen))
-        self._put("chart", self._chart())
-        of_snapshot: dict[str, Callable[[Snapshot], RenderableType]] = {
+        of_window: dict[str, Text] = {
+            "windows": panels.overview(snapshot, chosen),
+            "detail": book_panel.detail(snapshot, chosen),
+            "up": book_panel.side(snapshot, chosen, "up"),
+            "down": book_panel.side(snapshot, chosen, "down"),
+            "limits": panels.limits(snapshot, chosen),
+            "chart": self._chart(),
+        }
+        of_engine: dict[str, Callable[[Snapshot], Text]] = {
             "decisions": panels.decisions,
             "fills": panels.fills,
             "venue": panels.venue,
@@ -142,18 +163,23 @@ class WatchApp(App[None]):
             "services": panels.services,
             "latencies": panels.latencies,
         }
-        for name, make in of_snapshot.items():
+        for name, text in of_window.items():
+            self._put(name, text)
+        for name, make in of_engine.items():
             self._put(name, make(snapshot))
         self._show_alarms()
 
-    def _put(self, name: str, what: RenderableType) -> None:
-        self.screen_stack[0].query_one(f"#{name}", Static).update(what)
+    def _put(self, name: str, text: Text) -> None:
+        """What has not changed is not drawn again."""
+        if self._shown.get(name) != text:
+            self._shown[name] = text
+            self._panels[name].update(text)
 
     def _chart(self) -> Text:
         values = [profit for _, profit in self._profits]
         if not values:
             return Text("Nothing yet.")
-        width = max(10, self.screen_stack[0].query_one("#chart").size.width - 2)
+        width = max(10, self._panels["chart"].size.width - 2)
         return Text(
             f"{sparkline(values, width)}\nlowest {money(min(values))}, "
             f"highest {money(max(values))}, now {money(values[-1])}"
@@ -172,9 +198,8 @@ class WatchApp(App[None]):
             lines.insert(0, f"NO DATA for {silent_s:.0f} s: {why}.{old}")
         if self._note and monotonic_s() < self._note_until_s:
             lines.insert(0, self._note)
-        box = self.screen_stack[0].query_one("#alarms", Static)
-        box.set_class(bool(lines), "told")
-        box.update(Text("\n".join(lines), BAD))
+        self._panels["alarms"].set_class(bool(lines), "told")
+        self._put("alarms", Text("\n".join(lines), BAD))
 
     def _say(self, text: str) -> None:
         self._note, self._note_until_s = text, monotonic_s() + _NOTE_S

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from pmtools.run.layout import OVER
@@ -23,21 +21,16 @@ from pmtools.watch.figures import (
     words,
 )
 from pmtools.watch.link import Snapshot
+from pmtools.watch.panels import in_lines
 
 _KINDS = ("ask", "bid")
 
 
-def detail(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Group:
-    """The chosen window."""
+def detail(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
+    """The chosen window, in a line."""
     if chosen is None:
-        return Group(Text("The feed has announced no window yet."))
-    columns = Table.grid(expand=True, padding=(0, 1, 0, 0))
-    columns.add_column(ratio=1)
-    columns.add_column(ratio=1)
-    sides = as_mapping(chosen.get("outcomes"))
-    mode = str(snapshot.get("mode"))
-    columns.add_row(*(_side(name, as_mapping(sides.get(name)), mode) for name in ("up", "down")))
-    return Group(Text(_line(snapshot, chosen)), columns)
+        return Text("The feed has announced no window yet.")
+    return Text(_line(snapshot, chosen))
 
 
 def _line(snapshot: Snapshot, chosen: Mapping[str, Any]) -> str:
@@ -56,21 +49,23 @@ def _line(snapshot: Snapshot, chosen: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _side(name: str, side: Mapping[str, Any], mode: str) -> Group:
-    age = side.get("book_age_ms")
+def side(snapshot: Snapshot, chosen: Mapping[str, Any] | None, name: str) -> Text:
+    """The book of `up` or `down` with our bid in it, and what is held."""
+    if chosen is None:
+        return Text("")
+    view = as_mapping(as_mapping(chosen.get("outcomes")).get(name))
+    age = view.get("book_age_ms")
     old = f", {age / 1000:.1f} s old" if is_number(age) else ""
-    why = words(side.get("why"))
-    parts = [
-        Text(f"{name.upper()}  book {words(side.get('book')) or 'unknown'}{old}", "bold"),
-        *_ladder(side, mode),
-        _flow(side),
-        Text(
-            f"held {shares(side.get('qty'))} (settled {shares(side.get('settled_qty'))}), "
-            f"cost {price(side.get('avg_cost') or None)}"
-        ),
+    why = words(view.get("why"))
+    held = f"held {shares(view.get('qty'))} (settled {shares(view.get('settled_qty'))})"
+    lines = [
+        Text(f"{name.upper()}  book {words(view.get('book')) or 'unknown'}{old}", "bold"),
+        *_ladder(view, str(snapshot.get("mode"))),
+        _flow(view),
+        Text(f"{held}, cost {price(view.get('avg_cost') or None)}"),
         Text(f"why no bid: {why}" if why else "a bid rests", "" if why else GOOD),
     ]
-    return Group(*parts)
+    return in_lines(lines)
 
 
 def _flow(side: Mapping[str, Any]) -> Text:
@@ -103,7 +98,7 @@ def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:
 
 
 def _own_level(side: Mapping[str, Any], at: float, size: float | None, mode: str) -> Text:
-    """In paper trading our bid is not in the venue's book; else its shares are part of the level."""
+    """Our bid's shares are part of the level, but in paper trading not in the venue's book."""
     leaves = side.get("leaves") or 0
     others = None if size is None else max(0.0, size - (0 if mode == "dry" else leaves))
     text = f"OURS {shares(leaves)} {words(side.get('order_state'))}"

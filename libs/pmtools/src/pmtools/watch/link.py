@@ -32,6 +32,10 @@ class ConsolePlace(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     token: str = ""
 
+    def __repr__(self) -> str:
+        """Without the token: a traceback may show it."""
+        return f"ConsolePlace({self.title!r}, {self.url!r})"
+
 
 class NoSnapshotError(Exception):
     """Why a console tells nothing, in one line."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from pmtools.run.layout import OVER
@@ -93,13 +91,13 @@ def choose_window(windows: Sequence[Mapping[str, Any]], slug: str) -> Mapping[st
     return candidates[0] if candidates else None
 
 
-def overview(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Group:
+def overview(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
     """Each window in three lines: phase and money, both books with our bids, why none rests."""
     head = Text(f"  {'window':<27}{'phase':<20}{'net':>7}{'worst':>9}", SOFT)
     lines = [head]
     for one in windows_of(snapshot):
         lines += _window_lines(one, snapshot.get("clock_s"), mark="▸" if one is chosen else " ")
-    return Group(*lines) if len(lines) > 1 else Group(Text("No window yet."))
+    return in_lines(lines) if len(lines) > 1 else Text("No window yet.")
 
 
 def _window_lines(one: Mapping[str, Any], clock_s: Any, *, mark: str) -> list[Text]:
@@ -126,7 +124,7 @@ def _touch(side: Mapping[str, Any]) -> str:
     return f"{price(side.get('bid'))}/{price(side.get('ask'))}{ours}"
 
 
-def limits(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Group:
+def limits(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
     """What is used of each limit that is set."""
     given, day = as_mapping(snapshot.get("limits")), as_mapping(snapshot.get("day"))
     bars: list[Text] = []
@@ -149,10 +147,10 @@ def limits(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Group:
         add("worst of window", max(0, -worst), given.get("max_window_loss"), dollars=True)
     worst = day.get("worst_case_profit_today") or 0
     add("worst of day", max(0, -worst), given.get("max_daily_loss"), dollars=True)
-    return Group(*(bars or [Text("Nothing held that a limit counts.", SOFT)]))
+    return in_lines(bars or [Text("Nothing held that a limit counts.", SOFT)])
 
 
-def venue(snapshot: Snapshot) -> Group:
+def venue(snapshot: Snapshot) -> Text:
     """Whether orders may be placed, what rests, and after a kill the venue's own word."""
     seen = as_mapping(snapshot.get("venue"))
     count = seen.get("open_orders")
@@ -178,7 +176,7 @@ def venue(snapshot: Snapshot) -> Group:
         ("cash", f"${balance:,.2f}" if is_number(balance) else ABSENT),
         ("refused orders", ", ".join(refused) or "none"),
     ]
-    return Group(first, _pairs(rows))
+    return in_lines([first, *map(_pair, rows)])
 
 
 def _budget(given: Mapping[str, Any]) -> str:
@@ -189,31 +187,30 @@ def _count(value: Any) -> str:
     return f"{value:g}" if is_number(value) else "an unknown number of"
 
 
-def today(snapshot: Snapshot) -> Group:
+def today(snapshot: Snapshot) -> Text:
     """Profit of the day, and of the newest windows."""
     day = as_mapping(snapshot.get("day"))
-    table = _pairs(
-        [
-            ("profit", Text(money(day.get("profit_today")), tone(day.get("profit_today")))),
-            ("not settled yet", money(day.get("unsettled_today"))),
-            ("worst case", money(day.get("worst_case_profit_today"))),
-            (
-                "windows",
-                f"{shares(day.get('windows_settled_today'))} ended, "
-                f"{shares(day.get('winners_unknown_today'))} without a known winner",
-            ),
-        ]
-    )
+    ended, unknown = day.get("windows_settled_today"), day.get("winners_unknown_today")
+    lines = [
+        _profit("profit", day.get("profit_today")),
+        _profit("not settled yet", day.get("unsettled_today")),
+        _profit("worst case", day.get("worst_case_profit_today")),
+        Text(f"{shares(ended)} windows ended, {shares(unknown)} without a known winner"),
+    ]
     results = list(as_mapping(day.get("results_today")).items())[-_RESULTS:]
     for slug, given in reversed(results):
         result = as_mapping(given)
         value = result.get("profit")
         value = value if is_number(value) else result.get("worst_case_profit")
-        table.add_row(words(slug), Text(money(value), tone(value)))
-    return Group(table)
+        lines.append(_profit(words(slug), value))
+    return in_lines(lines)
 
 
-def services(snapshot: Snapshot) -> Group:
+def _profit(name: str, value: Any) -> Text:
+    return Text.assemble((f"{name:<26}", SOFT), " ", (f"{money(value):>9}", tone(value)))
+
+
+def services(snapshot: Snapshot) -> Text:
     """Each service: ready, waiting or dead, and what it says."""
     lines = []
     for one in map(as_mapping, snapshot.get("services") or ()):
@@ -228,24 +225,25 @@ def services(snapshot: Snapshot) -> Group:
         if said:
             line.append(f"  {'; '.join(map(words, said))}")
         lines.append(line)
-    return Group(*(lines or [Text("No service was asked yet.", SOFT)]))
+    return in_lines(lines or [Text("No service was asked yet.", SOFT)])
 
 
 def _troubles(service: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return map(as_mapping, service.get("troubles") or ())
 
 
-def latencies(snapshot: Snapshot) -> Table:
+def latencies(snapshot: Snapshot) -> Text:
     """Milliseconds of each hop."""
-    table = _plain("hop", right=("p50 ms", "p99 ms", "n"))
+    lines = [Text(f"{'hop':<18}{'p50 ms':>8}{'p99 ms':>8}{'n':>7}", SOFT)]
     for name, given in as_mapping(snapshot.get("hops")).items():
         figures = as_mapping(given)
-        cells = [f"{figures.get(key) or 0:.2f}" for key in ("p50", "p99")]
-        table.add_row(words(name), *cells, shares(figures.get("n")))
-    return table
+        p50, p99 = (f"{figures.get(key) or 0:.2f}" for key in ("p50", "p99"))
+        count = figures.get("n") or 0
+        lines.append(Text(f"{words(name):<18}{p50:>8}{p99:>8}{count:>7}"))
+    return in_lines(lines)
 
 
-def decisions(snapshot: Snapshot) -> Group:
+def decisions(snapshot: Snapshot) -> Text:
     """What changed at the strategy, newest first, with its reason, below the name of its window."""
     lines: list[Text] = []
     slug = None
@@ -255,46 +253,38 @@ def decisions(snapshot: Snapshot) -> Group:
             lines.append(Text(words(slug), SOFT))
         side = f"{event.get('side')} " if event.get("side") else ""
         lines.append(Text(f"{clock_text(event.get('at_s'))}  {side}{words(event.get('text'))}"))
-    return Group(*(lines or [Text("Nothing changed yet.", SOFT)]))
+    return in_lines(lines or [Text("Nothing changed yet.", SOFT)])
 
 
-def fills(snapshot: Snapshot) -> Table | Text:
+def fills(snapshot: Snapshot) -> Text:
     """The newest fills, with what the mid did after each, in cents a share."""
     rows = list(map(as_mapping, snapshot.get("fills") or ()))[:_FILLS]
     if not rows:
         return Text("No fill yet.", SOFT)
-    table = _plain("time", "window", "side", right=("qty", "price", "¢ 1s", "5s", "60s"))
-    for fill in rows:
-        marks = as_mapping(fill.get("markout_cents"))
-        failed = " FAILED" if fill.get("failed") else ""
-        table.add_row(
-            clock_text(fill.get("at_s")),
-            words(fill.get("slug")),
-            f"{words(fill.get('outcome'))}{failed}",
-            shares(fill.get("shares")),
-            price(fill.get("price")),
-            *(_cents(marks.get(span)) for span in ("1s", "5s", "60s")),
-        )
-    return table
+    head = (
+        f"{'time':<9}{'window':<27}{'side':<5}{'qty':>5}{'price':>6}{'¢ 1s':>6}{'5s':>6}{'60s':>6}"
+    )
+    return in_lines([Text(head, SOFT), *map(_fill, rows)])
 
 
-def _cents(value: Any) -> Text:
-    return Text(f"{value:+.1f}", tone(value / 100)) if is_number(value) else Text(ABSENT)
+def _fill(fill: Mapping[str, Any]) -> Text:
+    marks = as_mapping(fill.get("markout_cents"))
+    line = Text(
+        f"{clock_text(fill.get('at_s')):<9}{words(fill.get('slug')):<27}"
+        f"{words(fill.get('outcome')):<5}{shares(fill.get('shares')):>5}{price(fill.get('price')):>6}"
+    )
+    for span in ("1s", "5s", "60s"):
+        value = marks.get(span)
+        text = f"{value:+.1f}" if is_number(value) else ABSENT
+        line.append(f"{text:>6}", tone(value / 100) if is_number(value) else "")
+    return line.append(" FAILED", BAD) if fill.get("failed") else line
 
 
-def _pairs(rows: Sequence[tuple[str, str | Text]]) -> Table:
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True, style=SOFT)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, value)
-    return table
+def in_lines(lines: Sequence[Text]) -> Text:
+    """One below the other."""
+    return Text("\n").join(lines)
 
 
-def _plain(*left: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style=SOFT)
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+def _pair(row: tuple[str, str]) -> Text:
+    name, value = row
+    return Text.assemble((f"{name:<14} ", SOFT), value)
