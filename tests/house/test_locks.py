@@ -84,7 +84,7 @@ def test_the_strategy_gets_no_network_client() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_gets_what_only_research_uses(service: str) -> None:
     own = pins(ROOT / f"services/{service}/requirements.lock").keys()
-    assert own.isdisjoint({"matplotlib", "numpy", "pillow", "fonttools"})
+    assert own.isdisjoint({"matplotlib", "numpy", "pillow", "fonttools", "textual"})
     assert own.isdisjoint(asked_for(ROOT / "research/pyproject.toml"))
 
 

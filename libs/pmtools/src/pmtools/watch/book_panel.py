@@ -14,6 +14,7 @@ from pmtools.watch.figures import (
     GOOD,
     SOFT,
     countdown,
+    figure,
     is_number,
     meter,
     price,
@@ -73,7 +74,7 @@ def _flow(side: Mapping[str, Any]) -> Text:
     name = f"flow {words(side.get('flow'))}"
     if not is_number(flow) or not is_number(threshold):
         return Text(f"{name}: {ABSENT}", SOFT)
-    return meter(name, abs(flow or 0), threshold or 0, f"{shares(flow)} of {shares(threshold)}", 6)
+    return meter(name, abs(flow), threshold, f"{shares(flow)} of {shares(threshold)}", 6)
 
 
 def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:
@@ -81,7 +82,7 @@ def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:
     levels = as_mapping(side.get("levels"))
     rows: list[tuple[float, int, float | None]] = []
     for rank, kind in enumerate(_KINDS):
-        rows += [(at, rank, size) for at, size in levels.get(kind) or ()]
+        rows += [(at, rank, size) for at, size in _levels(levels.get(kind))]
     ours = side.get("quote")
     if is_number(ours) and (ours, 1) not in {(at, rank) for at, rank, _ in rows}:
         rows.append((ours, 1, None))  # deeper than what is told
@@ -97,9 +98,15 @@ def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:
     return lines or [Text("no book", SOFT)]
 
 
+def _levels(given: Any) -> list[tuple[float, float]]:
+    """Price and size; what is no pair of figures is left out."""
+    pairs = [pair for pair in given if isinstance(pair, list)] if isinstance(given, list) else []
+    return [(p[0], p[1]) for p in pairs if len(p) == 2 and all(map(is_number, p))]
+
+
 def _own_level(side: Mapping[str, Any], at: float, size: float | None, mode: str) -> Text:
     """Our bid's shares are part of the level, but in paper trading not in the venue's book."""
-    leaves = side.get("leaves") or 0
+    leaves = figure(side.get("leaves"))
     others = None if size is None else max(0.0, size - (0 if mode == "dry" else leaves))
     text = f"OURS {shares(leaves)} {words(side.get('order_state'))}"
     return Text(f"bid {price(at):<5} {shares(others):>9} {text}", "bold reverse")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from rich.text import Text
 
 from pmtools.money import profit_text
+from pmtools.summary import as_mapping
 
 ABSENT = "-"
 GOOD, WARN, BAD, SOFT = "green", "yellow", "bold red", "dim"
@@ -18,6 +19,16 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a figure."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def figure(value: object) -> float:
+    """The figure, or 0 for anything else."""
+    return value if is_number(value) else 0.0
+
+
+def listed(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; none for anything else."""
+    return list(map(as_mapping, value)) if isinstance(value, list) else []
 
 
 def price(value: Any) -> str:

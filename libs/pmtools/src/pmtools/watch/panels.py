@@ -17,7 +17,9 @@ from pmtools.watch.figures import (
     WARN,
     clock_text,
     countdown,
+    figure,
     is_number,
+    listed,
     meter,
     money,
     price,
@@ -60,22 +62,22 @@ def header(snapshot: Snapshot, title: str, *, live: bool) -> Text:
 def alarms(snapshot: Snapshot) -> list[str]:
     """Halts and dead services, a line each."""
     lines = []
-    for halt in map(as_mapping, snapshot.get("halts") or ()):
-        names = ", ".join(map(str, halt.get("services") or ()))
+    for halt in listed(snapshot.get("halts")):
+        names = ", ".join(map(words, _list(halt.get("services"))))
         series = halt.get("series")
-        whose = f"HALTED series {series}" if series else f"HALTED ({names})"
+        whose = f"HALTED series {words(series)}" if series else f"HALTED ({names})"
         since = f", since {words(halt['since']).replace('T', ' ')}" if halt.get("since") else ""
         by = f", by {words(halt['by'])}" if halt.get("by") else ""
         lines.append(f"{whose}: {words(halt.get('reason'))}{since}{by}")
-    for service in map(as_mapping, snapshot.get("services") or ()):
+    for service in listed(snapshot.get("services")):
         if service.get("health") == "dead":
-            lines.append(f"DEAD {service.get('name')}: {words(service.get('problem'))}")
+            lines.append(f"DEAD {words(service.get('name'))}: {words(service.get('problem'))}")
     return lines
 
 
 def windows_of(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     """Its windows."""
-    return [as_mapping(one) for one in snapshot.get("windows") or ()]
+    return listed(snapshot.get("windows"))
 
 
 def choose_window(windows: Sequence[Mapping[str, Any]], slug: str) -> Mapping[str, Any] | None:
@@ -105,7 +107,7 @@ def _window_lines(one: Mapping[str, Any], clock_s: Any, *, mark: str) -> list[Te
     worst = profit if is_number(profit) else one.get("worst_case_profit")
     left = "" if over else f" {countdown(one.get('closes_s'), clock_s)}"
     head = Text(
-        f"{mark} {one.get('slug', ''):<26} {words(one.get('state')) + left:<20}"
+        f"{mark} {words(one.get('slug')):<26} {words(one.get('state')) + left:<20}"
         f"{shares(one.get('net_diff')):>7}",
         "bold" if mark.strip() else "",
     )
@@ -136,16 +138,20 @@ def limits(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
 
     if chosen is not None:
         add(
-            "net shares", abs(chosen.get("net_diff") or 0), given.get("max_net_diff"), dollars=False
+            "net shares",
+            abs(figure(chosen.get("net_diff"))),
+            given.get("max_net_diff"),
+            dollars=False,
         )
         for name, side in as_mapping(chosen.get("outcomes")).items():
-            value = (as_mapping(side).get("qty") or 0) * (as_mapping(side).get("avg_cost") or 0)
+            view = as_mapping(side)
+            value = figure(view.get("qty")) * figure(view.get("avg_cost"))
             add(f"value of {name}", value, given.get("max_position_value"), dollars=True)
         cost = chosen.get("portfolio_cost")
         add("pair cost", cost, given.get("max_portfolio_cost"), dollars=False)
-        worst = chosen.get("worst_case_profit") or 0
+        worst = figure(chosen.get("worst_case_profit"))
         add("worst of window", max(0, -worst), given.get("max_window_loss"), dollars=True)
-    worst = day.get("worst_case_profit_today") or 0
+    worst = figure(day.get("worst_case_profit_today"))
     add("worst of day", max(0, -worst), given.get("max_daily_loss"), dollars=True)
     return in_lines(bars or [Text("Nothing held that a limit counts.", SOFT)])
 
@@ -154,7 +160,7 @@ def venue(snapshot: Snapshot) -> Text:
     """Whether orders may be placed, what rests, and after a kill the venue's own word."""
     seen = as_mapping(snapshot.get("venue"))
     count = seen.get("open_orders")
-    halted = any(not as_mapping(halt).get("series") for halt in snapshot.get("halts") or ())
+    halted = any(not halt.get("series") for halt in listed(snapshot.get("halts")))
     if seen.get("flat"):
         first = Text("After the kill the venue was asked: nothing of ours rests there.", GOOD)
     elif halted and seen.get("checking"):
@@ -213,14 +219,18 @@ def _profit(name: str, value: Any) -> Text:
 def services(snapshot: Snapshot) -> Text:
     """Each service: ready, waiting or dead, and what it says."""
     lines = []
-    for one in map(as_mapping, snapshot.get("services") or ()):
+    for one in listed(snapshot.get("services")):
         health = str(one.get("health"))
         said = [f"{words(t.get('what'))}: {words(t.get('text'))}" for t in _troubles(one)]
-        said += [str(one.get("problem"))] if health == "dead" else list(one.get("reasons") or ())
+        said += (
+            [str(one.get("problem"))]
+            if health == "dead"
+            else list(map(str, _list(one.get("reasons"))))
+        )
         silent = one.get("silent_s")
         since = f" for {silent:.0f} s" if health == "dead" and is_number(silent) else ""
         shown = health.upper() if health == "dead" else health
-        line = Text(f"{one.get('name', ''):<9} ")
+        line = Text(f"{words(one.get('name')):<9} ")
         line.append(f"{shown}{since}", _SERVICE.get(health, ""))
         if said:
             line.append(f"  {'; '.join(map(words, said))}")
@@ -228,8 +238,12 @@ def services(snapshot: Snapshot) -> Text:
     return in_lines(lines or [Text("No service was asked yet.", SOFT)])
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _troubles(service: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return map(as_mapping, service.get("troubles") or ())
+    return listed(service.get("troubles"))
 
 
 def latencies(snapshot: Snapshot) -> Text:
@@ -237,8 +251,8 @@ def latencies(snapshot: Snapshot) -> Text:
     lines = [Text(f"{'hop':<18}{'p50 ms':>8}{'p99 ms':>8}{'n':>7}", SOFT)]
     for name, given in as_mapping(snapshot.get("hops")).items():
         figures = as_mapping(given)
-        p50, p99 = (f"{figures.get(key) or 0:.2f}" for key in ("p50", "p99"))
-        count = figures.get("n") or 0
+        p50, p99 = (f"{figure(figures.get(key)):.2f}" for key in ("p50", "p99"))
+        count = shares(figure(figures.get("n")))
         lines.append(Text(f"{words(name):<18}{p50:>8}{p99:>8}{count:>7}"))
     return in_lines(lines)
 
@@ -247,18 +261,18 @@ def decisions(snapshot: Snapshot) -> Text:
     """What changed at the strategy, newest first, with its reason, below the name of its window."""
     lines: list[Text] = []
     slug = None
-    for event in list(map(as_mapping, snapshot.get("events") or ()))[:_DECISIONS]:
+    for event in listed(snapshot.get("events"))[:_DECISIONS]:
         if event.get("slug") != slug:
             slug = event.get("slug")
             lines.append(Text(words(slug), SOFT))
-        side = f"{event.get('side')} " if event.get("side") else ""
+        side = f"{words(event['side'])} " if event.get("side") else ""
         lines.append(Text(f"{clock_text(event.get('at_s'))}  {side}{words(event.get('text'))}"))
     return in_lines(lines or [Text("Nothing changed yet.", SOFT)])
 
 
 def fills(snapshot: Snapshot) -> Text:
     """The newest fills, with what the mid did after each, in cents a share."""
-    rows = list(map(as_mapping, snapshot.get("fills") or ()))[:_FILLS]
+    rows = listed(snapshot.get("fills"))[:_FILLS]
     if not rows:
         return Text("No fill yet.", SOFT)
     head = (
