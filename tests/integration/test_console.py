@@ -6,8 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,14 @@ import httpx
 import pytest
 
 from pmtools.run.plan import SERVICES
-from support.processes import TOKEN as CONSOLE_TOKEN
+from support.console_process import console_of
 from support.processes import ServiceProcess, service_process
-from support.whole_engine import TOKEN, Engine, engine
+from support.whole_engine import TOKEN, engine
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(180)]
 
 PATIENCE_S = 20.0
 Snapshot = dict[str, Any]
-
-
-@asynccontextmanager
-async def console_of(running: Engine, directory: Path) -> AsyncIterator[ServiceProcess]:
-    """A console that is given what `pm run` gives it."""
-    urls = {f"PM_{name.upper()}_URL": running.url(name) for name in SERVICES}
-    variables = {**urls, "PM_CONTROL_TOKEN": TOKEN, "PM_CLOCK": running.clock_spec}
-    async with service_process("pmconsole", directory, **variables) as console:
-        assert CONSOLE_TOKEN != TOKEN
-        console.http.headers["Authorization"] = f"Bearer {TOKEN}"
-        await console.wait_for("/readyz")
-        yield console
 
 
 async def snapshots(console: ServiceProcess) -> AsyncGenerator[Snapshot, None]:
