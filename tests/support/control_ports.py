@@ -26,6 +26,7 @@ while [ -e "$here/wait" ]; do sleep 0.02; done
 case "$1" in
   ps) cat "$here/rows" ;;
   exec) cat "$here/token.$2" ;;
+  logs) cat "$here/log.$4" >&2 ;;
 esac
 """
 
@@ -178,6 +179,10 @@ class FakeCheckout:
             if readable:
                 (self._bin / f"token.{identity}").write_text(f"{engine.token}\n")
         (self._bin / "rows").write_text("".join(f"{row}\n" for row in self._rows))
+
+    def container_wrote(self, project: str, service: str, text: str) -> None:
+        """Let `docker logs` tell this, on stderr, where a traceback goes too."""
+        (self._bin / f"log.{project}-{service}").write_text(text)
 
     def docker_says(self, error: str = "", *, hangs: bool = False, absent: bool = False) -> None:
         """How the `docker` program behaves."""

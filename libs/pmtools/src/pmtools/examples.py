@@ -98,6 +98,16 @@ TABLE_EXAMPLES = """examples:
 
 exit code: 0 shown; 1 an engine did not answer; 3 no engine found
 """
+LOGS_EXAMPLES = """examples:
+  pm logs                                    the newest 50 lines of all services
+  pm logs --since 10m --level warning        what went wrong in the last ten minutes
+  pm logs --service executor --lines 200
+  pm logs --since 1h --json                  with every field, for a program
+
+the lines are those of pm run and of Compose; a service that was started by hand writes where it
+was started. At most 4 MB, or 20,000 lines in Compose, are read of each service.
+exit code: 0 shown; 1 a log could not be read; 3 no engine found
+"""
 NOTIFY_EXAMPLES = """examples:
   pm notify test                             what each address of PM_NOTIFY_URLS says to a test
 

@@ -84,8 +84,8 @@ async def start_child(spec: ChildSpec, log_dir: Path) -> Child:
 
     Raise OSError when the program cannot be started.
     """
-    log_path = log_dir / f"{spec.name}.log"
-    with log_path.open("ab") as log:
+    path = log_path(log_dir, spec.name)
+    with path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
             stdin=asyncio.subprocess.DEVNULL,
@@ -95,15 +95,20 @@ async def start_child(spec: ChildSpec, log_dir: Path) -> Child:
             start_new_session=True,
             preexec_fn=_die_with_parent(),
         )
-    return Child(spec, process, log_path)
+    return Child(spec, process, path)
 
 
-def tail_of(path: Path, lines: int) -> list[str]:
+def log_path(directory: Path, name: str) -> Path:
+    """Where a child of that name writes."""
+    return directory / f"{name}.log"
+
+
+def tail_of(path: Path, lines: int, most_bytes: int = _TAIL_BYTES) -> list[str]:
     """The last lines of a text file, without reading all of it; empty when there is none."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
+            file.seek(max(0, size - most_bytes))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 
 from pmtools import examples
-from pmtools.argument_types import http_address, time_span_s
+from pmtools.argument_types import http_address, time_span_s, whole_number
 from pmtools.parsers import JSON_HELP, Parser, add_command
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
+"""Of log lines, the worst last."""
 _TABLES = {
     "positions": "what each window holds",
     "orders": "our bids, and on each side without one the reason",
@@ -76,6 +78,7 @@ def add_tables(commands: argparse._SubParsersAction[Parser]) -> None:
                 "--since", type=time_span_s, metavar="SPAN", help="of the last 30m, 1h, 2d, ..."
             )
         _add_choice(table)
+    _add_logs(commands)
     notify = add_command(
         commands,
         "notify",
@@ -85,6 +88,31 @@ def add_tables(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     notify.add_argument("what", choices=("test",), help="send a test text")
     _add_choice(notify)
+
+
+def _add_logs(commands: argparse._SubParsersAction[Parser]) -> None:
+    logs = add_command(
+        commands,
+        "logs",
+        "control.logs:logs_command",
+        "the newest log lines of every service, in the order of their times",
+        examples.LOGS_EXAMPLES,
+    )
+    logs.add_argument("--csv", action="store_true", help="print CSV on stdout")
+    logs.add_argument(
+        "--since", type=time_span_s, metavar="SPAN", help="of the last 30m, 1h, 2d, ..."
+    )
+    logs.add_argument(
+        "--lines",
+        type=whole_number(1, 100_000),
+        metavar="N",
+        help="the newest N (default 50; with --since all that were kept)",
+    )
+    logs.add_argument(
+        "--level", choices=LEVELS, default="debug", help="this level and worse (default all)"
+    )
+    logs.add_argument("--service", metavar="NAME", help="one service's lines")
+    _add_choice(logs)
 
 
 def _add_watch(commands: argparse._SubParsersAction[Parser]) -> None:

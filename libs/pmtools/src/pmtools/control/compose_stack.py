@@ -159,10 +159,12 @@ async def _engine_of(
 def _place(name: str, container: Container, token: str) -> ServiceAt:
     url = container.published.get(str(CONTROL_PORTS[container.service]), "")
     if container.state != "running":
-        return ServiceAt(name=name, absent=f"its container does not run ({container.status})")
+        absent = f"its container does not run ({container.status})"
+        return ServiceAt(name=name, absent=absent, container=container.id)
     if not url:
-        return ServiceAt(name=name, absent="its control port is not published")
-    return ServiceAt(name=name, url=url, token=token)
+        absent = "its control port is not published"
+        return ServiceAt(name=name, absent=absent, container=container.id)
+    return ServiceAt(name=name, url=url, token=token, container=container.id)
 
 
 async def _token_of(docker: str, timeout_s: float, container: Container) -> str:
@@ -175,14 +177,23 @@ async def _token_of(docker: str, timeout_s: float, container: Container) -> str:
     return told.strip()
 
 
-async def _ask(docker: str, timeout_s: float, *arguments: str) -> str:
+async def container_log(environ: Mapping[str, str], container: str, lines: int) -> str:
+    """The newest lines that a container wrote. Raise `DockerError`."""
+    docker = shutil.which("docker", path=environ.get("PATH"))
+    if docker is None:
+        raise DockerError("Docker is not installed here")
+    logs = ("logs", "--tail", str(lines), container)
+    return await _ask(docker, DOCKER_TIMEOUT_S, *logs, with_stderr=True)
+
+
+async def _ask(docker: str, timeout_s: float, *arguments: str, with_stderr: bool = False) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
             docker,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT if with_stderr else asyncio.subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
@@ -194,7 +205,7 @@ async def _ask(docker: str, timeout_s: float, *arguments: str) -> str:
     finally:
         await _end(process)
     if process.returncode:
-        raise DockerError(" ".join(err.decode("utf-8", "replace").split())[-300:])
+        raise DockerError(" ".join((err or out).decode("utf-8", "replace").split())[-300:])
     return out.decode("utf-8", "replace")
 
 

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from pmcore.shell.control_client import ControlClient
+from pmtools.processes import log_path
 from pmtools.run.files import FoundRun, find_runs, runs_root
 
 HALTING = ("feed", "strategy", "executor", "userws")
@@ -45,12 +46,17 @@ class EngineKind(StrEnum):
 
 
 class ServiceAt(msgspec.Struct, frozen=True, kw_only=True):
-    """One service: where it is and the token it takes; `absent` says why it has no address."""
+    """One service: where it is and the token it takes; `absent` says why it has no address.
+
+    Its log is a file of this machine, or that of a container; both are empty when nobody knows.
+    """
 
     name: str
     url: str = ""
     token: str = ""
     absent: str = ""
+    log_file: str = ""
+    container: str = ""
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +187,12 @@ def _engine_of(run: FoundRun) -> Engine:
     record = run.record
     died = "" if run.held else ", its `pm run` has died"
     services = tuple(
-        ServiceAt(name=service, url=url, token=record.control_token)
+        ServiceAt(
+            name=service,
+            url=url,
+            token=record.control_token,
+            log_file=str(log_path(run.directory, service)),
+        )
         for service, url in record.urls.items()
     )
     return Engine(

@@ -163,7 +163,7 @@ async def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(msgspec.json.encode({engine.name: rows for engine, rows in tables}).decode())
     elif arguments.csv:
-        _write_csv(tables)
+        write_csv(tables)
     else:
         for engine, rows in tables:
             _print_table(title_of(engine), rows, with_sum=arguments.command == "pnl")
@@ -185,7 +185,8 @@ def _since_s(state: State, back_s: float | None) -> float | None:
     return clock_s - back_s
 
 
-def _write_csv(tables: Sequence[tuple[Engine, list[Row]]]) -> None:
+def write_csv(tables: Sequence[tuple[Engine, list[Row]]]) -> None:
+    """All rows on stdout, each with the name of its engine."""
     rows = [{"engine": engine.name, **row} for engine, rows in tables for row in rows]
     if rows:
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
