@@ -28,7 +28,7 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs dashboards coverage-core \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs pictures dashboards coverage-core \
 	mutants mutants-sample known-faults sim stories lock audit \
 	up up-sim down logs ps status kill resume clean
 
@@ -136,6 +136,9 @@ bench: setup ## what the hot paths cost on this machine, the first ones beside t
 docs: setup ## write the generated documents and dashboards anew
 	@$(RUN) pmtools.docs
 	@$(RUN) pmresearch.dashboards
+
+pictures: setup ## make the README's pictures anew, of a real run; needs Chromium; about five minutes
+	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.pictures docs/pictures
 
 dashboards: setup ## write grafana/dashboards anew, from research/src/pmresearch/dashboards
 	@$(RUN) pmresearch.dashboards

@@ -12,6 +12,7 @@ from support.tree import FENCE, HEADING, ROOT, anchors, name_of, tracked
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 MAX_LINE = 120
 MAX_WORDS_OF_ARCHITECTURE = 1800
+MAX_BYTES_OF_A_PICTURE = 150_000
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]+)\b")
 
@@ -59,6 +60,14 @@ def test_the_make_targets_that_documents_name_exist() -> None:
         if target not in targets
     }
     assert named == set()
+
+
+def test_the_readmes_pictures_are_there_small_and_all_used() -> None:
+    """Every clone carries them; `make pictures` makes them."""
+    named = set(re.findall(r"docs/pictures/[\w.-]+", (ROOT / "README.md").read_text()))
+    kept = {name_of(path): path.stat().st_size for path in (ROOT / "docs/pictures").glob("*")}
+    assert named == kept.keys()
+    assert {name: size for name, size in kept.items() if size > MAX_BYTES_OF_A_PICTURE} == {}
 
 
 def test_the_architecture_is_short_enough_to_be_read_at_once() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +12,15 @@ import pytest
 from pmcore.model.market import window_times_ns
 from support.control_ports import ControlPort, FakeEngine
 from support.processes import TOKEN, ServiceProcess, service_process
+from support.webhook import PATH, Webhook, webhook
+
+__all__ = ["webhook"]
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(90)]
 
 SLUG = "btc-updown-60s-1800000000"
 KEY = "0x" + "5e" * 32
-PATH = "/hook/path-that-is-secret"
 SIDES = {"up": {"quote": 0.4}, "down": {"quote": None, "obstacle": "toxic"}}
-
-
-class Webhook:
-    """Takes what is posted. `status`: its answer; `hold`: until it is set, there is none."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
-        self.status = 200
-        self.hold = threading.Event()
-        self.hold.set()
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                owner.got.append(body)
-                owner.hold.wait(30)
-                self.send_response(owner.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"json://127.0.0.1:{self.server.server_address[1]}{PATH}"
-
-    @property
-    def text(self) -> str:
-        return "\n".join(f"{one['title']}\n{one['message']}" for one in self.got)
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    made = Webhook()
-    yield made
-    made.hold.set()
-    made.server.shutdown()
-    made.server.server_close()
 
 
 @pytest.fixture

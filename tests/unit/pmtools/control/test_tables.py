@@ -8,8 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pmtools.cli import main
+from pmtools.control.tables import _cell, fills, orders, pnl, positions, print_table
 from support.control_ports import FakeCheckout
 
 CLOCK_S = 1_800_003_600.0
@@ -134,3 +136,28 @@ def test_an_older_engine_says_less_and_breaks_nothing(
     old.ports["strategy"].answers["/state"] = (200, state)
     checkout.run(old)
     assert "run-2" in said(capsys, command, "--run", "2")
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_width_breaks_a_figure_or_a_word_of_a_reason(width: int) -> None:
+    """At 80 columns the reason once stood in a column of seven letters."""
+    for make in (orders, positions, fills, pnl):
+        printed = io.StringIO()
+        console = Console(file=printed, width=width, force_terminal=True, color_system=None)
+        rows = make(STATE, None)
+        print_table(console, "engine", rows)
+        lines = printed.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        words = " ".join(lines).replace(",", " ").split()
+        for row in rows:
+            for name, value in row.items():
+                if value is not None:
+                    assert set(_cell(name, value).split()) <= set(words), (make.__name__, value)
+
+
+def test_a_pipe_gets_whole_rows() -> None:
+    printed = io.StringIO()
+    print_table(Console(file=printed, width=60), "engine", orders(STATE, None))
+    up = next(line for line in printed.getvalue().splitlines() if " up " in line)
+    assert up.startswith(OPEN)
+    assert up.endswith("toxic order flow")

@@ -58,7 +58,7 @@ async def test_all_that_the_console_shows_is_on_the_screen(
         assert "up 0.84/0.85 ours 0.54" in text
         assert "why no bid: down: 5 more down than up are held: only up is bid for" in text
         assert "net shares: 5 of 20" in text
-        assert "2 orders rest." in text
+        assert "Orders that rest: 2." in text
         assert "market data live" in text
         assert f"cash ${RECORDED['userws']['/state']['balance']:,.2f}" in text
         assert "profit -$1.98" in text

@@ -18,6 +18,8 @@ from typing import Any, Literal
 import httpx
 import msgspec
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 
 from pmcore.shell.control_client import ControlAnswer, ControlClient, open_http
@@ -26,6 +28,8 @@ from pmtools.control.kill import nothing_found, read_choice, say_notes, title_of
 from pmtools.errors import EXIT_FAILED, EXIT_OK
 from pmtools.money import profit_text
 from pmtools.summary import as_mapping
+
+_ANY_WIDTH = 10_000
 
 Row = dict[str, Any]
 State = Mapping[str, Any]
@@ -165,8 +169,11 @@ async def _show(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         write_csv(tables)
     else:
+        console = Console(highlight=False, markup=False)
         for engine, rows in tables:
-            _print_table(title_of(engine), rows, with_sum=arguments.command == "pnl")
+            print_table(console, title_of(engine), rows)
+            if arguments.command == "pnl" and rows:
+                console.print(_sum_text(rows), soft_wrap=True)
     return EXIT_OK if well and not found.doubts else EXIT_FAILED
 
 
@@ -194,8 +201,11 @@ def write_csv(tables: Sequence[tuple[Engine, list[Row]]]) -> None:
         writer.writerows(rows)
 
 
-def _print_table(title: str, rows: Sequence[Row], *, with_sum: bool) -> None:
-    console = Console(highlight=False, markup=False)
+def print_table(console: Console, title: str, rows: Sequence[Row]) -> None:
+    """A table where it fits; else each row as lines, so that no figure or reason is broken.
+
+    What goes to a file or a pipe is a table of any width.
+    """
     console.print(title, soft_wrap=True)
     if not rows:
         console.print("  nothing")
@@ -205,13 +215,20 @@ def _print_table(title: str, rows: Sequence[Row], *, with_sum: bool) -> None:
     for name in shown:
         numbers = all(isinstance(row[name], int | float | None) for row in rows)
         justify: Literal["left", "right"] = "right" if numbers else "left"
-        whole = name in ("window", "time_utc", "closed_utc")
-        table.add_column(name.replace("_", " "), justify=justify, no_wrap=whole, overflow="fold")
+        table.add_column(name.replace("_", " "), justify=justify, no_wrap=True)
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in shown))
-    console.print(table)
-    if with_sum:
-        console.print(_sum_text(rows), soft_wrap=True)
+    wide = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).maximum
+    if not console.is_terminal:
+        console.width = max(wide, console.width)
+    if wide <= console.width:
+        console.print(table)
+        return
+    first, *others = shown
+    for row in rows:
+        parts = [f"{n.replace('_', ' ')} {_cell(n, row[n])}" for n in others if row[n] is not None]
+        console.print(f"{row[first]}")
+        console.print(Padding(", ".join(parts), (0, 0, 0, 2)))
 
 
 def _sum_text(rows: Sequence[Row]) -> str:

@@ -13,10 +13,10 @@ from pmtools.watch.figures import (
     ABSENT,
     GOOD,
     SOFT,
+    bar,
     countdown,
     figure,
     is_number,
-    meter,
     price,
     shares,
     words,
@@ -74,7 +74,8 @@ def _flow(side: Mapping[str, Any]) -> Text:
     name = f"flow {words(side.get('flow'))}"
     if not is_number(flow) or not is_number(threshold):
         return Text(f"{name}: {ABSENT}", SOFT)
-    return meter(name, abs(flow), threshold, f"{shares(flow)} of {shares(threshold)}", 6)
+    drawn = bar(abs(flow), threshold, 6)
+    return Text(f"{drawn} {name}: {shares(flow)} of {shares(threshold)}")
 
 
 def _ladder(side: Mapping[str, Any], mode: str) -> list[Text]:

@@ -79,12 +79,17 @@ def countdown(closes_s: Any, clock_s: Any) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def meter(name: str, value: float, limit: float, text: str, width: int = 12) -> Text:
-    """A line with a bar; FULL when the limit is reached, near from 80 % on."""
+def bar(value: float, limit: float, width: int) -> str:
+    """How much of a limit is used."""
     share = value / limit if limit > 0 else 0.0
     filled = min(width, max(0, round(share * width)))
-    line = Text(f"{'█' * filled}{'░' * (width - filled)} ")
-    line.append(f"{name}: {text}")
+    return f"{'█' * filled}{'░' * (width - filled)}"
+
+
+def meter(name: str, value: float, limit: float, text: str) -> Text:
+    """A line with a bar; FULL when the limit is reached, near from 80 % on."""
+    share = value / limit if limit > 0 else 0.0
+    line = Text(f"{bar(value, limit, 12)} {name}: {text}")
     if share >= 1:
         line.append(" FULL", BAD)
     elif share >= 0.8:

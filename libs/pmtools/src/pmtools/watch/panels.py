@@ -117,8 +117,8 @@ def _window_lines(one: Mapping[str, Any], clock_s: Any, *, mark: str) -> list[Te
     sides = as_mapping(one.get("outcomes"))
     books = "   ".join(f"{name} {_touch(as_mapping(sides.get(name)))}" for name in ("up", "down"))
     why = words(one.get("why"))
-    reason = Text(f"    why no bid: {why}", WARN) if why else Text("    both bids rest", GOOD)
-    return [head, Text(f"    {books}"), reason]
+    reason = Text(f"  why no bid: {why}", WARN) if why else Text("  both bids rest", GOOD)
+    return [head, Text(f"  {books}"), reason]
 
 
 def _touch(side: Mapping[str, Any]) -> str:
@@ -166,10 +166,11 @@ def venue(snapshot: Snapshot) -> Text:
     elif halted and seen.get("checking"):
         first = Text("Halted. The venue is being asked what rests.", BAD)
     elif halted:
-        first = Text(f"Halted. {_count(count)} orders may still rest.", BAD)
+        many = f"{count:g}" if is_number(count) else "unknown"
+        first = Text(f"Halted. Orders that may still rest: {many}.", BAD)
     else:
         known = is_number(count)
-        first = Text(f"{count} orders rest." if known else "Not known what rests.")
+        first = Text(f"Orders that rest: {count:g}." if known else "Not known what rests.")
     refuses = words(seen.get("refuses"))
     refused = [f"{words(name)} {n}" for name, n in as_mapping(seen.get("rejections")).items()]
     balance = seen.get("balance")
@@ -187,10 +188,6 @@ def venue(snapshot: Snapshot) -> Text:
 
 def _budget(given: Mapping[str, Any]) -> str:
     return f"{shares(given.get('orders'))} orders, {shares(given.get('cancels'))} cancels"
-
-
-def _count(value: Any) -> str:
-    return f"{value:g}" if is_number(value) else "an unknown number of"
 
 
 def today(snapshot: Snapshot) -> Text:
