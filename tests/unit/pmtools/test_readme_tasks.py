@@ -14,8 +14,8 @@ SECTION = "## First questions"
 ANSWERS = {
     "see the profit of the last hour": "pm pnl --since 1h",
     "know why it does not quote": "pm orders",
-    "see all of it, moving": "pm watch",
-    "stop everything": "pm kill",
+    "see it move": "pm watch",
+    "stop it": "pm kill",
     "get an alert": "pm notify test",
     "have the fills in a spreadsheet": "pm fills --csv > fills.csv",
     "find what went wrong": "pm logs --since 10m --level warning",
@@ -47,4 +47,4 @@ def test_every_command_of_the_first_questions_is_one() -> None:
 
 
 def test_a_phone_is_told_how() -> None:
-    assert "docs/console.md#from-a-phone" in answers()["stop everything"]
+    assert "docs/console.md#from-a-phone" in answers()["stop it"]
