@@ -135,11 +135,16 @@ async def test_a_resume_asks_first_too(console: RecordedConsole) -> None:
         halt = {"halted": "news", "halt": {"since": "2027-01-15T08:00:00Z", "by": "someone@desk"}}
         for name in RECORDED:
             console.answer(name, "/state", {**RECORDED[name]["/state"], **halt})
-        text = await until(pilot, "the halt", lambda text: "userws): news" in text)
-        assert "HALTED (feed, strategy, executor, userws): news, since 2027-01-15 08:00:00Z" in text
-        await pilot.press("R", "escape")
+        said = "HALTED (feed, strategy, executor, userws): news, since 2027-01-15 08:00:00Z"
+        await until(pilot, "the halt of all four", lambda text: said in text)
+        await pilot.press("R")
+        await until(pilot, "the question", lambda text: "Lift the halt?" in text)
+        await pilot.press("escape")
+        await until(pilot, "no question", lambda text: "Lift the halt?" not in text)
         assert console.engine.heard("/resume") == []
-        await pilot.press("R", "enter")
+        await pilot.press("R")
+        await until(pilot, "the question", lambda text: "Lift the halt?" in text)
+        await pilot.press("enter")
         await until(pilot, "the answer", lambda text: "Every service is resumed." in text)
         assert len(console.engine.heard("/resume")) == 4
 
@@ -147,7 +152,9 @@ async def test_a_resume_asks_first_too(console: RecordedConsole) -> None:
 async def test_a_kill_that_not_all_obey_says_so(console: RecordedConsole) -> None:
     async with watching(console) as (_, pilot):
         console.answer("executor", "/kill", {}, status=500)
-        await pilot.press("K", "enter")
+        await pilot.press("K")
+        await until(pilot, "the question", lambda text: "cancel every order?" in text)
+        await pilot.press("enter")
         text = await until(pilot, "the answer", lambda text: "NOT halted" in text)
         assert "NOT halted everywhere: executor: HTTP 500. Use pm kill." in text
 
