@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pmcore.machines.book import BookCounters, BookState, WindowBooks
-from pmcore.messages.market_data import FeedStatusChanged, TradePrinted
+from pmcore.messages.market_data import FeedStatusChanged, TradePrinted, UnderlyingPriced
 from pmcore.model.market import Outcome
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.recordings.reader import Recording, RecordingFormat
@@ -32,7 +32,7 @@ class Pass:
         }
         for frame in self.recording.frames():
             for message in self.parser.parse(frame.raw, ts_recv_ns=frame.recv_ns):
-                assert not isinstance(message, FeedStatusChanged)
+                assert not isinstance(message, FeedStatusChanged | UnderlyingPriced)
                 effect = self.books[message.slug].apply(message)
                 self.gaps[effect.gap] += bool(effect.gap)
                 self.trades += isinstance(message, TradePrinted)

@@ -12,7 +12,7 @@ from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.book import WindowBooks
 from pmcore.messages.execution import WindowFlat
 from pmcore.messages.gate import PlacingGateChanged
-from pmcore.messages.market_data import FeedStatusChanged, MarketDataMessage
+from pmcore.messages.market_data import FeedStatusChanged, MarketDataMessage, UnderlyingPriced
 from pmcore.messages.timers import BatchEnded
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.market import Window, parse_series
@@ -99,7 +99,9 @@ def main() -> None:
     bodies = timed("encode a message", messages, codec.encode)
     timed("decode a message", bodies, codec.decode)
     books = WindowBooks(window)
-    of_the_books = [one for one in messages if not isinstance(one, FeedStatusChanged)]
+    of_the_books = [
+        one for one in messages if not isinstance(one, FeedStatusChanged | UnderlyingPriced)
+    ]
     timed("apply to the books, hashes verified", of_the_books, books.apply)
     bench_engine(window, messages)
     bench_request()

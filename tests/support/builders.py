@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from pmcore.messages.market_data import BookSnapshot, Level, SnapshotOrigin, TradePrinted
+from pmcore.messages.market_data import (
+    BookSnapshot,
+    Level,
+    SnapshotOrigin,
+    TradePrinted,
+    UnderlyingPriced,
+)
 from pmcore.messages.user import FillReported, TradeStatus
 from pmcore.model.market import Outcome, TakerSide, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import NS_PER_S, parse_price_e4, parse_qty_u6
+from pmcore.model.units import NS_PER_S, parse_dollars_e8, parse_price_e4, parse_qty_u6
 
 T0_S = 1_790_766_900
 T0_NS = T0_S * NS_PER_S
@@ -79,6 +85,12 @@ def trade(
         ts_event_ns=at_ns,
         ts_recv_ns=at_ns,
     )
+
+
+def underlying(dollars: str, *, at_ns: int) -> UnderlyingPriced:
+    """A price of the underlying."""
+    price_e8 = parse_dollars_e8(dollars)
+    return UnderlyingPriced(slug=f"btc-updown-15m-{T0_S}", price_e8=price_e8, ts_recv_ns=at_ns)
 
 
 def fill(

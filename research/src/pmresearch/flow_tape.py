@@ -22,6 +22,7 @@ from pmcore.messages.market_data import (
     SnapshotOrigin,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window, window_times_ns
 from pmcore.model.units import complement_e4
@@ -89,7 +90,7 @@ class FlowReader:
                     self._note(at_ns)
                 case TickSizeChanged():
                     self._books.apply(message)
-                case FeedStatusChanged():
+                case FeedStatusChanged() | UnderlyingPriced():
                     pass
                 case TradePrinted():
                     self._books.apply(message)

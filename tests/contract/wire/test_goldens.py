@@ -35,6 +35,7 @@ from pmcore.messages.market_data import (
     SnapshotOrigin,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
@@ -114,6 +115,12 @@ EXAMPLES: dict[str, StreamMessage] = {
         new_tick_e4=10,
         ts_event_ns=EVENT_NS,
         ts_recv_ns=RECV_NS,
+    ),
+    "underlying_priced": UnderlyingPriced(
+        slug=SLUG, price_e8=7_100_050_000_000, ts_event_ns=EVENT_NS, ts_recv_ns=RECV_NS
+    ),
+    "underlying_priced.least": UnderlyingPriced(
+        slug=SLUG, price_e8=7_100_050_000_000, ts_recv_ns=RECV_NS
     ),
     "feed_status_changed": FeedStatusChanged(
         slug=SLUG, state=FeedState.SILENT, reason="watchdog", ts_recv_ns=RECV_NS

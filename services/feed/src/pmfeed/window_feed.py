@@ -18,6 +18,7 @@ from pmcore.messages.market_data import (
     MarketDataMessage,
     SnapshotOrigin,
     TickSizeChanged,
+    UnderlyingPriced,
 )
 from pmcore.model.errors import Cause, Sent, TransportError
 from pmcore.model.market import BookSide, Outcome, Window
@@ -184,7 +185,7 @@ class WindowFeed:
         """Apply and queue messages; return why a book was lost, or ""."""
         gap = ""
         for message in messages:
-            if isinstance(message, FeedStatusChanged):
+            if isinstance(message, FeedStatusChanged | UnderlyingPriced):
                 continue
             tick_e4 = self.books.tick_e4
             gap = self.books.apply(message).gap or gap

@@ -28,6 +28,7 @@ from pmcore.messages.market_data import (
     FeedStatusChanged,
     LevelChange,
     TickSizeChanged,
+    UnderlyingPriced,
 )
 from pmcore.messages.prior_loss import PriorLossChanged
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
@@ -36,7 +37,7 @@ from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import OrderUpdated, OrderUpdateKind, PositionsRead, UserChannelChanged
 from pmcore.model.errors import Reason
 from pmcore.model.market import BookSide, Outcome, TakerSide
-from support.builders import at, book, fill, trade, window
+from support.builders import at, book, fill, trade, underlying, window
 from support.engine_driver import EngineDriver, hash_of, quoting_driver
 
 UP = Outcome.UP
@@ -55,6 +56,7 @@ OF_A_WINDOW: tuple[EngineEvent, ...] = (
         ts_recv_ns=NOW,
     ),
     trade(UP, TakerSide.BUY, "7", at_ns=NOW),
+    underlying("71000", at_ns=NOW),
     TickSizeChanged(slug=SLUG, outcome=UP, new_tick_e4=1, ts_event_ns=NOW, ts_recv_ns=NOW),
     FeedStatusChanged(slug=SLUG, state=FeedState.DOWN, ts_recv_ns=NOW),
     WindowResolved(slug=SLUG, winner=UP, ts_recv_ns=NOW),
@@ -92,8 +94,8 @@ OF_ALL = {
 }
 
 
-CHANGES_NOTHING_NOW = (OrderSubmitting, OrderUnknown, WindowFlat)
-"""For an order that rests, and when nobody asked."""
+CHANGES_NOTHING_NOW = (OrderSubmitting, OrderUnknown, WindowFlat, UnderlyingPriced)
+"""For an order that rests, when nobody asked, and with the rule off (test_underlying_rule.py)."""
 
 
 def of_another(event: EngineEvent) -> EngineEvent:

@@ -19,9 +19,9 @@ from pmcore.messages.market_data import FeedState
 from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelChanged, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
-from pmcore.model.params import FirstLegParams, LimitParams, OfiParams
+from pmcore.model.params import FirstLegParams, LimitParams, OfiParams, UnderlyingMoveParams
 from pmcore.model.units import NS_PER_S
-from support.builders import at, book, fill, params, trade
+from support.builders import at, book, fill, params, trade, underlying
 from support.engine_driver import EngineDriver, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
@@ -144,6 +144,14 @@ def ending() -> EngineDriver:
 
 def gated() -> EngineDriver:
     driver = started(first_leg=FirstLegParams(within_ns=2 * NS_PER_S))
+    driver.books(2, *BOOKS)
+    return driver
+
+
+def moved_underlying() -> EngineDriver:
+    driver = started(underlying=UnderlyingMoveParams(move_ppm=200))
+    prices = [underlying(price, at_ns=at(2)) for price in ("71000", "71100", "71000")]
+    driver.batch(2, *prices)
     driver.books(2, *BOOKS)
     return driver
 
@@ -275,6 +283,7 @@ CASES: dict[Obstacle, tuple[Callable[[], EngineDriver], str]] = {
     Obstacle.LIMIT: (limit, "PM_MAX_POSITION_VALUE=5 is reached"),
     Obstacle.NO_NEW_RISK: (ending, "ends soon"),
     Obstacle.FIRST_LEG_GATE: (gated, "no new pair now: PM_FIRST_LEG_WITHIN_S=2"),
+    Obstacle.UNDERLYING: (moved_underlying, "PM_UNDERLYING_MOVE_BP=2"),
     Obstacle.NO_SECOND_LEG: (second_leg, "no first leg without a second"),
     Obstacle.PAIR_RISK: (pair_risk, "position_value"),
     Obstacle.EXCESS_SIDE: (hedge_too_dear, "5 more up than down"),

@@ -27,6 +27,7 @@ class QuoteMode(StrEnum):
     BALANCED = "balanced"
     HEDGE = "hedge"
     RISK = "risk"
+    UNDERLYING = "underlying"
 
 
 class SideView(msgspec.Struct, frozen=True):
@@ -98,6 +99,14 @@ def decide(view: QuoteView) -> Targets:
     if balanced:
         return _balanced(view)
     return _hedge(view)
+
+
+def withdrawn(targets: Targets, endangered: tuple[Outcome, ...]) -> Targets:
+    """The same targets without the bids for the endangered outcomes."""
+    if not endangered:
+        return targets
+    up, down = (None if o in endangered else targets.quote(o) for o in Outcome)
+    return Targets(QuoteMode.UNDERLYING, up, down)
 
 
 def _balanced(view: QuoteView) -> Targets:

@@ -1,4 +1,7 @@
-"""Market data on `{series}:md`: books, level changes, public trades, tick size, feed status."""
+"""Market data on `{series}:md`: books, level changes, public trades, tick size, feed status.
+
+The underlying's price is there too, when the feed reads one.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,21 @@ class FeedStatusChanged(Message, frozen=True, kw_only=True):
     ts_recv_ns: int
 
 
-MarketDataMessage = BookSnapshot | BookDelta | TradePrinted | TickSizeChanged | FeedStatusChanged
+class UnderlyingPriced(Message, frozen=True, kw_only=True):
+    """The price of what the window is a bet on, from a public stream of an exchange.
+
+    `price_e8` is above 0. `ts_event_ns` is 0 when the stream gives no time of its own.
+    """
+
+    slug: str
+    price_e8: int
+    ts_event_ns: int = 0
+    ts_recv_ns: int
+
+
+MarketDataMessage = (
+    BookSnapshot | BookDelta | TradePrinted | TickSizeChanged | FeedStatusChanged | UnderlyingPriced
+)
 
 
 class BookCheckpoint(Message, frozen=True, kw_only=True):

@@ -64,6 +64,18 @@ class FirstLegParams(msgspec.Struct, frozen=True, kw_only=True):
     calm_ns: int = 500 * NS_PER_MS  # all gates open for this long before the next pair begins
 
 
+class UnderlyingMoveParams(msgspec.Struct, frozen=True, kw_only=True):
+    """When a move of the underlying withdraws bids; see docs/strategy_guide.md.
+
+    `move_ppm` is in millionths of the price (100 are a basis point); 0: the rule is off.
+    """
+
+    move_ppm: int = 0
+    span_ns: int = 1_000 * NS_PER_MS
+    pause_ns: int = 1_000 * NS_PER_MS
+    stale_ns: int = 3_000 * NS_PER_MS
+
+
 class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
     """The strategy's limits, checked once more where orders are sent. None: not limited."""
 
@@ -95,6 +107,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitParams = LimitParams()
     ofi: OfiParams = OfiParams()
     first_leg: FirstLegParams = FirstLegParams()
+    underlying: UnderlyingMoveParams = UnderlyingMoveParams()
     stale_after_ns: int = 3 * NS_PER_S
     order_ttl_ns: int = 1 * NS_PER_S
     stop_new_risk_ns: int | None = None

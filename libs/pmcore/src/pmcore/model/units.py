@@ -15,10 +15,14 @@ SHARE_U6 = 1_000_000
 MATCHED_DUST_U6 = 100_000
 """A tenth of a share: an order that the venue calls MATCHED may miss less than this."""
 DOLLAR_U6 = 1_000_000
+DOLLAR_E8 = 100_000_000
+"""Prices of an underlying: in 1e-8 dollars."""
+PPM_PER_BP = 100
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 QTY_GRID_U6 = 10_000  # the venue floors sizes to 0.01 share (docs/venue.md 4.3)
 MAX_QTY_U6 = 10**18
+MAX_DOLLARS_E8 = 10**18
 
 
 def _parse_fixed(text: str, decimals: int, reason: str) -> int:
@@ -53,6 +57,14 @@ def parse_qty_u6(text: str) -> int:
     return qty_u6
 
 
+def parse_dollars_e8(text: str) -> int:
+    """`"71000.5"` -> 7_100_050_000_000. Raise `MalformedInputError` unless it is above 0."""
+    price_e8 = _parse_fixed(text, 8, "bad_price")
+    if not 0 < price_e8 <= MAX_DOLLARS_E8:
+        raise MalformedInputError("bad_price", text[:40])
+    return price_e8
+
+
 def _format_fixed(value: int, decimals: int) -> str:
     whole, fraction = divmod(abs(value), 10**decimals)
     sign = "-" if value < 0 else ""
@@ -71,6 +83,11 @@ def format_price(price_e4: int) -> str:
 def format_qty(qty_u6: int) -> str:
     """634_490_000 -> `"634.49"`."""
     return _format_fixed(qty_u6, 6)
+
+
+def format_dollars_e8(price_e8: int) -> str:
+    """7_100_050_000_000 -> `"71000.5"`."""
+    return _format_fixed(price_e8, 8)
 
 
 def format_profit(profit_u6: int) -> str:

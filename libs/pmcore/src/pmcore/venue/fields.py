@@ -17,6 +17,7 @@ from pmcore.model.units import (
     NS_PER_MS,
     NS_PER_S,
     PRICE_ONE_E4,
+    parse_dollars_e8,
     parse_price_e4,
     parse_qty_u6,
 )
@@ -109,6 +110,11 @@ def decimal_text(value: object, reason: str) -> str:
 def price_e4_of(value: object) -> int:
     """A price in [0, 1]; `bad_price`."""
     return parse_price_e4(value if isinstance(value, str) else decimal_text(value, "bad_price"))
+
+
+def dollars_e8_of(value: object) -> int:
+    """A price of an underlying, above 0; `bad_price`."""
+    return parse_dollars_e8(decimal_text(value, "bad_price"))
 
 
 def qty_u6_of(value: object) -> int:

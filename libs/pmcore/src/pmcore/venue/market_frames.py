@@ -10,6 +10,8 @@ See docs/venue.md 5.2.
   be on the finest tick known; else `off_grid`. Off the 1/10 000 grid is `bad_price`.
 * A frame that is lost whole (JSON cut off, too large, a market that cannot be told) damages every
   book of the parser's windows: what it changed is not known.
+* `underlying_price` is no event of the venue's: our recorder writes the underlying's price so,
+  that a recording holds all that the strategy was told.
 * Order is that of arrival; time stamps running backwards are counted in `backwards`, nothing more.
 """
 
@@ -24,6 +26,7 @@ from pmcore.messages.market_data import (
     MarketDataMessage,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
@@ -33,6 +36,7 @@ from pmcore.venue.fields import (
     as_list,
     as_object,
     decode_json,
+    dollars_e8_of,
     is_absent,
     optional_text,
     price_e4_of,
@@ -53,7 +57,8 @@ from pmcore.venue.unusable import UnusableLog, UnusableSample, begins_json
 
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _TRADES_REMEMBERED = 1_024
-_KNOWN = frozenset({"book", "price_change", "last_trade_price", "tick_size_change"})
+_UNDERLYING = "underlying_price"
+_KNOWN = frozenset({"book", "price_change", "last_trade_price", "tick_size_change", _UNDERLYING})
 _OF_BOOKS = frozenset({"book", "price_change", "tick_size_change"})
 _IGNORED = frozenset({"new_market", "best_bid_ask", "market_resolved"})
 _KEEPALIVE = frozenset[str | bytes]({"", "PONG", "PING", b"", b"PONG", b"PING"})
@@ -153,6 +158,8 @@ class MarketFrameParser:
         market = self._markets.get(text_of(item, "market"))
         if market is None:
             raise MalformedInputError("foreign_market", text_of(item, "market")[:80])
+        if kind == _UNDERLYING:
+            return _underlying(market.window, item, ts_recv_ns)
         if kind == "price_change":
             return self._price_change(market, item, raw, ts_recv_ns)
         outcome = market.window.outcome_of(text_of(item, "asset_id"))
@@ -284,6 +291,16 @@ class MarketFrameParser:
             ts_event_ns=ts_event_ns,
             ts_recv_ns=ts_recv_ns,
         )
+
+
+def _underlying(window: Window, item: JsonObject, ts_recv_ns: int) -> UnderlyingPriced:
+    stamp = item.get("timestamp")
+    return UnderlyingPriced(
+        slug=window.slug,
+        price_e8=dollars_e8_of(item.get("price")),
+        ts_event_ns=0 if is_absent(stamp) else time_ns_of(stamp),
+        ts_recv_ns=ts_recv_ns,
+    )
 
 
 def _may_change_a_book(item: object, reason: str) -> bool:

@@ -75,7 +75,7 @@ STREAMS = {
         StreamSpec(
             kind="md",
             scope=Scope.SERIES,
-            purpose="books, level changes, public trades, tick size, feed status",
+            purpose="books, level changes, public trades, tick size, feed status, the underlying",
             messages=_types(MarketDataMessage),
             producers=("feed",),
             consumers=("strategy `<slug>`", "executor `<slug>:executor` (dry mode)"),

@@ -25,6 +25,7 @@ from pmcore.messages.market_data import (
     SnapshotOrigin,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.model.check import invariant
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
@@ -118,6 +119,8 @@ class QueueModel:
             case FeedStatusChanged():
                 if message.state is FeedState.DOWN:
                     self.depth.forget()
+            case UnderlyingPriced():
+                pass  # no order of this market is reached by it
         return []
 
     def _on_snapshot(self, book: BookSnapshot, unseen_trade_e4: int | None) -> list[QueueFill]:

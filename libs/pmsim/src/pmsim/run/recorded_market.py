@@ -11,7 +11,13 @@ from typing import Protocol
 
 from pmcore.machines.book import WindowBooks
 from pmcore.machines.book_hash import last_trade_text
-from pmcore.messages.market_data import FeedStatusChanged, Level, MarketDataMessage, TradePrinted
+from pmcore.messages.market_data import (
+    FeedStatusChanged,
+    Level,
+    MarketDataMessage,
+    TradePrinted,
+    UnderlyingPriced,
+)
 from pmcore.model.market import BookSide, Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, complement_e4
 from pmcore.venue.encode import book_frame, rest_book
@@ -52,7 +58,7 @@ class RecordedMarket:
 
     def apply(self, message: MarketDataMessage) -> list[QueueFill]:
         """Take recorded market data in; return the fills of our orders."""
-        if isinstance(message, FeedStatusChanged):
+        if isinstance(message, FeedStatusChanged | UnderlyingPriced):
             return self._queue.on_market(message)
         effect = self._books.apply(message)
         if isinstance(message, TradePrinted):

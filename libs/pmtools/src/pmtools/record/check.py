@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 
 from pmcore.machines.book import WindowBooks
-from pmcore.messages.market_data import FeedStatusChanged
+from pmcore.messages.market_data import FeedStatusChanged, UnderlyingPriced
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.venue.market_frames import MarketFrameParser
@@ -69,7 +69,7 @@ def check_recording(recording: Recording) -> list[Checked]:
     heard_ns: dict[str, list[int]] = {slug: [] for slug in windows}
     for frame in recording.frames():
         for message in parser.parse(frame.raw, ts_recv_ns=frame.recv_ns):
-            if not isinstance(message, FeedStatusChanged):
+            if not isinstance(message, FeedStatusChanged | UnderlyingPriced):
                 books[message.slug].apply(message)
                 heard_ns[message.slug].append(frame.recv_ns)
     unusable: dict[str, int] = {}

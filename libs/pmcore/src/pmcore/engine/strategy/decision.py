@@ -8,7 +8,7 @@ from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.placement import PlacementAction, action_for
-from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide
+from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide, withdrawn
 from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
@@ -97,7 +97,7 @@ def choose_targets(session: MarketSession, at_ns: int) -> Targets:
     if refusal := pair_refusal(session, targets.up, targets.down):
         session.decision.hold(f"both bids together could break {refusal}")
         return Targets(QuoteMode.RISK)
-    return targets
+    return withdrawn(targets, session.underlying.endangered(at_ns))
 
 
 def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:

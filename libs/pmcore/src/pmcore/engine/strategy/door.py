@@ -17,6 +17,7 @@ from pmcore.messages.market_data import (
     FeedStatusChanged,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.union import EngineEvent
@@ -28,6 +29,7 @@ _NAMES_A_WINDOW = (
     BookSnapshot,
     BookDelta,
     TradePrinted,
+    UnderlyingPriced,
     TickSizeChanged,
     FeedStatusChanged,
     OrderSubmitting,

@@ -39,6 +39,7 @@ from pmcore.messages.market_data import (
     FeedStatusChanged,
     TickSizeChanged,
     TradePrinted,
+    UnderlyingPriced,
 )
 from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CommandMessage
@@ -122,6 +123,11 @@ class WindowEngine:
                 return self._market(at_ns, event)
             case FeedStatusChanged():
                 session.hear_feed(event)
+                return []
+            case UnderlyingPriced():
+                if session.underlying.is_on:
+                    session.cause.market(event.ts_recv_ns, None)
+                    session.underlying.note(event.ts_recv_ns, event.price_e8)
                 return []
             case FillReported():
                 return self._fill(at_ns, event)

@@ -61,6 +61,9 @@ def _untargeted(
             return _not_open(session)
         case QuoteMode.GATED:
             return Why(Obstacle.FIRST_LEG_GATE, "no new pair now", session.first_leg.closed)
+        case QuoteMode.UNDERLYING:
+            text = "the underlying's price endangers this bid"
+            return Why(Obstacle.UNDERLYING, text, session.underlying.reason(at_ns))
         case QuoteMode.HEDGE:
             return _hedge(session, outcome)
         case QuoteMode.RISK:

@@ -35,6 +35,7 @@ from pmcore.machines.positions_check import Believed, PositionsCheck
 from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
 from pmcore.machines.risk import Exposure, Provisional, filled
 from pmcore.machines.rotation import WindowClock
+from pmcore.machines.underlying_moves import UnderlyingMoves
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.rotation import WindowResolved
@@ -70,6 +71,7 @@ class MarketSession:
             for outcome in OUTCOMES
         }
         self.first_leg = FirstLegGates(params.first_leg, window.open_ns)
+        self.underlying = UnderlyingMoves(params.underlying)
         self.inventory = Inventory()
         self.orders = OrderBookkeeper(params)
         self.clock = WindowClock(window, params)
@@ -343,6 +345,7 @@ class MarketSession:
             "venue_mode": self.venue_mode.at(at_ns).value,
             "tick": self.tick_e4 / 10_000,
             "inferred": list(self.window.inferred),
+            "underlying": self.underlying.as_view(at_ns),
             "outcomes": {o.value: self._outcome_view(at_ns, o) for o in OUTCOMES},
         }
 

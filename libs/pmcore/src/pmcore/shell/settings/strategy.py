@@ -17,8 +17,9 @@ from pmcore.model.params import (
     OfiParams,
     OfiScope,
     StrategyParams,
+    UnderlyingMoveParams,
 )
-from pmcore.model.units import NS_PER_MS, NS_PER_S, PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import NS_PER_MS, NS_PER_S, PPM_PER_BP, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.shell.settings.problems import Problem, rule
 
@@ -103,6 +104,19 @@ class StrategySettings(CommonSettings):
     )
     first_leg_calm_ms: Millis = Field(500, validation_alias="PM_FIRST_LEG_CALM_MS")
 
+    underlying_move_bp: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=2)] = Field(
+        Decimal(0), validation_alias="PM_UNDERLYING_MOVE_BP"
+    )
+    underlying_span_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
+        1000, validation_alias="PM_UNDERLYING_SPAN_MS"
+    )
+    underlying_pause_ms: Annotated[int, Field(ge=1, le=600_000)] = Field(
+        1000, validation_alias="PM_UNDERLYING_PAUSE_MS"
+    )
+    underlying_stale_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        3000, validation_alias="PM_UNDERLYING_STALE_MS"
+    )
+
     stale_after_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
         3000, validation_alias="PM_STALE_AFTER_MS"
     )
@@ -168,6 +182,12 @@ class StrategySettings(CommonSettings):
             ),
             ofi=self._ofi_params(),
             first_leg=self._first_leg_params(),
+            underlying=UnderlyingMoveParams(
+                move_ppm=int(self.underlying_move_bp * PPM_PER_BP),
+                span_ns=self.underlying_span_ms * NS_PER_MS,
+                pause_ns=self.underlying_pause_ms * NS_PER_MS,
+                stale_ns=self.underlying_stale_ms * NS_PER_MS,
+            ),
             stale_after_ns=self.stale_after_ms * NS_PER_MS,
             order_ttl_ns=self.order_ttl_ms * NS_PER_MS,
             stop_new_risk_ns=_ns(stop_s) if stop_s is not None else None,
