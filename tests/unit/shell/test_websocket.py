@@ -211,3 +211,21 @@ async def test_who_asks_at_once_hears_that_the_other_end_got_the_subscription() 
         running.cancel()
         await asyncio.wait({running})
     assert events == [SocketUp(7), SocketAnswered(7)]
+
+
+async def test_where_nothing_is_to_be_said_nothing_is_and_silence_is_still_noticed(
+    peer: VenuePeer,
+) -> None:
+    client = WebSocketClient(
+        f"{peer.ws_url}/market", hello=None, ping_s=None, now_ns=real_now_ns, silence_s=0.3
+    )
+    task = asyncio.create_task(client.run())
+    try:
+        socket = await peer.socket()
+        reader = _Reader(client)
+        await reader.expect_up()
+        assert "no frame for 0.3 s" in await reader.down_reason()
+        assert socket.received.empty()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -66,6 +66,20 @@ def _market(page: DashboardPage) -> None:
         from_zero=False,
         description="Below 0: this clock is behind",
     )
+    page.lines(
+        "Price of the underlying: age",
+        Query("pm_feed_underlying_age_seconds", "{{asset}}"),
+        unit="s",
+        description="Only with PM_UNDERLYING_URL",
+    )
+    unusable = rise("pm_feed_underlying_unusable_total", "reason", "")
+    page.lines(
+        "Price of the underlying: socket and prices",
+        Query("pm_feed_underlying_connected_state", "connected {{asset}}"),
+        Query(rise("pm_feed_underlying_connects_total", "asset", ""), "connect {{asset}}"),
+        Query(rate("pm_feed_underlying_prices_total", "asset", ""), "prices/s {{asset}}"),
+        Query(f"{unusable} > 0{SOME}", "unusable {{reason}}"),
+    )
     windows = Query(rise("pm_feed_windows_total", "kind", ""), "{{kind}}")
     page.lines("Windows announced and over", windows)
 

@@ -37,6 +37,22 @@ class FeedMetrics:
             ["series"],
         )
         self.live = metrics.gauge("market_live", "1 while market data may be trusted", ["series"])
+        asset = ["asset"]
+        self.underlying_connected = metrics.gauge(
+            "underlying_connected_state", "1 while the exchange's socket is up", asset
+        )
+        self.underlying_age = metrics.gauge(
+            "underlying_age_seconds", "Time since the underlying's newest price", asset
+        )
+        self.underlying_prices = metrics.counter(
+            "underlying_prices_total", "Prices of the underlying passed on", asset
+        )
+        self.underlying_connects = metrics.counter(
+            "underlying_connects_total", "The exchange's sockets connected", asset
+        )
+        self.underlying_unusable = metrics.counter(
+            "underlying_unusable_total", "Exchange frames that could not be used", ["reason"]
+        )
         self.record_dropped = metrics.counter(
             "record_lines_dropped_total", "Raw frames that were not recorded"
         )

@@ -21,7 +21,8 @@ from pmcore.wire.ports import Outgoing
 from pmfeed.discovery import Discovery, seconds_ns
 from pmfeed.metrics import FeedMetrics
 from pmfeed.recorder import record_winner, without_winner
-from pmfeed.settings import FeedSettings
+from pmfeed.settings import FeedSettings, asset_of
+from pmfeed.underlying import UnderlyingFeed
 from pmfeed.window_feed import WindowFeed
 
 FIXED_SLUG_WAIT_S = 60.0
@@ -46,6 +47,13 @@ class FeedService:
             self._gamma, self._rest, context.clock, context.log, context.health
         )
         self._live: dict[str, WindowFeed] = {}
+        self._underlyings = {
+            asset: UnderlyingFeed(
+                url, asset, context.clock, self._metrics, context.health, context.log
+            )
+            for url in ([self._settings.underlying_url] if self._settings.underlying_url else ())
+            for asset in self._settings.assets
+        }
         self._windows_seen = 0
         self._done = _Totals()
 
@@ -53,10 +61,12 @@ class FeedService:
         """Rotate through all series."""
         async with asyncio.TaskGroup() as tasks:
             janitor = tasks.create_task(self._trim())
+            prices = [tasks.create_task(one.run()) for one in self._underlyings.values()]
             async with asyncio.TaskGroup() as series:
                 for spec in self._settings.series:
                     series.create_task(self._run_series(spec))
-            janitor.cancel()
+            for beside in (janitor, *prices):
+                beside.cancel()
 
     async def stop(self) -> None:
         """Tell the readers that nothing more will come, and close."""
@@ -99,6 +109,7 @@ class FeedService:
                 feed.window.slug: {"state": feed.session.state, "reason": feed.session.reason}
                 for feed in self._live.values()
             },
+            "underlying": {asset: one.state() for asset, one in self._underlyings.items()},
             "hop_ms": self._context.metrics.hop_ms(),
         }
 
@@ -151,9 +162,14 @@ class FeedService:
             tasks.create_task(self._resolve(window.series, window.slug, window.close_ns))
 
     async def _feed(self, feed: WindowFeed) -> None:
+        prices = self._underlyings.get(asset_of(feed.window.series))
         try:
+            if prices is not None:
+                prices.listeners.append(feed)
             await feed.run()
         finally:
+            if prices is not None:
+                prices.listeners.remove(feed)
             self._live.pop(feed.window.slug, None)
             self._done.add(feed)
 

@@ -35,6 +35,8 @@ from pmcore.shell.websocket import (
     SocketUp,
     WebSocketClient,
 )
+from pmcore.venue.encode import to_text
+from pmcore.venue.exchange_frames import ExchangePrice, underlying_price_line
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
@@ -98,6 +100,7 @@ class WindowFeed:
             else None
         )
         self._out: list[MarketDataMessage] = []
+        self._underlying: UnderlyingPriced | None = None
         self._bus_away = False
         self._answer: asyncio.Task[list[object]] | None = None
         self._last_entry_id = ""
@@ -130,7 +133,7 @@ class WindowFeed:
 
     async def _turn(self, now_ns: int) -> None:
         """Take what has come, decide, publish."""
-        tick_s = max(self._clock.real_s(TICK_MS), MIN_TICK_S)
+        tick_s = max(self._clock.real_s(TICK_MS), MIN_TICK_S) if self._underlying is None else 0
         for event in await self._socket.next_batch(tick_s):
             self._take(event)
         now_ns = self._clock.now_ns()
@@ -138,11 +141,34 @@ class WindowFeed:
             self._health.clear_trouble(self._trouble)
         self._take_answer(now_ns)
         self._do(self.session.on_tick(now_ns))
+        self._take_underlying()
         await self._publish()
         if now_ns >= self._checkpoint_due_ns:
             self._checkpoint_due_ns = now_ns + self._checkpoint_ns
             await self._write_checkpoint(now_ns)
             self._count(now_ns)
+
+    def hear_underlying(self, recv_ns: int, price: ExchangePrice) -> None:
+        """Publish a price of the underlying as soon as may be; a newer one takes its place."""
+        if recv_ns >= self.window.close_ns:
+            return
+        self._underlying = UnderlyingPriced(
+            slug=self.window.slug,
+            price_e8=price.price_e8,
+            ts_event_ns=price.ts_event_ns,
+            ts_recv_ns=recv_ns,
+        )
+        self._socket.poke()
+
+    def _take_underlying(self) -> None:
+        priced, self._underlying = self._underlying, None
+        if priced is None:
+            return
+        self._out.append(priced)
+        if self._recorder is not None:
+            price = ExchangePrice(priced.price_e8, priced.ts_event_ns)
+            line = underlying_price_line(self.window.condition_id, price)
+            self._recorder.write(priced.ts_recv_ns, to_text(line))
 
     def _subscription(self) -> str:
         return msgspec.json.encode(

@@ -8,6 +8,7 @@ also when PM_CLOCK runs faster, because the other end runs in real time too.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -62,7 +63,8 @@ SocketEvent = SocketUp | SocketAnswered | SocketDown | Frame
 class WebSocketClient:
     """Keeps one connection; `run` in a task of its own, `next_batch` by the one consumer.
 
-    `hello` makes the text sent first on each connection. When the consumer falls `MAX_QUEUED`
+    `hello` makes the text sent first on each connection; None: nothing is sent. With `ping_s` None
+    no PING is sent either, for a server with another protocol. When the consumer falls `MAX_QUEUED`
     frames behind, the connection is dropped: an old book cannot be used. With `ask_at_once` a PING
     follows `hello`, and the first frame of each connection comes after a `SocketAnswered`.
     """
@@ -71,9 +73,9 @@ class WebSocketClient:
         self,
         url: str,
         *,
-        hello: Callable[[], str],
+        hello: Callable[[], str] | None,
         now_ns: Callable[[], int],
-        ping_s: float = PING_S,
+        ping_s: float | None = PING_S,
         silence_s: float = SILENCE_S,
         backoff: Backoff | None = None,
         ask_at_once: bool = False,
@@ -135,7 +137,8 @@ class WebSocketClient:
                 max_queue=256,
                 proxy=None if is_loopback(self.url) else True,
             ) as connection:
-                await connection.send(self._hello())
+                if self._hello is not None:
+                    await connection.send(self._hello())
                 self._connection = connection
                 self.connects += 1
                 self._last_frame_s = monotonic_s()
@@ -172,8 +175,9 @@ class WebSocketClient:
             watch.cancel()
 
     async def _watch(self, connection: ClientConnection) -> None:
-        step_s = min(WATCH_S, self._ping_s, self._silence_s / 3)
-        next_ping_s = monotonic_s() + self._ping_s
+        ping_s = math.inf if self._ping_s is None else self._ping_s
+        step_s = min(WATCH_S, ping_s, self._silence_s / 3)
+        next_ping_s = monotonic_s() + ping_s
         while True:
             await asyncio.sleep(step_s)
             now_s = monotonic_s()
@@ -181,7 +185,7 @@ class WebSocketClient:
                 self.reconnect(f"no frame for {self._silence_s:g} s")
                 return
             if now_s >= next_ping_s:
-                next_ping_s = now_s + self._ping_s
+                next_ping_s = now_s + ping_s
                 try:
                     await connection.send("PING")
                 except ConnectionClosed:

@@ -18,7 +18,9 @@ from prometheus_client.registry import Collector
 from pmcore.model.check import invariant
 from pmcore.shell.files import disk_free_ratio
 
-LABELS = frozenset({"series", "outcome", "side", "state", "reason", "hop", "kind", "stream"})
+LABELS = frozenset(
+    {"series", "asset", "outcome", "side", "state", "reason", "hop", "kind", "stream"}
+)
 HOP_SAMPLES = 10_000
 _HOP_BUCKETS_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),

@@ -8,7 +8,10 @@ Hops = dict[str, dict[str, float]]
 
 
 class FeedView(TypedDict):
-    """Totals since the start; `windows` and `series` are those that are fed now."""
+    """Totals since the start; `windows` and `series` are those that are fed now.
+
+    `underlying`: by asset, when PM_UNDERLYING_URL is set.
+    """
 
     frames: int
     events: int
@@ -18,6 +21,7 @@ class FeedView(TypedDict):
     windows_seen: int
     market_socket: str
     series: dict[str, dict[str, str]]
+    underlying: dict[str, dict[str, object]]
     hop_ms: Hops
 
 
