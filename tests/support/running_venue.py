@@ -87,6 +87,7 @@ def running_venue(
     series: str = SERIES,
     outbox_frames: int = 20_000,
     tier: Tier = Tier.STANDARD,
+    underlying_latency_ms: int = 0,
 ) -> Iterator[RunningVenue]:
     """Serve until the block ends; a failure of the server is the test's failure."""
     world = World(
@@ -96,7 +97,9 @@ def running_venue(
     host, port = listener.getsockname()
     listener.listen()
     running = RunningVenue(f"{host}:{port}", world, venue.now_ns)
-    server = VenueServer(create_app(world, tier), listener)
+    server = VenueServer(
+        create_app(world, tier, underlying_latency_ms=underlying_latency_ms), listener
+    )
 
     async def serve() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -125,6 +128,7 @@ def synthetic_venue(
     protocol: Protocol = Protocol.V1,
     taker_delay_ms: int = 0,
     auto_tick: bool = False,
+    underlying_latency_ms: int = 0,
 ) -> Iterator[RunningVenue]:
     """A synthetic world that begins ten seconds into a five-minute window."""
     params = SyntheticParams(
@@ -138,5 +142,11 @@ def synthetic_venue(
     )
     clock = Clock.starting_at(START_NS, speed)
     venue = FaultyVenue(SyntheticVenue(params), seed=seed)
-    with running_venue(venue, clock, tier=tier, outbox_frames=outbox_frames) as running:
+    with running_venue(
+        venue,
+        clock,
+        tier=tier,
+        outbox_frames=outbox_frames,
+        underlying_latency_ms=underlying_latency_ms,
+    ) as running:
         yield running

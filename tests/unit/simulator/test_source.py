@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.errors import StartupError
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsimulator import source
 from pmsimulator.settings import SimulatorSettings, SourceKind, WorldName
 from pmsimulator.source import make_venue
 from support.small_recording import market_object, recorded_window, write_recording
@@ -82,3 +84,17 @@ def test_an_unknown_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_SIM_WORLD", "bussy")
     with pytest.raises(ValidationError, match="PM_SIM_WORLD"):
         settings(market_slugs="btc-updown-5m")
+
+
+def test_takers_are_given_a_latency_when_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int | None] = []
+
+    def look(params: SyntheticParams) -> SyntheticVenue:
+        seen.append(params.world.crowd.informed_latency_ms)
+        return SyntheticVenue(params)
+
+    monkeypatch.setattr(source, "SyntheticVenue", look)
+    for latency_ms in (None, 0, 80):
+        given = {} if latency_ms is None else {"informed_latency_ms": latency_ms}
+        make_venue(settings(market_slugs="btc-updown-60s", **given), CLOCK)
+    assert seen == [None, 0, 80]

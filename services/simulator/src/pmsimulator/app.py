@@ -33,11 +33,17 @@ from pmsimulator.shared_paths import shared_paths
 from pmsimulator.sim_routes import sim_routes
 from pmsimulator.trading import Trading
 from pmsimulator.trading_routes import trading_routes
+from pmsimulator.underlying_channel import underlying_routes
 from pmsimulator.world import World
 
 
 def create_app(
-    world: World, tier: Tier, *, seed: int = 0, door_faults: DoorFaults | None = None
+    world: World,
+    tier: Tier,
+    *,
+    seed: int = 0,
+    door_faults: DoorFaults | None = None,
+    underlying_latency_ms: int = 0,
 ) -> Road:
     """Mount everything on one application, with the faults of the connection around it."""
     app = FastAPI(title="pmsimulator", docs_url=None, redoc_url=None, openapi_url=None)
@@ -57,6 +63,7 @@ def create_app(
         reward_routes(world, door),
         trading_routes(world, door, Trading(world, limits, keeper)),
         channel_routes(world, keys),
+        underlying_routes(world, underlying_latency_ms),
         audit_routes(world),
         sim_routes(world, keeper),
     ):

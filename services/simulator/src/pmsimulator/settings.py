@@ -84,6 +84,12 @@ class SimulatorSettings(CommonSettings):
         86_400, validation_alias="PM_SIM_LISTED_AHEAD_S", ge=0, le=7 * 86_400
     )
     taker_delay_ms: int = Field(150, validation_alias="PM_SIM_TAKER_DELAY_MS", ge=0, le=10_000)
+    underlying_latency_ms: int = Field(
+        50, validation_alias="PM_SIM_UNDERLYING_LATENCY_MS", ge=0, le=60_000
+    )
+    informed_latency_ms: int | None = Field(
+        None, validation_alias="PM_SIM_INFORMED_LATENCY_MS", ge=0, le=60_000
+    )
     auto_tick: bool = Field(default=True, validation_alias="PM_SIM_AUTO_TICK")
     faults_json: Annotated[str, AfterValidator(_check_faults)] = Field(
         "{}", validation_alias="PM_SIM_FAULTS"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.errors import StartupError
-from pmsim.crowd.world_params import WORLDS
+from pmsim.crowd.world_params import WORLDS, WorldParams
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.recordings.reader import Recording, load_market_file
 from pmsim.run.recorded import RecordedParams, RecordedVenue
@@ -44,10 +46,19 @@ def _sound_venue(settings: SimulatorSettings, clock: Clock) -> SimulatedVenue:
             protocol=settings.protocol,
             taker_delay_ms=settings.taker_delay_ms,
             auto_tick=settings.auto_tick,
-            world=WORLDS[settings.world],
+            world=_world(settings),
             accounts=accounts,
         )
     )
+
+
+def _world(settings: SimulatorSettings) -> WorldParams:
+    world = WORLDS[settings.world]
+    latency_ms = settings.informed_latency_ms
+    if latency_ms is None:
+        return world
+    crowd = msgspec.structs.replace(world.crowd, informed_latency_ms=latency_ms)
+    return msgspec.structs.replace(world, crowd=crowd)
 
 
 def _recorded(

@@ -28,7 +28,11 @@ class OpenVenue:
             listed_ahead_s=settings.listed_ahead_s,
         )
         app = create_app(
-            self.world, settings.tier, seed=settings.seed, door_faults=settings.faults.door
+            self.world,
+            settings.tier,
+            seed=settings.seed,
+            door_faults=settings.faults.door,
+            underlying_latency_ms=settings.underlying_latency_ms,
         )
         self._server = VenueServer(app, self._listener)
         self._listener.listen()

@@ -52,6 +52,18 @@ def test_a_simulated_run_has_its_own_venue() -> None:
     assert len({child.url for child in planned.children}) == 5
 
 
+def test_a_run_that_asks_for_the_rule_is_given_the_simulators_stream() -> None:
+    asked = {"PM_UNDERLYING_MOVE_BP": "2"}
+    stream = "ws://127.0.0.1:9200/underlying/{asset}usdt@bookTicker"
+    assert environ_of(plan(asked), "feed")["PM_UNDERLYING_URL"] == stream
+    own = {**asked, "PM_UNDERLYING_URL": "wss://mine"}
+    assert environ_of(plan(own), "feed")["PM_UNDERLYING_URL"] == "wss://mine"
+    for environ in ({}, {"PM_UNDERLYING_MOVE_BP": "0"}):
+        assert "PM_UNDERLYING_URL" not in environ_of(plan(environ), "feed")
+    real = plan(asked, venue="polymarket", dry_run=True)
+    assert "PM_UNDERLYING_URL" not in environ_of(real, "feed")
+
+
 def test_the_real_venue_has_no_simulator_and_no_address_of_ours() -> None:
     planned = plan(venue="polymarket", dry_run=True)
     assert [child.name for child in planned.children] == list(SERVICES)

@@ -1,8 +1,9 @@
 """Everybody else in a synthetic market: makers around the fair value, and takers of four kinds.
 
-Noise takers follow the present lean; informed takers know the next seconds of the underlying and
-hit quotes that will be left behind; bursts and sweeps mostly know its direction too; order flow
-is watched because of them. The crowd only proposes orders; the venue executes them.
+Noise takers follow the present lean; informed takers know the next seconds of the underlying, or
+its present and act a while later, and hit quotes that are left behind; bursts and sweeps mostly
+know its direction too; order flow is watched because of them. The crowd only proposes orders; the
+venue executes them.
 """
 
 from __future__ import annotations
@@ -126,7 +127,19 @@ class Crowd:
     def informed(self, underlying: Underlying, at_ns: int) -> BookOrder | None:
         """A taker who knows the next seconds, when a quote will be left behind by them."""
         ahead_ns = self._rng.randrange(1 + self._params.informed_ahead_ms) * NS_PER_MS
-        fair_e4 = underlying.fair_up_e4(at_ns + ahead_ns)
+        return self.hit(underlying.fair_up_e4(at_ns + ahead_ns))
+
+    def looks_now(self, at_ns: int, step_ns: int) -> bool:
+        """Whether an informed taker looks at this step of the price; their rate stays as it is."""
+        per_s = self._params.informed_per_min / 60.0 * self.activity.activity_at(at_ns)
+        return self._rng.random() < per_s * step_ns / NS_PER_S
+
+    def reaction_ns(self, latency_ms: int) -> int:
+        """How long this one takes to act: between half and one and a half of the latency."""
+        return round(self._rng.uniform(0.5, 1.5) * latency_ms * NS_PER_MS)
+
+    def hit(self, fair_e4: float) -> BookOrder | None:
+        """An order for a quote that is worse than a fair value by the edge, None without one."""
         size_u6 = 2 * self._take_u6()
         for outcome in Outcome:
             own_fair_e4 = fair_e4 if outcome is Outcome.UP else PRICE_ONE_E4 - fair_e4

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from pmsim.crowd.crowd import Crowd, Requote
-from pmsim.crowd.underlying import Underlying
+from pmsim.crowd.underlying import STEP_NS, Underlying
 from pmsim.crowd.world_params import WorldParams
 from pmsim.run.scheduler import Scheduler
 from pmsim.venue.listed_market import ListedMarket
@@ -68,7 +68,10 @@ class CrowdLife:
         return self._stopped or self._market.resolved
 
     def _open(self, at_ns: int) -> None:
-        self._repeat(at_ns, self._params.informed_per_min, self._informed)
+        if self._params.informed_latency_ms is None:
+            self._repeat(at_ns, self._params.informed_per_min, self._informed)
+        else:
+            self._react(at_ns, self._params.informed_latency_ms)
         self._repeat(at_ns, self._params.sweep_per_min, self._sweep)
         self._repeat(at_ns, 60 / self._params.burst_every_s, self._start_burst)
 
@@ -107,6 +110,20 @@ class CrowdLife:
     def _informed(self, at_ns: int) -> None:
         self._take(self._crowd.informed(self.underlying, at_ns), at_ns)
         self._repeat(at_ns, self._params.informed_per_min, self._informed)
+
+    def _react(self, at_ns: int, latency_ms: int) -> None:
+        """At each step of the price somebody may look, and act on what he saw a while later."""
+        if self._ended:
+            return
+        if self._crowd.looks_now(at_ns, STEP_NS):
+            seen_e4 = self.underlying.fair_up_e4(at_ns)
+            due_ns = at_ns + self._crowd.reaction_ns(latency_ms)
+            self._schedule.at(due_ns, lambda now_ns: self._hit(seen_e4, now_ns))
+        self._schedule.at(at_ns + STEP_NS, lambda now_ns: self._react(now_ns, latency_ms))
+
+    def _hit(self, seen_e4: float, at_ns: int) -> None:
+        if not self._ended:
+            self._take(self._crowd.hit(seen_e4), at_ns)
 
     def _sweep(self, at_ns: int) -> None:
         if at_ns < self._market.window.close_ns:

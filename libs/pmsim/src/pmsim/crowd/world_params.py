@@ -55,6 +55,7 @@ class CrowdParams(msgspec.Struct, frozen=True, kw_only=True):
     informed_per_min: float = 180.0
     informed_ahead_ms: int = 2_000
     informed_edge_e4: int = 200
+    informed_latency_ms: int | None = None  # else they know the present, and act so much later
     take_p50_shares: float = 7.0  # sizes of takers are log-normal
     take_log_sigma: float = 1.55
     fine_percent: int = 45  # takers' sizes with six decimals, the others with two

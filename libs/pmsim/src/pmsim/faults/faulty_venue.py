@@ -150,6 +150,10 @@ class FaultyVenue:
         listing = self.venue.listing(slug)
         return self._seen(listing) if listing else None
 
+    def underlying_e8(self, asset: str, at_ns: int) -> int | None:
+        """The price of an asset; no fault of the venue touches it."""
+        return self.venue.underlying_e8(asset, at_ns)
+
     def advance(self, to_ns: int) -> Sequence[VenueEvent]:
         """Bring the world to a time; what gets through of its events, in order of time."""
         plan = self._plan

@@ -14,6 +14,8 @@ from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Protocol, SeriesSpec, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
 from pmcore.venue.encode import to_text
+from pmsim.crowd.price_chain import PriceChain
+from pmsim.crowd.underlying import Underlying
 from pmsim.crowd.world_params import LIGHT, WorldParams
 from pmsim.run.scheduler import Scheduler
 from pmsim.run.synthetic_window import SyntheticWindow, SyntheticWindowParams
@@ -76,6 +78,7 @@ class SyntheticVenue(SimulatedVenueBase):
         )
         self._windows: dict[str, SyntheticWindow] = {}
         self._slug_of: dict[str, str] = {}
+        self._prices: dict[str, PriceChain] = {}
         self._strangers = 0
         self._crowd_stopped = False
         for spec in params.series:
@@ -163,6 +166,18 @@ class SyntheticVenue(SimulatedVenueBase):
         synthetic = self._windows.get(slug)
         return synthetic.listing(self._now_ns) if synthetic else None
 
+    def underlying_e8(self, asset: str, at_ns: int) -> int | None:
+        """The price of an asset, from the windows of its first series."""
+        chain = self._prices.get(asset)
+        return chain.price_e8(at_ns) if chain else None
+
+    def path_of(self, slug: str) -> Underlying:
+        """What a window that exists is a bet on, its end included: for studies, not for traders."""
+        return self._windows[slug].underlying
+
+    def _first_of_asset(self, spec: SeriesSpec) -> SeriesSpec:
+        return next(one for one in self._params.series if _asset_of(one) == _asset_of(spec))
+
     def _next_due_ns(self) -> int | None:
         times = (self._schedule.next_ns(), self.accounts.next_ns())
         return min((ns for ns in times if ns is not None), default=None)
@@ -177,6 +192,9 @@ class SyntheticVenue(SimulatedVenueBase):
         """Let the crowd into a window, and plan its arrival in the next one."""
         synthetic = self._open_synthetic(spec, open_ns)
         synthetic.begin(self._now_ns)
+        if spec == self._first_of_asset(spec):
+            chain = self._prices.setdefault(_asset_of(spec), PriceChain())
+            chain.add(synthetic.window, synthetic.underlying)
         if self._crowd_stopped:
             synthetic.stop_crowd()
         next_ns = synthetic.window.close_ns
@@ -263,3 +281,7 @@ class SyntheticVenue(SimulatedVenueBase):
     def _market_state(self, condition_id: str) -> tuple[Window, Outcome | None] | None:
         synthetic = self._synthetic_of_market(condition_id)
         return (synthetic.window, synthetic.settled_winner) if synthetic else None
+
+
+def _asset_of(spec: SeriesSpec) -> str:
+    return spec.series.partition("-")[0]

@@ -17,6 +17,7 @@ from pmcore.venue.encode import best_bid_ask_frame, market_resolved_frame
 from pmsim.crowd.crowd import Requote
 from pmsim.crowd.order_pipe import OrderPipe
 from pmsim.crowd.schedule import CrowdActions, CrowdLife
+from pmsim.crowd.underlying import Underlying
 from pmsim.crowd.world_params import WorldParams
 from pmsim.run.scheduler import Scheduler
 from pmsim.venue.accounts import CROWD, Accounts
@@ -92,6 +93,11 @@ class SyntheticWindow:
         self._trades = 0
         self._touches = [self.market.touch_e4(outcome) for outcome in Outcome]
         accounts.ledger.split(CROWD.owner, window, ENDOWMENT_U6)
+
+    @property
+    def underlying(self) -> Underlying:
+        """The price that it is a bet on."""
+        return self._life.underlying
 
     @property
     def settled_winner(self) -> Outcome | None:

@@ -90,6 +90,11 @@ class SimulatedVenueBase(ABC):
         """The truth about an account."""
         return audited(self.accounts, owner)
 
+    def underlying_e8(self, asset: str, at_ns: int) -> int | None:
+        """No venue but a synthetic one knows the price of an asset."""
+        del asset, at_ns
+        return None
+
     @abstractmethod
     def listings(self) -> Sequence[ListedWindow]:
         """All windows that exist so far."""

@@ -302,6 +302,10 @@ class SimulatedVenue(VenueControls, Protocol):
         """One window by slug; a rotating world makes any window of its series on demand."""
         ...
 
+    def underlying_e8(self, asset: str, at_ns: int) -> int | None:
+        """The price of an asset (`btc`) in 1e-8 dollars; None where it is not known."""
+        ...
+
     def advance(self, to_ns: int) -> Sequence[VenueEvent]:
         """Bring the world to `to_ns`; all events since the last call, in order of time."""
         ...

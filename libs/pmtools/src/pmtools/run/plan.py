@@ -24,6 +24,7 @@ PORTS = len(SERVICES) + 3
 STOP_ORDER = ("strategy", "executor", "userws", "feed", "simulator")
 _STOP_TIMEOUT_S = {"executor": 20.0}
 _HOST = "127.0.0.1"
+_TICKER = "{asset}usdt@bookTicker"
 
 _KEY_VARIABLES = ("POLYMARKET_PRIVATE_KEY",)
 _API_VARIABLES = (
@@ -200,7 +201,15 @@ def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int
             "POLYMARKET_DATA_URL": f"http://{_HOST}:{venue_port}",
             "POLYMARKET_WS_BASE_URL": f"ws://{_HOST}:{venue_port}/ws",
         }
+        if _wants_underlying(around.environ) and options.recording is None:
+            shared["PM_UNDERLYING_URL"] = f"ws://{_HOST}:{venue_port}/underlying/{_TICKER}"
     return shared
+
+
+def _wants_underlying(environ: Mapping[str, str]) -> bool:
+    """The rule is asked for, and no stream is named for it."""
+    asked = environ.get("PM_UNDERLYING_MOVE_BP", "") not in ("", "0")
+    return asked and not environ.get("PM_UNDERLYING_URL")
 
 
 def _redis_variables(name: str, passwords: Mapping[str, str]) -> dict[str, str]:
