@@ -29,7 +29,10 @@ START_NS = 1_790_766_900 * NS_PER_S
 SERIES = "btc-updown-5m"
 ELSEWHERE = 1_000_000
 """What is added to a seed for the window whose prices the control is told."""
-RULE = MoveParams(move_ppm=100, span_ns=400 * NS_PER_MS, pause_ns=1_000 * NS_PER_MS)
+RULE = MoveParams(move_ppm=50, span_ns=1_000 * NS_PER_MS, pause_ns=1_000 * NS_PER_MS)
+"""Chosen on windows 1001 to 1008, which are not among those that are counted."""
+LOOKS_PER_MIN = 600.0
+"""So many looks that an informed taker sees nearly every step of the price, as fast traders do."""
 ARMS = ("off", "rule", "control")
 CELLS = ((20, 200), (100, 200), (200, 200), (400, 200), (100, 50), (100, 800))
 """(ours, the takers') in milliseconds."""
@@ -53,7 +56,9 @@ class Played(msgspec.Struct, frozen=True):
 
 def world_of(seed: int, takers_ms: int) -> SyntheticVenue:
     """A light world in which informed takers know the present and act so much later."""
-    crowd = msgspec.structs.replace(LIGHT.crowd, informed_latency_ms=takers_ms)
+    crowd = msgspec.structs.replace(
+        LIGHT.crowd, informed_latency_ms=takers_ms, informed_per_min=LOOKS_PER_MIN
+    )
     return SyntheticVenue(
         SyntheticParams(
             series=(parse_series(SERIES),),

@@ -10,7 +10,7 @@ from pmcore.messages.orders import CancelOrders
 from pmcore.model.market import Outcome
 from pmcore.model.params import StrategyParams, UnderlyingMoveParams
 from pmcore.model.units import NS_PER_MS
-from support.builders import at, params, underlying
+from support.builders import at, book, params, underlying
 from support.engine_driver import EngineDriver, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
@@ -107,7 +107,10 @@ def test_with_the_rule_off_prices_change_no_output_and_no_cause() -> None:
         if driver is priced:
             driver.batch(1.5, underlying("71000", at_ns=at(1.5)))
             driver.batch(1.6, underlying("99000", at_ns=at(1.6)))
-        driver.books(2, "0.40/0.42", "0.57/0.59")
+        books = (book(UP, "0.40", "0.42", at_ns=at(1.9)), book(DOWN, "0.57", "0.59", at_ns=at(1.9)))
+        price = (underlying("71000", at_ns=at(2)),) if driver is priced else ()
+        driver.batch(2, *books, *price)
+        assert len(driver.cancels) == 2
     assert plain.engine.fingerprint == priced.engine.fingerprint
     assert priced.session.as_view(at(2))["underlying"] == {}
 
