@@ -37,7 +37,6 @@ def test_it_is_off_unless_a_threshold_is_set() -> None:
     assert not moves.is_on
     assert moves.endangered(ms(1)) == ()
     assert moves.endangered(ms(10**6)) == (), "nothing is stale either"
-    assert moves.as_view(ms(1)) == {}
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,7 @@ class UnderlyingMoves:
         return self.price_e8 is None or at_ns - self.received_ns > self._params.stale_ns
 
     def as_view(self, at_ns: int) -> dict[str, object]:
-        """For /state: price in dollars, its age, and the outcomes in danger; {} while off."""
-        if not self.is_on:
-            return {}
+        """For /state: price in dollars, its age, and the outcomes in danger."""
         price_e8 = self.price_e8
         return {
             "price": None if price_e8 is None else price_e8 / DOLLAR_E8,

@@ -99,10 +99,12 @@ class WindowEngine:
         return {o: self.session.flows[o].thresholds.warm_start() for o in OUTCOMES}
 
     def view(self) -> dict[str, object]:
-        """For /state: see `MarketSession.as_view` and `marking`."""
+        """For /state: see `MarketSession.as_view` and `marking`; with its rule, the underlying."""
         view, worth2_e4 = self.session.as_view(self._at_ns), up_worth2_e4(self.session, self._at_ns)
         view["attribution"] = attribution_view(self.session, worth2_e4)
         view["markout_cents"] = mean_markouts(self.session.markouts.fills)
+        if self.session.underlying.is_on:
+            view["underlying"] = self.session.underlying.as_view(self._at_ns)
         return view
 
     def step(self, at_ns: int, event: EngineEvent) -> list[Output]:

@@ -345,7 +345,6 @@ class MarketSession:
             "venue_mode": self.venue_mode.at(at_ns).value,
             "tick": self.tick_e4 / 10_000,
             "inferred": list(self.window.inferred),
-            "underlying": self.underlying.as_view(at_ns),
             "outcomes": {o.value: self._outcome_view(at_ns, o) for o in OUTCOMES},
         }
 
