@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from pmcore.shell.settings.common import CommonSettings, variable_of
+from pmcore.shell.settings.known_variables import override_of
 from pmcore.shell.settings.strategy import TICKS, StrategySettings
 from support.settings import all_variables
 from support.tree import ROOT, name_of, tracked
@@ -84,4 +85,5 @@ def test_the_guide_explains_no_variable_that_does_not_exist() -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_a_document_names_only_variables_that_exist(path: Path) -> None:
     known = all_variables() | NOT_SETTINGS
-    assert {name for name in VARIABLE.findall(path.read_text()) if name not in known} == set()
+    named = {(override_of(name) or (name,))[0] for name in VARIABLE.findall(path.read_text())}
+    assert named - known == set()

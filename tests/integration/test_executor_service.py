@@ -35,7 +35,7 @@ from pmcore.shell.service.lease_keeper import LeaseLostError
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmexecutor.service import ExecutorService
-from support.executor_world import ACCOUNT, CMD, EXE, MD, ROT, World, window_now
+from support.executor_world import ACCOUNT, CMD, EXE, MD, ROT, SERIES, World, window_now
 from support.fake_clob import FakeClob, Reply, drop, hang_after_taking, lose_answer, refuse
 
 pytestmark = pytest.mark.connected
@@ -365,6 +365,20 @@ async def test_a_window_that_is_over_is_left_and_its_groups_destroyed(world: Wor
 
 async def _has_groups(world: World, wanted: bool) -> bool:
     return bool(await world.bus.groups(CMD)) is wanted
+
+
+async def test_on_paper_a_series_has_limits_of_its_own_too(world: World) -> None:
+    paper: dict[str, Any] = {"venue": "polymarket", "dry_run": True, "paper_latency_ms": 5}
+    own = world.service(**paper, max_net_diff=6)._context.settings
+    service = world.service(**paper, by_series={SERIES: own})
+    async with running(service):
+        await world.announce()
+        await world.place("a")
+        assert isinstance(await world.outcome("a"), OrderSubmitting)
+        await world.place("b")
+        failed = await world.outcome("b")
+        assert isinstance(failed, OrderFailed)
+        assert failed.text == "the net position could reach PM_MAX_NET_DIFF: 10000000"
 
 
 async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -> None:

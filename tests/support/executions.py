@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -83,10 +84,15 @@ class Bench:
         cancel_reserve: int = 20,
         market: Window | None = None,
         caps: OrderCaps | None = None,
+        caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
     ) -> None:
         self.engine = ExecutionEngine(
-            tier=tier, cancel_reserve=cancel_reserve, caps=caps, fenced=fenced
+            tier=tier,
+            cancel_reserve=cancel_reserve,
+            caps=caps,
+            caps_by_series=caps_by_series,
+            fenced=fenced,
         )
         self.at_ns = T0_NS
         self.out: list[ExecutionOutput] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,7 +75,9 @@ class World:
         self._redis_url = redis_url
         self._runs = 0
 
-    def service(self, **changes: object) -> ExecutorService:
+    def service(
+        self, by_series: Mapping[str, ExecutorSettings] | None = None, **changes: object
+    ) -> ExecutorService:
         self._runs += 1
         fields: dict[str, Any] = {
             "venue": "sim",
@@ -87,6 +89,7 @@ class World:
             **changes,
         }
         settings = ExecutorSettings(**fields)
+        settings.by_series.update(by_series or {})
         run_id = f"run{self._runs}"
         clock = Clock.from_spec("")
         return ExecutorService(

@@ -45,6 +45,13 @@ def test_a_slug_without_times_is_shown_without_them() -> None:
     assert window["closes_s"] is None
 
 
+def test_a_window_has_the_limits_of_its_series() -> None:
+    own = {"max_net_diff": 7}
+    state = {"windows": {SLUG: {}, "odd": {}}, "limits_by_series": {"btc-60s": own}}
+    first, odd = snapshot(strategy=look("strategy", state))["windows"]
+    assert (first["limits"], odd["limits"]) == (own, {})
+
+
 def test_new_fields_of_a_window_reach_the_page() -> None:
     strategy = look("strategy", {"windows": {SLUG: {"markouts": {"5s": 0.01}}}})
     assert snapshot(strategy=strategy)["windows"][0]["markouts"] == {"5s": 0.01}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pmcore.model.params import OrderCaps
@@ -237,3 +238,21 @@ def test_paper_fills_are_central_unless_another_model_is_named(
         assert _load(monkeypatch, PM_PAPER_FILLS=model.value).paper_fills == model
     with pytest.raises(SystemExit):
         _load(monkeypatch, PM_PAPER_FILLS="hopeful")
+
+
+def test_a_series_may_have_limits_and_an_end_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = _load(
+        monkeypatch,
+        POLYMARKET_MARKET_SLUG="btc-updown-15m,btc-updown-5m",
+        PM_ORDER_LIFE="gtd",
+        PM_MAX_NET_DIFF__BTC_UPDOWN_15M="7",
+        PM_CANCEL_BEFORE_CLOSE_S__BTC_UPDOWN_15M="9",
+        PM_DEBOUNCE_MS__BTC_UPDOWN_5M="9",  # the strategy's alone
+    )
+    assert list(loaded.by_series) == ["btc-15m"]
+    caps = loaded.order_caps()
+    own = msgspec.structs.replace(caps, max_net_diff_u6=7_000_000)
+    assert loaded.of_series("btc-15m").order_caps() == own != caps
+    market = window(length_s=900)
+    expires_s = loaded.of_series(market.series).expiration_s(market.open_ns, market)
+    assert expires_s == market.close_ns // NS_PER_S - 9 + 60

@@ -155,3 +155,23 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_setting_of_one_series_that_no_container_would_get_starts_nothing(
+    docker: Docker,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    docker.here = {"redis:1": "", "prom:1": "", "graf:1": ""}
+    if place == "file":
+        Path(".env").write_text("PM_BID_SIZE=5\nPM_BID_SIZE__BTC_UPDOWN_5M=7\n")
+    else:
+        monkeypatch.setenv("PM_BID_SIZE__BTC_UPDOWN_5M", "7")
+    assert docker.up() == 1
+    assert not (docker.directory / "calls").exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("PM_BID_SIZE__BTC_UPDOWN_5M: docker gives no container a setting of a")

@@ -74,7 +74,9 @@ def test_a_preset_says_what_it_does_and_what_it_earned_by_which_command(name: st
 
 
 def test_the_grid_that_replays_them_names_them_all() -> None:
-    cells = {cell.name: cell.params for cell in read_grid(ROOT / "research/grids/presets.toml")}
+    cells = {
+        cell.name: cell.params.base for cell in read_grid(ROOT / "research/grids/presets.toml")
+    }
     base = cells.pop("base")
     assert base == params_of("research-wide")
     assert cells.keys() == set(NAMES) - {"research-wide"}
@@ -173,3 +175,37 @@ def test_doctor_shows_the_preset_and_the_worst_case(
     assert told["worst case"].startswith("a window loses at most 5.00 dollars, a day at most 15.00")
     (wrong,) = examine({"PM_PRESET": "moon"})
     assert (wrong.subject, "there are: careful, " in wrong.text) == ("PM_PRESET", True)
+
+
+def test_doctor_tells_the_worst_case_of_each_series_that_differs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {
+        "POLYMARKET_MARKET_SLUG": "btc-updown-15m,btc-updown-5m",
+        "PM_MAX_PORTFOLIO_COST": "1",
+        "PM_MAX_POSITION_VALUE__BTC_UPDOWN_5M": "3",
+        "PM_VENUE": "sim",
+        "PM_REDIS_URL": "redis://127.0.0.1:1",
+    }
+
+    def worst() -> list[str]:
+        return [each.text for each in examine(environ) if each.subject == "worst case"]
+
+    assert worst() == [
+        "a window loses at most 5.00 dollars, a day is not limited (of one series)",
+        "a window loses at most 3.00 dollars, a day is not limited (of btc-5m)",
+    ]
+    environ["POLYMARKET_MARKET_SLUG"] = "btc-updown-5m"
+    assert worst() == ["a window loses at most 3.00 dollars, a day is not limited (of btc-5m)"]
+
+
+def test_doctor_names_settings_of_a_series_that_compose_would_lose(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("PM_BID_SIZE__BTC_UPDOWN_15M=5\n")
+    (found,) = examine({})
+    assert found.subject == "PM_BID_SIZE__BTC_UPDOWN_15M"
+    assert found.text.startswith("in .env: Compose gives no container")
+    assert "presets/mine.env" in found.mend

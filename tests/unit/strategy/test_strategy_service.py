@@ -27,6 +27,7 @@ from pmcore.shell.service import lease_keeper
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
+from pmcore.shell.settings.common import check_settings
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
@@ -42,11 +43,14 @@ ALL_STREAMS = (keys.md(SERIES), keys.exe(SERIES), keys.user("main"))
 
 
 def make_service(bus: MemoryBus, clock: Clock, data_dir: Path, **settings: str) -> StrategyService:
+    given = {"data_dir": data_dir, "journal": False, **settings}
+    return service_with(bus, clock, StrategySettings.model_validate(given))
+
+
+def service_with(bus: MemoryBus, clock: Clock, settings: StrategySettings) -> StrategyService:
     return StrategyService(
         ServiceContext(
-            settings=StrategySettings.model_validate(
-                {"data_dir": data_dir, "journal": False, **settings}
-            ),
+            settings=settings,
             clock=clock,
             bus=bus,
             metrics=ServiceMetrics("strategy", version="1", mode="dry"),
@@ -325,5 +329,32 @@ async def test_the_result_of_a_window_counts_however_long_the_strategy_was_away(
         while [await bus.groups(stream) for stream in ALL_STREAMS] != [[], [], []]:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert second.slug not in service.runners
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_the_windows_of_a_series_have_its_own_settings(tmp_path: Path) -> None:
+    given = {
+        "PM_DATA_DIR": str(tmp_path),
+        "PM_JOURNAL": "false",
+        "PM_MAX_NET_DIFF": "20",
+        "PM_BID_SIZE__BTC_UPDOWN_15M": "8",
+        "PM_MAX_NET_DIFF__BTC_UPDOWN_15M": "9",
+    }
+    settings, problems = check_settings(StrategySettings, given)
+    assert settings is not None
+    assert problems == []
+    clock = Clock.starting_at(at(100), 1.0)
+    bus = MemoryBus(MemoryStore(clock.now_ns), source="strategy", run_id="r")
+    service = service_with(bus, clock, settings)
+    runners: dict[str, WindowRunner] = vars(service)["_runners"]
+    running = asyncio.create_task(service.run())
+    await announce(bus, window())
+    await eventually(lambda: window().slug in runners, "the window")
+    params = runners[window().slug].engine.session.params
+    assert (params.bid_size_u6, params.limits.max_net_diff_u6) == (8_000_000, 9_000_000)
+    state = service.state()
+    assert state["limits"]["max_net_diff"] == 20
+    assert state["limits_by_series"][SERIES]["max_net_diff"] == 9
     running.cancel()
     await asyncio.wait({running})

@@ -8,9 +8,13 @@ standard library is used, so that the Docker targets need no virtual environment
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 STAND_IN = "pm-as-ofi.stand-in"
@@ -19,6 +23,8 @@ CAN_BE_LEFT_OUT = {
     "prometheus": "The engine does not need it: each service tells its figures at /metrics, and "
     "`pm status` sums them up. No alert fires.",
 }
+_OVERRIDE = re.compile(r"PM_[A-Z0-9_]*[A-Z0-9]__[A-Z0-9_]+")
+_ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*\S", re.MULTILINE)
 Services = Mapping[str, Mapping[str, Any]]
 
 
@@ -40,6 +46,7 @@ def main(compose: Sequence[str]) -> int:
 
 def start(compose: Sequence[str]) -> dict[str, str]:
     """Start all that can be; return what was left out, with the reason."""
+    _refuse_overrides(compose)
     services = _services(compose)
     ours = [name for name, one in services.items() if "build" in one and not _is_optional(name)]
     _run([*compose, "build", *ours], "an image of ours cannot be built")
@@ -57,6 +64,23 @@ def start(compose: Sequence[str]) -> dict[str, str]:
     wanted = [name for name in services if name not in missing]
     _run([*compose, "up", "--detach", *wanted], "the containers cannot be started")
     return missing
+
+
+def _refuse_overrides(compose: Sequence[str]) -> None:
+    """Compose would hand settings of single series to no container, without a word."""
+    names = _override_names(name for name, value in os.environ.items() if value)
+    with suppress(OSError, UnicodeDecodeError):
+        names += _override_names(_ASSIGNED.findall(Path(".env").read_text(encoding="utf-8")))
+    if names:
+        raise NotStartedError(
+            f"{names[0]}: {compose[0]} gives no container a setting of a single series. Nothing "
+            "was started. Write it into a preset of your own (presets/mine.env), set "
+            "PM_PRESET=mine, and unset it here."
+        )
+
+
+def _override_names(names: Iterable[str]) -> list[str]:
+    return [name for name in names if _OVERRIDE.fullmatch(name)]
 
 
 def dependents(services: Services, missing: Mapping[str, str]) -> dict[str, str]:

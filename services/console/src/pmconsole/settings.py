@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from pmcore.shell.settings.common import HttpUrl, ServedSettings, split_commas
+from pmcore.shell.settings.common import ServedSettings
+from pmcore.shell.settings.value_types import HttpUrl, split_commas
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]")
 

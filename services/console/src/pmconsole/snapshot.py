@@ -7,7 +7,7 @@ from typing import Any
 
 from pmconsole.fields import mapping, number
 from pmconsole.looks import Look
-from pmcore.model.market import window_times_ns
+from pmcore.model.market import parse_series, window_times_ns
 from pmcore.model.units import NS_PER_S
 
 FILLS_SHOWN = 40
@@ -32,7 +32,10 @@ def make_snapshot(
         "mode": executor.get("mode") or "",
         "services": services,
         "halts": halts(looks),
-        "windows": [_window(slug, view) for slug, view in _windows(strategy)],
+        "windows": [
+            _window(slug, view, mapping(strategy.get("limits_by_series")))
+            for slug, view in _windows(strategy)
+        ],
         "limits": mapping(strategy.get("limits")),
         "day": {name: strategy[name] for name in _DAY if name in strategy},
         "totals": mapping(strategy.get("totals")),
@@ -93,13 +96,18 @@ def _windows(strategy: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
     return [(slug, mapping(view)) for slug, view in mapping(strategy.get("windows")).items()]
 
 
-def _window(slug: str, view: Mapping[str, Any]) -> dict[str, Any]:
+def _window(
+    slug: str, view: Mapping[str, Any], limits_by_series: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`limits`: those of its series where they differ from those of all."""
     times_ns = window_times_ns(slug)
+    series = parse_series(slug).series if times_ns else slug
     opens_s, closes_s = (ns / NS_PER_S for ns in times_ns) if times_ns else (None, None)
     return {
         **view,
         "slug": slug,
         "series": slug.rpartition("-")[0] if times_ns else slug,
+        "limits": mapping(limits_by_series.get(series)),
         "opens_s": opens_s,
         "closes_s": closes_s,
     }

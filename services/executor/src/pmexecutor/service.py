@@ -74,6 +74,7 @@ class ExecutorService:
             tier=settings.rate_tier,
             cancel_reserve=settings.cancel_reserve,
             caps=settings.order_caps(),
+            caps_by_series={series: own.order_caps() for series, own in settings.by_series.items()},
             fenced=True,
         )
         self._engine = self._header.make_engine()
@@ -299,7 +300,9 @@ class ExecutorService:
             credentials,
             chain_id=settings.chain_id,
             timeouts=Timeouts(settings.post_timeout_ms / 1000, settings.read_timeout_ms / 1000),
-            expiration_s=lambda window: settings.expiration_s(self._clock.now_ns(), window),
+            expiration_s=lambda window: settings.of_series(window.series).expiration_s(
+                self._clock.now_ns(), window
+            ),
         )
 
     async def _tick(self, driver: Driver) -> None:

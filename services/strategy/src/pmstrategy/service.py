@@ -64,6 +64,10 @@ class StrategyService:
         limits = context.settings.as_params().limits
         self._daily_limit_u6 = limits.max_daily_loss_u6
         self._limits = limits_view(limits)
+        self._limits_by_series = {
+            series: limits_view(own.as_params().limits)
+            for series, own in context.settings.by_series.items()
+        }
         self._told_loss_u6: dict[str, int] = {}
         self._warm: dict[str, dict[Outcome, WarmStart]] = {}
         self._results = DailyResults(context.bus, context.settings.account)
@@ -163,6 +167,7 @@ class StrategyService:
             "leases": [lease.view() for lease in self._leases.values()],
             "hop_ms": self._context.metrics.hop_ms(),
             "limits": self._limits,
+            "limits_by_series": self._limits_by_series,
             "clock_s": now_ns / NS_PER_S,
             "fills": self._newest_fills(),
             "results": self._results.newest(),
@@ -247,7 +252,7 @@ class StrategyService:
             return
         header = JournalHeader(
             window=window,
-            params=settings.as_params(),
+            params=settings.of_series(window.series).as_params(),
             run_id=self._context.run_id,
             warm_start=self._warm.get(window.series, {}),
             prior_loss_u6=self._prior_loss_u6(window.slug),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
     Abandoned,
@@ -32,7 +34,7 @@ from pmcore.engine.execution.journal import (
 )
 from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.control import Halt, Resume
-from pmcore.messages.execution import VenueMode
+from pmcore.messages.execution import OrderFailed, VenueMode
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason
@@ -47,6 +49,7 @@ HEADER = ExecutionJournalHeader(
     tier=RateTier.GOLD,
     cancel_reserve=7,
     caps=OrderCaps(bid_size_u6=100_000_000, max_position_value_u6=100_000_000),
+    caps_by_series={"btc-5m": OrderCaps(bid_size_u6=1, max_position_value_u6=2)},
 )
 EVERY_KIND: list[ExecutionEvent] = [
     WindowAnnounced(window=window(), ts_recv_ns=T0_NS),
@@ -104,3 +107,18 @@ def test_the_fingerprint_tells_outputs_and_times() -> None:
     engines[0].step(1, event)
     engines[1].step(2, event)
     assert len({engine.fingerprint for engine in engines}) == 3
+
+
+def test_a_header_without_limits_of_single_series_is_read_and_its_engine_has_them() -> None:
+    older = msgspec.json.decode(EXECUTION_JOURNAL.encode(HEADER))
+    del older["caps_by_series"]
+    line = EXECUTION_JOURNAL.decode(msgspec.json.encode(older))
+    assert line == msgspec.structs.replace(HEADER, caps_by_series={})
+    engines = [
+        each.make_engine() for each in (line, HEADER) if isinstance(each, ExecutionJournalHeader)
+    ]
+    market = msgspec.structs.replace(window(), series="btc-5m")
+    for engine in engines:
+        engine.step(T0_NS, WindowAnnounced(window=market, ts_recv_ns=T0_NS))
+    said = [engine.step(T0_NS, Command("1", submit("a"))) for engine in engines]
+    assert [any(isinstance(each, OrderFailed) for each in out) for out in said] == [False, True]

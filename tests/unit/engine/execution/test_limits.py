@@ -304,3 +304,25 @@ def test_without_limits_nothing_is_counted_against_an_order() -> None:
         bench.rest(order)
     fill(bench, price_e4=6_000)
     assert not refused(bench)
+
+
+def test_a_series_may_have_limits_of_its_own() -> None:
+    wide = msgspec.structs.replace(CAPS, max_net_diff_u6=None, max_position_value_u6=10**9)
+    for own, refusal in (({"btc-15m": wide}, ""), ({"btc-5m": wide}, NET_FULL)):
+        bench = Bench(caps=CAPS, caps_by_series=own)
+        bench.rest()
+        assert refused(bench) == refusal
+
+
+def test_a_series_may_have_a_loss_limit_of_its_own() -> None:
+    wide = msgspec.structs.replace(CAPS, max_net_diff_u6=None, max_window_loss_u6=None)
+    bench = Bench(
+        caps=wide, caps_by_series={"btc-15m": msgspec.structs.replace(wide, max_window_loss_u6=1)}
+    )
+    bench.rest()
+    fill(bench)
+    bench.wait(6_000)
+    assert (
+        refused(bench, "b", size_u6=5_000_000, price_e4=1_000)
+        == "this window may lose PM_MAX_WINDOW_LOSS: 1"
+    )

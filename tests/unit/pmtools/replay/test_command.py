@@ -104,6 +104,27 @@ def test_metadata_of_another_market_is_an_error(
     assert len(err.splitlines()) == 1
 
 
+def test_an_override_is_as_if_it_were_set_for_all_and_another_series_is_refused(
+    recording: Path,
+    replay: Replay,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The executor's limit of one bid follows too: else each larger one would be denied."""
+    plain = replay(recording)
+    monkeypatch.setenv("PM_BID_SIZE__BTC_UPDOWN_5M", "8")
+    own = replay(recording)
+    monkeypatch.delenv("PM_BID_SIZE__BTC_UPDOWN_5M")
+    monkeypatch.setenv("PM_BID_SIZE", "8")
+    assert own == replay(recording)
+    assert own["fingerprint"] != plain["fingerprint"]
+    assert (own["orders_rejected"], own["fills"] > 0) == ({}, True)
+    monkeypatch.setenv("PM_BID_SIZE__BTC_UPDOWN_15M", "8")
+    assert main(["replay", str(recording)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "for btc-15m, and these recordings have no window of it (btc-5m)" in line
+
+
 @pytest.mark.parametrize("bus", ["memory", pytest.param("redis", marks=pytest.mark.connected)])
 def test_the_bus_changes_nothing(recording: Path, replay: Replay, bus: str) -> None:
     direct = replay(recording)

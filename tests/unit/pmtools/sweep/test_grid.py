@@ -37,16 +37,16 @@ def test_cells_are_the_base_all_combinations_and_the_named_ones(tmp_path: Path) 
         "PM_PAIR_TARGET=0.97 PM_OFI_MODE=fixed",
         "calm",
     ]
-    assert {cell.params.limits.max_net_diff_u6 for cell in cells} == {50_000_000}
-    assert cells[3].params.pair_target_e4 == 9_700
-    assert cells[5].params.first_leg.max_move_e4 == 300
+    assert {cell.params.base.limits.max_net_diff_u6 for cell in cells} == {50_000_000}
+    assert cells[3].params.base.pair_target_e4 == 9_700
+    assert cells[5].params.base.first_leg.max_move_e4 == 300
 
 
 def test_the_environment_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM_PAIR_TARGET", "0.5")
     monkeypatch.setenv("PM_PAIR_TRAGET", "0.5")
     (base,) = read_grid(grid(tmp_path, ""))
-    assert base.params.pair_target_e4 == 9_900
+    assert base.params.base.pair_target_e4 == 9_900
 
 
 @pytest.mark.parametrize(

@@ -79,17 +79,19 @@ def test_what_is_known_is_not_replayed_again(
 
 
 def test_a_key_changes_with_code_recording_and_parameters() -> None:
-    from pmcore.model.params import StrategyParams
+    from pmcore.model.params import SeriesParams, StrategyParams
 
-    params = StrategyParams()
+    params = SeriesParams(StrategyParams())
+    other = StrategyParams(pair_target_e4=9_800)
     keys = {
         windows.row_key("c", "f", params),
         windows.row_key("d", "f", params),
         windows.row_key("c", "g", params),
-        windows.row_key("c", "f", StrategyParams(pair_target_e4=9_800)),
+        windows.row_key("c", "f", SeriesParams(other)),
+        windows.row_key("c", "f", SeriesParams(StrategyParams(), {"btc-5m": other})),
     }
-    assert len(keys) == 4
-    assert windows.row_key("c", "f", StrategyParams()) in keys
+    assert len(keys) == 5
+    assert windows.row_key("c", "f", SeriesParams(StrategyParams())) in keys
 
 
 def test_about_a_third_of_the_windows_is_kept_back_and_reading_it_is_counted(
@@ -119,3 +121,16 @@ def test_people_see_a_table_with_one_column_for_each_figure(
     row = next(line for line in lines if line.startswith("│ base"))
     assert len(row.strip("│ ").split("│")) == len(named)
     assert row.rstrip(" │").endswith("%")
+
+
+def test_a_cell_may_change_one_series_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    size = "PM_BID_SIZE__BTC_UPDOWN_5M = 8"
+    Path("grid.toml").write_text(f"[base]\n[cells.own]\n{size}\n[cells.all]\nPM_BID_SIZE = 8\n")
+    base, own, every = sweep(capsys, "--windows", "all")
+    assert {**own, "cell": ""} == {**every, "cell": ""} != {**base, "cell": ""}
+    Path("grid.toml").write_text("[base]\nPM_BID_SIZE__BTC_UPDOWN_15M = 8\n")
+    assert main(["sweep", "grid.toml", "recordings", "--windows", "all"]) == 2
+    assert "these recordings have no window of it (btc-5m)" in capsys.readouterr().err
+    Path("grid.toml").write_text("[base]\nPM_MAX_DAILY_LOSS__BTC_UPDOWN_5M = 8\n")
+    assert main(["sweep", "grid.toml", "recordings", "--windows", "all"]) == 2
+    assert "is not a variable of the strategy" in capsys.readouterr().err

@@ -65,6 +65,8 @@ def test_a_folder_without_presets_says_so(tmp_path: Path) -> None:
         "PM_PRESET=wide",
         "export PM_BID_SIZE=5",
         "PM_BID_SIZE=5 # shares",
+        "PM_MAX_DAILY_LOSS__BTC_UPDOWN_5M=5",
+        "PM_BID_SIZE__5M=5",
     ],
 )
 def test_a_line_that_is_no_variable_of_the_strategy_is_refused(tmp_path: Path, line: str) -> None:
@@ -83,3 +85,18 @@ def test_a_service_that_is_started_alone_says_that_it_reads_no_preset(
     (line,) = capsys.readouterr().err.splitlines()
     assert "PM_PRESET" in line
     assert "pm run" in line
+
+
+def test_a_preset_may_hold_settings_of_single_series(tmp_path: Path) -> None:
+    (tmp_path / "two.env").write_text("PM_BID_SIZE=5\nPM_BID_SIZE__BTC_UPDOWN_5M=8\n")
+    applied = apply_preset({"PM_PRESET": "two"}, tmp_path)
+    assert applied.environ == {"PM_BID_SIZE": "5", "PM_BID_SIZE__BTC_UPDOWN_5M": "8"}
+
+
+@pytest.mark.parametrize("name", ["PM_BID_SIZE", "PM_BID_SIZE__BTC_UPDOWN_5M"])
+def test_a_variable_that_is_set_wins_over_a_presets_override_too(tmp_path: Path, name: str) -> None:
+    """Who sets a limit gets that limit in every series."""
+    (tmp_path / "one.env").write_text("PM_BID_SIZE__BTC_UPDOWN_5M=8\n")
+    applied = apply_preset({"PM_PRESET": "one", name: "6"}, tmp_path)
+    assert applied.environ == {name: "6"}
+    assert applied.overridden == {"PM_BID_SIZE__BTC_UPDOWN_5M": "8"}

@@ -143,3 +143,14 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
         if length_ns >= 900 * NS_PER_S:
             return 240 * NS_PER_S
         return length_ns // 5
+
+
+class SeriesParams(msgspec.Struct, frozen=True):
+    """The parameters of all series, and of those that have their own (`btc-5m`)."""
+
+    base: StrategyParams
+    by_series: dict[str, StrategyParams] = {}
+
+    def of(self, series: str) -> StrategyParams:
+        """Those of a series."""
+        return self.by_series.get(series, self.base)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pmcore.shell.settings.common import CommonSettings, Mode, check_settings
-from pmcore.shell.settings.known_variables import unknown_variables
+from pmcore.shell.settings.known_variables import override_of, unknown_variables
 from pmcore.shell.settings.paper_defaults import as_sentence, paper_defaults
 from pmcore.shell.settings.problems import Problem
 from pmcore.shell.settings.strategy import StrategySettings
@@ -60,7 +60,7 @@ def examine(environ: Mapping[str, str]) -> Sequence[Finding]:
     return [
         ok("settings", _settings_said(defaults)),
         *([ok("preset", preset.sentence.removeprefix("preset "))] if preset.name else []),
-        ok("worst case", f"{worst_case(settings.as_params().limits).sentence} (of one series)"),
+        *_worst_cases(settings),
         *_not_looked_at(),
         *local_findings(settings, environ),
         *asyncio.run(probe(settings, redis_is_given=given)),
@@ -68,13 +68,39 @@ def examine(environ: Mapping[str, str]) -> Sequence[Finding]:
 
 
 def unknown_in_file(path: Path) -> list[Problem]:
-    """What Compose would read out of `.env` and hand to nobody: names that nothing reads."""
+    """What Compose would read out of `.env` and hand to nobody.
+
+    Names that nothing reads, and settings of single series.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return []
-    problems = unknown_variables(dict.fromkeys(_ASSIGNED.findall(text), "set"))
+    names = _ASSIGNED.findall(text)
+    problems = unknown_variables(dict.fromkeys(names, "set"))
+    problems += [_not_handed_on(name) for name in names if override_of(name)]
     return [msgspec.structs.replace(each, reason=f"in {path}: {each.reason}") for each in problems]
+
+
+def _not_handed_on(name: str) -> Problem:
+    return Problem(
+        variable=name,
+        reason="Compose gives no container a setting of a single series",
+        remedy="write it into a preset of your own (presets/mine.env) and set PM_PRESET=mine",
+    )
+
+
+def _worst_cases(settings: StrategySettings) -> list[Finding]:
+    """One line for all series, and one for each that has settings of its own."""
+    params = settings.series_params()
+    others = {spec.series for spec in settings.series} - params.by_series.keys()
+    told = {"of one series": params.base, **{f"of {s}": p for s, p in params.by_series.items()}}
+    if not others:
+        del told["of one series"]
+    return [
+        ok("worst case", f"{worst_case(each.limits).sentence} ({whose})")
+        for whose, each in told.items()
+    ]
 
 
 def _is_live(environ: Mapping[str, str]) -> bool:

@@ -115,7 +115,7 @@ async def _market(
     said = f"minimum {format_qty(window.min_size_u6)} shares, tick {format_price(window.tick_e4)}"
     if not accepts_orders(item):
         return [warn(subject, f"takes no orders now ({said})", "nothing, if it is just over")]
-    return [ok(subject, said), _size(settings, window)]
+    return [ok(subject, said), _size(settings.of_series(spec.series), window)]
 
 
 def _size(settings: StrategySettings, window: Window) -> Finding:

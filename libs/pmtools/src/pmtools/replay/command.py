@@ -30,7 +30,7 @@ from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.timers import BatchEnded
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Outcome, Window
-from pmcore.model.params import StrategyParams
+from pmcore.model.params import SeriesParams
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.settings.common import check_settings
@@ -46,7 +46,7 @@ from pmsim.run.paper_executor import PaperExecutor
 from pmtools.errors import EXIT_FAILED, EXIT_OK, CommandError, UsageError
 from pmtools.presets import with_preset
 from pmtools.replay.attribution import FillBook, write_csv
-from pmtools.replay.inputs import find_inputs
+from pmtools.replay.inputs import expect_series, find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
 from pmtools.replay.settling import (
     agreed,
@@ -125,17 +125,18 @@ def command(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if summary.journals_differ else EXIT_OK
 
 
-def read_params(environ: Mapping[str, str] | None = None) -> StrategyParams:
+def read_params(environ: Mapping[str, str] | None = None) -> SeriesParams:
     """The strategy's variables as the service reads them. Raise `UsageError` for bad ones.
 
     `environ` has a preset expanded; None: it is expanded here.
     """
     if environ is None:
         environ = with_preset(os.environ).environ
-    settings, problems = check_settings(StrategySettings, {**environ, **paper_defaults(environ)})
+    given = {**environ, **paper_defaults(environ)}
+    settings, problems = check_settings(StrategySettings, given, series_of_recordings=True)
     if settings is None or problems:
         raise UsageError(*map(str, problems))
-    return settings.as_params()
+    return settings.series_params()
 
 
 class Replay:
@@ -143,7 +144,7 @@ class Replay:
 
     def __init__(
         self,
-        params: StrategyParams,
+        params: SeriesParams,
         outputs: IO[bytes] | None,
         winner: Outcome | None = None,
         fills: FillModel = FillModel.CENTRAL,
@@ -165,6 +166,7 @@ class Replay:
 
     async def run(self, inputs: Sequence[Recording | JournalParts], bus: str) -> None:
         """Replay all; `bus` is `direct`, `memory` or `redis`."""
+        expect_series(self._params, inputs)
         async with self._conduits(bus) as make_transport:
             for each in inputs:
                 self._source = _name_of(each)
@@ -231,16 +233,16 @@ class Replay:
 
     def _make_replay(self, window: Window, transport: ReplayTransport) -> WindowReplay:
         open_ns, warm = self._warm.get(window.series, (0, None))
+        params = self._params.of(window.series)
         engine = WindowEngine(
             window,
-            self._params,
+            params,
             RUN_ID,
             warm_start=warm if open_ns < window.open_ns else None,
         )
         sink = self._sink(window.slug)
-        caps = self._params.order_caps()
         venue = self._venues[window.slug] = PaperVenue(PaperParams(fills=self._fills))
-        executor = PaperExecutor(ExecutionEngine(caps=caps), venue, sink)
+        executor = PaperExecutor(ExecutionEngine(caps=params.order_caps()), venue, sink)
         return WindowReplay(engine, executor, transport, sink, self._look_at(window.slug))
 
     def _look_at(self, slug: str) -> Callable[[int, MarketSession], None] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from pmcore.engine.journal import ENTRY_START
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import Window
+from pmcore.model.params import SeriesParams
 from pmcore.shell.journal import first_part_of, journal_parts, journal_stem
 from pmcore.shell.recording import METADATA_END, WINNERS_FILE
 from pmsim.recordings.bytes import records
@@ -75,6 +76,19 @@ def files_in(folder: Path) -> list[Path]:
         and not path.name.endswith((METADATA_END, WINNERS_FILE))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def expect_series(params: SeriesParams, inputs: Iterable[Recording | JournalParts]) -> None:
+    """Raise `UsageError` for parameters of a series of which no window was recorded."""
+    if not params.by_series:
+        return
+    recordings = [each for each in inputs if isinstance(each, Recording)]
+    there = {window.series for each in recordings for window in each.windows()}
+    for series in sorted(params.by_series.keys() - there):
+        raise UsageError(
+            f"settings were overridden for {series}, and these recordings have no window of it "
+            f"({', '.join(sorted(there)) or 'no series'}): unset them"
+        )
 
 
 class _Opened(msgspec.Struct):

@@ -137,11 +137,11 @@ class Judge:
     def _exposure(self) -> None:
         """Held, and held with all that rests, stays below the net limit; so does the value."""
         owner, ledger = self._world.owner, self._accounts.ledger
-        limits = self._world.limits
         resting: dict[str, list[VenueOrder]] = {}
         for record in self._accounts.open_orders(owner):
             resting.setdefault(record.condition_id, []).append(record)
         for window in self._windows():
+            limits = self._world.limits_of(window.series)
             held = {o: ledger.shares_u6(owner, window.token_id(o)) for o in Outcome}
             orders = resting.get(window.condition_id, [])
             going = {o: sum(r.leaves_u6 for r in orders if r.outcome is o) for o in Outcome}

@@ -152,11 +152,10 @@ class SeededWorld:
         """The venue's own books."""
         return self._synthetic.accounts
 
-    @property
-    def limits(self) -> LimitParams:
-        """The limits that the strategy was given."""
+    def limits_of(self, series: str) -> LimitParams:
+        """The limits that the strategy was given for a series."""
         settings: StrategySettings = self.hosts["strategy"].settings
-        return settings.as_params().limits
+        return settings.of_series(series).as_params().limits
 
     @property
     def clock_moved(self) -> bool:

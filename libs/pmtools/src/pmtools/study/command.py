@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from pmcore.model.params import StrategyParams
+from pmcore.model.params import SeriesParams
 from pmsim.queue.line import FillModel
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK
@@ -59,7 +59,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _answer(
-    plan: StudyPlan, params: StrategyParams, found: list[Recording], model: FillModel
+    plan: StudyPlan, params: SeriesParams, found: list[Recording], model: FillModel
 ) -> ModelAnswer:
     with TemporaryDirectory(prefix="pm-study-") as folder:
         replay = Replay(params, None, fills=model, tables=TableFolder(Path(folder)))

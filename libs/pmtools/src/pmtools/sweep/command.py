@@ -18,7 +18,7 @@ from rich.table import Table
 from pmsim.recordings.kept_back import is_test_window
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK, UsageError
-from pmtools.replay.inputs import find_inputs
+from pmtools.replay.inputs import expect_series, find_inputs
 from pmtools.sweep.compare import Figures, Interval, compare
 from pmtools.sweep.grid import BASE, Cell, read_grid
 from pmtools.sweep.windows import Row, file_digest, row_key, sweep_file
@@ -32,7 +32,7 @@ def command(arguments: argparse.Namespace) -> int:
     cells = read_grid(arguments.grid)
     out: Path = arguments.out or Path("var/sweeps") / arguments.grid.stem
     console = Console(stderr=arguments.json)
-    files = _chosen_files(arguments.files, arguments.windows)
+    files = _chosen_files(arguments.files, arguments.windows, cells)
     out.mkdir(parents=True, exist_ok=True)
     known = _known_rows(out / ROWS)
     code = _code_digest()
@@ -72,9 +72,11 @@ def command(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _chosen_files(paths: Sequence[Path], windows: str) -> list[Path]:
+def _chosen_files(paths: Sequence[Path], windows: str, cells: Sequence[Cell]) -> list[Path]:
     """The recordings whose windows belong to the chosen set."""
     found = [each for each in find_inputs(paths, None).found if isinstance(each, Recording)]
+    for cell in cells:
+        expect_series(cell.params, found)
     chosen = []
     for recording in found:
         kept_back = [is_test_window(window.slug) for window in recording.windows()]

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from pmcore.model.params import StrategyParams
+from pmcore.model.params import SeriesParams
 from pmcore.shell.settings.common import check_settings
-from pmcore.shell.settings.known_variables import STRATEGY
+from pmcore.shell.settings.known_variables import STRATEGY, override_of
 from pmcore.shell.settings.paper_defaults import paper_defaults
 from pmcore.shell.settings.presets import VARIABLE as PRESET
 from pmcore.shell.settings.strategy import StrategySettings
@@ -33,7 +33,7 @@ class Cell(msgspec.Struct, frozen=True):
     """One set of parameters and what a person calls it."""
 
     name: str
-    params: StrategyParams
+    params: SeriesParams
 
 
 def read_grid(path: Path) -> list[Cell]:
@@ -71,7 +71,7 @@ def read_grid(path: Path) -> list[Cell]:
     return [Cell(name, _params(path, name, variables)) for name, variables in cells.items()]
 
 
-def params_of(path: Path, cell: str, table: Mapping[str, Any]) -> StrategyParams:
+def params_of(path: Path, cell: str, table: Mapping[str, Any]) -> SeriesParams:
     """The parameters of one table of variables. Raise `UsageError` for what cannot be used."""
     return _params(path, cell, _variables(path, cell, table))
 
@@ -80,7 +80,7 @@ def _variables(path: Path, cell: str, table: Any) -> dict[str, str]:
     if not isinstance(table, Mapping):
         raise UsageError(f"{path}: {cell} must be a table of variables")
     for name in table:
-        if name not in STRATEGY and name != PRESET:
+        if name not in STRATEGY and name != PRESET and override_of(name) is None:
             raise UsageError(f"{path}: {cell}: {name} is not a variable of the strategy")
     return {name: _as_text(value) for name, value in table.items()}
 
@@ -89,10 +89,10 @@ def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _params(path: Path, cell: str, variables: Mapping[str, str]) -> StrategyParams:
+def _params(path: Path, cell: str, variables: Mapping[str, str]) -> SeriesParams:
     variables = with_preset(variables).environ
     given = {**variables, **paper_defaults(variables)}
-    settings, problems = check_settings(StrategySettings, given)
+    settings, problems = check_settings(StrategySettings, given, series_of_recordings=True)
     if settings is None or problems:
         raise UsageError(*(f"{path}: {cell}: {problem}" for problem in problems))
-    return settings.as_params()
+    return settings.series_params()

@@ -14,7 +14,7 @@ from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.markouts import HORIZONS_S
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.model.market import Window
-from pmcore.model.params import StrategyParams
+from pmcore.model.params import SeriesParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
@@ -65,7 +65,7 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def row_key(code: str, file: str, params: StrategyParams) -> str:
+def row_key(code: str, file: str, params: SeriesParams) -> str:
     """The same for the same code, recording and parameters: then the row is known."""
     told = f"{code} {file} ".encode() + msgspec.json.encode(params)
     return hashlib.sha256(told).hexdigest()[:32]
@@ -98,10 +98,11 @@ def _lives(recording: Recording) -> Iterator[_Life]:
 
 
 def _replay(life: _Life, key: str, cell: Cell) -> Row:
-    engine = WindowEngine(life.window, cell.params, _RUN_ID)
+    params = cell.params.of(life.window.series)
+    engine = WindowEngine(life.window, params, _RUN_ID)
     venue = PaperVenue(PaperParams())
     executor = PaperExecutor(
-        ExecutionEngine(caps=cell.params.order_caps()), venue, lambda _at, _out: None
+        ExecutionEngine(caps=params.order_caps()), venue, lambda _at, _out: None
     )
     replay = WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None)
     asyncio.run(_live(replay, life))

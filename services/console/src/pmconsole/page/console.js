@@ -201,7 +201,7 @@ function showDetail(snapshot, chosen) {
 }
 
 function showLimits(snapshot, chosen) {
-  const limits = snapshot.limits || {};
+  const limits = { ...snapshot.limits, ...chosen?.limits };
   const bars = [];
   const add = (name, value, limit, format) => {
     if (has(limit) && has(value)) bars.push(meter(name, value, limit, `${format(value)} of ${format(limit)}`));

@@ -79,7 +79,7 @@ def ask_again(state: ExecutionState, record: OrderRecord) -> None:
 
 def account_if_due(state: ExecutionState, window: WindowRecord) -> None:
     """Ask how much was matched of ended orders; it counts as all of them until somebody says."""
-    if state.caps is None or window.ending or window.sweep is not None:
+    if state.caps_of(window) is None or window.ending or window.sweep is not None:
         return
     for record in tuple(window.counted.values()):
         ended = record.state is OutboxState.DONE and record.ended_ns is not None

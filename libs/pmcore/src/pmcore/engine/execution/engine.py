@@ -10,6 +10,7 @@ was on its way. Its parts: state (state, endings), placing, cancelling, windows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
@@ -64,9 +65,12 @@ class ExecutionEngine:
         tier: RateTier = RateTier.STANDARD,
         cancel_reserve: int = 20,
         caps: OrderCaps | None = None,
+        caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
     ) -> None:
-        self._state = ExecutionState(tier, cancel_reserve, caps, fenced=fenced)
+        self._state = ExecutionState(
+            tier, cancel_reserve, caps, caps_by_series=caps_by_series, fenced=fenced
+        )
         self._hash = hashlib.sha256()
 
     def step(self, at_ns: int, event: ExecutionEvent) -> list[ExecutionOutput]:

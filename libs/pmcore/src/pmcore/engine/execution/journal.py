@@ -23,6 +23,7 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
     tier: RateTier
     cancel_reserve: int
     caps: OrderCaps | None
+    caps_by_series: dict[str, OrderCaps] = {}
     fenced: bool = False
 
     @property
@@ -36,6 +37,7 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
             tier=self.tier,
             cancel_reserve=self.cancel_reserve,
             caps=self.caps,
+            caps_by_series=self.caps_by_series,
             fenced=self.fenced,
         )
 

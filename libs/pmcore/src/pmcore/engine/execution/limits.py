@@ -54,7 +54,7 @@ def beyond_limits(
     state: ExecutionState, window: WindowRecord, command: SubmitOrder
 ) -> _Refusal | None:
     """The first limit that this order could break; no strategy with these settings asks for it."""
-    caps = state.caps
+    caps = state.caps_of(window)
     if caps is None:
         return None
     text = (
@@ -117,7 +117,8 @@ def _too_much_lost(
 
 
 def _mind_loss(state: ExecutionState, window: WindowRecord) -> None:
-    most_u6 = None if state.caps is None else state.caps.max_window_loss_u6
+    caps = state.caps_of(window)
+    most_u6 = None if caps is None else caps.max_window_loss_u6
     if most_u6 is None or window.inventory.working.worst_loss_u6 < most_u6:
         window.lost_since_ns = None
     elif window.lost_since_ns is None:

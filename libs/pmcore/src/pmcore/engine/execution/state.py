@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from pmcore.engine.execution.io import ExecutionOutput, Finished, RateHeaders
 from pmcore.engine.execution.records import (
@@ -45,12 +46,14 @@ class ExecutionState:
         cancel_reserve: int,
         caps: OrderCaps | None,
         *,
+        caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
     ) -> None:
         self.at_ns = 0
         self.out: list[ExecutionOutput] = []
         self.deletes: list[str] = []
         self.caps = caps
+        self._caps_by_series = caps_by_series or {}
         self.fenced = fenced
         self.leases: dict[str, int] = {}  # the holder's token of each series
         self.budget = RateBudget(tier, cancel_reserve)
@@ -73,6 +76,10 @@ class ExecutionState:
         """Those of them whose window has closed."""
         over = (w for w in self.windows.values() if at_ns >= w.window.close_ns)
         return sum(window.at_venue for window in over)
+
+    def caps_of(self, window: WindowRecord) -> OrderCaps | None:
+        """The limits of a window: those of its series, else those of all."""
+        return self._caps_by_series.get(window.window.series, self.caps)
 
     def no_lease(self, command: CommandMessage) -> str:
         """Why this command is not obeyed, or "": another one holds the lease of its series.

@@ -37,7 +37,10 @@ class DayView(TypedDict):
 
 
 class StrategyView(DayView):
-    """`windows`: each live one by its slug. `fills`, `results`: the newest, oldest first."""
+    """`windows`: each live one by its slug. `fills`, `results`: the newest, oldest first.
+
+    `limits_by_series` names the series whose settings were overridden.
+    """
 
     totals: dict[str, object]
     windows: dict[str, dict[str, object]]
@@ -48,6 +51,7 @@ class StrategyView(DayView):
     hop_ms: Hops
     fingerprint: str
     limits: dict[str, float | None]
+    limits_by_series: dict[str, dict[str, float | None]]
     clock_s: float
     fills: list[dict[str, object]]
     results: dict[str, dict[str, float]]

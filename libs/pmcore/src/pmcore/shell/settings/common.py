@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
@@ -28,22 +28,23 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import SeriesSpec, parse_series
-from pmcore.shell.bus.redis_url import (
-    SENTINEL_PASSWORD,
-    read_redis_url,
-    uses_sentinel,
-    uses_tls,
-)
+from pmcore.shell.bus.redis_url import SENTINEL_PASSWORD, uses_sentinel, uses_tls
 from pmcore.shell.clock import Clock
+from pmcore.shell.settings.by_series import (
+    any_series,
+    overrides_in,
+    problems_of_series,
+    told_for,
+    traded_series,
+)
 from pmcore.shell.settings.known_variables import OF_PRESETS, unknown_variables
 from pmcore.shell.settings.problems import BrokenRule, Problem, broken_rules, rule
+from pmcore.shell.settings.value_types import HttpUrl, RedisUrl, Slugs, WsUrl
 
 DEFAULT_PORTS = {
     "simulator": 8100,
@@ -82,53 +83,9 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
-def _url(text: str, *schemes: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
-        raise ValueError(
-            f"expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
-        )
-    return text.rstrip("/")
-
-
-def _redis_url(text: str) -> str:
-    read_redis_url(text)
-    return text.rstrip("/")
-
-
-def split_commas(value: object) -> object:
-    """A text with commas as a tuple of its parts."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _check_slugs(slugs: tuple[str, ...]) -> tuple[str, ...]:
-    if not slugs:
-        raise ValueError("name at least one series, for example btc-updown-15m")
-    seen: dict[str, str] = {}
-    for slug in slugs:
-        try:
-            series = parse_series(slug).series
-        except MalformedInputError as error:
-            raise ValueError(f"{slug!r} is no slug or prefix ({error})") from None
-        if series in seen:
-            raise ValueError(f"{slug!r} and {seen[series]!r} are of one series, {series}")
-        seen[series] = slug
-    return slugs
-
-
 def _check_clock(spec: str) -> str:
     Clock.from_spec(spec)
     return spec
-
-
-HttpUrl = Annotated[str, AfterValidator(lambda text: _url(text, "http", "https"))]
-WsUrl = Annotated[str, AfterValidator(lambda text: _url(text, "ws", "wss"))]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
-Slugs = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(split_commas), AfterValidator(_check_slugs)
-]
 
 
 class ServedSettings(BaseSettings):
@@ -306,6 +263,17 @@ class CommonSettings(ServedSettings):
         """What POLYMARKET_MARKET_SLUG names."""
         return tuple(parse_series(slug) for slug in self.market_slugs)
 
+    _by_series: dict[str, Self] = PrivateAttr(default_factory=dict)
+
+    @property
+    def by_series(self) -> dict[str, Self]:
+        """The settings of each series (`btc-5m`) for which some were overridden."""
+        return self._by_series
+
+    def of_series(self, series: str) -> Self:
+        """The settings that hold for the windows of a series (`btc-5m`)."""
+        return self._by_series.get(series, self)
+
 
 def variable_of(cls: type[BaseSettings], field: str) -> str:
     """Return the environment variable of a field."""
@@ -362,19 +330,41 @@ def try_settings(
 
 
 def check_settings(
-    cls: type[SettingsT], environ: Mapping[str, str]
+    cls: type[SettingsT], environ: Mapping[str, str], *, series_of_recordings: bool = False
 ) -> tuple[SettingsT | None, list[Problem]]:
     """Read settings out of an environment; return them, if they could be made, and all problems.
 
     Every value is looked at by itself, every rule whose fields can be read, and every name with our
     prefix. This is the one check: services, `pm doctor` and the other tools all call it.
+    `series_of_recordings`: settings may be overridden for any series, not only for those traded.
     """
     values = {name: environ[name] for name in variables(cls).keys() & environ.keys()}
     values = {name: value for name, value in values.items() if value}
     problems = _read_secret_files(cls, values)
     unusable = {variables(cls)[problem.variable] for problem in problems}
     settings, more = _build(cls, values, unusable)
-    return settings, [*problems, *more, *unknown_variables(environ)]
+    problems += [*more, *unknown_variables(environ)]
+    overrides = overrides_in(environ) if issubclass(cls, CommonSettings) else {}
+    known = any_series(overrides) if series_of_recordings else _traded(values)
+    if known or series_of_recordings:
+        problems += problems_of_series(overrides, known)
+    for name, series in known.items():
+        own = {v: text for v, text in overrides.get(name, {}).items() if v in variables(cls)}
+        if not own:
+            continue
+        changed, wrong = _build(cls, {**values, **own}, unusable)
+        problems += [told_for(each, name, own) for each in wrong if each not in more]
+        if isinstance(settings, CommonSettings) and isinstance(changed, CommonSettings):
+            settings.by_series[series] = changed
+    return settings, problems
+
+
+def _traded(values: Mapping[str, str]) -> dict[str, str]:
+    """The series of POLYMARKET_MARKET_SLUG by their form in names; none when it is wrong itself."""
+    name = variable_of(CommonSettings, "market_slugs")
+    given = {name: values[name]} if name in values else {}
+    settings, _ = _build(CommonSettings, given, set())
+    return {} if settings is None else traded_series(settings.market_slugs)
 
 
 def _exit_with(problems: Sequence[str]) -> NoReturn:

@@ -9,11 +9,15 @@ against the classes, Compose and the tests.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from pmcore.shell.settings.problems import Problem
 
 PREFIXES = ("PM_", "POLYMARKET_")
+SEPARATOR = "__"
+"""Between a variable and the series that its value is for (docs/decisions/0024)."""
+_SERIES = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -52,6 +56,8 @@ STRATEGY = _names(
 )
 OF_PRESETS = STRATEGY - {"PM_JOURNAL"}
 """What a preset may set: what the engine decides by."""
+BY_SERIES = OF_PRESETS - {"PM_MAX_DAILY_LOSS"}
+"""What may differ by series. The loss of a day is one sum over all of them."""
 ACCOUNT = _names(
     """
     POLYMARKET_ADDRESS POLYMARKET_API_CREDENTIALS_FILE POLYMARKET_API_KEY
@@ -100,6 +106,12 @@ TESTS = _names("PM_FAKE_DEATHS PM_FAKE_DIR PM_RECORDINGS PM_REQUIRE")
 KNOWN = SERVICES | TOOLS | COMPOSE | TESTS
 
 
+def override_of(name: str) -> tuple[str, str] | None:
+    """`PM_BID_SIZE__BTC_UPDOWN_5M` -> (`PM_BID_SIZE`, `BTC_UPDOWN_5M`); None for other names."""
+    variable, _, series = name.partition(SEPARATOR)
+    return (variable, series) if variable in BY_SERIES and _SERIES.fullmatch(series) else None
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
     """A problem for each set variable with our prefix that nothing reads; values are not shown.
 
@@ -109,7 +121,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
     return [
         _unknown(name)
         for name in sorted(environ)
-        if environ[name] and name not in KNOWN and _is_ours(name)
+        if environ[name] and name not in KNOWN and not override_of(name) and _is_ours(name)
     ]
 
 
@@ -125,11 +137,16 @@ def nearest(name: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith(PREFIXES) or name.upper() in KNOWN
+    return name.startswith(PREFIXES) or name.upper().partition(SEPARATOR)[0] in KNOWN
 
 
 def _unknown(name: str) -> Problem:
-    meant = nearest(name)
+    variable, separator, series = name.partition(SEPARATOR)
+    if separator and variable in KNOWN:
+        return _no_override(name, variable, series)
+    meant = nearest(variable)
+    if meant and separator:
+        meant += SEPARATOR + series.upper()
     if not meant:
         return Problem(
             variable=name,
@@ -140,4 +157,18 @@ def _unknown(name: str) -> Problem:
         variable=name,
         reason=f"nothing reads a variable of this name ({meant} was meant?)",
         remedy=f"rename it to {meant}, or unset it",
+    )
+
+
+def _no_override(name: str, variable: str, series: str) -> Problem:
+    if variable not in BY_SERIES:
+        return Problem(
+            variable=name,
+            reason=f"{variable} cannot differ by series",
+            remedy=f"unset it, and set {variable} for all of them",
+        )
+    return Problem(
+        variable=name,
+        reason=f"{series!r} is no series",
+        remedy=f"write the series in capitals, for example {variable}{SEPARATOR}BTC_UPDOWN_5M",
     )

@@ -1,8 +1,8 @@
 """`PM_PRESET`: a named file of strategy variables, for those that are unset (presets/).
 
 A preset is expanded by what starts or replays an engine (`pm run`, the containers, `pm replay`,
-`pm doctor`), and the name goes no further. A variable that is set wins over the preset's value.
-See docs/decisions/0021-presets.md.
+`pm doctor`), and the name goes no further. A variable that is set wins over the preset's value, and
+over its overrides for single series. See docs/decisions/0021-presets.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pmcore.shell.settings.known_variables import OF_PRESETS
+from pmcore.shell.settings.known_variables import OF_PRESETS, override_of
 
 VARIABLE = "PM_PRESET"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -64,7 +64,7 @@ def read_preset(name: str, folder: Path) -> dict[str, str]:
         if not text or text.startswith("#"):
             continue
         found = _LINE.fullmatch(text)
-        if found is None or found[1] not in OF_PRESETS:
+        if found is None or not (found[1] in OF_PRESETS or override_of(found[1])):
             raise PresetError(
                 f"{path.name}, line {number}: {text[:60]!r} is no NAME=value of a variable of the "
                 "strategy"
@@ -80,9 +80,15 @@ def apply_preset(environ: Mapping[str, str], folder: Path) -> AppliedPreset:
     if not name:
         return AppliedPreset(rest)
     values = read_preset(name, folder)
-    used = {key: value for key, value in values.items() if not rest.get(key)}
+    used = {key: value for key, value in values.items() if not _is_set(key, rest)}
     overridden = {key: value for key, value in values.items() if key not in used}
     return AppliedPreset({**rest, **used}, name, used, overridden)
+
+
+def _is_set(name: str, environ: Mapping[str, str]) -> bool:
+    """A variable that is set counts for every series, so an override in a preset yields too."""
+    override = override_of(name)
+    return bool(environ.get(name) or (override and environ.get(override[0])))
 
 
 def _listed(values: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from pmcore.model.params import (
     OfiMode,
     OfiParams,
     OfiScope,
+    SeriesParams,
     StrategyParams,
     UnderlyingMoveParams,
 )
@@ -195,6 +196,11 @@ class StrategySettings(CommonSettings):
             settle_grace_ns=_ns(self.settle_grace_s),
             positions_lag_ns=_ns(self.positions_lag_s),
         )
+
+    def series_params(self) -> SeriesParams:
+        """The same, with what was overridden for single series."""
+        own = {series: settings.as_params() for series, settings in self.by_series.items()}
+        return SeriesParams(self.as_params(), own)
 
     def _first_leg_params(self) -> FirstLegParams:
         within_s, move, share = (
