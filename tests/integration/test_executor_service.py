@@ -368,7 +368,7 @@ async def _has_groups(world: World, wanted: bool) -> bool:
 
 
 async def test_on_paper_a_series_has_limits_of_its_own_too(world: World) -> None:
-    paper: dict[str, Any] = {"venue": "polymarket", "dry_run": True, "paper_latency_ms": 5}
+    paper: dict[str, Any] = {"venue": "polymarket", "dry_run": True, "paper_latency_ms": "5"}
     own = world.service(**paper, max_net_diff=6)._context.settings
     service = world.service(**paper, by_series={SERIES: own})
     async with running(service):
@@ -383,7 +383,7 @@ async def test_on_paper_a_series_has_limits_of_its_own_too(world: World) -> None
 
 async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -> None:
     user = keys.user(ACCOUNT)
-    service = world.service(venue="polymarket", dry_run=True, paper_latency_ms=5)
+    service = world.service(venue="polymarket", dry_run=True, paper_latency_ms="5")
     await world.bus.create_group("test", [user], start="0", announce=None)
     async with running(service):
         assert (await world.hear(UserChannelChanged, stream=user)).state is UserChannelState.DOWN

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pmcore.messages.market_data import BookSnapshot, SnapshotOrigin, TradePrinted
 from pmcore.messages.orders import SubmitOrder
+from pmcore.model.latency import parse_latencies
 from pmcore.model.market import Outcome, TakerSide, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 
+NO_LATENCY = parse_latencies("0")
 SHARE = 1_000_000
 MS = NS_PER_MS
 SLUG = "btc-updown-15m-1790766900"

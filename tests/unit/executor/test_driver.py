@@ -33,6 +33,7 @@ from pmexecutor.publisher import Publisher
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import T0_NS, window
 from support.executions import submit
+from support.paper import NO_LATENCY
 from support.venue_peer import eventually
 
 
@@ -56,7 +57,7 @@ def driver_of(
     bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
     return Driver(
         engine,
-        venue or PaperClob(0, clock, lambda _: None),
+        venue or PaperClob(NO_LATENCY, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
         log=log,
@@ -148,7 +149,7 @@ class SlowVenue(PaperClob):
     """Takes orders when it is let; keeps which were sent."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(0, clock, lambda _: None)
+        super().__init__(NO_LATENCY, clock, lambda _: None)
         self.sent: list[str] = []
         self.answers = asyncio.Event()
 

@@ -18,6 +18,7 @@ from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import T0_NS
+from support.paper import NO_LATENCY
 from support.venue_peer import eventually
 
 
@@ -25,7 +26,7 @@ async def test_its_view_shows_age_failures_gate_and_what_is_unhealthy() -> None:
     clock = Clock.starting_at(T0_NS, 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
     bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
-    venue = PaperClob(0, clock, lambda _: None)
+    venue = PaperClob(NO_LATENCY, clock, lambda _: None)
     engine = ExecutionEngine()
     driver = Driver(
         engine,

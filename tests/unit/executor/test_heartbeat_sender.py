@@ -26,6 +26,7 @@ from pmexecutor.ports import HeartbeatAnswer
 from pmexecutor.publisher import Publisher
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import T0_NS
+from support.paper import NO_LATENCY
 from support.venue_peer import eventually
 
 SPEED = 200.0
@@ -41,7 +42,7 @@ class BeatVenue(PaperClob):
     """The venue's end of the heartbeat: takes all, unless an answer was put in before."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(0, clock, lambda _: None)
+        super().__init__(NO_LATENCY, clock, lambda _: None)
         self.beats: list[str] = []
         self.answers: deque[HeartbeatAnswer | TransportError] = deque()
         self.refuses: HeartbeatAnswer | TransportError | None = None

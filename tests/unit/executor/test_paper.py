@@ -16,6 +16,7 @@ from pmcore.engine.execution.io import (
 )
 from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged, UserMessage
 from pmcore.model.errors import Reason
+from pmcore.model.latency import parse_latencies
 from pmcore.model.market import Outcome, TakerSide
 from pmcore.model.units import NS_PER_MS
 from pmcore.shell.clock import Clock
@@ -23,6 +24,7 @@ from pmexecutor.paper import PaperClob
 from pmexecutor.ports import HeartbeatAnswer
 from support.builders import T0_NS, book, trade, window
 from support.executions import submit
+from support.paper import NO_LATENCY
 
 
 class HandClock(Clock):
@@ -42,7 +44,7 @@ class Paper(PaperClob):
     def __init__(self, latency_ms: int = 0, fills: str = "central") -> None:
         self.clock = HandClock()
         self.heard: list[UserMessage] = []
-        super().__init__(latency_ms, self.clock, self.heard.extend, fills)
+        super().__init__(parse_latencies(str(latency_ms)), self.clock, self.heard.extend, fills)
         self.add_window(window())
 
     async def later(self, ms: int) -> None:
@@ -94,7 +96,7 @@ async def test_an_answer_takes_its_latency(early_ms: int) -> None:
 
 
 async def test_calls_are_answered_when_nothing_else_runs() -> None:
-    venue = PaperClob(5, Clock.starting_at(T0_NS, 1.0), lambda _: None)
+    venue = PaperClob(parse_latencies("5"), Clock.starting_at(T0_NS, 1.0), lambda _: None)
     venue.add_window(window())
     prepared = venue.sign(submit("a"), window())
     async with asyncio.timeout(10):
@@ -136,7 +138,7 @@ async def test_a_call_that_is_cancelled_is_not_waited_for() -> None:
 
 
 async def test_a_paper_venue_takes_every_beat() -> None:
-    venue = PaperClob(0, Clock.starting_at(T0_NS, 1.0), lambda _: None)
+    venue = PaperClob(NO_LATENCY, Clock.starting_at(T0_NS, 1.0), lambda _: None)
     assert not venue.has_heartbeat
     assert await venue.beat("x") == HeartbeatAnswer(accepted=True, heartbeat_id="x")
     assert await venue.all_open_orders() == ()

@@ -27,6 +27,7 @@ from pmexecutor.publisher import Publisher
 from pmexecutor.windows import ROT_GROUP, SeriesWindows
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import at, window
+from support.paper import NO_LATENCY
 
 SERIES = window().series
 ROT, CMD = keys.rot(SERIES), keys.cmd(SERIES)
@@ -95,7 +96,7 @@ class World:
         self.publisher = Publisher(self.bus, log)
         self.driver = Driver(
             ExecutionEngine(),
-            PaperClob(0, self.clock, lambda _: None),
+            PaperClob(NO_LATENCY, self.clock, lambda _: None),
             self.publisher,
             clock=self.clock,
             log=log,

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pmcore.model.latency import DEFAULT_LATENCIES, parse_latencies
 from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.settings.common import Mode, load_settings
@@ -159,7 +160,6 @@ BOUNDS = [
     ("PM_POST_TIMEOUT_MS", "post_timeout_ms", 100, 30_000, 3_000),
     ("PM_READ_TIMEOUT_MS", "read_timeout_ms", 100, 30_000, 5_000),
     ("PM_POST_CONCURRENCY", "post_concurrency", 1, 64, 16),
-    ("PM_PAPER_LATENCY_MS", "paper_latency_ms", 0, 5_000, 60),
     ("PM_WINDOW_LINGER_S", "window_linger_s", 0, 86_400, 900),
 ]
 
@@ -256,3 +256,16 @@ def test_a_series_may_have_limits_and_an_end_of_its_own(monkeypatch: pytest.Monk
     market = window(length_s=900)
     expires_s = loaded.of_series(market.series).expiration_s(market.open_ns, market)
     assert expires_s == market.close_ns // NS_PER_S - 9 + 60
+
+
+def test_the_papers_latency_is_a_number_or_quantiles(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _load(monkeypatch).paper_latencies == DEFAULT_LATENCIES
+    loaded = _load(monkeypatch, PM_PAPER_LATENCY_MS="order=40/90/250,cancel=30,report=9")
+    assert loaded.paper_latencies == parse_latencies("order=40/90/250,cancel=30,report=9")
+    (line,) = _refused(monkeypatch, capsys, PM_PAPER_LATENCY_MS="6000")
+    assert line == (
+        "PM_PAPER_LATENCY_MS: latencies are from 0 to 5000 ms (is '6000'); correct it, or unset it "
+        "for 60"
+    )

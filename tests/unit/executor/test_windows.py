@@ -25,6 +25,7 @@ from pmexecutor.windows import ROT_GROUP, SeriesWindows
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.builders import at, window
 from support.executions import submit
+from support.paper import NO_LATENCY
 from support.venue_peer import eventually
 
 MARKET = window()
@@ -40,7 +41,7 @@ def make_windows(at_s: float, *, fenced: bool = False) -> tuple[SeriesWindows, M
     metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     driver = Driver(
         ExecutionEngine(fenced=fenced),
-        PaperClob(0, clock, lambda _: None),
+        PaperClob(NO_LATENCY, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
         log=log,

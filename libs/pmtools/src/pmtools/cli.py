@@ -184,6 +184,7 @@ def _add_replay(commands: argparse._SubParsersAction[Parser]) -> None:
         help="whose fills the engine sees; the others keep a ledger of the same orders "
         "(default central)",
     )
+    _add_latency(replay)
     replay.add_argument(
         "--fills",
         type=Path,
@@ -197,6 +198,19 @@ def _add_replay(commands: argparse._SubParsersAction[Parser]) -> None:
         help="write windows, fills, ledgers, intervals and seconds as Parquet (docs/tables.md)",
     )
     replay.add_argument("--json", action="store_true", help=JSON_HELP)
+
+
+def _add_latency(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--latency",
+        metavar="MS|FILE|RUN",
+        help="of orders, cancels and reports on paper: 60, 40/90/250 (at 50, 90 and 99 %%), "
+        "order=..,cancel=..,report=.. of these, a JSON file of quantiles, or the folder or journal "
+        "of a run whose own latencies are taken (default 60; reports take no time)",
+    )
+    command.add_argument(
+        "--latency-seed", type=int, default=1, metavar="N", help="of the draws (default 1)"
+    )
 
 
 def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -227,6 +241,7 @@ def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
         default="central",
         help="whose fills the engine sees when recordings are replayed (default central)",
     )
+    _add_latency(report)
     report.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -268,6 +283,7 @@ def _add_sweep(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="FOLDER",
         help="rows and figures; a run that ended early goes on there (default var/sweeps/GRID)",
     )
+    _add_latency(sweep)
     sweep.add_argument("--json", action="store_true", help=JSON_HELP)
 
 

@@ -21,6 +21,7 @@ from pmcore.machines.inventory import Position
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import UserMessage
+from pmcore.model.latency import Latencies
 from pmcore.model.market import Window
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.clock import Clock
@@ -43,16 +44,14 @@ class PaperClob:
 
     def __init__(
         self,
-        latency_ms: int,
+        latencies: Latencies,
         clock: Clock,
         on_user: Callable[[Sequence[UserMessage]], None],
         fills: str = FillModel.CENTRAL,
     ) -> None:
         self._paper = PaperVenue(
             PaperParams(
-                entry_latency_ms=latency_ms,
-                cancel_latency_ms=latency_ms,
-                query_latency_ms=latency_ms,
+                latencies=latencies,
                 fills=FillModel(fills),
             )
         )

@@ -270,7 +270,7 @@ class ExecutorService:
     def _paper(self) -> PaperClob:
         settings = self._settings
         return PaperClob(
-            settings.paper_latency_ms, self._clock, self._publish_user, settings.paper_fills
+            settings.paper_latencies, self._clock, self._publish_user, settings.paper_fills
         )
 
     def _publish_user(self, messages: Sequence[UserMessage]) -> None:

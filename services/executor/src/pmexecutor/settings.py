@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from pmcore.machines.order_life import OrderLife, expiration_s
 from pmcore.machines.rate_budget import RateTier
+from pmcore.model.errors import MalformedInputError
+from pmcore.model.latency import Latencies, parse_latencies
 from pmcore.model.market import Window
 from pmcore.model.params import OrderCaps
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
@@ -43,6 +45,14 @@ def _check_chain(chain_id: int) -> int:
     return chain_id
 
 
+def _check_latency(text: str) -> str:
+    try:
+        parse_latencies(text)
+    except MalformedInputError as error:
+        raise ValueError(error.detail) from None
+    return text
+
+
 class ExecutorSettings(AccountSettings):
     """The only settings in the system that may hold a private key."""
 
@@ -57,7 +67,9 @@ class ExecutorSettings(AccountSettings):
     post_timeout_ms: int = Field(3_000, validation_alias="PM_POST_TIMEOUT_MS", ge=100, le=30_000)
     read_timeout_ms: int = Field(5_000, validation_alias="PM_READ_TIMEOUT_MS", ge=100, le=30_000)
     post_concurrency: int = Field(16, validation_alias="PM_POST_CONCURRENCY", ge=1, le=64)
-    paper_latency_ms: int = Field(60, validation_alias="PM_PAPER_LATENCY_MS", ge=0, le=5_000)
+    paper_latency_ms: Annotated[str, AfterValidator(_check_latency)] = Field(
+        "60", validation_alias="PM_PAPER_LATENCY_MS"
+    )
     paper_fills: Literal["pessimistic", "central", "optimistic"] = Field(
         "central", validation_alias="PM_PAPER_FILLS"
     )
@@ -99,6 +111,11 @@ class ExecutorSettings(AccountSettings):
             reason="the simulator's public throw-away key",
             remedy="set the key of your own account",
         )
+
+    @property
+    def paper_latencies(self) -> Latencies:
+        """What PM_PAPER_LATENCY_MS says."""
+        return parse_latencies(self.paper_latency_ms)
 
     def order_caps(self) -> OrderCaps:
         """The strategy's own settings: what it may ask for at most."""

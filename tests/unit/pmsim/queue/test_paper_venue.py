@@ -27,7 +27,9 @@ from pmcore.messages.user import (
     UserChannelState,
 )
 from pmcore.model.errors import Reason
+from pmcore.model.latency import parse_latencies
 from pmcore.model.market import Outcome
+from pmsim.queue.line import FillModel
 from pmsim.queue.paper_venue import (
     PaperAnswer,
     PaperMessage,
@@ -38,9 +40,7 @@ from pmsim.queue.paper_venue import (
 from support.paper import MS, SHARE, SLUG, WINDOW, snapshot, sold, submit
 
 PARAMS = PaperParams(
-    entry_latency_ms=50,
-    cancel_latency_ms=30,
-    query_latency_ms=20,
+    latencies=parse_latencies("order=50,cancel=30,query=20"),
     mined_delay_ms=2_000,
     confirmed_delay_ms=5_000,
 )
@@ -295,3 +295,29 @@ def test_a_tick_never_becomes_coarser() -> None:
         )
         paper.market(1, tick)
     assert answer_to(paper, 10, submit("a", 0, price_e4=4810)) == Posted("a")
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_a_report_comes_later_than_its_match_and_none_overtakes_another(seed: int) -> None:
+    latencies = parse_latencies("order=50,cancel=30,report=100/200/3000", seed)
+    paper = venue(msgspec.structs.replace(PARAMS, latencies=latencies, mined_delay_ms=10))
+    post(paper, 0, submit("a", 49))
+    told = paper.advance(50 * MS)
+    assert kinds(told) == [Posted]
+    for at_ms in (60, 70, 80, 90):
+        assert paper.market(at_ms * MS, sold(48, 1, at_ms)) == []
+    assert paper.ledgers()[SLUG][FillModel.CENTRAL].up.qty_u6 == 4 * SHARE
+    told = paper.advance(60_000 * MS)
+    statuses = [m.status for m in told if isinstance(m, FillReported)]
+    last_matched = max(n for n, each in enumerate(statuses) if each is TradeStatus.MATCHED)
+    assert statuses.index(TradeStatus.MINED) > statuses.index(TradeStatus.MATCHED)
+    assert statuses[last_matched:].count(TradeStatus.CONFIRMED) == 4
+    updates = [(m.ts_event_ns, m.ts_recv_ns) for m in told if isinstance(m, OrderUpdated)]
+    assert [event // MS for event, _ in updates] == [50, 60, 70, 80, 90]
+    assert all(recv - event >= 100 * MS for event, recv in updates)
+    of_trade: dict[str, list[TradeStatus]] = {}
+    for message in told:
+        if isinstance(message, FillReported):
+            of_trade.setdefault(message.trade_id, []).append(message.status)
+    order = [TradeStatus.MATCHED, TradeStatus.MINED, TradeStatus.CONFIRMED]
+    assert list(of_trade.values()) == [order] * 4

@@ -20,12 +20,13 @@ from pmcore.messages.notices import Notice, NoticeKind
 from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
 from pmcore.model.errors import Reason
+from pmcore.model.latency import parse_latencies
 from pmcore.model.market import Outcome
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.run.paper_executor import ExecutorMessage, PaperExecutor
 from support.paper import MS, SHARE, SLUG, WINDOW, snapshot, sold, submit
 
-PARAMS = PaperParams(entry_latency_ms=50, cancel_latency_ms=30, query_latency_ms=20)
+PARAMS = PaperParams(latencies=parse_latencies("order=50,cancel=30,query=20"))
 WINDOW_OVER = CancelWindow(slug=SLUG, reason="close", ts_step_ns=0)
 
 
@@ -60,7 +61,7 @@ def cancel(*order_ids: str) -> CancelOrders:
 
 
 def test_an_id_is_said_before_its_order_can_reach_the_venue() -> None:
-    bench = Bench(PaperParams(entry_latency_ms=0))
+    bench = Bench(PaperParams(latencies=parse_latencies("order=0,cancel=60,query=60")))
     [submitting] = bench.executor.command(10 * MS, submit("a", 48))
     assert isinstance(submitting, OrderSubmitting)
     assert bench.venue.open_orders() == ()

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pmcore.model.latency import DEFAULT_LATENCIES, parse_latencies
+from pmcore.model.params import SeriesParams, StrategyParams
 from pmsim.recordings.kept_back import is_test_window
 from pmtools.cli import main
 from pmtools.sweep import command, windows
@@ -64,7 +66,7 @@ def test_what_is_known_is_not_replayed_again(
     run = vars(command)["_run"]
 
     def noted(work: list[Any], **options: Any) -> Any:
-        done.append(sum(len(cells) for _, cells in work))
+        done.append(sum(len(cells) for _, cells, _ in work))
         return run(work, **options)
 
     monkeypatch.setattr(command, "_run", noted)
@@ -79,19 +81,19 @@ def test_what_is_known_is_not_replayed_again(
 
 
 def test_a_key_changes_with_code_recording_and_parameters() -> None:
-    from pmcore.model.params import SeriesParams, StrategyParams
-
-    params = SeriesParams(StrategyParams())
+    params, plain = SeriesParams(StrategyParams()), DEFAULT_LATENCIES
     other = StrategyParams(pair_target_e4=9_800)
     keys = {
-        windows.row_key("c", "f", params),
-        windows.row_key("d", "f", params),
-        windows.row_key("c", "g", params),
-        windows.row_key("c", "f", SeriesParams(other)),
-        windows.row_key("c", "f", SeriesParams(StrategyParams(), {"btc-5m": other})),
+        windows.row_key("c", "f", params, plain),
+        windows.row_key("d", "f", params, plain),
+        windows.row_key("c", "g", params, plain),
+        windows.row_key("c", "f", SeriesParams(other), plain),
+        windows.row_key("c", "f", SeriesParams(StrategyParams(), {"btc-5m": other}), plain),
+        windows.row_key("c", "f", params, parse_latencies("1/2/3")),
+        windows.row_key("c", "f", params, parse_latencies("1/2/3", seed=2)),
     }
-    assert len(keys) == 5
-    assert windows.row_key("c", "f", SeriesParams(StrategyParams())) in keys
+    assert len(keys) == 7
+    assert windows.row_key("c", "f", SeriesParams(StrategyParams()), plain) in keys
 
 
 def test_about_a_third_of_the_windows_is_kept_back_and_reading_it_is_counted(

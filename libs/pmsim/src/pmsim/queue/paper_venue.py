@@ -11,6 +11,7 @@ last one counts as the last one. What a fill means here is in docs/modelling.md.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -28,6 +29,7 @@ from pmcore.messages.market_data import BookSnapshot, MarketDataMessage, TickSiz
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import (
     FillReported,
+    OrderUpdated,
     OrderUpdateKind,
     TradeStatus,
     UserChannelChanged,
@@ -36,6 +38,7 @@ from pmcore.messages.user import (
 )
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
+from pmcore.model.latency import Latencies, Travel
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 from pmcore.venue.market_values import tick_shown_e4
@@ -47,14 +50,13 @@ VenueAnswer = Posted | PostRejected | CancelAnswered | OpenOrdersAnswered | Orde
 
 
 class PaperParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Latencies from a request to its effect and answer; settlement delays follow each other.
+    """Latencies from a request to its effect and answer, and of what the user channel tells.
 
-    `fills`: the model whose fills are told; the others keep ledgers of the same orders.
+    Settlement delays follow each other, from the match on. `fills`: the model whose fills are told;
+    the others keep ledgers of the same orders.
     """
 
-    entry_latency_ms: int = 60
-    cancel_latency_ms: int = 60
-    query_latency_ms: int = 60
+    latencies: Latencies = Latencies()
     mined_delay_ms: int = 4_000
     confirmed_delay_ms: int = 20_000
     fills: FillModel = FillModel.CENTRAL
@@ -68,6 +70,7 @@ class PaperAnswer(msgspec.Struct, frozen=True):
 
 
 PaperMessage = PaperAnswer | UserMessage
+AccountNews = FillReported | OrderUpdated
 
 
 class _PaperMarket(msgspec.Struct):
@@ -107,7 +110,8 @@ class PaperVenue:
     def __init__(self, params: PaperParams) -> None:
         self._params = params
         self._markets: dict[str, _PaperMarket] = {}
-        self._due: list[tuple[int, int, _Arrival | FillReported]] = []
+        self._due: list[tuple[int, int, _Arrival | AccountNews]] = []
+        self._told_ns = 0  # when the newest message of the user channel arrives
         self._scheduled = 0
         self._requests = 0
         self._channel = [UserChannelState.DOWN]  # states that are still to be said
@@ -151,19 +155,19 @@ class PaperVenue:
     def post(self, at_ns: int, command: SubmitOrder, order_hash: str) -> int:
         """Send the order of a command, whenever that command expires."""
         order = PaperOrder(command=command, order_hash=order_hash)
-        return self._send(at_ns, self._params.entry_latency_ms, _Post(order))
+        return self._send(at_ns, Travel.ORDER, order_hash, _Post(order))
 
     def delete(self, at_ns: int, order_hashes: tuple[str, ...]) -> int:
         """Cancel by ids."""
-        return self._send(at_ns, self._params.cancel_latency_ms, _Delete(order_hashes))
+        return self._send(at_ns, Travel.CANCEL, ",".join(order_hashes), _Delete(order_hashes))
 
     def list_open(self, at_ns: int, slug: str) -> int:
         """Ask for the open orders of a window."""
-        return self._send(at_ns, self._params.query_latency_ms, _ListOpen(slug))
+        return self._send(at_ns, Travel.QUERY, f"list {self._requests}", _ListOpen(slug))
 
     def look_up(self, at_ns: int, order_hash: str) -> int:
         """Ask what became of an order."""
-        return self._send(at_ns, self._params.query_latency_ms, _LookUp(order_hash))
+        return self._send(at_ns, Travel.QUERY, f"look {self._requests}", _LookUp(order_hash))
 
     # ---- time and market data --------------------------------------------------------------------
 
@@ -203,7 +207,7 @@ class PaperVenue:
         return out
 
     def _arrive(self, at_ns: int, arrival: _Arrival) -> list[PaperMessage]:
-        news: list[UserMessage] = []
+        news: list[AccountNews] = []
         request = arrival.request
         answer: VenueAnswer
         match request:
@@ -217,9 +221,9 @@ class PaperVenue:
                 answer = self._found(request.order_hash)
             case _:
                 assert_never(request)
-        return [PaperAnswer(arrival.request_id, answer), *news]
+        return [PaperAnswer(arrival.request_id, answer), *self._tell(at_ns, news)]
 
-    def _enter(self, at_ns: int, order: PaperOrder, news: list[UserMessage]) -> VenueAnswer:
+    def _enter(self, at_ns: int, order: PaperOrder, news: list[AccountNews]) -> VenueAnswer:
         command = order.command
         market = self._markets.get(command.slug)
         if market is None:
@@ -235,7 +239,7 @@ class PaperVenue:
         return Posted(command.client_order_id)
 
     def _cancel(
-        self, at_ns: int, order_hashes: tuple[str, ...], news: list[UserMessage]
+        self, at_ns: int, order_hashes: tuple[str, ...], news: list[AccountNews]
     ) -> CancelAnswered:
         canceled: list[str] = []
         not_canceled: dict[str, str] = {}
@@ -276,23 +280,38 @@ class PaperVenue:
         invariant(order.matched_u6 <= order.command.size_u6, "filled beyond the order's size")
         order.resting = not order.filled
         fill = matched(at_ns, market.window, order, qty_u6, price_e4)
-        mined_ns = at_ns + self._params.mined_delay_ms * NS_PER_MS
+        update = updated(at_ns, market.window, order, OrderUpdateKind.UPDATE)
+        out = self._tell(at_ns, [fill, update])
+        mined_ns = max(at_ns + self._params.mined_delay_ms * NS_PER_MS, self._told_ns)
         confirmed_ns = mined_ns + self._params.confirmed_delay_ms * NS_PER_MS
         self._schedule_settlement(mined_ns, fill, TradeStatus.MINED)
         self._schedule_settlement(confirmed_ns, fill, TradeStatus.CONFIRMED)
-        return [fill, updated(at_ns, market.window, order, OrderUpdateKind.UPDATE)]
+        return [*out]
+
+    def _tell(self, at_ns: int, news: Sequence[AccountNews]) -> list[UserMessage]:
+        """What of it arrives at once; the rest when it is due. The channel keeps its order."""
+        now: list[UserMessage] = []
+        for message in news:
+            name = f"{message.order_hash} {type(message).__name__} {message.ts_event_ns}"
+            due_ns = at_ns + self._params.latencies.draw_ns(Travel.REPORT, name)
+            due_ns = self._told_ns = max(due_ns, self._told_ns)
+            if due_ns <= at_ns:
+                now.append(message)
+            else:
+                self._schedule(due_ns, msgspec.structs.replace(message, ts_recv_ns=due_ns))
+        return now
 
     def _schedule_settlement(self, at_ns: int, fill: FillReported, status: TradeStatus) -> None:
         later = msgspec.structs.replace(fill, status=status, ts_event_ns=at_ns, ts_recv_ns=at_ns)
         self._schedule(at_ns, later)
 
-    def _send(self, at_ns: int, latency_ms: int, request: _Request) -> int:
+    def _send(self, at_ns: int, travel: Travel, name: str, request: _Request) -> int:
         self._requests += 1
-        arrival_ns = max(at_ns, self._now_ns) + latency_ms * NS_PER_MS
+        arrival_ns = max(at_ns, self._now_ns) + self._params.latencies.draw_ns(travel, name)
         self._schedule(arrival_ns, _Arrival(self._requests, request))
         return self._requests
 
-    def _schedule(self, at_ns: int, due: _Arrival | FillReported) -> None:
+    def _schedule(self, at_ns: int, due: _Arrival | AccountNews) -> None:
         self._scheduled += 1
         heapq.heappush(self._due, (at_ns, self._scheduled, due))
 

@@ -48,6 +48,7 @@ from pmtools.presets import with_preset
 from pmtools.replay.attribution import FillBook, write_csv
 from pmtools.replay.inputs import expect_series, find_inputs
 from pmtools.replay.journals import JournalParts, header_of, journal_steps
+from pmtools.replay.latency import read_latencies
 from pmtools.replay.settling import (
     agreed,
     ledgers_of,
@@ -99,9 +100,9 @@ def command(arguments: argparse.Namespace) -> int:
         only_window(inputs.found)
     if arguments.fills and arguments.fills.suffix == ".parquet":
         raise UsageError("--fills writes CSV: for Parquet use --tables FOLDER")
-    fills = FillModel(arguments.fill_model)
+    paper = paper_params(arguments)
     tables = TableFolder(arguments.tables) if arguments.tables else None
-    replay = Replay(params, _open_outputs(arguments.outputs), winner, fills, tables)
+    replay = Replay(params, _open_outputs(arguments.outputs), winner, paper, tables)
     try:
         asyncio.run(replay.run(inputs.found, arguments.bus))
     except LocalRedisError as error:
@@ -139,6 +140,12 @@ def read_params(environ: Mapping[str, str] | None = None) -> SeriesParams:
     return settings.series_params()
 
 
+def paper_params(arguments: argparse.Namespace) -> PaperParams:
+    """The paper venue of a replay, by `--fill-model`, `--latency` and `--latency-seed`."""
+    latencies = read_latencies(arguments.latency, arguments.latency_seed)
+    return PaperParams(fills=FillModel(arguments.fill_model), latencies=latencies)
+
+
 class Replay:
     """Runs inputs one after the other and adds up what they show."""
 
@@ -147,7 +154,7 @@ class Replay:
         params: SeriesParams,
         outputs: IO[bytes] | None,
         winner: Outcome | None = None,
-        fills: FillModel = FillModel.CENTRAL,
+        paper: PaperParams | None = None,
         tables: TableFolder | None = None,
     ) -> None:
         self.summary = ReplaySummary()
@@ -155,7 +162,7 @@ class Replay:
         self._params = params
         self._outputs = outputs
         self._winner = winner
-        self._fills = fills
+        self._paper = paper or PaperParams()
         self._tables = tables
         self._watches: dict[str, WindowWatch] = {}
         self._source = ""
@@ -241,7 +248,7 @@ class Replay:
             warm_start=warm if open_ns < window.open_ns else None,
         )
         sink = self._sink(window.slug)
-        venue = self._venues[window.slug] = PaperVenue(PaperParams(fills=self._fills))
+        venue = self._venues[window.slug] = PaperVenue(self._paper)
         executor = PaperExecutor(ExecutionEngine(caps=params.order_caps()), venue, sink)
         return WindowReplay(engine, executor, transport, sink, self._look_at(window.slug))
 
@@ -267,7 +274,7 @@ class Replay:
             _add_up(summary.ledgers, ledgers)
         if self._tables is not None:
             watch = self._watches.pop(window.slug)
-            model = self._fills if venue else None
+            model = self._paper.fills if venue else None
             finished = FinishedWindow(engine, self._source, watch, winner, model, positions)
             self._tables.write(window, rows_of(finished))
         worth2_e4 = worth_of(engine, winner)

@@ -11,6 +11,7 @@ import msgspec
 
 from pmcore.model.params import SeriesParams
 from pmsim.queue.line import FillModel
+from pmsim.queue.paper_venue import PaperParams
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK
 from pmtools.replay.command import Replay
@@ -62,7 +63,9 @@ def _answer(
     plan: StudyPlan, params: SeriesParams, found: list[Recording], model: FillModel
 ) -> ModelAnswer:
     with TemporaryDirectory(prefix="pm-study-") as folder:
-        replay = Replay(params, None, fills=model, tables=TableFolder(Path(folder)))
+        replay = Replay(
+            params, None, paper=PaperParams(fills=model), tables=TableFolder(Path(folder))
+        )
         asyncio.run(replay.run(found, "direct"))
         tables = load(folder)
     figures: ReportFigures = figures_of(tables)

@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from pmsim.queue.line import FillModel
 from pmtools.errors import EXIT_OK, UsageError
-from pmtools.replay.command import Replay, read_params
+from pmtools.replay.command import Replay, paper_params, read_params
 from pmtools.replay.inputs import find_inputs
 from pmtools.study.figures import ReportFigures, figures_of
 from pmtools.study.page import page
@@ -46,8 +45,8 @@ def _tables(arguments: argparse.Namespace) -> Tables:
     for skipped in inputs.skipped:
         print(f"pm report: left out: {skipped}", file=sys.stderr)
     with TemporaryDirectory(prefix="pm-report-") as folder:
-        fills, tables = FillModel(arguments.fill_model), TableFolder(Path(folder))
-        replay = Replay(read_params(), None, fills=fills, tables=tables)
+        paper, tables = paper_params(arguments), TableFolder(Path(folder))
+        replay = Replay(read_params(), None, paper=paper, tables=tables)
         asyncio.run(replay.run(inputs.found, "direct"))
         return load(folder)
 

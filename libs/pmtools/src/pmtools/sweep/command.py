@@ -15,15 +15,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from pmcore.model.latency import Latencies
 from pmsim.recordings.kept_back import is_test_window
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK, UsageError
 from pmtools.replay.inputs import expect_series, find_inputs
+from pmtools.replay.latency import read_latencies
 from pmtools.sweep.compare import Figures, Interval, compare
 from pmtools.sweep.grid import BASE, Cell, read_grid
 from pmtools.sweep.windows import Row, file_digest, row_key, sweep_file
 
 ROWS, FIGURES, TEST_READS = "rows.jsonl", "figures.json", "test-reads.jsonl"
+_Work = tuple[Path, list[tuple[str, Cell]], Latencies]
 _REPLAYING = ("pmcore", "pmsim", "pmtools.replay", "pmtools.sweep.windows")
 
 
@@ -36,15 +39,16 @@ def command(arguments: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     known = _known_rows(out / ROWS)
     code = _code_digest()
+    latencies = read_latencies(arguments.latency, arguments.latency_seed)
     wanted = {
-        path: [(row_key(code, file_digest(path), cell.params), cell) for cell in cells]
+        path: [(row_key(code, file_digest(path), cell.params, latencies), cell) for cell in cells]
         for path in files
     }
     missing = {
         path: [(key, cell) for key, cell in keyed if key not in known]
         for path, keyed in wanted.items()
     }
-    work = [(path, keyed) for path, keyed in missing.items() if keyed]
+    work = [(path, keyed, latencies) for path, keyed in missing.items() if keyed]
     if arguments.windows != "development":
         reads = _count_test_read(out / TEST_READS, arguments.grid, cells)
         console.print(f"the test windows were read {reads} times into {out}")
@@ -118,15 +122,13 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
-def _run(
-    work: Sequence[tuple[Path, list[tuple[str, Cell]]]], *, jobs: int | None
-) -> Iterator[list[Row]]:
+def _run(work: Sequence[_Work], *, jobs: int | None) -> Iterator[list[Row]]:
     context = multiprocessing.get_context("spawn")
     with context.Pool(jobs or os.cpu_count(), maxtasksperchild=20) as pool:
         yield from pool.imap_unordered(_one, work)
 
 
-def _one(task: tuple[Path, list[tuple[str, Cell]]]) -> list[Row]:
+def _one(task: _Work) -> list[Row]:
     return sweep_file(*task)
 
 

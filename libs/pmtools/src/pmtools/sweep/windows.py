@@ -13,6 +13,7 @@ from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.markouts import HORIZONS_S
 from pmcore.messages.market_data import MarketDataMessage
+from pmcore.model.latency import Latencies
 from pmcore.model.market import Window
 from pmcore.model.params import SeriesParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
@@ -65,18 +66,20 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def row_key(code: str, file: str, params: SeriesParams) -> str:
-    """The same for the same code, recording and parameters: then the row is known."""
-    told = f"{code} {file} ".encode() + msgspec.json.encode(params)
+def row_key(code: str, file: str, params: SeriesParams, latencies: Latencies) -> str:
+    """The same for the same code, recording, parameters and latencies: then the row is known."""
+    told = f"{code} {file} ".encode() + msgspec.json.encode([params, latencies])
     return hashlib.sha256(told).hexdigest()[:32]
 
 
-def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]]) -> list[Row]:
+def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]], latencies: Latencies) -> list[Row]:
     """The rows of all cells for the windows of one recording; a cell comes with its key."""
     (recording,) = find_inputs([path], None).found
     if not isinstance(recording, Recording):
         return []
-    return [_replay(life, key, cell) for life in _lives(recording) for key, cell in cells]
+    return [
+        _replay(life, key, cell, latencies) for life in _lives(recording) for key, cell in cells
+    ]
 
 
 def _lives(recording: Recording) -> Iterator[_Life]:
@@ -97,10 +100,10 @@ def _lives(recording: Recording) -> Iterator[_Life]:
             yield _Life(window, frames[slug], last_ns, winners.get(slug))
 
 
-def _replay(life: _Life, key: str, cell: Cell) -> Row:
+def _replay(life: _Life, key: str, cell: Cell, latencies: Latencies) -> Row:
     params = cell.params.of(life.window.series)
     engine = WindowEngine(life.window, params, _RUN_ID)
-    venue = PaperVenue(PaperParams())
+    venue = PaperVenue(PaperParams(latencies=latencies))
     executor = PaperExecutor(
         ExecutionEngine(caps=params.order_caps()), venue, lambda _at, _out: None
     )
