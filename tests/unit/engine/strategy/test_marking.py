@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pmcore.engine.strategy.marking import fill_views
+from pmcore.machines.order_lifecycle import QuoteNote
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
-from pmcore.model.units import NS_PER_S
-from support.builders import at, fill, window
+from pmcore.model.units import NS_PER_S, SHARE_U6
+from support.builders import at, book, fill, window
 from support.engine_driver import EngineDriver, hash_of, quoting_driver
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
@@ -38,6 +39,38 @@ def test_a_fill_is_noted_with_its_mid_its_leg_and_how_long_its_order_rested() ->
     assert first.rested_ns is not None
     assert 0 < first.rested_ns < 5 * NS_PER_S
     assert second.rested_ns is None  # nobody knows its order
+
+
+def test_a_fill_is_noted_with_why_its_bid_was_sent_and_what_was_ahead_of_it() -> None:
+    first, second = _filled_twice().engine.session.markouts.fills
+    assert (first.reason, first.phase, first.flow) == ("balanced", "quoting", "calm")
+    assert (second.reason, second.ahead_u6, second.phase) == (None, None, "quoting")
+
+
+def test_a_hedge_says_so_and_counts_the_shares_at_its_price() -> None:
+    driver = quoting_driver()
+    resting, going = driver.resting(UP), driver.resting(DOWN)
+    assert resting is not None
+    assert going is not None
+    driver.batch(5, fill(UP, "5", "0.46", order_hash=hash_of(resting[0]), at_ns=at(5)))
+    driver.books(6, "0.42/0.44", "0.53/0.58")
+    driver.confirm_cancel(6.1, going[0])
+    session = driver.engine.session
+    order = session.orders.slot(DOWN)
+    assert order is not None
+    assert order.note == QuoteNote("hedge", 100 * SHARE_U6)
+    assert session.displayed_u6(at(6.1), DOWN, order.price_e4 - 100) == 0
+
+
+def test_what_is_displayed_at_a_price_is_read_from_the_fresh_book() -> None:
+    """An ask for Up at .44 is a bid for Down at .56."""
+    driver = quoting_driver()
+    session = driver.engine.session
+    driver.batch(8, book(UP, "0.42", "0.44", at_ns=at(8)))
+    assert session.displayed_u6(at(8), DOWN, 5_600) == 100 * SHARE_U6
+    assert session.displayed_u6(at(8), UP, 4_200) == 100 * SHARE_U6
+    stale = at(8) + session.params.stale_after_ns + 1
+    assert session.displayed_u6(stale, DOWN, 5_600) is None
 
 
 def test_state_shows_the_parts_and_the_markouts() -> None:
@@ -93,6 +126,10 @@ def test_fills_for_state_are_the_newest_in_dollars_and_shares() -> None:
     first, second = fill_views(driver.engine.session, 2)
     assert (first["outcome"], first["price"], first["shares"]) == ("up", 0.46, 5.0)
     assert first["slug"] == window().slug
+    assert (first["reason"], first["phase"], first["flow"]) == ("balanced", "quoting", "calm")
+    assert isinstance(first["rested_s"], float)
+    assert isinstance(first["ahead_shares"], float)
+    assert (second["reason"], second["ahead_shares"], second["rested_s"]) == (None, None, None)
     assert first["markout_cents"] == {"1s": pytest.approx(-1)}
     assert second["trade_id"] == "t2"
     assert second["failed"] is False

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pmcore.machines.ofi import FlowState
+from pmcore.machines.rotation import WindowState
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4
 
@@ -17,7 +19,10 @@ LATE_NS = NS_PER_S
 
 
 class MarkedFill(msgspec.Struct, kw_only=True):
-    """One fill and the mids of its outcome; `marks2_e4` has one for each horizon reached."""
+    """One fill and the mids of its outcome; `marks2_e4` has one for each horizon reached.
+
+    `reason` and `ahead_u6` are of when its order was sent, `phase` and `flow` of the fill.
+    """
 
     trade_id: str
     outcome: Outcome
@@ -29,6 +34,10 @@ class MarkedFill(msgspec.Struct, kw_only=True):
     toxic: bool
     ofi_score_u6: int
     rested_ns: int | None
+    reason: str | None = None
+    ahead_u6: int | None = None
+    phase: WindowState = WindowState.QUOTING
+    flow: FlowState = FlowState.CALM
     mid2_e4: int | None = None
     marks2_e4: tuple[int | None, ...] = ()
     failed: bool = False

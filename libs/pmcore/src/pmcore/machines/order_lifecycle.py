@@ -153,6 +153,16 @@ def advance(state: OrderState, trigger: OrderTrigger) -> OrderState:
         raise InvalidTransitionError(f"{state} cannot take {trigger}") from None
 
 
+class QuoteNote(msgspec.Struct, frozen=True):
+    """Why a bid was sent and what was in its way, for later judgement. Nothing decides on it.
+
+    `ahead_u6`: the shares that the book displayed at its price then; None: no book was known.
+    """
+
+    reason: str
+    ahead_u6: int | None
+
+
 class OwnOrder(msgspec.Struct, kw_only=True):
     """What we asked, and apart from it what the venue said."""
 
@@ -171,6 +181,7 @@ class OwnOrder(msgspec.Struct, kw_only=True):
     owed_since_ns: int | None = None  # matched shares without a trade since then
     asks: int = 0  # how often the executor was asked what became of it
     asked_ns: int = 0
+    note: QuoteNote | None = None  # None: no command of this run made it
 
     @property
     def leaves_u6(self) -> int:

@@ -90,6 +90,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _integer("price_e4", "the price"),
         _integer("size_u6", "the shares"),
         _integer("rested_ns", "how long its order had rested"),
+        _text(
+            "reason", "why its bid was sent: balanced (for a new pair) or hedge; empty: not ours"
+        ),
+        _integer("ahead_u6", "shares that the book displayed at its price when it was sent"),
+        _text("phase", "the window's phase at the fill: quoting, winding_down or cancelling, ..."),
+        _text("flow", "the state of its outcome's flow at the fill: calm, toxic or recovering"),
         _flag("toxic", "whether either outcome's flow was toxic"),
         _integer("ofi_score_u6", "the flow's score of its outcome, in shares"),
         _integer("mid2_e4", "twice the mid of its outcome at the fill"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
-from pmcore.machines.order_lifecycle import OrderState, OwnOrder
+from pmcore.machines.order_lifecycle import OrderState, OwnOrder, QuoteNote
 from pmcore.machines.placement import PlacementAction, action_for
 from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide, withdrawn
 from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
@@ -151,6 +151,10 @@ def place(
         price_e4=approval.price_e4,
         size_u6=approval.qty_u6,
         changed_ns=at_ns,
+        note=QuoteNote(
+            session.decision.mode.value,
+            session.displayed_u6(at_ns, approval.outcome, approval.price_e4),
+        ),
     )
     session.orders.add(order)
     session.sides[order.outcome].placed(at_ns)

@@ -41,6 +41,10 @@ def mark_fill(
         toxic=session.toxic,
         ofi_score_u6=session.flows[outcome].flow.score_u6,
         rested_ns=at_ns - order.changed_ns if order is not None and rests else None,
+        reason=order.note.reason if order is not None and order.note else None,
+        ahead_u6=order.note.ahead_u6 if order is not None and order.note else None,
+        phase=session.clock.state,
+        flow=session.flows[outcome].state,
     )
     session.markouts.add(at_ns, fill.order_hash, marked)
 
@@ -79,6 +83,11 @@ def fill_views(session: MarketSession, newest: int) -> list[dict[str, object]]:
             "outcome": fill.outcome.value,
             "price": fill.price_e4 / PRICE_ONE_E4,
             "shares": fill.size_u6 / SHARE_U6,
+            "reason": fill.reason,
+            "phase": fill.phase.value,
+            "flow": fill.flow.value,
+            "ahead_shares": None if fill.ahead_u6 is None else fill.ahead_u6 / SHARE_U6,
+            "rested_s": None if fill.rested_ns is None else fill.rested_ns / NS_PER_S,
             "failed": fill.failed,
             "trade_id": fill.trade_id,
             "markout_cents": mean_markouts([fill]),

@@ -299,6 +299,17 @@ class MarketSession:
             return False
         return at_ns - self.books.touch(outcome).ts_recv_ns <= self.params.stale_after_ns
 
+    def displayed_u6(self, at_ns: int, outcome: Outcome, price_e4: int) -> int | None:
+        """The shares bid at a price, by whichever book is fresh; None: none is."""
+        if self.book_fresh(at_ns, outcome):
+            levels, wanted_e4 = self.books.levels(outcome, BookSide.BID), price_e4
+        elif self.book_fresh(at_ns, outcome.complement):
+            levels = self.books.levels(outcome.complement, BookSide.ASK)
+            wanted_e4 = complement_e4(price_e4)
+        else:
+            return None
+        return next((size_u6 for level_e4, size_u6 in levels if level_e4 == wanted_e4), 0)
+
     def slot_view(self, at_ns: int, outcome: Outcome) -> SlotView:
         """One side's slot; a cancel that got no answer for long may be sent again."""
         side, order = self.sides[outcome], self.orders.slot(outcome)
