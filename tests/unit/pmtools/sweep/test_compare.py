@@ -17,6 +17,7 @@ def row(cell: str, slug: str, profit: float, shares: float, **changes: float) ->
         "pair_cost": 0.0,
         "residual": 0.0,
         "both_rest_share": 0.0,
+        "ledgers": {"pessimistic": profit - 1, "central": profit, "optimistic": profit + 2},
         **changes,
     }
     return Row(
@@ -50,6 +51,12 @@ def test_means_differences_and_cents_are_those_of_the_windows() -> None:
     assert calm.against_base.value == pytest.approx(1.35)
     # a fifth of the base's shares, so a fifth of its loss of 1.50
     assert calm.against_thinning.value == pytest.approx(-0.15 + 1.5 / 5)
+    assert {model: one.value for model, one in base.ledgers.items()} == {
+        "pessimistic": -2.5,
+        "central": -1.5,
+        "optimistic": 0.5,
+    }
+    assert calm.ledgers["pessimistic"].value == pytest.approx(-1.15)
     assert calm.pair_cost == pytest.approx(0.98)
     assert (calm.paired_part, calm.both_rest_share) == (pytest.approx(20 / 30), 0.25)
 

@@ -57,6 +57,10 @@ def test_a_sweep_is_what_replays_of_each_cell_are(
     assert row["shares"] == result["up"] + result["down"]
     assert row["fills"] == replayed["fills"]
     assert row["settled"] is True
+    by_model = {model: told["profit"] for model, told in result["ledgers"].items()}
+    assert row["ledgers"] == by_model
+    assert {model: one["value"] for model, one in base["ledgers"].items()} == by_model
+    assert set(by_model) == {"pessimistic", "central", "optimistic"}
 
 
 def test_what_is_known_is_not_replayed_again(
@@ -119,7 +123,7 @@ def test_people_see_a_table_with_one_column_for_each_figure(
     lines = capsys.readouterr().out.splitlines()
     header = next(line for line in lines if "profit" in line and "both rest" in line)
     named = [cell.strip() for cell in header.strip("┃ ").split("┃")]
-    assert len(set(named)) == len(named) == 10
+    assert len(set(named)) == len(named) == 12
     row = next(line for line in lines if line.startswith("│ base"))
     assert len(row.strip("│ ").split("│")) == len(named)
     assert row.rstrip(" │").endswith("%")

@@ -16,6 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pmcore.model.latency import Latencies
+from pmsim.queue.line import FillModel
 from pmsim.recordings.kept_back import is_test_window
 from pmsim.recordings.reader import Recording
 from pmtools.errors import EXIT_OK, UsageError
@@ -134,15 +135,17 @@ def _one(task: _Work) -> list[Row]:
 
 def _show(console: Console, figures: Sequence[Figures], rows: Sequence[Row]) -> None:
     table = Table(title="dollars a window, with 95 % intervals over windows")
-    for name in ("cell", "profit", "less base", "less thinned base", "¢ a share"):
+    for name in ("cell", "profit", "pessimistic", "optimistic", "less base", "less thinned base"):
         table.add_column(name, justify="left" if name == "cell" else "right")
-    for name in ("¢ at 5 s", "shares", "paired", "pair cost", "both rest"):
+    for name in ("¢ a share", "¢ at 5 s", "shares", "paired", "pair cost", "both rest"):
         table.add_column(name, justify="right")
     for one in figures:
         is_base = one.cell == BASE
         table.add_row(
             one.cell,
             _text(one.profit),
+            _text(one.ledgers[FillModel.PESSIMISTIC]),
+            _text(one.ledgers[FillModel.OPTIMISTIC]),
             "" if is_base else _text(one.against_base),
             "" if is_base else _text(one.against_thinning),
             f"{one.cents_a_share:+.2f}",

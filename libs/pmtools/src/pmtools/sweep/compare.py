@@ -13,6 +13,7 @@ from statistics import median
 
 import msgspec
 
+from pmsim.queue.line import FillModel
 from pmtools.sweep.grid import BASE
 from pmtools.sweep.windows import Row
 
@@ -49,6 +50,8 @@ class Figures(msgspec.Struct, frozen=True):
     """Cents a share of the fills' markouts 5 s later; 0 without any."""
     median_at_5s: float
     """Of the fills, whatever their size."""
+    ledgers: dict[str, Interval]
+    """By fill model, the profit a window that the same orders would have made by its rules."""
 
 
 def compare(rows: Sequence[Row]) -> list[Figures]:
@@ -84,7 +87,7 @@ def _figures(cell: str, own: dict[str, Row], base: dict[str, Row]) -> Figures:
     return Figures(
         cell=cell,
         windows=count,
-        profit=_interval(count, lambda drawn: sum(profit[i] for i in drawn) / count),
+        profit=_mean(profit),
         against_base=_interval(
             count, lambda drawn: sum(profit[i] - base_profit[i] for i in drawn) / count
         ),
@@ -96,11 +99,17 @@ def _figures(cell: str, own: dict[str, Row], base: dict[str, Row]) -> Figures:
         both_rest_share=sum(a.both_rest_share for a, _ in pairs) / count,
         cents_at_5s=_interval(count, at_5s),
         median_at_5s=median(markouts) if markouts else 0.0,
+        ledgers={model.value: _mean([a.ledgers[model] for a, _ in pairs]) for model in FillModel},
     )
 
 
 def _weighted(row: Row) -> float:
     return sum(cents * shares for cents, shares in row.markouts_5s)
+
+
+def _mean(values: Sequence[float]) -> Interval:
+    count = len(values)
+    return _interval(count, lambda drawn: sum(values[i] for i in drawn) / count)
 
 
 def _interval(count: int, figure: Callable[[Sequence[int]], float]) -> Interval:

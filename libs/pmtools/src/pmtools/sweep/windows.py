@@ -24,7 +24,7 @@ from pmsim.recordings.winners import Winner, winners_in_frame
 from pmsim.run.paper_executor import PaperExecutor
 from pmtools.replay.command import TAIL_NS
 from pmtools.replay.inputs import find_inputs
-from pmtools.replay.settling import agreed, results_of, winners_before
+from pmtools.replay.settling import agreed, ledgers_of, results_of, winners_before
 from pmtools.replay.transport import DirectConduit
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.sweep.grid import Cell
@@ -48,6 +48,8 @@ class Row(msgspec.Struct, frozen=True):
     residual: float
     orders: int
     both_rest_share: float
+    ledgers: dict[str, float]
+    """The profit of the same orders by each fill model."""
     markouts_5s: tuple[tuple[float, float], ...] = ()
     """Cents a share and shares of each fill whose mid was known 5 s later."""
 
@@ -109,7 +111,11 @@ def _replay(life: _Life, key: str, cell: Cell, latencies: Latencies) -> Row:
     )
     replay = WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None)
     asyncio.run(_live(replay, life))
-    return _row(engine, life, key, cell.name)
+    ledgers = ledgers_of(venue.ledgers()[life.window.slug], engine, life.winner)
+    by_model = {
+        model: told.get("profit", told.get("profit_marked", 0.0)) for model, told in ledgers.items()
+    }
+    return _row(engine, life, key, cell.name, by_model)
 
 
 async def _live(replay: WindowReplay, life: _Life) -> None:
@@ -119,7 +125,7 @@ async def _live(replay: WindowReplay, life: _Life) -> None:
     await replay.advance(life.last_ns + TAIL_NS)
 
 
-def _row(engine: WindowEngine, life: _Life, key: str, cell: str) -> Row:
+def _row(engine: WindowEngine, life: _Life, key: str, cell: str, ledgers: dict[str, float]) -> Row:
     results = results_of(engine, life.winner)
     position, pairs = engine.session.inventory.working, engine.session.inventory.pairing.pairs
     paired_u6 = sum(pair.up.qty_u6 for pair in pairs)
@@ -137,6 +143,7 @@ def _row(engine: WindowEngine, life: _Life, key: str, cell: str) -> Row:
         residual=abs(position.net_diff_u6) / SHARE_U6,
         orders=engine.counters.orders_placed,
         both_rest_share=engine.session.quoting_time.both_rest_share,
+        ledgers=ledgers,
         markouts_5s=tuple(
             (markout2_e4 / 200, fill.size_u6 / SHARE_U6)
             for fill in engine.session.markouts.fills
