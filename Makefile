@@ -145,7 +145,7 @@ dashboards: setup ## write grafana/dashboards anew, from research/src/pmresearch
 
 # --- locks -----------------------------------------------------------------------------------------------------
 
-lock: setup ## lock what is asked for, keeping the versions; UPGRADE=1 takes the newest of everything
+lock: $(if $(wildcard $(VENV)/bin/uv),,setup) ## lock what is asked for, keeping the versions; UPGRADE=1 takes the newest of everything
 	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements.lock $(MEMBERS:%=%/pyproject.toml)
 	@for s in $(SERVICES); do \
 		$(UV_COMPILE) -c requirements.lock -o services/$$s/requirements.lock services/$$s/pyproject.toml || exit 1; done

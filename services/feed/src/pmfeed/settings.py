@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pmcore.shell.settings.common import CommonSettings, WsUrl
+from pmcore.shell.settings.common import CommonSettings
 from pmcore.shell.settings.problems import Problem, rule
+from pmcore.shell.settings.value_types import WsUrl
 from pmfeed.underlying import ASSET
 
 
