@@ -13,6 +13,7 @@ from pmcore.machines.quoting import (
     Targets,
     decide,
     hedge_size_u6,
+    withdrawn,
 )
 from pmcore.model.market import Outcome
 from pmcore.model.params import OfiScope
@@ -233,3 +234,11 @@ def test_dust_too_is_paired_within_the_target() -> None:
     assert decide(mirrored).up == Quote(3900, 5_000_000)
     assert decide(mirrored).down == by_average.down
     assert decide(replace(seen, unpaired=(Lot(9900, 2_000_000),))).down is None
+
+
+def test_only_the_endangered_bids_are_withdrawn() -> None:
+    both = Targets(QuoteMode.BALANCED, Quote(4700, 5), Quote(5100, 5))
+    assert withdrawn(both, ()) is both
+    assert withdrawn(both, (UP,)) == Targets(QuoteMode.UNDERLYING, None, both.down)
+    assert withdrawn(both, (DOWN,)) == Targets(QuoteMode.UNDERLYING, both.up, None)
+    assert withdrawn(both, (UP, DOWN)) == Targets(QuoteMode.UNDERLYING)

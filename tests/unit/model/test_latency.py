@@ -98,3 +98,20 @@ def test_a_larger_quantile_never_has_a_smaller_latency(
     low, high = min(low, high), max(low, high)
     assert latencies[0] <= points.at_ns(low) <= points.at_ns(high) <= latencies[-1]
     assert all(points.at_ns(quantile) == latency for quantile, latency in points.points)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        (),
+        ((5_000, 2), (5_000, 3)),
+        ((5_000, 2), (9_000, 1)),
+        ((10_001, 1),),
+        ((-1, 1),),
+        ((1, -1),),
+        ((1, 10**18),),
+    ],
+)
+def test_points_that_do_not_rise_or_are_too_large(points: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(MalformedInputError, match="bad_latency"):
+        checked(LatencyPoints(points))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.model.params import LimitParams, OrderCaps, StrategyParams
+from pmcore.model.params import LimitParams, OrderCaps, SeriesParams, StrategyParams
 from pmcore.model.units import NS_PER_S
 
 
@@ -25,3 +25,9 @@ def test_the_executor_is_given_the_same_limits() -> None:
         max_net_diff_u6=1,
         max_window_loss_u6=3,
     )
+
+
+def test_a_series_has_its_own_parameters_or_those_of_all() -> None:
+    base, own = StrategyParams(bid_size_u6=1), StrategyParams(bid_size_u6=2)
+    params = SeriesParams(base, {"btc-5m": own})
+    assert (params.of("btc-5m"), params.of("btc-15m")) == (own, base)

@@ -84,3 +84,18 @@ def test_grid_and_value() -> None:
     assert not units.is_on_grid(0, 100)
     assert not units.is_on_grid(10_000, 100)
     assert units.value_u6(4700, 5_000_000) == 2_350_000
+
+
+@pytest.mark.parametrize(
+    ("text", "price_e8"),
+    [("71000.5", 7_100_050_000_000), ("0.00000001", 1), ("3", 300_000_000)],
+)
+def test_dollars_of_an_underlying(text: str, price_e8: int) -> None:
+    assert units.parse_dollars_e8(text) == price_e8
+    assert units.format_dollars_e8(price_e8) == text
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "0.000000001", "1e5", "99999999999"])
+def test_what_is_no_price_of_an_underlying(text: str) -> None:
+    with pytest.raises(MalformedInputError, match="bad_price"):
+        units.parse_dollars_e8(text)
