@@ -46,6 +46,11 @@ STATE = {
             "failed": True,
             "trade_id": "t2",
             "markout_cents": {"1s": -1.5},
+            "reason": "hedge",
+            "phase": "winding_down",
+            "flow": "calm",
+            "ahead_shares": 12.5,
+            "rested_s": 3.25,
         },
     ],
 }
@@ -98,6 +103,9 @@ def test_csv_can_be_read_by_a_program(capsys: pytest.CaptureFixture[str]) -> Non
     assert rows[1]["engine"] == "run-1"
     assert rows[1]["markout_1s_cents"] == "-1.5"
     assert rows[1]["failed"] == "yes"
+    noted = ("reason", "phase", "flow", "ahead_shares", "rested_s")
+    assert [rows[1][name] for name in noted] == ["hedge", "winding_down", "calm", "12.5", "3.25"]
+    assert "winding_down" not in said(capsys, "fills")
 
 
 @pytest.mark.parametrize("span", ["1", "h", "-1h", "1.5h", "1w", ""])

@@ -82,6 +82,10 @@ def orders(state: State, since_s: float | None) -> list[Row]:
     return rows
 
 
+_FOR_PROGRAMS = ("reason", "phase", "flow", "ahead_shares", "rested_s")
+"""What a fill is noted with beyond a screen's width: in `--json` and `--csv` only."""
+
+
 def fills(state: State, since_s: float | None) -> list[Row]:
     """The newest fills, oldest first."""
     listed = state.get("fills")
@@ -102,6 +106,7 @@ def fills(state: State, since_s: float | None) -> list[Row]:
                 **{f"markout_{name}_cents": marks.get(name) for name in ("1s", "5s", "60s")},
                 "failed": "yes" if fill.get("failed") else None,
                 "trade_id": fill.get("trade_id"),
+                **{name: fill.get(name) for name in _FOR_PROGRAMS},
             }
         )
     return rows
@@ -171,7 +176,8 @@ async def _show(arguments: argparse.Namespace) -> int:
     else:
         console = Console(highlight=False, markup=False)
         for engine, rows in tables:
-            print_table(console, title_of(engine), rows)
+            shown = [{k: v for k, v in row.items() if k not in _FOR_PROGRAMS} for row in rows]
+            print_table(console, title_of(engine), shown)
             if arguments.command == "pnl" and rows:
                 console.print(_sum_text(rows), soft_wrap=True)
     return EXIT_OK if well and not found.doubts else EXIT_FAILED

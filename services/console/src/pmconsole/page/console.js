@@ -61,9 +61,10 @@ function pairs(id, rows) {
   show(id, ...rows.flatMap(([name, text, kind]) => [el("dt", { text: name }), el("dd", { text, class: kind || undefined })]));
 }
 
-function meter(name, value, limit, text) {
+function meter(name, value, limit, text, isOver = null) {
   const share = has(value) && limit > 0 ? value / limit : 0;
-  const box = el("div", { class: `meter${share >= 1 ? " over" : share >= 0.8 ? " near" : ""}` });
+  const over = isOver ?? share >= 1;
+  const box = el("div", { class: `meter${over ? " over" : share >= 0.8 ? " near" : ""}` });
   const fill = el("div", { class: "fill" });
   fill.style.width = `${Math.min(100, Math.max(0, share * 100))}%`;
   box.append(
@@ -140,15 +141,17 @@ function showOverview(snapshot, chosen) {
 
 // What rests at a price: in dry mode our bid is not in the venue's book, else its shares are part of the level.
 function ownText(side, level, mode) {
+  const ours = `our bid, ${shares(side.leaves)} shares, ${words(side.order_state)}`;
+  if (!has(level)) return ours; // deeper than what is shown: not known
   const others = level - (mode === "dry" ? 0 : side.leaves || 0);
-  return `our bid, ${shares(side.leaves)} shares, ${words(side.order_state)}, ${shares(Math.max(0, others))} of others here`;
+  return `${ours}, ${shares(Math.max(0, others))} of others here`;
 }
 
 function ladder(side, mode) {
   const levels = side.levels || {};
   const rows = ["ask", "bid"].flatMap((kind) => (levels[kind] || []).map(([at, size]) => ({ kind, at, size })));
   if (has(side.quote) && !rows.some((row) => row.kind === "bid" && row.at === side.quote)) {
-    rows.push({ kind: "bid", at: side.quote, size: mode === "dry" ? 0 : side.leaves || 0 }); // deeper than what is shown
+    rows.push({ kind: "bid", at: side.quote, size: null }); // deeper than what is shown
   }
   rows.sort((a, b) => b.at - a.at || (a.kind === "ask" ? -1 : 1));
   const box = el("div", { class: "ladder" });
@@ -176,7 +179,7 @@ function showSide(name, side = {}, mode = "") {
     `side-${name}`,
     el("h3", { text: name === "up" ? "Up" : "Down" }),
     ladder(side, mode),
-    meter(`order flow, ${words(side.flow)}`, flow, side.threshold, `${shares(side.ofi)} of ${shares(side.threshold)} shares`),
+    meter(`order flow, ${words(side.flow)}`, flow, side.threshold, `${shares(side.ofi)} of ${shares(side.threshold)} shares`, side.flow !== "calm"),
     list,
   );
 }
