@@ -39,6 +39,7 @@ COMMANDS = ("run", "replay", "simulator", "doctor")
 LEFT_OUT = {
     ("run", "POLYMARKET_MARKET_SLUG"): "tested with the options of `pm run`",
     ("replay", "PM_DATA_DIR"): "said of runs, by the module that finds the checkout",
+    ("replay", "PM_JOURNAL"): "said of the run that should have written one",
     ("simulator", "PM_DRY_RUN"): "said by `read_options`, which only `pm run` calls",
 }
 WALLET = "0x" + "ab" * 20

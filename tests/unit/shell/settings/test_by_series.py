@@ -39,7 +39,11 @@ def test_an_override_holds_for_its_series_and_for_no_other() -> None:
 
 
 def another_value(name: str, default: Any) -> str:
-    given = {"PM_TICK_SIZE": "0.01", "PM_OFI_ENTER_QUANTILE": "0.98"}
+    given = {
+        "PM_TICK_SIZE": "0.01",
+        "PM_OFI_ENTER_QUANTILE": "0.98",
+        "PM_UNDERLYING_MOVE_BP": "0.5",
+    }
     if name in given:
         return given[name]
     if default is None:
