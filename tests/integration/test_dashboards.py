@@ -43,6 +43,7 @@ def prometheus(
     directory = tmp_path_factory.mktemp("run")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PM_")}
     environment["PM_DATA_DIR"] = str(directory)
+    environment["PM_UNDERLYING_MOVE_BP"] = "1000"  # its price has panels; it never moves so far
     environment["PM_REDIS_URL"] = redis_servers.flushed_url(NEWEST_REDIS)
     command = [sys.executable, "-m", "pmtools.cli", "run", "--json"]
     run = subprocess.Popen(
