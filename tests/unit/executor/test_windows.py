@@ -10,7 +10,7 @@ import pytest
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.machines.lease import LeaseHolder
-from pmcore.messages.rotation import WindowAnnounced
+from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
@@ -34,10 +34,12 @@ GROUP = keys.window_group(MARKET.slug, "executor")
 SAID = Outgoing(ROT, WindowAnnounced(window=MARKET, ts_recv_ns=0))
 
 
-def make_windows(at_s: float, *, fenced: bool = False) -> tuple[SeriesWindows, MemoryBus]:
+def make_windows(
+    at_s: float, *, fenced: bool = False, store: MemoryStore | None = None
+) -> tuple[SeriesWindows, MemoryBus]:
     clock = Clock.starting_at(at(at_s), 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
-    bus = MemoryBus(MemoryStore(clock.now_ns), source="executor", run_id="r")
+    bus = MemoryBus(store or MemoryStore(clock.now_ns), source="executor", run_id="r")
     metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     driver = Driver(
         ExecutionEngine(fenced=fenced),
@@ -104,6 +106,25 @@ async def test_a_run_that_ended_while_it_left_a_window_does_not_end_the_next_one
     await until_all_is_heard(bus, running)
     assert handles.handles == {}
     assert await groups_left(bus) == []
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_restart_knows_that_a_window_was_resolved() -> None:
+    """Else it would keep the window, and an order that may never have arrived, for minutes."""
+    handles, bus = make_windows(900 + 20)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await eventually(lambda: MARKET.slug in handles.handles, "it is joined")
+    over = WindowResolved(slug=MARKET.slug, winner=None, ts_recv_ns=0)
+    await bus.publish([Outgoing(ROT, over)])
+    await eventually(lambda: handles.handles[MARKET.slug].over_ns, "it is over")
+    running.cancel()
+    await asyncio.wait({running})
+    again, _ = make_windows(900 + 20, store=vars(bus)["_store"])
+    running = asyncio.create_task(again.run())
+    await eventually(lambda: MARKET.slug in again.handles, "it is joined again")
+    await eventually(lambda: again.handles[MARKET.slug].over_ns, "it is over still")
     running.cancel()
     await asyncio.wait({running})
 

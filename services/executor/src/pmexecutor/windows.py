@@ -1,6 +1,7 @@
 """Windows of one series: learnt from `rot`, each read with its own group until it is over.
 
-An announcement is acknowledged only when its window was forgotten, so that a restart finds it.
+What `rot` says of a window is acknowledged only when the window was forgotten, so that a restart
+finds it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ RESOLVED_GRACE_NS = 30 * NS_PER_S
 
 @dataclass
 class WindowHandle:
-    """One window: its announcements, its readers, and when it may be forgotten."""
+    """One window: what `rot` said of it, its readers, and when it may be forgotten."""
 
     window: Window
     entry_ids: list[str]
@@ -129,11 +130,12 @@ class SeriesWindows:
                 case WindowAnnounced(window=window):
                     await self._destroy_groups(window.slug)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
-                case WindowResolved(slug=slug):
+                case WindowResolved(slug=slug) if slug in self.handles:
                     self._end_by(slug, RESOLVED_GRACE_NS)
-                    done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
-                case _:
-                    self._drop(item)
+                    self.handles[slug].entry_ids.append(item.entry_id)
+                case message:
+                    if not isinstance(message, WindowResolved):
+                        self._drop(item)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
         await self._ack(done)
         for slug, handle in tuple(self.handles.items()):
