@@ -181,6 +181,22 @@ def test_every_kind_of_fault_begins_and_leaves_nothing_behind(kind: str) -> None
         assert type(world.venue.faults)() == world.venue.faults
 
 
+@pytest.mark.parametrize("kind", ["kill-9-reading", "kill-9-leaving"])
+def test_a_fault_that_waits_for_its_moment_is_gone_when_none_comes(kind: str) -> None:
+    from pmtools.simulate.faults import STRIKES_WITHIN_S, Fault, plant
+
+    with running() as world:
+        world.run(3)
+        world.hosts["userws"].kill()  # no own events any more; and no window is left so soon
+        world.run(1)
+        plant(world, [Fault(at_s=4.1, kind=kind, target="strategy", lasts_s=2.0, amount=1.0)])
+        world.run(1)
+        assert world.on_step or world.redis.after_destroying
+        world.run(STRIKES_WITHIN_S)
+        assert not world.on_step
+        assert not world.redis.after_destroying
+
+
 @pytest.mark.parametrize("by_s", [-3_600.0, -30.0])
 def test_a_clock_that_goes_back_delays_no_cancel(by_s: float) -> None:
     """The first cancels after the step fail: they are repeated by the time that really passes."""

@@ -20,6 +20,8 @@ SERVICES = ("feed", "userws", "executor", "strategy")
 TRADERS = ("executor", "userws")
 HALF = 500_000
 POSITIONS = "/v2/positions"
+STRIKES_WITHIN_S = 12.0
+"""A fault that waits for its moment is gone when none came: nothing strikes a world at rest."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,10 +194,12 @@ def _kill_switch(world: SeededWorld, fault: Fault) -> None:
 
 
 def _kill_at_work(world: SeededWorld, fault: Fault) -> None:
-    """Kill it as soon as it holds own events that it did not acknowledge."""
+    """Kill it as soon as it holds own events that it did not acknowledge, or not at all."""
 
     def look() -> None:
-        if any(group.pending for group in world.user_groups(fault.target)):
+        if world.loop.time() > fault.at_s + STRIKES_WITHIN_S:
+            world.on_step.remove(look)
+        elif any(group.pending for group in world.user_groups(fault.target)):
             world.on_step.remove(look)
             world.hosts[fault.target].restart_later(fault.lasts_s)
             world.store.faults_of(fault.target).lost_reads = int(fault.amount)
