@@ -38,13 +38,6 @@ def token_book(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> Toke
     return TokenBook(hasher, bids, asks, ts_event_ns=1, ts_recv_ns=2)
 
 
-def test_a_book_is_crossed_when_its_best_prices_meet() -> None:
-    assert token_book([(4800, 1)], [(4800, 1)]).crossed
-    assert not token_book([(4800, 1)], [(4900, 1)]).crossed
-    assert not token_book([], [(4900, 1)]).crossed
-    assert not token_book([(4800, 1)], []).crossed
-
-
 def test_a_book_knows_its_sides_its_grid_and_where_a_trade_was() -> None:
     book = token_book([(4800, 1)], [(4905, 1)])
     assert (book.side(BookSide.BID), book.side(BookSide.ASK)) == (book.bids, book.asks)

@@ -148,9 +148,9 @@ def test_what_the_chain_has_not_taken_counts_only_where_it_hurts() -> None:
     inventory.apply(fill(DOWN, "5", "0.52", trade_id="open"), DOWN)
     gone = fill(DOWN, "2", "0.50", trade_id="gone", status=TradeStatus.FAILED)
     inventory.apply(gone, DOWN)
-    assert [entry.trade_id for entry in inventory.unsettled()] == ["open"]
-    assert inventory.worst_profit_u6(UP) == 2_650_000 - 2_600_000
-    assert inventory.worst_profit_u6(DOWN) == -2_350_000
+    assert [entry.trade_id for entry in inventory.unsettled] == ["open"]
+    assert inventory.worst_profit_u6[UP] == 2_650_000 - 2_600_000
+    assert inventory.worst_profit_u6[DOWN] == -2_350_000
 
 
 def test_pairs_leave_out_what_failed() -> None:

@@ -332,7 +332,7 @@ class StrategyService:
             winner=session.winner,
             **figure,
             unsettled=result.unsettled_u6 / SHARE_U6,
-            unsettled_fills=len(session.inventory.unsettled()),
+            unsettled_fills=len(session.inventory.unsettled),
         )
         self._fixed_slugs.discard(slug)
         if not self._fixed_slugs:

@@ -29,7 +29,9 @@ UP, DOWN = Outcome.UP, Outcome.DOWN
 
 def decide(driver: EngineDriver, t: float) -> list[CommandMessage]:
     numbers = count(100)
-    return decide_commands(driver.session, at(t), lambda: f"n{next(numbers)}")
+    session = driver.session
+    seen = session.side_views(at(t))
+    return decide_commands(session, at(t), seen, lambda: f"n{next(numbers)}")
 
 
 def started(strategy: StrategyParams | None = None) -> EngineDriver:
@@ -129,14 +131,14 @@ def test_one_bid_without_a_price_holds_both() -> None:
     driver.session.books.apply(book(UP, "0.001", "0.004", at_ns=at(1)))
     driver.session.books.apply(book(DOWN, "0.996", "0.999", at_ns=at(1)))
     driver.session.sides[UP].extra_ticks = 5
-    targets = choose_targets(driver.session, at(1.1))
+    targets = choose_targets(driver.session, at(1.1), driver.session.side_views(at(1.1)))
     assert (targets.up, targets.down) == (None, None)
     assert "no first leg without a second" in driver.session.decision.hold_reason
 
 
 def test_a_first_leg_must_leave_room_for_the_second() -> None:
     driver = started(params(limits=LimitParams(max_position_value_u6=2_500_000)))
-    targets = choose_targets(driver.session, at(1.1))
+    targets = choose_targets(driver.session, at(1.1), driver.session.side_views(at(1.1)))
     assert targets.mode is QuoteMode.RISK
     assert "position_value" in driver.session.decision.hold_reason
     assert decide(driver, 1.1) == []
@@ -144,7 +146,10 @@ def test_a_first_leg_must_leave_room_for_the_second() -> None:
 
 def test_what_rests_stands_for_its_target_in_the_pair() -> None:
     driver = quoting_driver()
-    assert choose_targets(driver.session, at(1.3)).mode is QuoteMode.BALANCED
+    assert (
+        choose_targets(driver.session, at(1.3), driver.session.side_views(at(1.3))).mode
+        is QuoteMode.BALANCED
+    )
 
 
 def test_a_single_order_is_approved_on_both_views_and_on_orders_that_are_going() -> None:
@@ -210,7 +215,7 @@ def test_an_overdue_order_without_a_target_is_cancelled_once() -> None:
 def test_a_hedge_alone_needs_no_second_leg() -> None:
     driver = started()
     driver.session.inventory.apply(fill(UP, "5", "0.4"), UP)
-    targets = choose_targets(driver.session, at(1.1))
+    targets = choose_targets(driver.session, at(1.1), driver.session.side_views(at(1.1)))
     assert targets.mode is QuoteMode.HEDGE
     assert targets.up is None
     assert targets.down is not None

@@ -117,7 +117,7 @@ def test_a_stale_book_cancels() -> None:
 def test_one_fresh_book_stands_for_both(fresh: Outcome, bid: str, ask: str) -> None:
     driver = quoting_driver()
     driver.batch(4.5, book(fresh, bid, ask, at_ns=at(4.5)))
-    view = driver.session.quote_view(at(4.5))
+    view = driver.session.quote_view(driver.session.side_views(at(4.5)))
     assert (view.up.bid_e4, view.up.ask_e4) == (4600, 4800)
     assert (view.down.bid_e4, view.down.ask_e4) == (5200, 5400)
     assert driver.cancels == []
@@ -141,7 +141,7 @@ def test_the_grid_is_within_the_markets_and_ours(market: str, ours_e4: int, tick
 def test_an_empty_side_stays_empty_in_the_mirror() -> None:
     driver = quoting_driver()
     driver.batch(4.5, book(UP, "0.46", None, at_ns=at(4.5)))
-    assert driver.session.quote_view(at(4.5)).down.bid_e4 is None
+    assert driver.session.quote_view(driver.session.side_views(at(4.5))).down.bid_e4 is None
     assert len(driver.cancels) == 2
 
 

@@ -342,7 +342,10 @@ def test_a_gate_that_closes_stops_quoting_and_leaves_what_rests_to_the_executor(
     driver = quoting_driver()
     driver.batch(2, PlacingGateChanged(open=False, reason="gone", ts_recv_ns=at(2)))
     assert driver.cancels == []
-    assert decide_commands(driver.session, at(2.1), lambda: "x") == []
+    assert (
+        decide_commands(driver.session, at(2.1), driver.session.side_views(at(2.1)), lambda: "x")
+        == []
+    )
 
 
 def test_a_journal_of_before_the_gate_steps_with_an_open_one() -> None:

@@ -150,20 +150,20 @@ def test_the_gates_see_up_or_what_down_says_of_it() -> None:
     session = MarketSession(window(), lopsided)
     session.books.apply(book(UP, "0.46", "0.48", at_ns=at(1), size="5", ask_size="9"))
     session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(1)))
-    session.look_at_first_leg(at(1))
+    session.look_at_first_leg(at(1), 9_400)
     assert "lopsided" in session.first_leg.closed
     session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(6), size="5"))
-    session.look_at_first_leg(at(6))
+    session.look_at_first_leg(at(6), 9_400)
     assert session.first_leg.closed == ""
     session.books.apply(book(DOWN, "0.52", "0.54", at_ns=at(7), size="1", ask_size="5"))
-    session.look_at_first_leg(at(7))
+    session.look_at_first_leg(at(7), 9_400)
     assert "lopsided" in session.first_leg.closed
 
 
 def test_a_window_without_gates_never_looks() -> None:
     session = open_session()
     session.first_leg.closed = "untouched"
-    session.look_at_first_leg(at(1))
+    session.look_at_first_leg(at(1), 9_400)
     assert session.first_leg.closed == "untouched"
 
 

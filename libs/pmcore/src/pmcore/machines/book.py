@@ -96,7 +96,16 @@ class _Found(msgspec.Struct, frozen=True):
 class _Side:
     """One outcome's book and whether it can be trusted."""
 
-    __slots__ = ("book", "doubts", "gap", "group_hash", "group_verified", "hasher")
+    __slots__ = (
+        "book",
+        "doubts",
+        "gap",
+        "group_hash",
+        "group_verified",
+        "hasher",
+        "state",
+        "touch",
+    )
 
     def __init__(self, window: Window, outcome: Outcome) -> None:
         self.hasher = BookHasher(window, outcome)
@@ -108,6 +117,22 @@ class _Side:
         self.doubts = 0
         self.group_hash = ""
         self.group_verified = False
+        self.look()
+
+    def look(self) -> None:
+        """Read state and touch anew: asked for many times more often than changed."""
+        book = self.book
+        if book is None:
+            self.state, self.touch = BookState.EMPTY, _UNKNOWN
+            return
+        bid_e4, ask_e4 = book.bids.best_e4, book.asks.best_e4
+        self.touch = Touch(bid_e4, ask_e4, book.ts_recv_ns)
+        if self.gap:
+            self.state = BookState.GAP
+        elif bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4:
+            self.state = BookState.CROSSED
+        else:
+            self.state = BookState.LIVE
 
 
 class WindowBooks:
@@ -124,9 +149,14 @@ class WindowBooks:
     def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
         """Take one event of this window, in order of arrival."""
         if isinstance(event, BookDelta):
-            return self._apply_delta(event)
+            effect = self._apply_delta(event)
+            for side in self._sides.values():
+                side.look()
+            return effect
         if isinstance(event, BookSnapshot):
-            return self._apply_snapshot(event)
+            effect = self._apply_snapshot(event)
+            self._sides[event.outcome].look()
+            return effect
         if isinstance(event, TradePrinted):
             self._last_trade.printed(event.price_e4)
         elif event.new_tick_e4 < self.tick_e4:
@@ -141,19 +171,11 @@ class WindowBooks:
 
     def state(self, outcome: Outcome) -> BookState:
         """Whether an outcome's book can be used."""
-        side = self._sides[outcome]
-        if side.book is None:
-            return BookState.EMPTY
-        if side.gap:
-            return BookState.GAP
-        return BookState.CROSSED if side.book.crossed else BookState.LIVE
+        return self._sides[outcome].state
 
     def touch(self, outcome: Outcome) -> Touch:
         """The touch of an outcome's own book, whatever its state."""
-        book = self._sides[outcome].book
-        if book is None:
-            return _UNKNOWN
-        return Touch(book.bids.best_e4, book.asks.best_e4, book.ts_recv_ns)
+        return self._sides[outcome].touch
 
     def depth_u6(self, outcome: Outcome) -> tuple[int, int]:
         """The shares at the best bid and ask of an outcome's own book."""

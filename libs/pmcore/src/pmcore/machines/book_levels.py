@@ -29,8 +29,10 @@ class Ladder:
     def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
         self._sign = sign = _SIGN[side]
         by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
-        self._keys = sorted(by_key)
-        self._sizes = [by_key[key] for key in self._keys]
+        self._keys = list(by_key)
+        if self._keys != (ordered := sorted(self._keys)):  # the venue sends them in order
+            self._keys, by_key = ordered, {key: by_key[key] for key in ordered}
+        self._sizes = list(by_key.values())
         self.texts = list(map(level_text, map(abs, self._keys), self._sizes))
 
     def put(self, price_e4: int, size_u6: int) -> None:
@@ -91,12 +93,6 @@ class TokenBook:
     def side(self, side: BookSide) -> Ladder:
         """One side."""
         return self.bids if side is BookSide.BID else self.asks
-
-    @property
-    def crossed(self) -> bool:
-        """Whether the best bid is not below the best ask."""
-        bid_e4, ask_e4 = self.bids.best_e4, self.asks.best_e4
-        return bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4
 
     def off_grid(self, tick_e4: int) -> bool:
         """Whether any level is not a multiple of a tick."""

@@ -135,6 +135,10 @@ class Inventory:
         self._entries: dict[tuple[str, str], LedgerEntry] = {}
         self.working = Position()
         self.settled = Position()
+        self.unsettled: tuple[LedgerEntry, ...] = ()
+        """Fills that are matched, and that the chain has neither taken nor refused yet."""
+        self.worst_profit_u6 = dict.fromkeys(Outcome, 0)
+        """By winner: dollars won (negative: lost) if the unsettled fills settle that hurt most."""
         self.pairing = Pairing()
         """Pairs of the working view, first in first out, and the shares without a partner."""
 
@@ -166,10 +170,6 @@ class Inventory:
         """What is known to be filled of an order, reversed fills included: its shares are gone."""
         return sum(e.size_u6 for (_, h), e in self._entries.items() if h == order_hash)
 
-    def unsettled(self) -> list[LedgerEntry]:
-        """Fills that are matched, and that the chain has neither taken nor refused yet."""
-        return [e for e in self._entries.values() if e.state is SettlementState.MATCHED]
-
     def settled_by_u6(self, outcome: Outcome, at_ns: int) -> int:
         """Shares of an outcome of which we had heard by then that the chain took them."""
         return sum(
@@ -177,16 +177,6 @@ class Inventory:
             for e in self._entries.values()
             if e.outcome is outcome and e.state.is_settled and e.settled_ns <= at_ns
         )
-
-    def worst_profit_u6(self, winner: Outcome) -> int:
-        """Dollars won (negative: lost) if those of the unsettled fills settle that hurt most."""
-        total = 0
-        for entry in self._entries.values():
-            if entry.state.is_settled:
-                total += entry.profit_e4u6(winner)
-            elif entry.state.is_working:
-                total += min(0, entry.profit_e4u6(winner))
-        return total // PRICE_ONE_E4
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -199,11 +189,24 @@ class Inventory:
             if entry.state.is_settled:
                 settled = settled.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
         self.working, self.settled = working, settled
+        self.unsettled = tuple(
+            e for e in self._entries.values() if e.state is SettlementState.MATCHED
+        )
+        self.worst_profit_u6 = {winner: self._worst_profit_u6(winner) for winner in Outcome}
         self.pairing = pair_lots(
             (entry.outcome, Lot(entry.price_e4, entry.size_u6, entry.since_ns))
             for entry in self._entries.values()
             if entry.state.is_working
         )
+
+    def _worst_profit_u6(self, winner: Outcome) -> int:
+        total = 0
+        for entry in self._entries.values():
+            if entry.state.is_settled:
+                total += entry.profit_e4u6(winner)
+            elif entry.state.is_working:
+                total += min(0, entry.profit_e4u6(winner))
+        return total // PRICE_ONE_E4
 
 
 def _same_fill(entry: LedgerEntry, fill: FillReported, outcome: Outcome) -> bool:

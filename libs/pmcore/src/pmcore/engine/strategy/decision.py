@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder, QuoteNote
 from pmcore.machines.placement import PlacementAction, action_for
-from pmcore.machines.quoting import Quote, QuoteMode, Targets, decide, withdrawn
+from pmcore.machines.quoting import Quote, QuoteMode, SideView, Targets, decide, withdrawn
 from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
@@ -16,17 +16,23 @@ from pmcore.model.market import Outcome
 
 
 def decide_commands(
-    session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
+    session: MarketSession,
+    at_ns: int,
+    seen: Mapping[Outcome, SideView],
+    next_order_id: Callable[[], str],
 ) -> list[CommandMessage]:
     """What to send now. A cancel never waits for anything; a placement waits for everything."""
     session.decision.begin()
-    targets, commands = _decide(session, at_ns, next_order_id)
+    targets, commands = _decide(session, at_ns, seen, next_order_id)
     session.decision.explain(explain(session, at_ns, targets))
     return commands
 
 
 def _decide(
-    session: MarketSession, at_ns: int, next_order_id: Callable[[], str]
+    session: MarketSession,
+    at_ns: int,
+    seen: Mapping[Outcome, SideView],
+    next_order_id: Callable[[], str],
 ) -> tuple[Targets, list[CommandMessage]]:
     if must_ask_flat(session, at_ns):
         session.flat_check.asked(at_ns)
@@ -34,10 +40,10 @@ def _decide(
         reason = "start" if not session.flat_check.started_flat else "window end"
         asked = CancelWindow(slug=session.window.slug, reason=reason, ts_step_ns=at_ns)
         return Targets(QuoteMode.HOLD), [asked]
-    targets = choose_targets(session, at_ns)
+    targets = choose_targets(session, at_ns, seen)
     session.decision.choose(targets.mode)
     # taken now: `approved` below writes the reason of the side that it refuses
-    cancel_reason = session.decision.hold_reason or targets.mode.value
+    hold_reason = session.decision.hold_reason
     commands: list[CommandMessage] = []
     cancels: list[OwnOrder] = overdue_orders(session, at_ns)
     for outcome in OUTCOMES:
@@ -66,7 +72,7 @@ def _decide(
                 slug=session.window.slug,
                 client_order_ids=tuple(order.client_order_id for order in cancels),
                 order_hashes=tuple(order.order_hash for order in cancels),
-                reason=cancel_reason,
+                reason=hold_reason or targets.mode.value,
                 ts_step_ns=at_ns,
                 ts_cause_ns=session.cause.received_ns,
             ),
@@ -83,12 +89,12 @@ def must_ask_flat(session: MarketSession, at_ns: int) -> bool:
     return session.flat_check.due(at_ns, session.params.answer_timeout_ns, ending=ending)
 
 
-def choose_targets(session: MarketSession, at_ns: int) -> Targets:
+def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, SideView]) -> Targets:
     """The quotes we want, or none with the reason."""
     session.decision.hold(session.hold(at_ns))
     if session.decision.hold_reason:
         return Targets(QuoteMode.HOLD)
-    targets = decide(session.quote_view(at_ns))
+    targets = decide(session.quote_view(seen))
     if targets.mode is not QuoteMode.BALANCED:
         return targets
     if targets.up is None or targets.down is None:

@@ -261,15 +261,17 @@ class WindowEngine:
         session = self.session
         outputs: list[Output] = []
         for outcome in OUTCOMES:
+            session.sides[outcome].forget_crosses(at_ns, session.params)
+        seen = session.side_views(at_ns)
+        for outcome in OUTCOMES:
             flow, before = session.flows[outcome], session.flows[outcome].toxic
-            mid2_e4 = session.side_view(at_ns, outcome).mid2_e4
+            mid2_e4 = seen[outcome].mid2_e4
             if outcome is Outcome.UP:
                 session.markouts.advance(at_ns, mid2_e4)
             if mid2_e4 is not None:
                 flow.mids.note(at_ns, mid2_e4)
             flow.advance(at_ns, tick_e4=session.tick_e4)
             outputs += self._toxicity_notice(outcome, before=before)
-            session.sides[outcome].forget_crosses(at_ns, session.params)
         outputs += self._account(at_ns)
         outputs += self._loss_limits()
         if session.clock.advance(at_ns):
@@ -278,10 +280,10 @@ class WindowEngine:
                 text = session.refusals.text
                 outputs.append(self._notice(NoticeKind.QUOTES_REFUSED, "min_size", text))
         outputs += self._tell_unsettled(at_ns)
-        session.look_at_first_leg(at_ns)
+        session.look_at_first_leg(at_ns, seen[Outcome.UP].mid2_e4)
         may_quote = session.clock.may_quote
         session.quoting_time.advance(at_ns, session.decision.whys, may_quote=may_quote)
-        outputs += decide_commands(session, at_ns, self._next_order_id)
+        outputs += decide_commands(session, at_ns, seen, self._next_order_id)
         session.cause.decided()
         elapsed_ns = at_ns - session.window.open_ns
         for outcome in OUTCOMES:
@@ -304,7 +306,7 @@ class WindowEngine:
         session = self.session
         late_ns = at_ns - session.params.settle_timeout_ns
         outputs: list[Output] = []
-        for entry in session.inventory.unsettled():
+        for entry in session.inventory.unsettled:
             key = (entry.trade_id, entry.outcome)
             if key in self._told_unsettled or not (self.finished or entry.since_ns <= late_ns):
                 continue

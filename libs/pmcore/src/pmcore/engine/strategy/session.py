@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 from pmcore.engine.strategy.conditions import (
     AccountTrust,
@@ -125,6 +126,8 @@ class MarketSession:
     @property
     def worst_views(self) -> tuple[Position, ...]:
         """What is held if everything stays, and where it is the worst that some does not."""
+        if not self.inventory.unsettled and not self.orders.owed():
+            return (self.inventory.working,)
         known = self.provisional
         maybe = Provisional(known.settled, (*known.fills, *self.orders.owed()))
         return (self.evidenced, *maybe.worst)
@@ -132,7 +135,7 @@ class MarketSession:
     @property
     def provisional(self) -> Provisional:
         """The ledger: what settled, and on top of it what matched and may be taken back."""
-        matched = (Exposure(e.outcome, e.price_e4, e.size_u6) for e in self.inventory.unsettled())
+        matched = (Exposure(e.outcome, e.price_e4, e.size_u6) for e in self.inventory.unsettled)
         return Provisional(self.inventory.settled, tuple(matched))
 
     @property
@@ -155,13 +158,9 @@ class MarketSession:
     @property
     def worst_profit_u6(self) -> int:
         """The same if those of the unsettled fills and of the owed shares settle that hurt most."""
+        profits_u6, owed = self.inventory.worst_profit_u6, self.orders.owed()
         winners = (self.winner,) if self.winner else OUTCOMES
-        return min(
-            self.inventory.worst_profit_u6(winner)
-            - sum(-(-e.price_e4 * e.qty_u6 // PRICE_ONE_E4) for e in lost)
-            for winner in winners
-            for lost in [[e for e in self.orders.owed() if e.outcome is not winner]]
-        )
+        return min(profits_u6[winner] - _paid_u6(owed, winner.complement) for winner in winners)
 
     def hear_feed(self, event: FeedStatusChanged) -> None:
         """Apply the feed's state.
@@ -246,11 +245,15 @@ class MarketSession:
             return f"{most} orders were placed in this window: hedging only"
         return ""
 
-    def quote_view(self, at_ns: int) -> QuoteView:
+    def side_views(self, at_ns: int) -> dict[Outcome, SideView]:
+        """Both sides as a decision sees them."""
+        return {outcome: self.side_view(at_ns, outcome) for outcome in OUTCOMES}
+
+    def quote_view(self, seen: Mapping[Outcome, SideView]) -> QuoteView:
         """Freeze everything that the quotes depend on."""
         return QuoteView(
-            up=self.side_view(at_ns, Outcome.UP),
-            down=self.side_view(at_ns, Outcome.DOWN),
+            up=seen[Outcome.UP],
+            down=seen[Outcome.DOWN],
             position=self.inventory.working,
             can_open=self.can_open,
             toxic=self.toxic,
@@ -264,16 +267,15 @@ class MarketSession:
             unpaired=self.inventory.pairing.unpaired if self.params.hedge_by_unpaired_cost else (),
         )
 
-    def look_at_first_leg(self, at_ns: int) -> None:
+    def look_at_first_leg(self, at_ns: int, mid2_e4: int | None) -> None:
         """Show the gates on the first leg Up's mid and depth, from whichever book is fresh."""
         if not self.first_leg.any_set:
             return
-        up = self.side_view(at_ns, Outcome.UP)
         depth_u6 = self.books.depth_u6(Outcome.UP)
         if not self.book_fresh(at_ns, Outcome.UP):
             ask_u6, bid_u6 = self.books.depth_u6(Outcome.DOWN)
             depth_u6 = bid_u6, ask_u6
-        self.first_leg.advance(at_ns, up.mid2_e4, depth_u6)
+        self.first_leg.advance(at_ns, mid2_e4, depth_u6)
 
     def side_view(self, at_ns: int, outcome: Outcome) -> SideView:
         """The touch of a live and fresh book; unknown otherwise.
@@ -349,7 +351,7 @@ class MarketSession:
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
             "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
-            "unsettled": len(self.inventory.unsettled()),
+            "unsettled": len(self.inventory.unsettled),
             "distrust": self.trust.doubt,
             "positions_differ": self.positions.difference,
             "winner": self.winner.value if self.winner else None,
@@ -392,3 +394,8 @@ class MarketSession:
 
 def _mirrored(price_e4: int | None) -> int | None:
     return None if price_e4 is None else complement_e4(price_e4)
+
+
+def _paid_u6(exposures: Iterable[Exposure], outcome: Outcome) -> int:
+    """Dollars (millionths, each rounded up) for the shares of one outcome."""
+    return sum(-(-e.price_e4 * e.qty_u6 // PRICE_ONE_E4) for e in exposures if e.outcome is outcome)
