@@ -13,6 +13,7 @@ from pmcore.machines.risk import Exposure, Provisional, RiskRefusal, filled, ref
 from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
+from pmcore.model.units import PRICE_ONE_E4
 from support.builders import fill
 
 T = TradeStatus
@@ -59,6 +60,36 @@ def test_only_what_did_not_fail_is_held(
             settled = settled.with_buy(outcome, one.price_e4, one.size_u6)
     assert ledger.working == working
     assert ledger.settled == settled
+
+
+@given(stories())
+def test_the_worst_case_is_that_of_the_worst_subset_after_every_report(
+    story: tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]],
+) -> None:
+    fills, reports = story
+    ledger = Inventory()
+    for n, status in reports:
+        _, outcome, size, price, _ = fills[n]
+        ledger.apply(fill(outcome, size, price, trade_id=f"t{n}", status=status), outcome)
+        open_ones = ledger.unsettled
+        for winner in Outcome:
+            profits_e4u6 = [
+                sum(
+                    PRICE_ONE_E4 * buy.qty_u6 * (buy.outcome is winner) - buy.price_e4 * buy.qty_u6
+                    for buy in kept
+                )
+                for size in range(len(open_ones) + 1)
+                for kept in combinations(
+                    [Exposure(e.outcome, e.price_e4, e.size_u6) for e in open_ones], size
+                )
+            ]
+            held = ledger.settled
+            base_e4u6 = held.holding(winner).qty_u6 * PRICE_ONE_E4 - (
+                held.up.cost_e4u6 + held.down.cost_e4u6
+            )
+            worst_u6 = (base_e4u6 + min(profits_e4u6)) // PRICE_ONE_E4
+            assert ledger.worst_profit_u6[winner] == worst_u6
+        assert open_ones or ledger.working == ledger.settled
 
 
 @st.composite
