@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_study(commands)
     _add_sweep(commands)
+    _add_calibrate(commands)
     _add_record(commands)
     _add_simulator(commands)
     _add_simulate(commands)
@@ -256,6 +257,30 @@ def _add_study(commands: argparse._SubParsersAction[Parser]) -> None:
     study.add_argument("plan", type=Path, metavar="PLAN", help="question, settings and limits")
     study.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, folders")
     study.add_argument("--json", action="store_true", help=JSON_HELP)
+
+
+def _add_calibrate(commands: argparse._SubParsersAction[Parser]) -> None:
+    calibrate = add_command(
+        commands,
+        "calibrate",
+        "calibrate.command:command",
+        "a run's own bids: what the venue filled of them, and what paper would have",
+        examples.CALIBRATE_EXAMPLES,
+    )
+    calibrate.add_argument(
+        "files",
+        nargs="+",
+        type=readable_file_or_folder,
+        metavar="RUN",
+        help="folders of runs or journals of strategies, of the real venue or of the simulator",
+    )
+    calibrate.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the result as JSON, with the run's latencies if its executor kept a journal",
+    )
+    calibrate.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def _add_sweep(commands: argparse._SubParsersAction[Parser]) -> None:

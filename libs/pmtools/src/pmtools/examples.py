@@ -24,6 +24,10 @@ STUDY_EXAMPLES = """examples:
   pm study research/studies/maker-only.toml recordings/
 PASS, MARGINAL, FAIL or INSUFFICIENT_DATA; the pessimistic model of fills decides
 """
+CALIBRATE_EXAMPLES = """examples:
+  pm run --keep --seconds 600; pm calibrate var/runs/NAME --out calibration.json
+  pm replay recordings/ --fill-model central --latency calibration.json
+"""
 SWEEP_EXAMPLES = """examples:
   pm sweep grid.toml recordings/             every cell of the grid over the development windows
   pm sweep grid.toml recordings/ --windows test
