@@ -16,6 +16,7 @@ from pmcore.messages.execution import OrderAccepted, OrderSubmitting
 from pmcore.messages.market_data import BookDelta, BookSnapshot, LevelChange
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
+from pmcore.messages.user import OrderUpdateKind
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from pmcore.model.params import StrategyParams
 from pmsim.queue.line import FillModel
@@ -114,11 +115,15 @@ def test_our_own_shares_in_the_book_are_not_ahead_of_us(driver: JournalDriver) -
     }
 
 
+@pytest.mark.parametrize("event_first", [False, True])
 @pytest.mark.parametrize(("print_s", "central_u6"), [(3.9, 5_000_000), (4.3, 0)])
 def test_the_print_of_a_reported_fill_may_come_a_moment_later(
-    driver: JournalDriver, print_s: float, central_u6: int
+    driver: JournalDriver, print_s: float, central_u6: int, *, event_first: bool
 ) -> None:
     order_id = order_id_of(driver)
+    if event_first:
+        update = OrderUpdateKind.UPDATE
+        driver.batch(3, driver.user_order(3, order_id, update, matched=5_000_000))
     driver.batch(3, driver.filled(3, order_id, UP, "5", "0.46"))
     driver.batch(print_s - 0.1)
     driver.batch(print_s, trade(UP, TakerSide.SELL, "105", at_ns=at(print_s), price="0.46"))

@@ -91,20 +91,22 @@ def _latencies(paths: Sequence[Path]) -> Quantiles:
 
 
 def _show(console: Console, result: Calibration, out: Path | None) -> None:
-    table = Table(title="own bids: what the venue filled, and what each model of fills would have")
-    table.add_column("phase")
-    for name in ("windows", "bids", "shares", "who", "bids filled", "shares filled", "filled"):
-        table.add_column(name, justify="left" if name == "who" else "right")
-    for name in ("s to first fill", "inside"):
-        table.add_column(name, justify="right")
+    everything = result.phases[0]
+    table = Table(
+        title=f"{everything.bids} own bids for {everything.shares:g} shares, "
+        f"{everything.windows} windows: what was filled"
+    )
+    for name in ("phase", "bids", "by", "filled", "shares", "part", "first s", "inside"):
+        words = name in ("phase", "by")
+        table.add_column(name, justify="left" if words else "right", no_wrap=words)
     for phase in result.phases:
         told = {"venue": phase.truth, **phase.models}
         for place, (who, one) in enumerate(told.items()):
             table.add_row(*_row(phase, who, one, first=not place), end_section=who == "optimistic")
     console.print(table)
     console.print(
-        "inside: of so many bids the venue filled no less than the pessimistic model and no more "
-        "than the optimistic one"
+        "first s: median seconds from the rest to the first fill. inside: the part of the bids of "
+        "which the venue filled no less than the pessimistic and no more than the optimistic model"
     )
     if result.filled_at_once:
         console.print(f"{result.filled_at_once} fills came before their bid was known to rest")
@@ -123,9 +125,7 @@ def _row(phase: PhaseFigures, who: str, one: ModelFigures, *, first: bool) -> li
     wait = one.median_s_to_first_fill
     return [
         phase.phase if first else "",
-        f"{phase.windows}" if first else "",
         f"{phase.bids}" if first else "",
-        f"{phase.shares:g}" if first else "",
         who,
         f"{one.filled_bids}",
         f"{one.filled_shares:.2f}",

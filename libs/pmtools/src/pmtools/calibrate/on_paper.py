@@ -141,8 +141,7 @@ class _Reader:
             if held is not None and _rests(held):
                 continue
             bid.ended_ns = at_ns if bid.ended_ns is None else bid.ended_ns
-            filled = held is not None and held.state is OrderState.FILLED
-            if not filled or at_ns - bid.ended_ns >= LINGER_NS:
+            if held is None or not _matched(held) or at_ns - bid.ended_ns >= LINGER_NS:
                 self._queued.discard(order_id)
                 for queue in self._queues.values():
                     queue.remove(order_id)
@@ -160,6 +159,11 @@ class _Reader:
         self._queued.add(order_id)
         for queue in self._queues.values():
             queue.add(order_id, order.outcome, order.price_e4, order.leaves_u6, at_ns)
+
+
+def _matched(order: OwnOrder) -> bool:
+    """Whether all of it was filled; the order's own event may say so before the trade does."""
+    return max(order.filled_u6, order.claimed_u6) >= order.size_u6
 
 
 def _rests(order: OwnOrder) -> bool:
