@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 from pmcore.engine.execution.io import RateHeaders
 from pmcore.model.errors import Cause, MalformedInputError, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.causes import cause_of
+from pmcore.shell.clock import ahead_of_s
 from pmcore.shell.http1 import Http1Error, Http1Pool, Http1Request
 from pmcore.shell.machine import machine
 from pmcore.venue.fields import decode_json, natural_of
@@ -103,7 +103,7 @@ class ClobHttp:
             _body(answer.content),
             answer.headers.get("retry-after"),
             _rate(answer.headers),
-            _skew_s(answer.headers, asked_ns, self.now_ns()),
+            ahead_of_s(answer.headers.get("date", ""), asked_ns, self.now_ns()),
         )
 
     async def close(self) -> None:
@@ -122,14 +122,6 @@ def _body(content: bytes) -> object:
         return decode_json(content)
     except MalformedInputError:
         return content[:200].decode(errors="replace")
-
-
-def _skew_s(headers: Mapping[str, str], asked_ns: int, answered_ns: int) -> float | None:
-    try:
-        told = parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError):
-        return None
-    return (asked_ns + answered_ns) / 2 / NS_PER_S - (told + 0.5)  # it is whole seconds
 
 
 def _rate(headers: Mapping[str, str]) -> RateHeaders | None:

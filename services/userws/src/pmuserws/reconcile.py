@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TokenShares
@@ -44,13 +45,18 @@ class AccountReader:
         self._rest = rest
         self._credentials = credentials
         self._parser = parser
+        self._ahead_s = 0.0
 
     async def fills(
         self, after_s: int, ts_recv_ns: int, trade_ids: Sequence[str] = ()
     ) -> list[FillReported]:
-        """Return our parts of all trades since `after_s` and of `trade_ids`, oldest first."""
+        """Return our parts of all trades since `after_s` and of `trade_ids`, oldest first.
+
+        `after_s` is by our clock. Where that is ahead of the venue's, it is asked for earlier ones.
+        """
         trades = []
-        for params in ({"after": str(after_s)}, *({"id": trade_id} for trade_id in trade_ids)):
+        since_s = max(after_s - math.ceil(self._ahead_s), 0)
+        for params in ({"after": str(since_s)}, *({"id": trade_id} for trade_id in trade_ids)):
             async for body in self._pages("/data/trades", params):
                 trades += list(parse_trades_page(body).trades)
         doubts = self._parser.doubts
@@ -133,6 +139,7 @@ class AccountReader:
     async def _asked(self, path: str, params: Mapping[str, str]) -> object:
         headers = l2_headers(self._credentials, real_now_ns() // NS_PER_S, "GET", path)
         answer = await self._rest.get(path, params, headers)
+        self._ahead_s = max(answer.ahead_s or 0.0, 0.0)
         if not answer.ok:
             refusal = classify_error(answer.status, answer.body)
             text = f"GET {path}: {answer.status} {refusal.reason} {answer.body}"[:200]

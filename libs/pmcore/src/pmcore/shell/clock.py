@@ -7,12 +7,26 @@ time: `now_ns() = virtual_start + (wall - real_start) * speed`. An empty spec is
 from __future__ import annotations
 
 import asyncio
+from email.utils import parsedate_to_datetime
 
+from pmcore.model.units import NS_PER_S
 from pmcore.shell.machine import machine
 
 MAX_SPEED = 10_000.0
 MOST_SKEW_S = 10.0
 """Between our clock and the venue's: beyond it nothing is placed, and `pm doctor` fails."""
+
+
+def ahead_of_s(date: str, asked_ns: int, answered_ns: int) -> float | None:
+    """How far our wall clock is ahead of the one that wrote a Date header into an answer.
+
+    Negative: behind. None: the header is missing or no date.
+    """
+    try:
+        told_s = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+    return (asked_ns + answered_ns) / 2 / NS_PER_S - (told_s + 0.5)  # it is whole seconds
 
 
 class Clock:

@@ -10,6 +10,7 @@ import httpx
 
 from pmcore.model.errors import Cause, MalformedInputError, Sent, TransportError
 from pmcore.shell.causes import cause_of
+from pmcore.shell.clock import ahead_of_s, real_now_ns
 from pmcore.shell.machine import machine
 from pmcore.shell.net import is_loopback
 from pmcore.venue.fields import decode_json, natural_of
@@ -25,6 +26,8 @@ class HttpAnswer(NamedTuple):
     status: int
     body: Any
     retry_after_ms: int | None
+    ahead_s: float | None = None
+    """How far our wall clock is ahead of the server's; None: it did not say."""
 
     @property
     def ok(self) -> bool:
@@ -56,6 +59,7 @@ class JsonReader:
 
         Raise `TransportError` for time-outs, broken connections and unusable answers.
         """
+        asked_ns = real_now_ns()
         try:
             async with asyncio.timeout(self._deadline_s):
                 async with self._client.stream(
@@ -75,7 +79,8 @@ class JsonReader:
                 text = f"GET {self._url(path)}: the answer is not JSON"
                 raise _failure(text, Cause.SERVER_ERROR) from None
             body = content[:200].decode(errors="replace")
-        return HttpAnswer(response.status_code, body, _retry_after_ms(response))
+        ahead_s = ahead_of_s(response.headers.get("date", ""), asked_ns, real_now_ns())
+        return HttpAnswer(response.status_code, body, _retry_after_ms(response), ahead_s)
 
     def _url(self, path: str) -> str:
         return f"{self._base_url}{path}"

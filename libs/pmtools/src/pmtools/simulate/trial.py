@@ -18,9 +18,9 @@ LAST_ORDERS_S = 4.0
 """With a moving market after the last halt: who still quotes is seen."""
 REST_S = 30.0
 """With a market at rest: look-ups, settlements and questions come to their end."""
-LOST_S = 90.0
+LOST_S = 960.0
 """At most so much longer, while the executor searches for a POST that never arrived: it gives up
-when the window has ended."""
+when the window is resolved, or PM_WINDOW_LINGER_S after its close if nobody says that it was."""
 OUTLIVED_EVERY_S = 1.0
 
 

@@ -1,0 +1,38 @@
+"""Seeds that broke a law when thousands were tried: what each found is mended, and it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmtools.simulate.faults import Fault
+from pmtools.simulate.trial import try_seed
+
+pytestmark = pytest.mark.timeout(120)
+
+FOUND = {
+    "userws begins again on a clock that is an hour ahead, and Redis comes back empty": (
+        7_814,
+        [
+            Fault(at_s=6.357, kind="clock-step", target="userws", amount=3_600),
+            Fault(at_s=10.872, kind="slow-link", target="userws", lasts_s=4.565, amount=400),
+            Fault(at_s=18.214, kind="redis-empty", lasts_s=8.317),
+            Fault(at_s=31.857, kind="edge-429", target="userws", lasts_s=2.866),
+        ],
+    ),
+    "a POST is lost, and the feed's clock is an hour behind: nobody says that its window is over": (
+        6_460,
+        [
+            Fault(at_s=5.367, kind="tick"),
+            Fault(at_s=6.970, kind="edge-403", target="executor", lasts_s=6.897),
+            Fault(at_s=19.409, kind="redis-lost-reads", lasts_s=5.607),
+            Fault(at_s=23.017, kind="clock-step", target="feed", amount=-3_600),
+            Fault(at_s=28.523, kind="kill-9-leaving", target="strategy", lasts_s=16.591, amount=1),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_seed_that_once_broke_a_law_holds(name: str) -> None:
+    seed, schedule = FOUND[name]
+    assert try_seed(seed, schedule).problems == []
