@@ -1,10 +1,11 @@
 """How good a forecast of the winner the book's mid is, and the model on the underlying's price.
 
 `python -m pmresearch.brier RECORDING...` prints the Brier score of Up's mid in recorded windows
-whose winner is known. `python -m pmresearch.brier --synthetic N` plays N five-minute windows of the
-light world without any bid of ours and scores the mid, `pmcore.machines.fair_value` and a forecast
-that is always a half. The Brier score is the mean of (forecast - what happened)²: 0 is perfect, a
-half always scores .25. Intervals are 95 %, from resampling whole windows.
+whose winner is known; of the one with an exchange's prices (`polybot_*`) the model's too.
+`python -m pmresearch.brier --synthetic N` plays N five-minute windows of the light world without
+any bid of ours, and scores the mid and `pmcore.machines.fair_value`. The Brier score is the mean of
+(forecast - what happened)²: 0 is perfect, a forecast that is always a half scores .25. Intervals
+are 95 %, from resampling whole windows, none below five.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ import msgspec
 
 from pmcore.machines.fair_value import FairValue
 from pmcore.model.errors import MalformedInputError
-from pmcore.model.market import Outcome
+from pmcore.model.market import Outcome, Window
 from pmcore.model.params import FairValueParams
 from pmcore.model.units import NS_PER_S, PRICE_ONE_E4
-from pmresearch.tape import Tape, recorded_tapes, synthetic_tapes
+from pmresearch.tape import Tape, is_polybot, polybot_prices, recorded_tapes, synthetic_tapes
 from pmresearch.underlying_rule import resampled, world_of
 from pmsim.crowd.underlying import STEP_NS
+from pmsim.recordings.infer_window import slug_in, window_without_tokens
 from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import winners_beside
 
 AT_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Of the window's length: when the forecasts are asked for."""
 TAKERS_MS = 200
+LEAST_WINDOWS = 5
 STALE_NS = 3 * NS_PER_S
 
 
@@ -61,8 +64,27 @@ def of_tape(tape: Tape, winner: Outcome, model: Callable[[int], float | None]) -
     return out
 
 
+def model_of(window: Window, prices: Sequence[tuple[int, int]]) -> Callable[[int], float | None]:
+    """The model that heard these prices, (time of receipt, 1e-8 dollars), up to the time asked."""
+
+    def chance(at_ns: int) -> float | None:
+        fair = FairValue(window, FairValueParams(), STALE_NS)
+        for received_ns, price_e8 in prices:
+            if received_ns > at_ns:
+                break
+            fair.note(received_ns, price_e8)
+        return fair.chance(at_ns)
+
+    return chance
+
+
 def recorded(path: Path) -> list[Forecast]:
-    """Of the windows of a recording that say who won, or whose folder does."""
+    """Of the windows of a recording that says who won, or whose folder does."""
+    if is_polybot(path):
+        (tape,) = recorded_tapes(path)
+        window = window_without_tokens(slug_in(path.name), path.name, tape.open_ns, tape.close_ns)
+        prices, winner = polybot_prices(path)
+        return of_tape(tape, winner, model_of(window, prices))
     winners = winners_beside(path, Recording(path).windows())
     return [
         forecast
@@ -77,13 +99,11 @@ def synthetic(seed: int, before_ns: int) -> list[Forecast]:
     venue = world_of(seed, TAKERS_MS)
     (tape,) = synthetic_tapes(venue, 1)
     window = next(one.window for one in venue.listings() if one.window.slug == tape.name)
-    path, said = venue.path_of(tape.name), FairValue(window, FairValueParams(), STALE_NS)
-    chances: dict[int, float | None] = {}
-    for at_ns in range(window.open_ns - before_ns, window.close_ns, STEP_NS):
-        said.note(at_ns, path.price_e8(at_ns))
-        chances[at_ns] = said.chance(at_ns)
+    path = venue.path_of(tape.name)
+    times_ns = range(window.open_ns - before_ns, window.close_ns, STEP_NS)
+    prices = [(at_ns, path.price_e8(at_ns)) for at_ns in times_ns]
     named = msgspec.structs.replace(tape, name=f"seed {seed}")
-    return of_tape(named, path.winner, chances.__getitem__)
+    return of_tape(named, path.winner, model_of(window, prices))
 
 
 def scored(
@@ -113,7 +133,7 @@ def table(forecasts: Iterable[Forecast]) -> str:
             continue
         count = len({one.window for one in said})
         scores = [_mid_loss] + ([_model_loss, _difference] if with_model else [])
-        cells = " | ".join(_shown(*scored(said, score)) for score in scores)
+        cells = " | ".join(_shown(count, *scored(said, score)) for score in scores)
         lines.append(f"| {name} | {count} | {cells} |")
     return "\n".join(lines)
 
@@ -132,8 +152,8 @@ def _difference(one: Forecast) -> float:
     return _model_loss(one) - _mid_loss(one)
 
 
-def _shown(mid: float, low: float, high: float) -> str:
-    return f"{mid:+.4f} [{low:+.4f}, {high:+.4f}]"
+def _shown(windows: int, mean: float, low: float, high: float) -> str:
+    return f"{mean:.3f}" + (f" [{low:.3f}, {high:.3f}]" if windows >= LEAST_WINDOWS else "")
 
 
 def _of_files(paths: Sequence[Path]) -> Iterator[Forecast]:

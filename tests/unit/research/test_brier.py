@@ -7,10 +7,22 @@ from pathlib import Path
 import pytest
 
 from pmcore.model.market import Outcome
-from pmcore.model.units import NS_PER_S
+from pmcore.model.units import DOLLAR_E8, NS_PER_S
 from pmresearch import brier, underlying_rule
-from pmresearch.brier import AT_SHARES, Forecast, main, of_tape, scored, synthetic, table
+from pmresearch.brier import (
+    AT_SHARES,
+    Forecast,
+    main,
+    model_of,
+    of_tape,
+    recorded,
+    scored,
+    synthetic,
+    table,
+)
 from pmresearch.tape import Sample, Tape
+from support.builders import at, window
+from support.recordings import recording
 
 
 def tape(*mids_e4: tuple[int, int]) -> Tape:
@@ -42,14 +54,39 @@ def test_a_half_always_scores_a_quarter_and_windows_are_drawn_whole() -> None:
 
 
 def test_a_row_compares_what_both_said() -> None:
-    forecasts = [Forecast(f"w{n}", 0.5, True, 0.6, 0.8) for n in range(4)]
+    forecasts = [Forecast(f"w{n}", 0.5, True, 0.6, 0.8) for n in range(5)]
     forecasts += [Forecast("x", 0.5, True, 0.1, None), Forecast("y", 0.5, True, None, 0.1)]
     shown = table(forecasts).splitlines()
-    assert shown[2].startswith("| 50% | 4 | +0.1600 [+0.1600, +0.1600] | +0.0400 ")
-    assert shown[2].endswith("| -0.1200 [-0.1200, -0.1200] |")
-    assert shown[3].startswith("| all | 4 |")
+    assert shown[2].startswith("| 50% | 5 | 0.160 [0.160, 0.160] | 0.040 [")
+    assert shown[2].endswith("| -0.120 [-0.120, -0.120] |")
+    assert shown[3].startswith("| all | 5 |")
     only_mid = table([Forecast("x", 0.5, True, 0.1, None)]).splitlines()
     assert only_mid[0] == "| time | windows | mid |"
+
+
+def test_the_model_hears_no_price_of_after_the_time_that_is_asked() -> None:
+    prices = [(at(second), (71_000 + second % 2) * DOLLAR_E8) for second in range(-60, 200)]
+    chance = model_of(window(length_s=300), prices)
+    assert chance(at(100)) == model_of(window(length_s=300), prices[:161])(at(100))
+    assert chance(at(100)) != chance(at(150))
+    assert chance(at(203)) is None, "stale"
+
+
+@pytest.mark.recordings
+def test_the_recorded_window_with_an_exchanges_prices_has_both_forecasts() -> None:
+    said = recorded(recording("tob_trades/polybot*.gz")[0])
+    both = [one for one in said if one.mid is not None and one.model is not None]
+    assert [one.at_share for one in both] == [0.75, 0.9, 0.95]
+    assert not any(one.won for one in said)
+
+
+@pytest.mark.recordings
+def test_the_mid_of_recorded_windows_is_scored_against_the_winners_file() -> None:
+    said = [one for path in recording("market_books/*.gz")[2:5] for one in recorded(path)]
+    assert len(said) == 3 * len(AT_SHARES)
+    assert all(one.mid is not None and one.model is None for one in said)
+    ends = [one for one in said if one.at_share == AT_SHARES[-1]]
+    assert all(one.loss(one.mid or 0) < 0.25 for one in ends)
 
 
 def test_the_model_knows_the_winner_of_a_synthetic_window_better_towards_its_end(
@@ -86,4 +123,4 @@ def test_the_command_prints_a_table(
         brier, "synthetic", lambda seed, _: [Forecast(f"{seed}", 0.5, True, 0.5, 1)]
     )
     assert main(["--synthetic", "3"]) == 0
-    assert "| 50% | 3 | +0.2500 [+0.2500, +0.2500] | +0.0000 " in capsys.readouterr().out
+    assert "| 50% | 3 | 0.250 | 0.000 | -0.250 |" in capsys.readouterr().out

@@ -105,6 +105,8 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
         return Targets(QuoteMode.RISK)
     endangered = session.underlying.endangered(at_ns)
     targets = withdrawn(targets, endangered, QuoteMode.UNDERLYING)
+    if not session.fair_value.is_on:
+        return targets
     overpriced = session.fair_value.overpriced(at_ns, highest_bids_e4(session, targets))
     return withdrawn(targets, overpriced, QuoteMode.FAIR_VALUE)
 
