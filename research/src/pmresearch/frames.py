@@ -18,7 +18,7 @@ from pmcore.model.errors import MalformedInputError
 from pmcore.model.units import NS_PER_S, QTY_GRID_U6
 from pmcore.venue.fields import JsonObject, as_list, as_object, decode_json, qty_u6_of
 from pmresearch.figures import Figure
-from pmresearch.tape import polybot_rates
+from pmresearch.tape import is_polybot, polybot_rates
 from pmsim.recordings.reader import Recording
 from pmsim.run.synthetic import SyntheticVenue
 from pmsim.venue.ports import MarketFrame
@@ -116,7 +116,7 @@ class FrameForm:
 
 def recorded_form(path: Path) -> FrameForm:
     """The form of a recording's frames. Raise `MalformedInputError` for a file of another kind."""
-    if path.name.startswith("polybot_"):
+    if is_polybot(path):
         return _of_polybot(path)
     if path.name.startswith("tickscope_"):
         return _of_tickscope(path)

@@ -15,8 +15,9 @@ import msgspec
 from pmcore.messages.market_data import BookDelta, BookSnapshot, Level, TradePrinted
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window, window_times_ns
-from pmcore.model.units import NS_PER_S, complement_e4
+from pmcore.model.units import DOLLAR_E8, NS_PER_S, complement_e4
 from pmcore.venue.fields import (
+    JsonObject,
     as_list,
     as_object,
     decode_json,
@@ -201,7 +202,7 @@ class FrameReader:
 
 def recorded_tapes(path: Path) -> list[Tape]:
     """The windows of a recording, whichever kind. Raise `MalformedInputError` for another file."""
-    if path.name.startswith("polybot_"):
+    if is_polybot(path):
         return [_polybot(path)]
     if path.name.startswith("bwijn_"):
         return [_bwijn(path)]
@@ -260,10 +261,32 @@ def _times_ns(path: Path) -> tuple[int, int]:
     return times
 
 
+def is_polybot(path: Path) -> bool:
+    """Whether a file is of the kind that also holds an exchange's prices."""
+    return path.name.startswith("polybot_")
+
+
+def _polybot_window(path: Path) -> JsonObject:
+    document = as_object(decode_json(whole_file(path, _MAX_FILE_BYTES)))
+    return as_object(as_list(document["windows"])[0])
+
+
+def polybot_prices(path: Path) -> tuple[list[tuple[int, int]], Outcome]:
+    """The exchange's prices by their receipt, in 1e-8 dollars, and who won the window."""
+    window = _polybot_window(path)
+    rows = [as_list(entry) for entry in as_list(window["events"])]
+    prices = [
+        (receive_ns(row[0]), round(row[3] * DOLLAR_E8))
+        for row in rows
+        if row[1] == "s" and isinstance(row[3], float)
+    ]
+    up = as_object(window["label"])["resolved_up"] == 1
+    return prices, Outcome.UP if up else Outcome.DOWN
+
+
 def _polybot(path: Path) -> Tape:
     """Prints (without side) of a whole window and the touch of its last 90 s."""
-    document = as_object(decode_json(whole_file(path, _MAX_FILE_BYTES)))
-    window = as_object(as_list(document["windows"])[0])
+    window = _polybot_window(path)
     up_token = text_of(window, "token_up")
     writer = TapeWriter(path.name, *_times_ns(path))
     for entry in as_list(window["events"]):
@@ -278,9 +301,7 @@ def _polybot(path: Path) -> Tape:
 
 def polybot_rates(path: Path) -> tuple[float, float, list[int]]:
     """Book messages and prints a second while books were recorded, and all sizes of prints."""
-    window = as_object(
-        as_list(as_object(decode_json(whole_file(path, _MAX_FILE_BYTES)))["windows"])[0]
-    )
+    window = _polybot_window(path)
     up_token = text_of(window, "token_up")
     books_ns: list[int] = []
     prints_ns: list[int] = []

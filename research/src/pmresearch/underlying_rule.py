@@ -1,10 +1,10 @@
-"""What the rule against the underlying's moves is worth in the simulator, by latency.
+"""What the rules on the underlying's price are worth in the simulator, by latency.
 
-`python -m pmresearch.underlying_rule RESULTS.jsonl [--seeds N]` plays each window of the light
-world three times for each pair of latencies, ours and the takers': without the rule; with it; and
-with it, but told the prices of another, independent window (the control: as many pauses, no
-information). A line is added for each window played; windows that are there are not played again.
-Then it prints the tables of docs/economics.md. What is assumed stands there too.
+`python -m pmresearch.underlying_rule RESULTS.jsonl [--seeds N] [--from N]` plays each window of the
+light world for each pair of latencies, ours and the takers', without a rule, and twice for each
+rule: with it; and with it, but told the prices of another, independent window (the control: it
+stays away too, and knows nothing). A line is added for each window played; windows that are there
+are not played again. Then it prints the tables of docs/economics.md. What is assumed stands there.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import msgspec
 
 from pmcore.model.market import parse_series
-from pmcore.model.params import LimitParams, OfiMode, OfiParams, StrategyParams
+from pmcore.model.params import FairValueParams, LimitParams, OfiMode, OfiParams, StrategyParams
 from pmcore.model.params import UnderlyingMoveParams as MoveParams
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmresearch.engine_in_world import EngineInWorld, Prices, WindowEarnings
@@ -29,14 +30,28 @@ START_NS = 1_790_766_900 * NS_PER_S
 SERIES = "btc-updown-5m"
 ELSEWHERE = 1_000_000
 """What is added to a seed for the window whose prices the control is told."""
-RULE = MoveParams(move_ppm=50, span_ns=1_000 * NS_PER_MS, pause_ns=1_000 * NS_PER_MS)
-"""Chosen on windows 1001 to 1008, which are not among those that are counted."""
+OFF = StrategyParams(
+    bid_size_u6=5_000_000,
+    limits=LimitParams(max_position_value_u6=10**12),
+    ofi=OfiParams(mode=OfiMode.OFF),
+)
+"""Bids of 5 shares, wide limits, no other rule."""
+RULES = {
+    "move": MoveParams(move_ppm=50, span_ns=1_000 * NS_PER_MS, pause_ns=1_000 * NS_PER_MS),
+    "fair value": FairValueParams(margin_e4=0),
+}
+"""The first was chosen on windows 1001 to 1008, which are not among those that are counted.
+
+The second has the margin that says no more than its name; no other was tried.
+"""
 LOOKS_PER_MIN = 600.0
 """So many looks that an informed taker sees nearly every step of the price, as fast traders do."""
-ARMS = ("off", "rule", "control")
-CELLS = ((20, 200), (100, 200), (200, 200), (400, 200), (100, 50), (100, 800))
+CONTROL = " control"
+ARMS = ("off", *(rule + kind for rule in RULES for kind in ("", CONTROL)))
+CELLS = ((20, 200), (400, 200))
 """(ours, the takers') in milliseconds."""
 RESAMPLES = 2_000
+Item = TypeVar("Item")
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -69,20 +84,25 @@ def world_of(seed: int, takers_ms: int) -> SyntheticVenue:
     )
 
 
+def params_of(rule: str) -> StrategyParams:
+    """The engine's parameters with a rule of `RULES`, or with none ("off")."""
+    match RULES.get(rule):
+        case MoveParams() as move:
+            return msgspec.structs.replace(OFF, underlying=move)
+        case FairValueParams() as fair_value:
+            return msgspec.structs.replace(OFF, fair_value=fair_value)
+        case _:
+            return OFF
+
+
 def play(seed: int, ours_ms: int, takers_ms: int, arm: str) -> Played:
-    """Play one window: bids of 5 shares, wide limits, no other rule."""
-    venue = world_of(seed, takers_ms)
+    """Play one window."""
+    venue, rule = world_of(seed, takers_ms), arm.removesuffix(CONTROL)
     prices: Prices | None = None
-    if arm != "off":
-        told = venue if arm == "rule" else world_of(seed + ELSEWHERE, takers_ms)
+    if rule in RULES:
+        told = venue if arm == rule else world_of(seed + ELSEWHERE, takers_ms)
         prices = told.path_of(told.listings()[0].window.slug).price_e8
-    params = StrategyParams(
-        bid_size_u6=5_000_000,
-        limits=LimitParams(max_position_value_u6=10**12),
-        ofi=OfiParams(mode=OfiMode.OFF),
-        underlying=RULE if prices is not None else MoveParams(),
-    )
-    engine = EngineInWorld(venue, params, latency_ms=ours_ms, prices=prices)
+    engine = EngineInWorld(venue, params_of(rule), latency_ms=ours_ms, prices=prices)
     return Played(seed, ours_ms, takers_ms, arm, engine.run())
 
 
@@ -109,22 +129,29 @@ def dollars(results: Sequence[WindowEarnings]) -> float:
     return sum(one.profit for one in results) / len(results)
 
 
+def resampled(
+    windows: Sequence[Item], figure: Callable[[Sequence[Item]], float]
+) -> tuple[float, float, float]:
+    """A figure of some windows, and its 95 % interval: a bootstrap of whole windows."""
+    rng = Random(1)  # noqa: S311 - repeatable on purpose
+    drawn = sorted(figure(rng.choices(windows, k=len(windows))) for _ in range(RESAMPLES))
+    low, high = (drawn[round(share * (RESAMPLES - 1))] for share in (0.025, 0.975))
+    return figure(windows), low, high
+
+
 def interval(
     pairs: Sequence[tuple[WindowEarnings, WindowEarnings]],
     figure: Callable[[Sequence[WindowEarnings]], float],
 ) -> tuple[float, float, float]:
-    """First less second, and its 95 % interval: a bootstrap of whole windows, both arms at once."""
-    rng = Random(1)  # noqa: S311 - repeatable on purpose
+    """First less second, and its interval; both arms of a window are drawn at once."""
 
     def difference(chosen: Sequence[tuple[WindowEarnings, WindowEarnings]]) -> float:
         return figure([one for one, _ in chosen]) - figure([other for _, other in chosen])
 
-    drawn = sorted(difference(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
-    low, high = (drawn[round(share * (RESAMPLES - 1))] for share in (0.025, 0.975))
-    return difference(pairs), low, high
+    return resampled(pairs, difference)
 
 
-def table(played: Sequence[Played]) -> str:
+def table(played: Sequence[Played], rule: str) -> str:
     """A row for each cell that has windows: levels by arm, and the paired differences."""
     lines = [
         "| ours, ms | takers', ms | windows | shares a window, off / rule / control "
@@ -133,7 +160,7 @@ def table(played: Sequence[Played]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in CELLS:
-        off, control = (paired(played, cell, "rule", arm) for arm in ("off", "control"))
+        off, control = (paired(played, cell, rule, arm) for arm in ("off", rule + CONTROL))
         if not off or not control:
             continue
         arms = ([o for _, o in off], [r for r, _ in off], [c for _, c in control])
@@ -145,10 +172,10 @@ def table(played: Sequence[Played]) -> str:
     return "\n".join(lines)
 
 
-def slope(played: Sequence[Played], fast_ms: int, slow_ms: int, takers_ms: int) -> str:
-    """What a millisecond is worth with the rule: the same windows at two latencies of ours."""
+def slope(played: Sequence[Played], rule: str, fast_ms: int, slow_ms: int, takers_ms: int) -> str:
+    """What a millisecond is worth with a rule: the same windows at two latencies of ours."""
     by_seed = [
-        {p.seed: p.result for p in played if p.key[1:] == (ours_ms, takers_ms, "rule")}
+        {p.seed: p.result for p in played if p.key[1:] == (ours_ms, takers_ms, rule)}
         for ours_ms in (fast_ms, slow_ms)
     ]
     seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
@@ -169,22 +196,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("results", type=Path, metavar="RESULTS.jsonl")
     parser.add_argument("--seeds", type=int, default=0, help="windows of each cell; 0: only print")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="the first one's seed")
     arguments = parser.parse_args(argv)
     path: Path = arguments.results
     lines = path.read_bytes().splitlines() if path.exists() else []
     played = [msgspec.json.decode(line, type=Played) for line in lines]
     done = {each.key for each in played}
     with path.open("ab") as file:
-        for seed in range(1, arguments.seeds + 1):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             for ours_ms, takers_ms in CELLS:
                 for arm in ARMS:
                     if (seed, ours_ms, takers_ms, arm) not in done:
                         played.append(play(seed, ours_ms, takers_ms, arm))
                         file.write(msgspec.json.encode(played[-1]) + b"\n")
                         file.flush()
-    sys.stdout.write(f"{table(played)}\n\n")
-    for fast_ms, slow_ms in ((20, 100), (100, 200), (200, 400), (20, 400)):
-        sys.stdout.write(f"{slope(played, fast_ms, slow_ms, 200)}\n")
+    for rule in RULES:
+        sys.stdout.write(f"{rule}\n\n{table(played, rule)}\n\n")
+        sys.stdout.write(f"{slope(played, rule, 20, 400, 200)}\n\n")
     return 0
 
 

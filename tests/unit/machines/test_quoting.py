@@ -238,7 +238,10 @@ def test_dust_too_is_paired_within_the_target() -> None:
 
 def test_only_the_endangered_bids_are_withdrawn() -> None:
     both = Targets(QuoteMode.BALANCED, Quote(4700, 5), Quote(5100, 5))
-    assert withdrawn(both, ()) is both
-    assert withdrawn(both, (UP,)) == Targets(QuoteMode.UNDERLYING, None, both.down)
-    assert withdrawn(both, (DOWN,)) == Targets(QuoteMode.UNDERLYING, both.up, None)
-    assert withdrawn(both, (UP, DOWN)) == Targets(QuoteMode.UNDERLYING)
+    assert withdrawn(both, (), QuoteMode.UNDERLYING) is both
+    assert withdrawn(both, (UP,), QuoteMode.UNDERLYING) == Targets(
+        QuoteMode.UNDERLYING, None, both.down
+    )
+    mode = QuoteMode.FAIR_VALUE
+    assert withdrawn(both, (DOWN,), mode) == Targets(mode, both.up, None)
+    assert withdrawn(both, (UP, DOWN), mode) == Targets(mode)

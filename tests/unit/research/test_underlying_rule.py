@@ -7,12 +7,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from pmcore.model.params import OfiMode, OfiParams, StrategyParams, UnderlyingMoveParams
+from pmcore.model.market import Outcome
+from pmcore.model.params import (
+    FairValueParams,
+    OfiMode,
+    OfiParams,
+    StrategyParams,
+    UnderlyingMoveParams,
+)
 from pmcore.model.units import DOLLAR_E8, NS_PER_MS, NS_PER_S, SHARE_U6
 from pmresearch import underlying_rule
 from pmresearch.engine_in_world import ME, EngineInWorld, WindowEarnings
-from pmresearch.underlying_rule import Played, interval, main, play, slope, table
+from pmresearch.underlying_rule import OFF, Played, interval, main, play, slope, table
 from pmsim.venue.ports import CancelOutcome
 from support.sim_worlds import WORLD_START_NS, synthetic
 
@@ -51,6 +59,17 @@ def test_a_cancel_is_at_the_venue_one_latency_after_the_move(latency_ms: int) ->
     assert order.token_id == world.window.down_token_id
 
 
+def test_the_prices_of_before_the_opening_are_heard_so_that_the_price_to_beat_is_known() -> None:
+    venue = synthetic(seed=3)
+    told = venue.path_of(venue.listings()[0].window.slug)
+    rule = FairValueParams(margin_e4=0)
+    world = EngineInWorld(venue, replace(OFF, fair_value=rule), latency_ms=0, prices=told.price_e8)
+    world.run()
+    shown = world.engine.session.fair_value.as_view(world.window.close_ns)
+    assert shown["price_to_beat"] == pytest.approx(told.price_to_beat_e8 / DOLLAR_E8, abs=0.001)
+    assert (shown["up"] == 1) is (told.winner is Outcome.UP)
+
+
 def test_what_it_reports_is_what_the_venue_booked() -> None:
     venue = synthetic(seed=5)
     world = EngineInWorld(venue, params(UnderlyingMoveParams()), latency_ms=50, prices=None)
@@ -73,7 +92,7 @@ def test_a_window_is_a_function_of_its_parameters(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(underlying_rule, "SERIES", "btc-updown-20s")
     for arm in underlying_rule.ARMS:
         assert play(7, 50, 200, arm) == play(7, 50, 200, arm)
-    assert play(7, 50, 200, "rule") != play(7, 50, 200, "control")
+    assert play(7, 50, 200, "move") != play(7, 50, 200, "move control")
 
 
 def played(seed: int, arm: str, cents: float, ours_ms: int = 20) -> Played:
@@ -83,9 +102,11 @@ def played(seed: int, arm: str, cents: float, ours_ms: int = 20) -> Played:
 
 def test_the_table_compares_the_same_windows() -> None:
     rows = [played(seed, "off", -2.0 - seed) for seed in range(1, 6)]
-    rows += [played(seed, "rule", -1.0 - seed) for seed in range(1, 5)]
-    rows += [played(seed, "control", -2.5 - seed) for seed in range(1, 6)]
-    text = table(rows)
+    rows += [played(seed, "move", -1.0 - seed) for seed in range(1, 5)]
+    rows += [played(seed, "move control", -2.5 - seed) for seed in range(1, 6)]
+    rows += [played(seed, "fair value", 7.0) for seed in range(1, 6)]
+    assert len(table(rows, "fair value").splitlines()) == 2, "without its control it has no row"
+    text = table(rows, "move")
     (line,) = [line for line in text.splitlines() if line.startswith("| 20 ")]
     assert line.startswith("| 20 | 200 | 4 | 10 / 10 / 10 | -4.50 / -3.50 / -5.00 |")
     assert "| +1.00 [+1.00, +1.00] | +1.50 [+1.50, +1.50] | +0.10 [+0.10, +0.10] |" in line
@@ -94,7 +115,7 @@ def test_the_table_compares_the_same_windows() -> None:
 def test_an_interval_holds_the_mean_and_grows_with_the_spread() -> None:
     def pairs(spread: float) -> list[tuple[WindowEarnings, WindowEarnings]]:
         return [
-            (played(s, "rule", spread * (-1) ** s).result, played(s, "off", 0.0).result)
+            (played(s, "move", spread * (-1) ** s).result, played(s, "off", 0.0).result)
             for s in range(20)
         ]
 
@@ -105,12 +126,12 @@ def test_an_interval_holds_the_mean_and_grows_with_the_spread() -> None:
 
 
 def test_the_worth_of_a_millisecond_is_that_of_the_same_windows() -> None:
-    rows = [played(s, "rule", 1.0, 20) for s in range(3)]
-    rows += [played(s, "rule", 0.0, 120) for s in range(1, 4)]
-    assert slope(rows, 20, 120, 200).startswith(
+    rows = [played(s, "move", 1.0, 20) for s in range(3)]
+    rows += [played(s, "move", 0.0, 120) for s in range(1, 4)]
+    assert slope(rows, "move", 20, 120, 200).startswith(
         "20 against 120 ms, 2 windows, for 1,000 ms: +10.00"
     )
-    assert slope(rows, 20, 400, 200) == ""
+    assert slope(rows, "move", 20, 400, 200) == ""
 
 
 def test_what_was_played_is_not_played_again(
@@ -126,5 +147,5 @@ def test_what_was_played_is_not_played_again(
     path = tmp_path / "results.jsonl"
     path.write_bytes(msgspec.json.encode(fake(1, 20, 200, "off")) + b"\n")
     assert main([str(path), "--seeds", "2"]) == 0
-    assert len(seen) == len(set(seen)) == 2 * 3 * len(underlying_rule.CELLS)
+    assert len(seen) == len(set(seen)) == 2 * 5 * len(underlying_rule.CELLS)
     assert "| 20 | 200 | 2 |" in capsys.readouterr().out

@@ -19,7 +19,13 @@ from pmcore.messages.market_data import FeedState
 from pmcore.messages.user import FillReported, OrderUpdateKind, UserChannelChanged, UserChannelState
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, TakerSide
-from pmcore.model.params import FirstLegParams, LimitParams, OfiParams, UnderlyingMoveParams
+from pmcore.model.params import (
+    FairValueParams,
+    FirstLegParams,
+    LimitParams,
+    OfiParams,
+    UnderlyingMoveParams,
+)
 from pmcore.model.units import NS_PER_S
 from support.builders import at, book, fill, params, trade, underlying
 from support.engine_driver import EngineDriver, quoting_driver
@@ -156,6 +162,13 @@ def moved_underlying() -> EngineDriver:
     return driver
 
 
+def overpriced() -> EngineDriver:
+    driver = started(fair_value=FairValueParams(margin_e4=0))
+    driver.batch(2, underlying("71000", at_ns=at(2)))
+    driver.books(2, *BOOKS)
+    return driver
+
+
 def second_leg() -> EngineDriver:
     driver = started()
     driver.session.sides[UP].extra_ticks = 5
@@ -284,6 +297,7 @@ CASES: dict[Obstacle, tuple[Callable[[], EngineDriver], str]] = {
     Obstacle.NO_NEW_RISK: (ending, "ends soon"),
     Obstacle.FIRST_LEG_GATE: (gated, "no new pair now: PM_FIRST_LEG_WITHIN_S=2"),
     Obstacle.UNDERLYING: (moved_underlying, "PM_UNDERLYING_MOVE_BP=2"),
+    Obstacle.FAIR_VALUE: (overpriced, "the first price came after the opening"),
     Obstacle.NO_SECOND_LEG: (second_leg, "no first leg without a second"),
     Obstacle.PAIR_RISK: (pair_risk, "position_value"),
     Obstacle.EXCESS_SIDE: (hedge_too_dear, "5 more up than down"),

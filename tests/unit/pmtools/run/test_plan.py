@@ -58,7 +58,9 @@ def test_a_run_that_asks_for_the_rule_is_given_the_simulators_stream() -> None:
     assert environ_of(plan(asked), "feed")["PM_UNDERLYING_URL"] == stream
     own = {**asked, "PM_UNDERLYING_URL": "wss://mine"}
     assert environ_of(plan(own), "feed")["PM_UNDERLYING_URL"] == "wss://mine"
-    for environ in ({}, {"PM_UNDERLYING_MOVE_BP": "0"}):
+    fair = {"PM_FAIR_VALUE_MARGIN": "0"}
+    assert environ_of(plan(fair), "feed")["PM_UNDERLYING_URL"] == stream
+    for environ in ({}, {"PM_UNDERLYING_MOVE_BP": "0"}, {"PM_FAIR_VALUE_MARGIN": ""}):
         assert "PM_UNDERLYING_URL" not in environ_of(plan(environ), "feed")
     real = plan(asked, venue="polymarket", dry_run=True)
     assert "PM_UNDERLYING_URL" not in environ_of(real, "feed")

@@ -28,6 +28,7 @@ class QuoteMode(StrEnum):
     HEDGE = "hedge"
     RISK = "risk"
     UNDERLYING = "underlying"
+    FAIR_VALUE = "fair_value"
 
 
 class SideView(msgspec.Struct, frozen=True):
@@ -101,12 +102,12 @@ def decide(view: QuoteView) -> Targets:
     return _hedge(view)
 
 
-def withdrawn(targets: Targets, endangered: tuple[Outcome, ...]) -> Targets:
-    """The same targets without the bids for the endangered outcomes."""
-    if not endangered:
+def withdrawn(targets: Targets, outcomes: tuple[Outcome, ...], mode: QuoteMode) -> Targets:
+    """The same targets without the bids for these outcomes, if any, and the rule's mode."""
+    if not outcomes:
         return targets
-    up, down = (None if o in endangered else targets.quote(o) for o in Outcome)
-    return Targets(QuoteMode.UNDERLYING, up, down)
+    up, down = (None if o in outcomes else targets.quote(o) for o in Outcome)
+    return Targets(mode, up, down)
 
 
 def _balanced(view: QuoteView) -> Targets:

@@ -76,6 +76,17 @@ class UnderlyingMoveParams(msgspec.Struct, frozen=True, kw_only=True):
     stale_ns: int = 3_000 * NS_PER_MS
 
 
+class FairValueParams(msgspec.Struct, frozen=True, kw_only=True):
+    """When a bid is above what the underlying's price says that it is worth.
+
+    `margin_e4`: the least that a bid must be below it, negative: the most above; None: off.
+    `twap_ns`: the span of the averages that a window settles on. See docs/strategy_guide.md.
+    """
+
+    margin_e4: int | None = None
+    twap_ns: int = 60 * NS_PER_S
+
+
 class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
     """The strategy's limits, checked once more where orders are sent. None: not limited."""
 
@@ -108,6 +119,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     ofi: OfiParams = OfiParams()
     first_leg: FirstLegParams = FirstLegParams()
     underlying: UnderlyingMoveParams = UnderlyingMoveParams()
+    fair_value: FairValueParams = FairValueParams()
     stale_after_ns: int = 3 * NS_PER_S
     order_ttl_ns: int = 1 * NS_PER_S
     stop_new_risk_ns: int | None = None

@@ -1,8 +1,8 @@
-"""The execution engine over the paper venue, in virtual time: an executor without a process.
+"""The execution engine over an exchange in virtual time: an executor without a process.
 
 What the executor's driver does with tasks and Redis is done here in one call: the engine is
-stepped, its requests go to the venue with their latency, the answers come back to the engine, and
-what it says goes to the caller. So an order's life is decided by the same code as a live one's.
+stepped, its requests go to the exchange with their latency, the answers come back to the engine,
+and what it says goes to the caller. So an order's life is decided by the same code as a live one's.
 An id counts as recorded as soon as it was said: here nothing can lose it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
@@ -37,10 +38,51 @@ from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
 from pmsim.queue.paper_reports import order_hash_of
-from pmsim.queue.paper_venue import PaperAnswer, PaperMessage, PaperVenue
+from pmsim.queue.paper_venue import PaperAnswer, PaperMessage
 
 TICK_NS = 100 * NS_PER_MS
 ExecutorMessage = ExecutionMessage | UserMessage
+
+
+class VirtualExchange(Protocol):
+    """What takes the requests: `PaperVenue`, or a simulated world (`pmresearch.world_exchange`).
+
+    Each request has exactly one answer, which comes out of `advance` or `market`.
+    """
+
+    def next_ns(self) -> int | None:
+        """When something is due, None when nothing is."""
+        ...
+
+    def add_window(self, window: Window) -> None:
+        """Trade a window from now on."""
+        ...
+
+    def post(self, at_ns: int, command: SubmitOrder, order_hash: str) -> int:
+        """Send an order; the number of the request."""
+        ...
+
+    def delete(self, at_ns: int, order_hashes: tuple[str, ...]) -> int:
+        """Cancel by ids."""
+        ...
+
+    def list_open(self, at_ns: int, slug: str) -> int:
+        """Ask for the open orders of a window."""
+        ...
+
+    def look_up(self, at_ns: int, order_hash: str) -> int:
+        """Ask what became of an order."""
+        ...
+
+    def market(
+        self, at_ns: int, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
+    ) -> Sequence[PaperMessage]:
+        """Apply market data; what is due by `at_ns` happens first."""
+        ...
+
+    def advance(self, at_ns: int) -> Sequence[PaperMessage]:
+        """Let what is due by `at_ns` happen."""
+        ...
 
 
 class PaperExecutor:
@@ -54,7 +96,7 @@ class PaperExecutor:
     def __init__(
         self,
         engine: ExecutionEngine,
-        venue: PaperVenue,
+        venue: VirtualExchange,
         on_notice: Callable[[int, Notice], None],
     ) -> None:
         self._engine = engine

@@ -207,8 +207,9 @@ def _shared_variables(options: RunOptions, around: Surroundings, venue_port: int
 
 
 def _wants_underlying(environ: Mapping[str, str]) -> bool:
-    """The rule is asked for, and no stream is named for it."""
-    asked = environ.get("PM_UNDERLYING_MOVE_BP", "") not in ("", "0")
+    """A rule on its price is asked for, and no stream is named for it."""
+    moves = environ.get("PM_UNDERLYING_MOVE_BP", "") not in ("", "0")
+    asked = moves or environ.get("PM_FAIR_VALUE_MARGIN", "") != ""
     return asked and not environ.get("PM_UNDERLYING_URL")
 
 

@@ -103,7 +103,22 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
     if refusal := pair_refusal(session, targets.up, targets.down):
         session.decision.hold(f"both bids together could break {refusal}")
         return Targets(QuoteMode.RISK)
-    return withdrawn(targets, session.underlying.endangered(at_ns))
+    endangered = session.underlying.endangered(at_ns)
+    targets = withdrawn(targets, endangered, QuoteMode.UNDERLYING)
+    if not session.fair_value.is_on:
+        return targets
+    overpriced = session.fair_value.overpriced(at_ns, highest_bids_e4(session, targets))
+    return withdrawn(targets, overpriced, QuoteMode.FAIR_VALUE)
+
+
+def highest_bids_e4(session: MarketSession, targets: Targets) -> dict[Outcome, int]:
+    """The target's price by outcome, or that of the order that rests, where it is higher."""
+    bids_e4: dict[Outcome, int] = {}
+    for outcome in OUTCOMES:
+        target, order = targets.quote(outcome), session.orders.slot(outcome)
+        if target is not None:
+            bids_e4[outcome] = max(target.price_e4, order.price_e4 if order else 0)
+    return bids_e4
 
 
 def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:

@@ -99,12 +99,14 @@ class WindowEngine:
         return {o: self.session.flows[o].thresholds.warm_start() for o in OUTCOMES}
 
     def view(self) -> dict[str, object]:
-        """For /state: see `MarketSession.as_view` and `marking`; with its rule, the underlying."""
+        """For /state: see `MarketSession.as_view` and `marking`; with its rules, the price."""
         view, worth2_e4 = self.session.as_view(self._at_ns), up_worth2_e4(self.session, self._at_ns)
         view["attribution"] = attribution_view(self.session, worth2_e4)
         view["markout_cents"] = mean_markouts(self.session.markouts.fills)
         if self.session.underlying.is_on:
             view["underlying"] = self.session.underlying.as_view(self._at_ns)
+        if self.session.fair_value.is_on:
+            view["fair_value"] = self.session.fair_value.as_view(self._at_ns)
         return view
 
     def step(self, at_ns: int, event: EngineEvent) -> list[Output]:
@@ -127,9 +129,8 @@ class WindowEngine:
                 session.hear_feed(event)
                 return []
             case UnderlyingPriced():
-                if session.underlying.is_on:
+                if session.hear_underlying(event):
                     session.cause.market(event.ts_recv_ns, None)
-                    session.underlying.note(event.ts_recv_ns, event.price_e8)
                 return []
             case FillReported():
                 return self._fill(at_ns, event)

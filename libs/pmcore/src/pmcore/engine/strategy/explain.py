@@ -61,9 +61,8 @@ def _untargeted(
             return _not_open(session)
         case QuoteMode.GATED:
             return Why(Obstacle.FIRST_LEG_GATE, "no new pair now", session.first_leg.closed)
-        case QuoteMode.UNDERLYING:
-            text = "the underlying's price endangers this bid"
-            return Why(Obstacle.UNDERLYING, text, session.underlying.reason(at_ns))
+        case QuoteMode.UNDERLYING | QuoteMode.FAIR_VALUE:
+            return _by_the_underlying(session, at_ns, outcome)
         case QuoteMode.HEDGE:
             return _hedge(session, outcome)
         case QuoteMode.RISK:
@@ -75,6 +74,15 @@ def _untargeted(
             return Why(Obstacle.NO_SECOND_LEG, text)
         case _:
             assert_never(targets.mode)
+
+
+def _by_the_underlying(session: MarketSession, at_ns: int, outcome: Outcome) -> Why:
+    """Which of the two rules on the underlying's price took this bid away."""
+    if outcome in session.underlying.endangered(at_ns):
+        text = "the underlying's price endangers this bid"
+        return Why(Obstacle.UNDERLYING, text, session.underlying.reason(at_ns))
+    text = "this bid is above its fair value"
+    return Why(Obstacle.FAIR_VALUE, text, session.fair_value.reason(at_ns, outcome))
 
 
 def _toxic(session: MarketSession) -> Why:

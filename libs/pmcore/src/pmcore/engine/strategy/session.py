@@ -26,6 +26,7 @@ from pmcore.engine.strategy.progress import (
 from pmcore.engine.strategy.quoting_time import QuotingTime
 from pmcore.engine.strategy.why import Obstacle, Why, as_one_line
 from pmcore.machines.book import BookState, WindowBooks
+from pmcore.machines.fair_value import FairValue
 from pmcore.machines.first_leg import FirstLegGates
 from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.markouts import Markouts
@@ -38,7 +39,7 @@ from pmcore.machines.risk import Exposure, Provisional, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.machines.underlying_moves import UnderlyingMoves
 from pmcore.messages.execution import VenueMode
-from pmcore.messages.market_data import FeedState, FeedStatusChanged
+from pmcore.messages.market_data import FeedState, FeedStatusChanged, UnderlyingPriced
 from pmcore.messages.rotation import WindowResolved
 from pmcore.messages.user import PositionsRead, UserChannelChanged, UserChannelState
 from pmcore.model.market import BookSide, Outcome, Window
@@ -73,6 +74,7 @@ class MarketSession:
         }
         self.first_leg = FirstLegGates(params.first_leg, window.open_ns)
         self.underlying = UnderlyingMoves(params.underlying)
+        self.fair_value = FairValue(window, params.fair_value, params.underlying.stale_ns)
         self.inventory = Inventory()
         self.orders = OrderBookkeeper(params)
         self.clock = WindowClock(window, params)
@@ -174,6 +176,14 @@ class MarketSession:
         """Apply the state of the user channel."""
         self.user.hear(event)
         self.positions.doubt(event.doubted_ns)
+
+    def hear_underlying(self, event: UnderlyingPriced) -> bool:
+        """Give the underlying's price to the rules that are on, and say whether one is."""
+        if self.underlying.is_on:
+            self.underlying.note(event.ts_recv_ns, event.price_e8)
+        if self.fair_value.is_on:
+            self.fair_value.note(event.ts_recv_ns, event.price_e8)
+        return self.underlying.is_on or self.fair_value.is_on
 
     def hear_positions(self, event: PositionsRead) -> None:
         """Compare the venue's positions with the ledger; after the result they may be redeemed."""

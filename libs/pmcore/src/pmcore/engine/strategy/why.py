@@ -43,6 +43,7 @@ class Obstacle(StrEnum):
     NO_NEW_RISK = "no_new_risk"
     FIRST_LEG_GATE = "first_leg_gate"
     UNDERLYING = "underlying"
+    FAIR_VALUE = "fair_value"
     NO_SECOND_LEG = "no_second_leg"
     PAIR_RISK = "pair_risk"
     EXCESS_SIDE = "excess_side"

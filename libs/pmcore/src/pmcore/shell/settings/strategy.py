@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from pmcore.model.params import (
+    FairValueParams,
     FirstLegParams,
     LimitParams,
     OfiMode,
@@ -117,6 +118,12 @@ class StrategySettings(CommonSettings):
     underlying_stale_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
         3000, validation_alias="PM_UNDERLYING_STALE_MS"
     )
+    fair_value_margin: Annotated[Decimal, Field(gt=-1, lt=1, decimal_places=4)] | None = Field(
+        None, validation_alias="PM_FAIR_VALUE_MARGIN"
+    )
+    fair_value_twap_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        60, validation_alias="PM_FAIR_VALUE_TWAP_S"
+    )
 
     stale_after_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
         3000, validation_alias="PM_STALE_AFTER_MS"
@@ -189,6 +196,7 @@ class StrategySettings(CommonSettings):
                 pause_ns=self.underlying_pause_ms * NS_PER_MS,
                 stale_ns=self.underlying_stale_ms * NS_PER_MS,
             ),
+            fair_value=self._fair_value_params(),
             stale_after_ns=self.stale_after_ms * NS_PER_MS,
             order_ttl_ns=self.order_ttl_ms * NS_PER_MS,
             stop_new_risk_ns=_ns(stop_s) if stop_s is not None else None,
@@ -214,6 +222,13 @@ class StrategySettings(CommonSettings):
             move_span_ns=_ns(self.first_leg_move_span_s),
             min_depth_share_bps=_e4(share) if share is not None else None,
             calm_ns=self.first_leg_calm_ms * NS_PER_MS,
+        )
+
+    def _fair_value_params(self) -> FairValueParams:
+        margin = self.fair_value_margin
+        return FairValueParams(
+            margin_e4=_e4(margin) if margin is not None else None,
+            twap_ns=self.fair_value_twap_s * NS_PER_S,
         )
 
     def _ofi_params(self) -> OfiParams:
