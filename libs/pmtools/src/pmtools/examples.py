@@ -121,3 +121,13 @@ DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading
 """
+HOSTS_EXAMPLES = """examples:
+  sudo pm hosts                              16 series on two hosts, one of them cut off for 40 s
+  sudo pm hosts --series 2 --cut 20          the small form, about a minute
+  sudo pm hosts --same-shard                 the cut host also has the keys of the other's account
+  sudo pm hosts --json > hosts.json
+
+Linux and root: the hosts are network namespaces, and all that is made is removed at the end. The
+laws are at the head of pmtools/hosts/laws.py.
+exit code: 0 every law holds; 1 one is broken, or the engine did not come up; 2 not possible here
+"""

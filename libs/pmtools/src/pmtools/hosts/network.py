@@ -148,10 +148,7 @@ def _remove_namespace(name: str) -> None:
     """End what still runs there, which is ours, and remove it; it may be gone already."""
     if not (_NAMED / name).exists():
         return
-    found = subprocess.run(
-        ["ip", "netns", "pids", name], capture_output=True, text=True, check=False
-    )  # noqa: S603, S607 - a name of ours
-    for pid in found.stdout.split():
+    for pid in _output("ip", "netns", "pids", name).split():
         try:
             os.kill(int(pid), signal.SIGKILL)
         except ProcessLookupError:

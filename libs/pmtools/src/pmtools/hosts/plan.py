@@ -31,9 +31,10 @@ WINDOW_OPENED_S = 1_800_000_000
 """A multiple of half an hour: where the clock of a run begins, so that no window ends meanwhile."""
 _BEGIN_AFTER_S = 30
 _ASSETS = (
-    "btc eth sol xrp doge bnb ada ltc link avax dot near atom uni etc xlm "
-    "apt arb op sui tia sei inj fil icp hbar vet algo aave grt mkr ldo"
-).split()
+    *("btc", "eth", "sol", "xrp", "doge", "bnb", "ada", "ltc"),
+    *("link", "avax", "dot", "near", "atom", "uni", "etc", "xlm"),
+    *("apt", "arb", "op", "sui", "tia", "sei", "inj", "fil"),
+)
 MOST_SERIES = len(_ASSETS)
 _STOP_TIMEOUT_S = {"executor": 20.0}
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
