@@ -78,10 +78,10 @@ def judge(watched: Watched, samples: Sequence[Sample], marks: Marks) -> SeriesRe
         placed_before=counts[0],
         placed_during=counts[1] - counts[0],
         placed_after=counts[2] - counts[1],
-        quiet_after_s=_quiet_after_s(watched, [*before[-1:], *during], marks),
+        quiet_after_s=_quiet_after_s(watched, during, marks) if watched.is_cut else None,
         bare_before_s=_bare_s(watched, _from_first_order(watched, before)),
         bare_during_s=_bare_s(watched, [*before[-1:], *during]),
-        back_after_s=_back_after_s(watched, after, marks),
+        back_after_s=_back_after_s(watched, after, marks) if watched.is_cut else None,
     )
     broken = _of_cut(watched, result, after) if watched.is_cut else _of_others(watched, result)
     if not before or not result.placed_before:
