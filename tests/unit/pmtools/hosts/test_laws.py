@@ -1,4 +1,4 @@
-"""The judge of the two-host experiment: each law is broken once, by what the venue would have seen."""
+"""The judge of the two-host experiment: each law is broken once, by what the venue saw."""
 
 from __future__ import annotations
 
