@@ -60,7 +60,7 @@ class Publisher:
 
     def put(self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()) -> asyncio.Future[None]:
         """Publish these, of one hash tag, in one transaction; done when Redis has them."""
-        tag = one_hash_tag([item.stream for item in (*outgoing, *acks)])
+        tag = one_hash_tag([*(item.stream for item in outgoing), *(ack.stream for ack in acks)])
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.queued >= MAX_QUEUED:
             raise TransportError(

@@ -64,7 +64,7 @@ def test_another_host_that_went_on_breaks_no_law() -> None:
         (CUT, seen((0, 4, 2, True), (22, 4, 0, False), (52, 5, 1, False)), "although no heartbeat"),
         (CUT, seen((0, 4, 2, True), (22, 4, 0, False)), "did not come back"),
         (CUT, seen((0, 0, 0, True), (58, 2, 2, True)), "did not quote before"),
-        (OTHER, seen((0, 4, 2, True)), "no order was accepted"),
+        (OTHER, seen((0, 4, 2, True), (30, 4, 0, True), (32, 4, 1, True)), "no order was accepted"),
         (OTHER, seen((0, 4, 2, True), (20, 5, 0, True), (31, 6, 1, True)), "without a resting"),
         (OTHER, seen((0, 4, 2, True), (38, 5, 0, True)), "without a resting"),
     ],

@@ -3,8 +3,9 @@
 1. The cut host's series are quiet, at the latest when the venue's dead-man's switch must have
    worked: no order rests, and none is accepted, until the cable is in again.
 2. After that no order rests for a wallet whose switch is not armed: such an order was sent before.
-3. Every other series goes on: it places orders meanwhile, and is never without a resting order for
-   longer than its bound. Where the cut host had the master of its keys, or of its account's, the
+3. Every other series goes on: it places orders meanwhile, unless what rests need not move, and is
+   never without a resting order for longer than its bound. What nobody looks after does not rest:
+   the executor takes it back. Where the cut host had the master of its keys, or of its account's, the
    bound has the failover of Redis in it.
 4. Every series of the cut host comes back.
 """
@@ -104,8 +105,8 @@ def _of_cut(watched: Watched, result: SeriesResult, after: Sequence[Sample]) -> 
 
 def _of_others(watched: Watched, result: SeriesResult) -> list[str]:
     broken = []
-    if not result.placed_during:
-        broken.append("no order was accepted during the cut")
+    if not result.placed_during and result.bare_during_s:
+        broken.append("no order was accepted during the cut, and none rested all the time")
     if result.bare_during_s > watched.most_bare_s:
         broken.append(
             f"without a resting order for {result.bare_during_s:.1f} s, "
