@@ -5,8 +5,8 @@
 2. After that no order rests for a wallet whose switch is not armed: such an order was sent before.
 3. Every other series goes on: it places orders meanwhile, unless what rests need not move, and is
    never without a resting order for longer than its bound. What nobody looks after does not rest:
-   the executor takes it back. Where the cut host had the master of its keys, or of its account's, the
-   bound has the failover of Redis in it.
+   the executor takes it back. Where the cut host had the master of its keys, or of its account's,
+   the bound has the failover of Redis in it.
 4. Every series of the cut host comes back.
 """
 
@@ -84,7 +84,11 @@ def judge(watched: Watched, samples: Sequence[Sample], marks: Marks) -> SeriesRe
         bare_during_s=_bare_s(watched, [*before[-1:], *during]),
         back_after_s=_back_after_s(watched, after, marks) if watched.is_cut else None,
     )
-    broken = _of_cut(watched, result, after) if watched.is_cut else _of_others(watched, result)
+    broken = (
+        _of_cut(watched, result, after)
+        if watched.is_cut
+        else _of_others(watched, result, marks.healed_s - marks.cut_s)
+    )
     if not before or not result.placed_before:
         broken.append("it did not quote before the cut")
     return msgspec.structs.replace(result, broken=tuple(broken))
@@ -103,9 +107,10 @@ def _of_cut(watched: Watched, result: SeriesResult, after: Sequence[Sample]) -> 
     return broken
 
 
-def _of_others(watched: Watched, result: SeriesResult) -> list[str]:
+def _of_others(watched: Watched, result: SeriesResult, cut_for_s: float) -> list[str]:
     broken = []
-    if not result.placed_during and result.bare_during_s:
+    may_stand_still = watched.most_bare_s >= cut_for_s or not result.bare_during_s
+    if not result.placed_during and not may_stand_still:
         broken.append("no order was accepted during the cut, and none rested all the time")
     if result.bare_during_s > watched.most_bare_s:
         broken.append(
