@@ -1,4 +1,4 @@
-"""`pm hosts`: build hosts, cut one off or measure what series cost, and print what was seen."""
+"""`pm hosts cut` and `pm hosts cost`: build hosts, look, and print what was seen."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import asyncio
 import shutil
 import signal
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
+from pmtools.hosts.capacity import as_table, measure_capacity
 from pmtools.hosts.cut import CutOptions, CutResult, run_cut
 from pmtools.run.redis_server import LocalRedisError
 
@@ -37,8 +38,8 @@ _HEAD = {
 }
 
 
-def command(arguments: argparse.Namespace) -> int:
-    """See `pm hosts --help`."""
+def cut(arguments: argparse.Namespace) -> int:
+    """See `pm hosts cut --help`."""
     options = CutOptions(
         series=arguments.series,
         before_s=arguments.before,
@@ -50,25 +51,49 @@ def command(arguments: argparse.Namespace) -> int:
         world=arguments.world,
         same_shard=arguments.same_shard,
     )
-    directory = Path(tempfile.mkdtemp(prefix="pm-hosts-"))
-    kept = arguments.keep
-    try:
-        result = run_to_its_end(run_cut(options, directory))
-        kept = kept or not result.holds
-    except asyncio.CancelledError:
+    result = _in_directory(
+        lambda directory: run_cut(options, directory), lambda made: arguments.keep or not made.holds
+    )
+    if result is None:
         return EXIT_INTERRUPTED
+    print(_as_json(result) if arguments.json else as_text(result))
+    return EXIT_OK if result.holds else EXIT_FAILED
+
+
+def cost(arguments: argparse.Namespace) -> int:
+    """See `pm hosts cost --help`."""
+    rows = _in_directory(
+        lambda directory: measure_capacity(
+            arguments.series, arguments.seconds, arguments.world, arguments.seed, directory
+        ),
+        lambda _: bool(arguments.keep),
+    )
+    if rows is None:
+        return EXIT_INTERRUPTED
+    print(_as_json(rows) if arguments.json else as_table(rows))
+    return EXIT_OK
+
+
+def _in_directory(
+    work: Callable[[Path], Coroutine[Any, Any, T]], keeps: Callable[[T], bool]
+) -> T | None:
+    """Run it with a directory for logs and data, which is removed unless `keeps` says otherwise.
+
+    None when it was interrupted.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="pm-hosts-"))
+    kept = False
+    try:
+        made = run_to_its_end(work(directory))
+        kept = keeps(made)
+    except asyncio.CancelledError:
+        return None
     except LocalRedisError as error:
         raise CommandError(str(error)) from error
     finally:
         if not kept:
             shutil.rmtree(directory)
-    if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(result)).decode())
-    else:
-        print(as_text(result))
-        if kept:
-            print(f"logs: {directory}")
-    return EXIT_OK if result.holds else EXIT_FAILED
+    return made
 
 
 def run_to_its_end(work: Coroutine[Any, Any, T]) -> T:
@@ -113,6 +138,8 @@ def as_text(result: CutResult) -> str:
     lines.append(f"orders left at the venue: {result.orders_left}")
     lines += [f"started again: {said}" for said in result.ended]
     lines += [f"BROKEN: {said}" for said in result.broken]
+    if Path(result.logs).exists():
+        lines.append(f"logs: {result.logs}")
     lines.append("every law holds" if result.holds else "a law is broken")
     return "\n".join(lines)
 
@@ -121,3 +148,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _as_json(made: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(made)).decode()

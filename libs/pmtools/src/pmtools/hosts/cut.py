@@ -52,6 +52,7 @@ class CutResult(msgspec.Struct, frozen=True, kw_only=True):
     series: tuple[SeriesResult, ...]
     orders_left: int
     ended: tuple[str, ...]
+    logs: str
     broken: tuple[str, ...]
 
     @property
@@ -96,6 +97,7 @@ async def run_cut(options: CutOptions, directory: Path) -> CutResult:
         series=tuple(series),
         orders_left=left,
         ended=ended,
+        logs=str(directory),
         broken=tuple(broken),
     )
 

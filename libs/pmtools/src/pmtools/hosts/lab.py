@@ -59,6 +59,7 @@ class Lab:
         self.ended: list[str] = []
         self.http = open_http()
         self._keeper: asyncio.Task[None] | None = None
+        self.clock = shared.clock
         self._shared = shared
         venue = plan_venue(options.engines, shared)
         self._specs = {VENUE: _on(network, VENUE, venue)}

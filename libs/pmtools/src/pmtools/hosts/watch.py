@@ -39,6 +39,7 @@ class _Account(msgspec.Struct):
 
 
 class _Activity(msgspec.Struct):
+    now_ns: int
     accounts: list[_Account]
 
 
@@ -47,6 +48,7 @@ class Watch:
 
     def __init__(self, venue: ControlClient) -> None:
         self.samples: list[Sample] = []
+        self.venue_ns = 0
         self._venue = venue
         self._began_s = monotonic_s()
 
@@ -62,13 +64,20 @@ class Watch:
         """One sample each `EVERY_S`; one that is missed is missed."""
         while True:
             at_s = self.now_s()
-            answer = await self._venue.get("/sim/activity")
-            if answer.ok:
-                said = msgspec.convert(answer.body, _Activity)
-                seen = {
-                    slug: msgspec.structs.replace(window, armed=account.armed)
-                    for account in said.accounts
-                    for slug, window in account.windows.items()
-                }
-                self.samples.append(Sample(at_s, seen))
+            await self.look()
             await asyncio.sleep(max(0.0, EVERY_S - (self.now_s() - at_s)))
+
+    async def look(self) -> None:
+        """Ask once."""
+        at_s = self.now_s()
+        answer = await self._venue.get("/sim/activity")
+        if not answer.ok:
+            return
+        said = msgspec.convert(answer.body, _Activity)
+        self.venue_ns = said.now_ns
+        seen = {
+            slug: msgspec.structs.replace(window, armed=account.armed)
+            for account in said.accounts
+            for slug, window in account.windows.items()
+        }
+        self.samples.append(Sample(at_s, seen))

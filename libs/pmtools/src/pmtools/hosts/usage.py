@@ -1,0 +1,71 @@
+"""What processes and Redis servers have used up to now. Differences of two readings are costs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis as redis_py
+
+from pmtools.run.redis_server import LocalRedis
+
+_TICK_MS = 1_000 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_USER_TIME, _SYSTEM_TIME = 11, 12
+"""Of /proc/PID/stat, counted behind the name, which ends with the last bracket (proc(5))."""
+
+
+class ProcessUse(msgspec.Struct, frozen=True):
+    """CPU time, user and system, and resident memory."""
+
+    cpu_ms: float
+    resident_bytes: int
+
+
+class ServerUse(msgspec.Struct, frozen=True):
+    """Of a Redis server: its CPU time, commands that clients sent, and its data in memory."""
+
+    cpu_ms: float
+    commands: int
+    data_bytes: int
+
+
+def use_of_process(pid: int) -> ProcessUse:
+    """Read it; raise OSError when the process is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    ticks = int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
+    return ProcessUse(ticks * _TICK_MS, pages * _PAGE)
+
+
+def use_of_server(node: LocalRedis) -> ServerUse:
+    """Ask it."""
+    with redis_py.Redis.from_url(node.url) as client:
+        info: dict[str, Any] = client.info()
+    cpu_s = info["used_cpu_user"] + info["used_cpu_sys"]
+    return ServerUse(cpu_s * 1_000, info["total_commands_processed"], info["used_memory_dataset"])
+
+
+def entries_added(masters: Sequence[LocalRedis], streams: Sequence[str]) -> int:
+    """How many entries these streams ever got."""
+    return sum(int(_ask(masters, key, "XINFO", "STREAM", key)["entries-added"]) for key in streams)
+
+
+def bytes_per_entry(masters: Sequence[LocalRedis], stream: str) -> float:
+    """What an entry of a stream takes in memory, on the average of those that are there."""
+    held = int(_ask(masters, stream, "XLEN", stream))
+    return _ask(masters, stream, "MEMORY", "USAGE", stream, "SAMPLES", 0) / held if held else 0.0
+
+
+def _ask(masters: Sequence[LocalRedis], key: str, *command: object) -> Any:
+    """The master that has the key; the others answer MOVED."""
+    for node in masters:
+        with redis_py.Redis.from_url(node.url, legacy_responses=True) as client:
+            try:
+                return client.execute_command(*command)
+            except redis_py.exceptions.MovedError:
+                continue
+    raise LookupError(f"no master has {key}")
