@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from pmtools.hosts.cut import CutResult
-from pmtools.hosts.network import PREFIX, Network, NotPermittedError, check_permitted
+from pmtools.hosts.network import PREFIX, HostNetwork, NotPermittedError, check_permitted
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(150)]
 _NAMESPACES = Path("/run/netns")
-_COMMAND = (sys.executable, "-m", "pmtools.cli", "hosts", "--series", "2")
+_COMMAND = (sys.executable, "-m", "pmtools.cli", "hosts", "cut", "--series", "2")
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ async def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> No
     run.kill()
     await asyncio.to_thread(run.communicate)
     assert namespaces(run.pid)
-    with Network(["host-a"]):
+    with HostNetwork(["host-a"]):
         assert namespaces(run.pid) == []
         assert namespaces(os.getpid())
     assert namespaces(os.getpid()) == []
@@ -116,7 +116,7 @@ def test_a_cut_host_is_reached_by_nobody_until_it_is_healed() -> None:
         "import socket; s = socket.create_server(('0.0.0.0', 7000)); print('up', flush=True)\n"
         "while True: s.accept()[0].close()"
     )
-    with Network(["host-a", "host-b"]) as network:
+    with HostNetwork(["host-a", "host-b"]) as network:
         command = [*network.within("host-a"), sys.executable, "-c", listen]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
@@ -129,7 +129,7 @@ def test_a_cut_host_is_reached_by_nobody_until_it_is_healed() -> None:
             server.kill()
 
 
-def reaches(network: Network, host: str, other: str) -> bool:
+def reaches(network: HostNetwork, host: str, other: str) -> bool:
     connect = "import socket, sys; socket.create_connection((sys.argv[1], 7000), timeout=3)"
     command = [*network.within(host), sys.executable, "-c", connect, network.address(other)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pmtools.hosts.laws import Marks, SeriesResult, Watched, judge
-from pmtools.hosts.watch import Sample, Seen
+from pmtools.hosts.watch import VenueSample, SeriesSeen
 
 SLUG = "btc-updown-30m-1800000000"
 MARKS = Marks(cut_s=10.0, healed_s=50.0, end_s=70.0)
@@ -21,12 +21,12 @@ CUT = Watched(
 OTHER = msgspec.structs.replace(CUT, host="host-b", is_cut=False)
 
 
-def seen(*spans: tuple[float, int, int, bool]) -> list[Sample]:
+def seen(*spans: tuple[float, int, int, bool]) -> list[VenueSample]:
     """A sample each second to 70; `spans`: from when on, placed, resting, armed."""
     samples = []
     for at_s in range(71):
         _, placed, resting, armed = [span for span in spans if span[0] <= at_s][-1]
-        samples.append(Sample(float(at_s), {SLUG: Seen(placed, resting, armed)}))
+        samples.append(VenueSample(float(at_s), {SLUG: SeriesSeen(placed, resting, armed)}))
     return samples
 
 
@@ -80,7 +80,7 @@ def test_another_host_that_went_on_breaks_no_law() -> None:
         "bare to the end",
     ],
 )
-def test_each_law_can_be_broken(watched: Watched, samples: list[Sample], said: str) -> None:
+def test_each_law_can_be_broken(watched: Watched, samples: list[VenueSample], said: str) -> None:
     assert any(said in each for each in judge(watched, samples, MARKS).broken)
 
 

@@ -41,6 +41,11 @@ def _add_cut(cut: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the keys of both accounts at the cut host's master (default: each at its own host)",
     )
+    cut.add_argument(
+        "--one-wallet",
+        action="store_true",
+        help="one executor on a third host for both (default: a wallet and an executor each)",
+    )
     _add_common(cut)
 
 

@@ -50,6 +50,7 @@ def cut(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         world=arguments.world,
         same_shard=arguments.same_shard,
+        one_wallet=arguments.one_wallet,
     )
     result = _in_directory(
         lambda directory: run_cut(options, directory), lambda made: arguments.keep or not made.holds

@@ -13,7 +13,14 @@ from pmcore.shell.service.tasks import cancel_and_wait
 from pmtools.errors import CommandError
 from pmtools.hosts.lab import Lab, LabOptions, open_lab
 from pmtools.hosts.laws import Marks, SeriesResult, Watched, judge
-from pmtools.hosts.plan import ENGINE_HOSTS, REDIS_HOSTS, HostEngine, plan_engines, window_slug
+from pmtools.hosts.plan import (
+    ENGINE_HOSTS,
+    REDIS_HOSTS,
+    HostEngine,
+    plan_engines,
+    plan_one_wallet,
+    window_slug,
+)
 from pmtools.hosts.watch import Watch
 
 QUOTE_TIMEOUT_S = 120.0
@@ -25,7 +32,7 @@ FAILOVER_S = 15.0
 
 
 class CutOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds before, during and after the cut; `same_shard`: see `plan_engines`."""
+    """Seconds before, during and after the cut; the last two as in `pmtools.hosts.plan`."""
 
     series: int
     before_s: float
@@ -36,6 +43,7 @@ class CutOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     world: str
     same_shard: bool
+    one_wallet: bool
 
 
 class CutResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +70,9 @@ class CutResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_cut(options: CutOptions, directory: Path) -> CutResult:
-    """Build the hosts, cut the first one off, heal it, and judge."""
-    engines = plan_engines(options.series, ENGINE_HOSTS, same_shard=options.same_shard)
+    """Build the hosts, cut the first one off, heal it, and look."""
+    plan = plan_one_wallet if options.one_wallet else plan_engines
+    engines = plan(options.series, ENGINE_HOSTS, same_shard=options.same_shard)
     lab_options = LabOptions(
         engines=tuple(engines),
         node_timeout_ms=options.node_timeout_ms,
@@ -138,7 +147,7 @@ def _watched(engines: list[HostEngine], options: CutOptions) -> list[Watched]:
     cut_host = engines[0].host
     found = []
     for engine in engines:
-        for place in engine.places:
+        for place in engine.places if "strategy" in engine.services else ():
             redis_hosts = (REDIS_HOSTS[place.shard], REDIS_HOSTS[engine.shard])
             failover_s = options.node_timeout_ms / 1000 + FAILOVER_S
             found.append(

@@ -15,7 +15,7 @@ from pmcore.shell.control_client import ControlClient, open_http
 from pmcore.shell.service.tasks import cancel_and_wait
 from pmcore.wire.access import OPERATOR
 from pmtools.errors import CommandError
-from pmtools.hosts.network import Network
+from pmtools.hosts.network import HostNetwork
 from pmtools.hosts.plan import (
     REDIS_HOSTS,
     VENUE,
@@ -26,7 +26,6 @@ from pmtools.hosts.plan import (
     plan_venue,
 )
 from pmtools.processes import Child, ChildSpec, start_child
-from pmtools.run.plan import SERVICES
 from pmtools.run.redis_cluster import MASTERS, cluster_arguments, join
 from pmtools.run.redis_server import LocalRedis, new_passwords
 
@@ -50,7 +49,7 @@ class Lab:
     """Running hosts. `ended` names each process that ended by itself, and its exit code."""
 
     def __init__(
-        self, network: Network, nodes: Sequence[LocalRedis], options: LabOptions, shared: Shared
+        self, network: HostNetwork, nodes: Sequence[LocalRedis], options: LabOptions, shared: Shared
     ) -> None:
         self.network = network
         self.nodes = tuple(nodes)
@@ -110,7 +109,11 @@ class Lab:
         """All engines as `pm run` stops one; return how many orders the venue still has open."""
         await self._stop_keeping()
         for name in _STOP_ORDER:
-            stopped = [self.children[f"{engine.host}.{name}"] for engine in self.options.engines]
+            stopped = [
+                self.children[f"{engine.host}.{name}"]
+                for engine in self.options.engines
+                if name in engine.services
+            ]
             await asyncio.gather(*(child.stop() for child in stopped))
         answer = await self.venue.get("/audit")
         await self.children[VENUE].stop()
@@ -136,7 +139,7 @@ class Lab:
         return (await self.venue.get("/sim/activity")).ok
 
     async def _all_ready(self) -> bool:
-        clients = [self.service(e.host, name) for e in self.options.engines for name in SERVICES]
+        clients = [self.service(e.host, name) for e in self.options.engines for name in e.services]
         answers = await asyncio.gather(*(client.get("/readyz") for client in clients))
         return all(answer.ok for answer in answers)
 
@@ -155,7 +158,7 @@ async def open_lab(directory: Path, options: LabOptions) -> AsyncIterator[Lab]:
     """
     hosts = dict.fromkeys([*(e.host for e in options.engines), *REDIS_HOSTS, VENUE])
     with ExitStack() as stack:
-        network = stack.enter_context(Network(tuple(hosts), latency_ms=options.latency_ms))
+        network = stack.enter_context(HostNetwork(tuple(hosts), latency_ms=options.latency_ms))
         passwords = new_passwords()
         nodes = [
             stack.enter_context(_redis(network, index, options.node_timeout_ms, passwords))
@@ -181,7 +184,9 @@ async def open_lab(directory: Path, options: LabOptions) -> AsyncIterator[Lab]:
             await lab.end()
 
 
-def _redis(network: Network, index: int, timeout_ms: int, passwords: dict[str, str]) -> LocalRedis:
+def _redis(
+    network: HostNetwork, index: int, timeout_ms: int, passwords: dict[str, str]
+) -> LocalRedis:
     """Masters on the hosts in their order; each one's replica stands on the host after it."""
     is_replica = index >= MASTERS
     host = REDIS_HOSTS[(index + is_replica) % MASTERS]
@@ -195,5 +200,5 @@ def _redis(network: Network, index: int, timeout_ms: int, passwords: dict[str, s
     )
 
 
-def _on(network: Network, host: str, spec: ChildSpec) -> ChildSpec:
+def _on(network: HostNetwork, host: str, spec: ChildSpec) -> ChildSpec:
     return msgspec.structs.replace(spec, argv=(*network.within(host), *spec.argv))

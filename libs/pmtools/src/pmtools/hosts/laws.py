@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pmtools.hosts.watch import Sample, Seen
+from pmtools.hosts.watch import VenueSample, SeriesSeen
 
 DEAD_MAN_S = 15.0
 """The venue ends orders 10 to 15 s after the last heartbeat (docs/venue.md 8)."""
 SLACK_S = 2.0
 """For a sample that was late, and for the venue's own look at what has lapsed."""
-_NOTHING = Seen(0, 0)
+_NOTHING = SeriesSeen(0, 0)
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class SeriesResult(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[str, ...] = ()
 
 
-def judge(watched: Watched, samples: Sequence[Sample], marks: Marks) -> SeriesResult:
+def judge(watched: Watched, samples: Sequence[VenueSample], marks: Marks) -> SeriesResult:
     """Look at one series from the first sample to the last."""
     before = [each for each in samples if each.at_s < marks.cut_s]
     during = [each for each in samples if marks.cut_s <= each.at_s < marks.healed_s]
@@ -94,7 +94,7 @@ def judge(watched: Watched, samples: Sequence[Sample], marks: Marks) -> SeriesRe
     return msgspec.structs.replace(result, broken=tuple(broken))
 
 
-def _of_cut(watched: Watched, result: SeriesResult, after: Sequence[Sample]) -> list[str]:
+def _of_cut(watched: Watched, result: SeriesResult, after: Sequence[VenueSample]) -> list[str]:
     broken = []
     limit_s = DEAD_MAN_S + SLACK_S
     if result.quiet_after_s is None or result.quiet_after_s > limit_s:
@@ -120,16 +120,16 @@ def _of_others(watched: Watched, result: SeriesResult, cut_for_s: float) -> list
     return broken
 
 
-def _seen(watched: Watched, sample: Sample) -> Seen:
+def _seen(watched: Watched, sample: VenueSample) -> SeriesSeen:
     return sample.series.get(watched.slug, _NOTHING)
 
 
-def _from_first_order(watched: Watched, samples: Sequence[Sample]) -> list[Sample]:
+def _from_first_order(watched: Watched, samples: Sequence[VenueSample]) -> list[VenueSample]:
     first = next((i for i, each in enumerate(samples) if _seen(watched, each).placed), None)
     return [] if first is None else list(samples[first:])
 
 
-def _quiet_after_s(watched: Watched, samples: Sequence[Sample], marks: Marks) -> float | None:
+def _quiet_after_s(watched: Watched, samples: Sequence[VenueSample], marks: Marks) -> float | None:
     """Until the first sample from which on nothing rests and nothing is accepted; None if never."""
     quiet_s: float | None = None
     placed = _seen(watched, samples[-1]).placed if samples else 0
@@ -141,7 +141,7 @@ def _quiet_after_s(watched: Watched, samples: Sequence[Sample], marks: Marks) ->
     return None if quiet_s is None else max(0.0, quiet_s - marks.cut_s)
 
 
-def _bare_s(watched: Watched, samples: Sequence[Sample]) -> float:
+def _bare_s(watched: Watched, samples: Sequence[VenueSample]) -> float:
     """The longest time between samples in which nothing rested; one that ends the span counts."""
     longest_s, bare_since_s = 0.0, None
     for each in samples:
@@ -154,7 +154,7 @@ def _bare_s(watched: Watched, samples: Sequence[Sample]) -> float:
     return longest_s
 
 
-def _back_after_s(watched: Watched, after: Sequence[Sample], marks: Marks) -> float | None:
+def _back_after_s(watched: Watched, after: Sequence[VenueSample], marks: Marks) -> float | None:
     found = (each.at_s for each in after if _seen(watched, each).resting)
     first_s = next(found, None)
     return None if first_s is None else first_s - marks.healed_s

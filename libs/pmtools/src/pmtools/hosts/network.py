@@ -34,7 +34,7 @@ class NotPermittedError(CommandError):
     """No namespaces can be made on this machine; the text says why."""
 
 
-class Network:
+class HostNetwork:
     """A context: the hosts exist inside `with`, and the caller's thread stands among them.
 
     Raise `NotPermittedError` where namespaces cannot be made.
@@ -54,7 +54,7 @@ class Network:
         """What a command begins with to run on a host. The process keeps its id."""
         return ("ip", "netns", "exec", _name(host))
 
-    def __enter__(self) -> Network:
+    def __enter__(self) -> HostNetwork:
         check_permitted()
         remove_left_ones()
         try:

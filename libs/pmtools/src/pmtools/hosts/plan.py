@@ -1,8 +1,9 @@
 """Which series, wallets, Redis servers and processes stand on which host.
 
-One engine (feed, strategy, executor, userws) for each host, with an account and a wallet of its
-own: a wallet has one executor, and an account's liveness keys are those of one engine. All engines
-share one Redis Cluster; what keeps them apart are the hash tags of their keys.
+A wallet has one executor. So either each host has a whole engine (feed, strategy, executor, userws)
+with an account and a wallet of its own; or there is one wallet, and its executor and userws stand
+on a third host and serve the feeds and strategies of the others. All share one Redis Cluster; what
+keeps them apart are the hash tags of their keys.
 """
 
 from __future__ import annotations
@@ -60,12 +61,13 @@ class SeriesPlace(msgspec.Struct, frozen=True):
 
 
 class HostEngine(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine of one host, with the only executor of its wallet."""
+    """The services of one host; `private_key` is for its executor, if it has one."""
 
     host: str
     account: str
     private_key: str
     places: tuple[SeriesPlace, ...]
+    services: tuple[str, ...] = SERVICES
 
     @property
     def shard(self) -> int:
@@ -102,20 +104,54 @@ def place_series(number: int, hosts: Sequence[str]) -> tuple[SeriesPlace, ...]:
 
 
 def plan_engines(number: int, hosts: Sequence[str], *, same_shard: bool) -> list[HostEngine]:
-    """An engine for each host. `same_shard`: all accounts' keys on the first host's master.
+    """A whole engine with a wallet for each host.
 
-    Else each account's keys are on the master of its own host.
+    `same_shard`: all accounts' keys on the first host's master; else each on its own host's.
     """
-    places = place_series(number, hosts)
     return [
         HostEngine(
             host=host,
             account=_account(host, 0 if same_shard else index % MASTERS),
-            private_key="0x" + hashlib.sha256(f"pm hosts {host}".encode()).hexdigest(),
-            places=tuple(place for place in places if place.host == host),
+            private_key=_private_key(host),
+            places=places,
         )
-        for index, host in enumerate(hosts)
+        for index, (host, places) in enumerate(_by_host(number, hosts).items())
     ]
+
+
+def plan_one_wallet(number: int, hosts: Sequence[str], *, same_shard: bool) -> list[HostEngine]:
+    """One wallet: feed and strategy on each host, its executor on the last of `REDIS_HOSTS`."""
+    wallet_host = REDIS_HOSTS[-1]
+    account = _account("wallet", 0 if same_shard else REDIS_HOSTS.index(wallet_host))
+    by_host = _by_host(number, hosts)
+    engines = [
+        HostEngine(
+            host=host,
+            account=account,
+            private_key="",
+            places=places,
+            services=("feed", "strategy"),
+        )
+        for host, places in by_host.items()
+    ]
+    executor = HostEngine(
+        host=wallet_host,
+        account=account,
+        private_key=_private_key("wallet"),
+        places=tuple(place for places in by_host.values() for place in places),
+        services=("executor", "userws"),
+    )
+    return [*engines, executor]
+
+
+def _by_host(number: int, hosts: Sequence[str]) -> dict[str, tuple[SeriesPlace, ...]]:
+    places = place_series(number, hosts)
+    return {host: tuple(place for place in places if place.host == host) for host in hosts}
+
+
+def _private_key(name: str) -> str:
+    """Of a wallet of the simulator, the same in each run."""
+    return "0x" + hashlib.sha256(f"pm hosts {name}".encode()).hexdigest()
 
 
 def _account(host: str, shard: int) -> str:
@@ -135,7 +171,7 @@ def window_slug(place: SeriesPlace) -> str:
 
 def plan_venue(engines: Sequence[HostEngine], shared: Shared) -> ChildSpec:
     """The simulator, without Redis."""
-    slugs = ",".join(place.slug for engine in engines for place in engine.places)
+    slugs = ",".join(dict.fromkeys(place.slug for engine in engines for place in engine.places))
     env = {
         **_common(VENUE, "simulator", slugs, shared),
         "PM_SIM_HOST": shared.addresses[VENUE],
@@ -152,7 +188,7 @@ def plan_venue(engines: Sequence[HostEngine], shared: Shared) -> ChildSpec:
 
 
 def plan_services(engine: HostEngine, shared: Shared) -> list[ChildSpec]:
-    """The four services of a host, in the order of starting."""
+    """The services of a host, in the order of starting."""
     slugs = ",".join(place.slug for place in engine.places)
     venue = f"{shared.addresses[VENUE]}:{VENUE_PORT}"
     credentials = shared.directory / engine.host / "api_credentials.json"
@@ -182,7 +218,7 @@ def plan_services(engine: HostEngine, shared: Shared) -> list[ChildSpec]:
             url=f"http://{shared.addresses[engine.host]}:{DEFAULT_PORTS[name]}",
             stop_timeout_s=_STOP_TIMEOUT_S.get(name, 10.0),
         )
-        for name in SERVICES
+        for name in engine.services
     ]
 
 

@@ -12,7 +12,7 @@ from pmcore.shell.control_client import ControlClient
 EVERY_S = 0.25
 
 
-class Seen(msgspec.Struct, frozen=True):
+class SeriesSeen(msgspec.Struct, frozen=True):
     """One series at one moment: orders accepted since the start, and orders that rest.
 
     `armed`: whether the orders of its wallet end when the wallet's heartbeats do.
@@ -23,19 +23,19 @@ class Seen(msgspec.Struct, frozen=True):
     armed: bool = False
 
 
-class Sample(msgspec.Struct, frozen=True):
+class VenueSample(msgspec.Struct, frozen=True):
     """What the venue said. `at_s` is when it was asked, since the beginning of the watch.
 
     `series` is by window slug.
     """
 
     at_s: float
-    series: dict[str, Seen]
+    series: dict[str, SeriesSeen]
 
 
 class _Account(msgspec.Struct):
     armed: bool
-    windows: dict[str, Seen]
+    windows: dict[str, SeriesSeen]
 
 
 class _Activity(msgspec.Struct):
@@ -47,7 +47,7 @@ class Watch:
     """Asks until cancelled, and keeps every sample of the run."""
 
     def __init__(self, venue: ControlClient) -> None:
-        self.samples: list[Sample] = []
+        self.samples: list[VenueSample] = []
         self.venue_ns = 0
         self._venue = venue
         self._began_s = monotonic_s()
@@ -56,9 +56,9 @@ class Watch:
         """Since the beginning."""
         return monotonic_s() - self._began_s
 
-    def latest(self) -> Sample:
+    def latest(self) -> VenueSample:
         """What was last heard; an empty one before the first."""
-        return self.samples[-1] if self.samples else Sample(0.0, {})
+        return self.samples[-1] if self.samples else VenueSample(0.0, {})
 
     async def run(self) -> None:
         """One sample each `EVERY_S`; one that is missed is missed."""
@@ -80,4 +80,4 @@ class Watch:
             for account in said.accounts
             for slug, window in account.windows.items()
         }
-        self.samples.append(Sample(at_s, seen))
+        self.samples.append(VenueSample(at_s, seen))
