@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pmtools.hosts.watch import VenueSample, SeriesSeen
+from pmtools.hosts.watch import SeriesSeen, VenueSample
 
 DEAD_MAN_S = 15.0
 """The venue ends orders 10 to 15 s after the last heartbeat (docs/venue.md 8)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +50,26 @@ def use_of_server(node: LocalRedis) -> ServerUse:
 
 
 def entries_added(masters: Sequence[LocalRedis], streams: Sequence[str]) -> int:
-    """How many entries these streams ever got."""
-    return sum(int(_ask(masters, key, "XINFO", "STREAM", key)["entries-added"]) for key in streams)
+    """How many entries these streams ever got; Redis counts them from version 7 on."""
+    return sum(
+        int(_of_owner(masters, lambda client, key=key: client.xinfo_stream(key)["entries-added"]))
+        for key in streams
+    )
 
 
 def bytes_per_entry(masters: Sequence[LocalRedis], stream: str) -> float:
     """What an entry of a stream takes in memory, on the average of those that are there."""
-    held = int(_ask(masters, stream, "XLEN", stream))
-    return _ask(masters, stream, "MEMORY", "USAGE", stream, "SAMPLES", 0) / held if held else 0.0
+    held = _of_owner(masters, lambda client: client.xlen(stream))
+    used = _of_owner(masters, lambda client: client.memory_usage(stream, samples=0))
+    return used / held if held else 0.0
 
 
-def _ask(masters: Sequence[LocalRedis], key: str, *command: object) -> Any:
-    """The master that has the key; the others answer MOVED."""
+def _of_owner(masters: Sequence[LocalRedis], ask: Callable[[Any], Any]) -> Any:
+    """The answer of the master that has the key; the others say MOVED."""
     for node in masters:
-        with redis_py.Redis.from_url(node.url, legacy_responses=True) as client:
+        with redis_py.Redis.from_url(node.url) as client:
             try:
-                return client.execute_command(*command)
+                return ask(client)
             except redis_py.exceptions.MovedError:
                 continue
-    raise LookupError(f"no master has {key}")
+    raise LookupError("no master has the key")
