@@ -111,7 +111,7 @@ async def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> No
     await until(lambda: not processes_with(tmp_path))
 
 
-def test_a_cut_host_is_reached_by_nobody_until_it_is_healed() -> None:
+def test_a_cut_host_is_reached_by_nobody_until_its_cable_is_in_again() -> None:
     listen = (
         "import socket; s = socket.create_server(('0.0.0.0', 7000)); print('up', flush=True)\n"
         "while True: s.accept()[0].close()"
@@ -124,7 +124,7 @@ def test_a_cut_host_is_reached_by_nobody_until_it_is_healed() -> None:
             assert reaches(network, "host-b", "host-a")
             network.cut("host-a")
             assert not reaches(network, "host-b", "host-a")
-            network.heal("host-a")
+            network.restore("host-a")
             assert reaches(network, "host-b", "host-a")
             server.kill()
 

@@ -30,7 +30,7 @@ class _Item:
 
 
 @dataclass(eq=False)
-class _Lane:
+class _TagQueue:
     """What waits for one hash tag, oldest first."""
 
     queue: deque[_Item] = field(default_factory=deque)
@@ -44,19 +44,19 @@ class Publisher:
     def __init__(self, bus: Bus, log: Log) -> None:
         self._bus = bus
         self._log = log
-        self._lanes: dict[str, _Lane] = {}
-        self._to_start: deque[_Lane] = deque()
+        self._by_tag: dict[str, _TagQueue] = {}
+        self._to_start: deque[_TagQueue] = deque()
         self._opened = asyncio.Event()
 
     @property
     def away(self) -> bool:
         """Whether the last attempt failed, of any hash tag."""
-        return any(lane.away for lane in self._lanes.values())
+        return any(waiting.away for waiting in self._by_tag.values())
 
     @property
     def queued(self) -> int:
         """Entries that Redis has not confirmed."""
-        return sum(len(lane.queue) for lane in self._lanes.values())
+        return sum(len(waiting.queue) for waiting in self._by_tag.values())
 
     def put(self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()) -> asyncio.Future[None]:
         """Publish these, of one hash tag, in one transaction; done when Redis has them."""
@@ -66,9 +66,9 @@ class Publisher:
             raise TransportError(
                 f"{MAX_QUEUED} entries wait for Redis", retryable=False, sent=Sent.NO
             )
-        lane = self._lanes.get(tag) or self._open(tag)
-        lane.queue.append(_Item(tuple(outgoing), tuple(acks), done))
-        lane.filled.set()
+        waiting = self._by_tag.get(tag) or self._open(tag)
+        waiting.queue.append(_Item(tuple(outgoing), tuple(acks), done))
+        waiting.filled.set()
         return done
 
     async def run(self) -> None:
@@ -76,25 +76,25 @@ class Publisher:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 while self._to_start:
-                    tasks.create_task(self._run_lane(self._to_start.popleft()))
+                    tasks.create_task(self._publish_tag(self._to_start.popleft()))
                 self._opened.clear()
                 await self._opened.wait()
 
     async def drain(self) -> None:
         """Wait until everything put so far is published."""
-        last = [lane.queue[-1].done for lane in self._lanes.values() if lane.queue]
+        last = [waiting.queue[-1].done for waiting in self._by_tag.values() if waiting.queue]
         for done in last:
             await asyncio.shield(done)
 
-    def _open(self, tag: str) -> _Lane:
-        lane = self._lanes[tag] = _Lane()
-        self._to_start.append(lane)
+    def _open(self, tag: str) -> _TagQueue:
+        waiting = self._by_tag[tag] = _TagQueue()
+        self._to_start.append(waiting)
         self._opened.set()
-        return lane
+        return waiting
 
-    async def _run_lane(self, lane: _Lane) -> None:
+    async def _publish_tag(self, waiting: _TagQueue) -> None:
         async def publish_next() -> list[_Item]:
-            batch = [lane.queue[i] for i in range(min(len(lane.queue), MAX_BATCH))]
+            batch = [waiting.queue[i] for i in range(min(len(waiting.queue), MAX_BATCH))]
             await self._bus.publish(
                 [entry for item in batch for entry in item.outgoing],
                 [ack for item in batch for ack in item.acks],
@@ -102,16 +102,16 @@ class Publisher:
             return batch
 
         def note_away(error: TransportError) -> None:
-            lane.away = True
+            waiting.away = True
             self._log.warning("bus_away", detail=str(error), queued=self.queued)
 
         while True:
-            await lane.filled.wait()
+            await waiting.filled.wait()
             batch = await retry_until_answered(publish_next, note_away)
-            lane.away = False
+            waiting.away = False
             for item in batch:
-                lane.queue.popleft()
+                waiting.queue.popleft()
                 if not item.done.done():
                     item.done.set_result(None)
-            if not lane.queue:
-                lane.filled.clear()
+            if not waiting.queue:
+                waiting.filled.clear()

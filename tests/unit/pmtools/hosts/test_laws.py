@@ -9,7 +9,7 @@ from pmtools.hosts.laws import Marks, SeriesResult, Watched, judge
 from pmtools.hosts.watch import SeriesSeen, VenueSample
 
 SLUG = "btc-updown-30m-1800000000"
-MARKS = Marks(cut_s=10.0, healed_s=50.0, end_s=70.0)
+MARKS = Marks(cut_s=10.0, restored_s=50.0, end_s=70.0)
 CUT = Watched(
     series="btc-30m",
     slug=SLUG,

@@ -6,7 +6,7 @@ CPU time, and not how long anything takes: it is nearly the same on a machine wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -30,6 +30,15 @@ WARM_S = 10.0
 """After the first quotes, so that imports and first connections are not counted."""
 _NODE_TIMEOUT_MS = 15_000
 _MB = 1_000_000
+
+
+class CapacityOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many series, one measurement of so many seconds each, and in which world."""
+
+    series: tuple[int, ...]
+    seconds: float
+    world: str
+    seed: int
 
 
 class ProcessCost(msgspec.Struct, frozen=True):
@@ -73,23 +82,27 @@ class CapacityRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_capacity(
-    counts: Sequence[int], seconds: float, world: str, seed: int, directory: Path
+    options: CapacityOptions, directory: Path, say: Callable[[CapacityRow], None]
 ) -> list[CapacityRow]:
-    """One engine on one host, on a Cluster of three masters, for each number of series."""
+    """One engine on one host, on a Cluster of three masters, for each number of series.
+
+    `say` hears each row when it is there.
+    """
     rows = []
-    for number in counts:
+    for number in options.series:
         engines = plan_engines(number, ENGINE_HOSTS[:1], same_shard=False)
-        options = LabOptions(
+        lab_options = LabOptions(
             engines=tuple(engines),
             node_timeout_ms=_NODE_TIMEOUT_MS,
             latency_ms=0,
-            seed=seed,
-            world=world,
+            seed=options.seed,
+            world=options.world,
         )
         folder = directory / str(number)
         folder.mkdir()
-        async with open_lab(folder, options) as lab:
-            rows.append(await _measure(lab, seconds))
+        async with open_lab(folder, lab_options) as lab:
+            rows.append(await _measure(lab, options.seconds))
+            say(rows[-1])
             await lab.stop()
     return rows
 
@@ -152,24 +165,20 @@ def _placed(watch: Watch) -> int:
     return sum(seen.placed for seen in watch.latest().series.values())
 
 
-def as_table(rows: Sequence[CapacityRow]) -> str:
-    """A line for each number of series and process, then for each shard."""
-    lines = []
-    for row in rows:
+def as_text(row: CapacityRow) -> str:
+    """A line for all of it, one for each process, and one for each shard."""
+    lines = [
+        f"{row.series} series, {row.seconds:g} s: {row.md_per_s:g} md entries/s of "
+        f"{row.md_entry_bytes} bytes, {row.orders_per_s:g} orders/s, "
+        f"the engine {row.engine_cpu_ms_per_s:.0f} ms of CPU a second, "
+        f"the venue {row.venue_behind_s:g} s behind"
+    ]
+    for one in row.processes:
+        lines.append(f"  {one.name:10} {one.cpu_ms_per_s:7.1f} ms/s CPU {one.resident_mb:7.1f} MB")
+    for shard in row.shards:
         lines.append(
-            f"{row.series} series, {row.seconds:g} s: {row.md_per_s:g} md entries/s of "
-            f"{row.md_entry_bytes} bytes, {row.orders_per_s:g} orders/s, "
-            f"the engine {row.engine_cpu_ms_per_s:.0f} ms of CPU a second, "
-            f"the venue {row.venue_behind_s:g} s behind"
+            f"  Redis at {shard.host}, {shard.series:2} series: "
+            f"{shard.cpu_ms_per_s:6.1f} ms/s CPU {shard.commands_per_s:8.1f} commands/s "
+            f"{shard.data_mb_per_s:+.3f} MB/s"
         )
-        for one in row.processes:
-            lines.append(
-                f"  {one.name:10} {one.cpu_ms_per_s:7.1f} ms/s CPU {one.resident_mb:7.1f} MB"
-            )
-        for shard in row.shards:
-            lines.append(
-                f"  Redis at {shard.host}, {shard.series:2} series: "
-                f"{shard.cpu_ms_per_s:6.1f} ms/s CPU {shard.commands_per_s:8.1f} commands/s "
-                f"{shard.data_mb_per_s:+.3f} MB/s"
-            )
     return "\n".join(lines)

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError
-from pmtools.hosts.capacity import as_table, measure_capacity
+from pmtools.hosts.capacity import CapacityOptions, CapacityRow, measure_capacity
+from pmtools.hosts.capacity import as_text as capacity_text
 from pmtools.hosts.cut import CutOptions, CutResult, run_cut
 from pmtools.run.redis_server import LocalRedisError
 
@@ -63,15 +64,25 @@ def cut(arguments: argparse.Namespace) -> int:
 
 def cost(arguments: argparse.Namespace) -> int:
     """See `pm hosts cost --help`."""
+    options = CapacityOptions(
+        series=tuple(arguments.series),
+        seconds=arguments.seconds,
+        world=arguments.world,
+        seed=arguments.seed,
+    )
+
+    def say(row: CapacityRow) -> None:
+        if not arguments.json:
+            print(capacity_text(row), flush=True)
+
     rows = _in_directory(
-        lambda directory: measure_capacity(
-            arguments.series, arguments.seconds, arguments.world, arguments.seed, directory
-        ),
+        lambda directory: measure_capacity(options, directory, say),
         lambda _: bool(arguments.keep),
     )
     if rows is None:
         return EXIT_INTERRUPTED
-    print(_as_json(rows) if arguments.json else as_table(rows))
+    if arguments.json:
+        print(_as_json(rows))
     return EXIT_OK
 
 

@@ -70,7 +70,7 @@ class CutResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_cut(options: CutOptions, directory: Path) -> CutResult:
-    """Build the hosts, cut the first one off, heal it, and look."""
+    """Cut the first host off while every series quotes, plug it in again, and judge."""
     plan = plan_one_wallet if options.one_wallet else plan_engines
     engines = plan(options.series, ENGINE_HOSTS, same_shard=options.same_shard)
     lab_options = LabOptions(
@@ -87,7 +87,7 @@ async def run_cut(options: CutOptions, directory: Path) -> CutResult:
         try:
             await _until_quoting(lab, watch, engines)
             up_s = monotonic_s() - began_s
-            marks = await _cut_and_heal(lab, watch, engines, options)
+            marks = await _cut_and_restore(lab, watch, engines, options)
         finally:
             await cancel_and_wait(watching)
         ended = tuple(lab.ended)
@@ -101,7 +101,7 @@ async def run_cut(options: CutOptions, directory: Path) -> CutResult:
         latency=latency,
         node_timeout_ms=options.node_timeout_ms,
         accounts={engine.host: REDIS_HOSTS[engine.shard] for engine in engines},
-        cut_seconds=round(marks.healed_s - marks.cut_s, 2),
+        cut_seconds=round(marks.restored_s - marks.cut_s, 2),
         up_after_s=round(up_s, 1),
         series=tuple(series),
         orders_left=left,
@@ -121,7 +121,7 @@ async def _until_quoting(lab: Lab, watch: Watch, engines: list[HostEngine]) -> N
     await lab.until(quoting, "an order of each series", QUOTE_TIMEOUT_S)
 
 
-async def _cut_and_heal(
+async def _cut_and_restore(
     lab: Lab, watch: Watch, engines: list[HostEngine], options: CutOptions
 ) -> Marks:
     host = engines[0].host
@@ -130,17 +130,17 @@ async def _cut_and_heal(
     lab.network.cut(host)
     cut_s = watch.now_s()
     await asyncio.sleep(options.cut_s)
-    healed_s = watch.now_s()
-    lab.network.heal(host)
+    restored_s = watch.now_s()
+    lab.network.restore(host)
 
     async def back() -> bool:
         sample = watch.latest()
-        return sample.at_s > healed_s and all(sample.series[slug].resting for slug in slugs)
+        return sample.at_s > restored_s and all(sample.series[slug].resting for slug in slugs)
 
     with suppress(CommandError):  # the law about it says so, series by series
         await lab.until(back, "the first host quotes again", BACK_TIMEOUT_S)
     await asyncio.sleep(options.after_s)
-    return Marks(cut_s, healed_s, watch.now_s())
+    return Marks(cut_s, restored_s, watch.now_s())
 
 
 def _watched(engines: list[HostEngine], options: CutOptions) -> list[Watched]:

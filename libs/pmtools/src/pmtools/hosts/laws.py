@@ -41,7 +41,7 @@ class Marks(msgspec.Struct, frozen=True):
     """When the cable was pulled and plugged in, and when the watch ended: seconds of the watch."""
 
     cut_s: float
-    healed_s: float
+    restored_s: float
     end_s: float
 
 
@@ -50,7 +50,7 @@ class SeriesResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `placed_*`: orders accepted before, during and after the cut. `quiet_after_s`: from the cut
     until nothing rested and nothing was accepted any more. `bare_*_s`: the longest time without a
-    resting order. `back_after_s`: from the healing until an order rested.
+    resting order. `back_after_s`: from the end of the cut until an order rested.
     """
 
     series: str
@@ -69,8 +69,8 @@ class SeriesResult(msgspec.Struct, frozen=True, kw_only=True):
 def judge(watched: Watched, samples: Sequence[VenueSample], marks: Marks) -> SeriesResult:
     """Look at one series from the first sample to the last."""
     before = [each for each in samples if each.at_s < marks.cut_s]
-    during = [each for each in samples if marks.cut_s <= each.at_s < marks.healed_s]
-    after = [each for each in samples if each.at_s >= marks.healed_s]
+    during = [each for each in samples if marks.cut_s <= each.at_s < marks.restored_s]
+    after = [each for each in samples if each.at_s >= marks.restored_s]
     counts = [_seen(watched, part[-1]).placed if part else 0 for part in (before, during, after)]
     result = SeriesResult(
         series=watched.series,
@@ -87,7 +87,7 @@ def judge(watched: Watched, samples: Sequence[VenueSample], marks: Marks) -> Ser
     broken = (
         _of_cut(watched, result, after)
         if watched.is_cut
-        else _of_others(watched, result, marks.healed_s - marks.cut_s)
+        else _of_others(watched, result, marks.restored_s - marks.cut_s)
     )
     if not before or not result.placed_before:
         broken.append("it did not quote before the cut")
@@ -101,7 +101,7 @@ def _of_cut(watched: Watched, result: SeriesResult, after: Sequence[VenueSample]
         said = "until the cable was in" if result.quiet_after_s is None else "too late"
         broken.append(f"not quiet within {limit_s:g} s of the cut: {said}")
     if any(seen.resting and not seen.armed for seen in (_seen(watched, each) for each in after)):
-        broken.append("an order rested after the healing although no heartbeat had been accepted")
+        broken.append("an order rested after the cut although no heartbeat had been accepted")
     if result.back_after_s is None:
         broken.append("it did not come back")
     return broken
@@ -157,4 +157,4 @@ def _bare_s(watched: Watched, samples: Sequence[VenueSample]) -> float:
 def _back_after_s(watched: Watched, after: Sequence[VenueSample], marks: Marks) -> float | None:
     found = (each.at_s for each in after if _seen(watched, each).resting)
     first_s = next(found, None)
-    return None if first_s is None else first_s - marks.healed_s
+    return None if first_s is None else first_s - marks.restored_s

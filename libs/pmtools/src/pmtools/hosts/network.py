@@ -80,7 +80,7 @@ class HostNetwork:
         """Pull the host's cable: it reaches nobody, and nobody reaches it."""
         _run("ip", "-n", _name(_SWITCH), "link", "set", "dev", host, "down")
 
-    def heal(self, host: str) -> None:
+    def restore(self, host: str) -> None:
         """Plug it in again."""
         _run("ip", "-n", _name(_SWITCH), "link", "set", "dev", host, "up")
 
