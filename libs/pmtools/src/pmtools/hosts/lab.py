@@ -29,7 +29,7 @@ from pmtools.processes import Child, ChildSpec, start_child
 from pmtools.run.redis_cluster import MASTERS, cluster_arguments, join
 from pmtools.run.redis_server import LocalRedis, new_passwords
 
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 300.0
 RESTART_EVERY_S = 0.5
 _STOP_ORDER = ("strategy", "executor", "userws", "feed")
 _MASTER_PORT, _REPLICA_PORT = 6379, 6380

@@ -51,10 +51,11 @@ def use_of_server(node: LocalRedis) -> ServerUse:
 
 def entries_added(masters: Sequence[LocalRedis], streams: Sequence[str]) -> int:
     """How many entries these streams ever got; Redis counts them from version 7 on."""
-    return sum(
-        int(_of_owner(masters, lambda client, key=key: client.xinfo_stream(key)["entries-added"]))
-        for key in streams
-    )
+    return sum(_entries_added(masters, key) for key in streams)
+
+
+def _entries_added(masters: Sequence[LocalRedis], key: str) -> int:
+    return int(_of_owner(masters, lambda client: client.xinfo_stream(key)["entries-added"]))
 
 
 def bytes_per_entry(masters: Sequence[LocalRedis], stream: str) -> float:
