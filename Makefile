@@ -28,7 +28,7 @@ export PYTHONPATH := $(subst $(space),:,$(MEMBERS:%=%/src))
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench docs pictures dashboards coverage-core \
+.PHONY: help setup run fmt lint types imports test prop test-connected test-docker soak soak-chaos check bench hosts docs pictures dashboards coverage-core \
 	mutants mutants-sample known-faults sim stories lock audit \
 	up up-sim down logs ps status kill resume clean
 
@@ -132,6 +132,9 @@ bench: setup ## what the hot paths cost on this machine, the first ones beside t
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
 	@$(PY) tests/bench/bench_simulator.py
 	@PYTHONPATH=$(PYTHONPATH):tests $(PY) tests/bench/bench_report.py >/dev/null
+
+hosts: setup ## engines on two hosts made of network namespaces, one of them cut off; needs root; about two minutes
+	@$(RUN) pmtools.cli hosts cut
 
 docs: setup ## write the generated documents and dashboards anew
 	@$(RUN) pmtools.docs

@@ -13,6 +13,7 @@ from redis.crc import key_slot
 
 from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.bus.redis_bus import RedisBus
+from pmcore.shell.bus.redis_nodes import Nodes
 from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
@@ -106,6 +107,27 @@ async def test_a_slot_that_moved_is_found_again(node_urls: list[str], bus: Redis
     assert await bus.tail_id(md) == entry_id
     for client in clients:
         client.close()
+
+
+@pytest.mark.connected
+async def test_a_node_that_says_nothing_is_asked_once(node_urls: list[str]) -> None:
+    """Its host is cut off: nobody refuses, so each question to it costs its whole time limit."""
+    asked = 0
+
+    async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        url = node_urls[0].replace("://", f"://127.0.0.1:{port},")
+        nodes = Nodes(url, "test")
+        for _ in range(8):
+            assert await nodes.address("btc-15m") is not None
+            nodes.forget()
+        await nodes.close()
+    assert asked == 1
 
 
 @pytest.mark.connected

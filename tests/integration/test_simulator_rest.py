@@ -245,6 +245,19 @@ def test_a_mint_is_a_fill_for_both(venue: RunningVenue, maker: ClobClient) -> No
     assert positions[taker.get_address()] == {down: "6"}
 
 
+def test_activity_counts_by_account_and_window(venue: RunningVenue, maker: ClobClient) -> None:
+    up, _ = venue.tokens(venue.next_slug)
+    first = buy(maker, up, 0.30, 10)["orderID"]
+    buy(maker, up, 0.31, 10)
+    maker.cancel_orders([first])
+    (account,) = httpx.get(f"{venue.url}/sim/activity").json()["accounts"]
+    assert account == {
+        "maker_address": maker.get_address(),
+        "armed": False,
+        "windows": {venue.next_slug: {"placed": 2, "resting": 1}},
+    }
+
+
 def test_balances_fall_with_a_purchase_not_with_a_quote(
     venue: RunningVenue, maker: ClobClient
 ) -> None:

@@ -85,6 +85,32 @@ async def test_a_redis_that_is_away_is_waited_out_and_nothing_is_lost(
     assert not publisher.away
 
 
+class HalfABus(MemoryBus):
+    """A Cluster that has lost the server of one series."""
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], acks: Sequence[Ack] = ()
+    ) -> Sequence[str]:
+        if any(item.stream == EXE for item in outgoing):
+            raise TransportError("away", retryable=True, sent=Sent.NO)
+        return await super().publish(outgoing, acks)
+
+
+async def test_a_series_whose_redis_is_away_holds_up_no_other() -> None:
+    bus = HalfABus(MemoryStore(lambda: 1), source="executor", run_id="r")
+    publisher = Publisher(bus, configure_logs("executor", "error", io.StringIO()))
+    run = asyncio.create_task(publisher.run())
+    held = publisher.put([Outgoing(EXE, flat(1))])
+    await eventually(lambda: publisher.away, "the failure was noted")
+    async with asyncio.timeout(5):
+        for number in range(3):
+            await publisher.put([Outgoing(keys.exe("eth-15m"), flat(number))])
+    assert not held.done()
+    assert (publisher.away, publisher.queued) == (True, 1)
+    run.cancel()
+    await asyncio.wait({run})
+
+
 async def test_draining_an_empty_road_is_no_wait(publisher: Publisher) -> None:
     await publisher.drain()
 
@@ -93,8 +119,9 @@ async def test_an_error_that_no_wait_mends_ends_the_road(bus: FlakyBus) -> None:
     bus.failures = [TransportError("no such stream", retryable=False, sent=Sent.YES)]
     road = Publisher(bus, configure_logs("executor", "error"))
     road.put([Outgoing(EXE, flat(1))])
-    with pytest.raises(TransportError):
+    with pytest.raises(ExceptionGroup) as raised:
         await road.run()
+    assert [str(error) for error in raised.value.exceptions] == ["no such stream"]
 
 
 async def test_the_queue_is_bounded(bus: FlakyBus, monkeypatch: pytest.MonkeyPatch) -> None:

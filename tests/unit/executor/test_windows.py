@@ -11,12 +11,14 @@ import pytest
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.machines.lease import LeaseHolder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.model.errors import Reason, Sent, TransportError
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
+from pmexecutor import windows as windows_module
 from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
@@ -154,5 +156,36 @@ async def test_a_new_holder_is_obeyed_before_the_next_look_and_the_old_one_no_mo
     await command("c", 3)
     await eventually(lambda: metrics.rejections["no_lease"] == 1, "the old holder is refused")
     assert "'c'" not in live()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+@pytest.mark.parametrize("why", ["it expired", "Redis does not tell"])
+async def test_a_series_whose_strategy_is_gone_has_nothing_at_the_venue(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the server of its keys is away alone, and heartbeats go on."""
+    monkeypatch.setattr(windows_module, "RENEW_S", 0.01)
+    monkeypatch.setattr(windows_module, "LEASE_UNSEEN_S", 0.05)
+    handles, bus = make_windows(10, fenced=True)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    lease = keys.lease(MARKET.series)
+    await bus.put(lease, msgspec.json.encode(LeaseHolder("d", "r", 3)))
+    running = asyncio.create_task(handles.run())
+    sent = submit("a", at_ns=handles.clock.now_ns(), expires_s=60.0, lease_token=3)
+    await bus.publish([Outgoing(CMD, sent)])
+    engine = handles.driver.engine
+    await eventually(lambda: "'a'" in str(engine.view()["windows"]), "the order")
+
+    async def away(*_: object) -> None:
+        raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
+
+    if why == "it expired":
+        await bus.delete(lease)
+    else:
+        monkeypatch.setattr(bus, "get", away)
+    record = vars(engine)["_state"].windows[MARKET.slug].live["a"]
+    await eventually(lambda: record.deny, "it is taken back")
+    assert record.deny[0] is Reason.NO_LEASE
     running.cancel()
     await asyncio.wait({running})

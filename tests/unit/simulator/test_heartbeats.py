@@ -23,11 +23,14 @@ def test_each_beat_names_the_next_and_a_wrong_one_the_expected() -> None:
 
 def test_a_key_lapses_once_after_ten_seconds_without_an_accepted_beat() -> None:
     beats = Heartbeats()
+    assert not beats.armed("a")
     beats.beat("a", "", T0)
     beats.beat("b", "", T0 + 5)
     beats.beat("a", "wrong", T0 + LAPSE_NS - 1)
     assert beats.lapse(T0 + LAPSE_NS - 1) == []
+    assert beats.armed("a")
     assert beats.lapse(T0 + LAPSE_NS) == ["a"]
+    assert not beats.armed("a")
     assert beats.lapse(T0 + LAPSE_NS + 1) == []
     assert beats.lapse(T0 + LAPSE_NS + 5) == ["b"]
 

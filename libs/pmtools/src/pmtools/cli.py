@@ -21,6 +21,7 @@ from pmtools.argument_types import (
 )
 from pmtools.control.arguments import add_control, add_tables
 from pmtools.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, CommandError
+from pmtools.hosts.arguments import add_hosts
 from pmtools.parsers import JSON_HELP, Parser, add_command
 from pmtools.run.exit_codes import EXIT_CODES_HELP
 
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulator(commands)
     _add_simulate(commands)
     _add_bench(commands)
+    add_hosts(commands)
     add_control(commands)
     add_tables(commands)
     return parser

@@ -121,3 +121,14 @@ DOCTOR_EXAMPLES = """examples:
   pm doctor                                  check the environment as the services would read it
   PM_DRY_RUN=false pm doctor                 the same for live trading
 """
+HOSTS_EXAMPLES = """examples:
+  sudo pm hosts cut                          16 series on two hosts, one of them cut off for 40 s
+  sudo pm hosts cut --series 2 --cut 20      the small form, about a minute
+  sudo pm hosts cut --same-shard             the cut host also has the keys of the other's account
+  sudo pm hosts cut --one-wallet             one executor for the series of both hosts
+  sudo pm hosts cost --world fitted          what 1, 4, 8 and 16 series cost
+
+Linux and root: the hosts are network namespaces, and all that is made is removed at the end. The
+laws are at the head of pmtools/hosts/laws.py; docs/scaling.md has the figures.
+exit code: 0 every law holds; 1 one is broken, or the engine did not come up; 2 not possible here
+"""

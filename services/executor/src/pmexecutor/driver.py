@@ -1,7 +1,7 @@
 """Feeds the execution engine and does what it asks for: sign, record, send, publish.
 
-Everything an event leads to in Redis goes out as one item, with the acknowledgements of the
-commands that it answers. A POST goes out only after its id stands in `exe`.
+What an event leads to in Redis goes out as one item for each series, with the acknowledgements of
+the commands that it answers. A POST goes out only after its id stands in `exe`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.logs import Log
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
+from pmcore.wire.transactions import by_hash_tag
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.ports import PostAnswer, PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
@@ -159,7 +160,7 @@ class Driver:
     ) -> None:
         outgoing: list[Outgoing] = []
         acks: list[Ack] = []
-        submitting: list[str] = []
+        submitting: dict[str, list[str]] = {}
         for output in outputs:
             match output:
                 case Finished(token=token):
@@ -182,13 +183,14 @@ class Driver:
                 case _:
                     self._say(output, outgoing)
                     if isinstance(output, OrderSubmitting):
-                        submitting.append(output.client_order_id)
+                        series = self.windows[output.slug].series
+                        submitting.setdefault(series, []).append(output.client_order_id)
                     elif isinstance(output, OrderFailed):
                         self._prepared.pop(output.client_order_id, None)
-        if outgoing or acks:
-            done = self._publisher.put(outgoing, acks)
+        for part in by_hash_tag(outgoing, acks):
+            done = self._publisher.put(part.outgoing, part.acks)
             if self._tasks is not None:
-                for client_order_id in submitting:
+                for client_order_id in submitting.get(part.tag, ()):
                     self._tasks.create_task(self._submit(client_order_id, done))
 
     def _say(self, message: ExecutionMessage, outgoing: list[Outgoing]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from pmcore.engine.execution.io import Command, SeriesLease, WindowEnded
+from pmcore.machines.lease import MARGIN_NS, TTL_MS
 from pmcore.messages.market_data import (
     BookDelta,
     BookSnapshot,
@@ -23,11 +24,15 @@ from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, S
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.market import Window
-from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock
+from pmcore.model.units import NS_PER_MS, NS_PER_S
+from pmcore.shell.clock import Clock, monotonic_s
 from pmcore.shell.service.lease_keeper import RENEW_S, holder_of
 from pmcore.shell.service.logs import Log
-from pmcore.shell.service.tasks import cancel_and_wait, retry_until_answered
+from pmcore.shell.service.tasks import (
+    answered_at_once,
+    cancel_and_wait,
+    retry_until_answered,
+)
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Bus, Incoming
 from pmexecutor.driver import Driver
@@ -38,6 +43,8 @@ from pmexecutor.recovery import LOOK_BACK_MS, Trace, read_traces, take_up
 ROT_GROUP = "executor"
 BLOCK_MS = 1_000
 RESOLVED_GRACE_NS = 30 * NS_PER_S
+LEASE_UNSEEN_S = (TTL_MS * NS_PER_MS - MARGIN_NS) / NS_PER_S
+"""After so long without Redis' word the strategy itself would not place any more."""
 
 
 @dataclass
@@ -102,17 +109,28 @@ class SeriesWindows:
     # ---- who may command ---------------------------------------------------------------------
 
     async def _watch_lease(self) -> None:
+        seen_s = monotonic_s()
         while True:
             await asyncio.sleep(RENEW_S)
-            await self._look_at_lease()
+            if await answered_at_once(self._read_lease, lambda _error: None):
+                seen_s = monotonic_s()
+            elif monotonic_s() - seen_s >= LEASE_UNSEEN_S:
+                self._set_lease(0, "Redis does not tell who holds it")
 
     async def _look_at_lease(self) -> None:
-        lease = partial(holder_of, self.bus, keys.lease(self.series))
-        holder = await retry_until_answered(lease)
-        token = holder.token if holder is not None else 0
-        if token != self._lease_token:
-            self._lease_token = token
-            self.driver.feed(SeriesLease(self.series, token))
+        await retry_until_answered(self._read_lease)
+
+    async def _read_lease(self) -> None:
+        holder = await holder_of(self.bus, keys.lease(self.series))
+        self._set_lease(holder.token if holder is not None else 0, "nobody holds it")
+
+    def _set_lease(self, token: int, why_none: str) -> None:
+        if token == self._lease_token:
+            return
+        if not token:
+            self.log.warning("series_without_strategy", series=self.series, why=why_none)
+        self._lease_token = token
+        self.driver.feed(SeriesLease(self.series, token))
 
     # ---- rotation ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pmcore.model.errors import InvariantError
 from pmsimulator.account_routes import account_routes, key_routes
+from pmsimulator.activity import activity_routes
 from pmsimulator.answers import (
     VenueError,
     answer_error,
@@ -65,6 +66,7 @@ def create_app(
         channel_routes(world, keys),
         underlying_routes(world, underlying_latency_ms),
         audit_routes(world),
+        activity_routes(world),
         sim_routes(world, keeper),
     ):
         app.include_router(router)

@@ -49,6 +49,10 @@ class Heartbeats:
         chain.last_ns = at_ns
         return HeartbeatReply(accepted=True, heartbeat_id=chain.expected_id)
 
+    def armed(self, api_key: str) -> bool:
+        """Whether its orders end with its beats: not before the first one, nor after a lapse."""
+        return api_key in self._chains and self._chains[api_key].armed
+
     def lapse(self, at_ns: int) -> list[str]:
         """The keys whose time is up; each is disarmed and named once."""
         lapsed = [

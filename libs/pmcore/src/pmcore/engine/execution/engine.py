@@ -184,13 +184,21 @@ class ExecutionEngine:
             case FillReported() | OrderUpdated():
                 limits.hear_account(state, event)
             case SeriesLease():
-                state.leases[event.series] = event.token
+                self._lease(event)
             case PlacingGate() | Halt() | Resume() | Stop():
                 self._lever(event)
             case Tick():
                 pass
             case _:
                 assert_never(event)
+
+    def _lease(self, event: SeriesLease) -> None:
+        """While nobody may command, what rests is watched by nobody: it is taken back."""
+        state = self._state
+        state.leases[event.series] = event.token
+        if state.fenced and not event.token:
+            text = "nobody holds the lease of its series"
+            windows.take_all_back(state, Reason.NO_LEASE, text, series=event.series)
 
     def _command(self, token: str, message: CommandMessage) -> None:
         state = self._state

@@ -167,7 +167,10 @@ class PlacingGate(msgspec.Struct, frozen=True, tag=True):
 
 
 class SeriesLease(msgspec.Struct, frozen=True, tag=True):
-    """Who alone may command about a series: the holder's fencing token; 0: nobody."""
+    """Who alone may command about a series: the holder's fencing token; 0: nobody, or not known.
+
+    With 0 what rests of the series is cancelled.
+    """
 
     series: str
     token: int

@@ -104,9 +104,13 @@ def cancel_all_if_due(state: ExecutionState) -> None:
         state.out.append(CancelAll(record.number))
 
 
-def take_all_back(state: ExecutionState, reason: Reason, text: str) -> None:
-    """Cancel what is known, without asking for lists."""
+def take_all_back(
+    state: ExecutionState, reason: Reason, text: str, *, series: str | None = None
+) -> None:
+    """Cancel what is known, without asking for lists; of one series, or of all."""
     for window in state.windows.values():
+        if series is not None and window.window.series != series:
+            continue
         for record in tuple(window.live.values()):
             take_back(state, record, reason, text)
 

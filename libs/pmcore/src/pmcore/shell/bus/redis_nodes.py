@@ -39,16 +39,17 @@ class Nodes:
         hosts: tuple[Address, ...] = self._address.hosts
         self._named: tuple[Address, ...] = hosts if len(hosts) > 1 else (None,)
         self._to_ask = list(self._named)
+        self._silent: set[Address] = set()
+        self._learning = asyncio.Lock()
         self._sentinels = Sentinels(self._address, name) if self._address.primary else None
         self._slots: list[_Served] | None = None
         self._writers: dict[Address, Client] = {}
 
     async def address(self, tag: str) -> Address:
         """The node of a tag's slot; None for the one server that the URL names."""
-        if self._slots is None:
-            self._slots = await self._load_slots()
+        slots = self._slots or await self._learn()
         slot = key_slot(tag.encode())
-        for first, last, address in self._slots:
+        for first, last, address in slots:
             if first <= slot <= last:
                 return address
         raise redis_errors.ClusterDownError(f"slot {slot} is not served")
@@ -87,18 +88,30 @@ class Nodes:
             on_connect=be_a_primary if self._sentinels is not None else None,
         )
 
+    async def _learn(self) -> list[_Served]:
+        """One asks for all who want to know."""
+        async with self._learning:
+            if self._slots is None:
+                self._slots = await self._load_slots()
+            return self._slots
+
     async def _load_slots(self) -> list[_Served]:
+        """Those that did not answer last time are asked last: a host that is cut off costs time."""
         if self._sentinels is not None:
             return [(0, SLOTS - 1, await self._sentinels.primary())]
         failure: redis_errors.RedisError | OSError | None = None
-        for _ in range(len(self._to_ask)):
-            asked = self._to_ask.pop(0)
+        for asked in sorted(self._to_ask, key=lambda one: one in self._silent):
+            self._to_ask.remove(asked)
             self._to_ask.append(asked)  # if it knows nothing new, the next one is asked first
             try:
                 async with asyncio.timeout(LEARN_S if len(self._to_ask) > 1 else None):
-                    return await self._ask_for_slots(asked)
+                    served = await self._ask_for_slots(asked)
             except (redis_errors.RedisError, OSError) as error:
+                self._silent.add(asked)
                 failure = error
+            else:
+                self._silent = (self._silent - {asked}) & {*self._to_ask}
+                return served
         assert failure is not None
         raise failure
 

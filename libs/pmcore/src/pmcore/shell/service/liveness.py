@@ -1,4 +1,8 @@
-"""Each second: tell the others whether this service is ready, and look how far behind it reads."""
+"""Tell the others each second whether this service is ready; look how far behind it reads.
+
+The second is never waited for by the first: in a Cluster the server of one series may be away
+alone, and then the others must still hear that this service is there.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ from pmcore.shell.service.health import Health
 from pmcore.shell.service.kill_switch import KillSwitch
 from pmcore.shell.service.logs import Log
 from pmcore.shell.service.metrics import ServiceMetrics
+from pmcore.shell.service.tasks import answered_at_once
 from pmcore.wire import keys
 from pmcore.wire.ports import Bus, GroupInfo
 
 BEAT_S = 1.0
 ALIVE_TTL_MS = 3000
-LAG_EVERY_BEATS = 5
+LAG_EVERY_S = 5.0
 
 
 class Liveness:
@@ -59,20 +64,22 @@ class Liveness:
 
     async def run(self) -> None:
         """Run until cancelled; while Redis is away it goes on."""
-        beats = 0
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_alive())
+            tasks.create_task(self._keep_looking())
+
+    async def _keep_alive(self) -> None:
         while True:
             self._health.changed.clear()
-            try:
-                await self._beat(with_lag=beats % LAG_EVERY_BEATS == 0)
-                self._set_away("")
-            except TransportError as error:
-                if not error.retryable:
-                    raise
-                self._set_away(str(error) or "no answer")
-                self._metrics.bus_lag({})
-                self._metrics.bus_pending_age({})
-            beats += 1
+            if await answered_at_once(self._beat, self._set_away):
+                self._set_away(None)
             await self._until_due()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            if await answered_at_once(self._look, self._note_unseen):
+                self._health.clear_trouble("streams")
+            await asyncio.sleep(LAG_EVERY_S)
 
     async def _until_due(self) -> None:
         """A beat's time, or less when the executor's placing gate moved."""
@@ -83,22 +90,30 @@ class Liveness:
         except TimeoutError:
             return
 
-    async def _beat(self, *, with_lag: bool) -> None:
+    async def _beat(self) -> None:
         await self._kill_switch.hand_on()
         reasons = self._readiness()
         self._metrics.ready.set(not reasons)
         self._metrics.halted.set(bool(self._kill_switch.reason))
         if not self._health.standby:
             await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
-        if with_lag:
-            groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
-            now_ms = real_now_ns() // 1_000_000
-            self._metrics.bus_lag({name: _worst_lag(own) for name, own in groups.items()})
-            self._metrics.bus_pending_age(
-                {name: _oldest_s(own, now_ms) for name, own in groups.items()}
-            )
-            tails = [await self._bus.tail_id(stream) for stream in self._dead_letters]
-            self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
+
+    async def _look(self) -> None:
+        groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
+        now_ms = real_now_ns() // 1_000_000
+        self._metrics.bus_lag({name: _worst_lag(own) for name, own in groups.items()})
+        self._metrics.bus_pending_age(
+            {name: _oldest_s(own, now_ms) for name, own in groups.items()}
+        )
+        tails = [await self._bus.tail_id(stream) for stream in self._dead_letters]
+        self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
+
+    def _note_unseen(self, error: TransportError) -> None:
+        """What is not known is not shown as good."""
+        text = f"Redis does not answer for every stream: {error}"
+        self._health.set_trouble("streams", Cause.REDIS, text)
+        self._metrics.bus_lag({})
+        self._metrics.bus_pending_age({})
 
     async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
         """Return the groups that this service reads; one that was never read is not behind."""
@@ -115,7 +130,8 @@ class Liveness:
             return group == self._ctl_group
         return _owner_of(group) == self._name
 
-    def _set_away(self, text: str) -> None:
+    def _set_away(self, error: TransportError | None) -> None:
+        text = (str(error) or "no answer") if error is not None else ""
         if bool(text) != bool(self._redis_away):
             event = "redis_away" if text else "redis_back"
             self._log.warning(event, detail=text)
