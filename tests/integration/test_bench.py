@@ -29,3 +29,13 @@ def test_the_executors_post_call_stays_near_a_bare_socket() -> None:
 def test_signing_stays_below_the_official_client() -> None:
     """0.14 of its time on a quiet machine; that the bytes are equal is checked in the run."""
     assert bench("--only", "signing", "--rounds", "3", "--samples", "30")["signing"]["ratio"] < 0.6
+
+
+def test_a_scripted_market_makes_hundreds_of_orders_a_minute() -> None:
+    """A POST and a DELETE for each frame of the floor; 3 times the relay on a busy machine."""
+    figures = bench("--only", "tick-to-wire", "--rounds", "2", "--samples", "25")
+    for name in ("POST", "second POST", "DELETE"):
+        figure = figures[f"tick-to-wire, {name}"]
+        assert figure["rounds"] == 2
+        assert figure["samples"] > 40
+        assert figure["ratio"] < 15
