@@ -6,6 +6,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.machines.book import WindowBooks
 from pmcore.messages.execution import (
@@ -17,10 +19,11 @@ from pmcore.messages.execution import (
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState, FeedStatusChanged, UnderlyingPriced
 from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage
+from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
+from pmcore.model.market import Outcome
 from pmcore.model.params import StrategyParams
 from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.recordings.reader import Recording
@@ -33,8 +36,9 @@ from pmtools.bench.scripted_market import (
 )
 
 
-def script(tmp_path: Path, *, windows: int = 1, moves: int = 6) -> Recording:
-    return Recording(write_script(tmp_path / "script.jsonl", scripted_windows(windows), moves))
+def script(tmp_path: Path, *, windows: int = 1, moves: int = 6, still: bool = False) -> Recording:
+    path = tmp_path / "script.jsonl"
+    return Recording(write_script(path, scripted_windows(windows), moves, still=still))
 
 
 def test_the_windows_are_known_from_the_recording_alone(tmp_path: Path) -> None:
@@ -47,8 +51,9 @@ def test_the_windows_are_known_from_the_recording_alone(tmp_path: Path) -> None:
     assert not expected
 
 
-def test_every_book_and_change_has_its_hash(tmp_path: Path) -> None:
-    recording = script(tmp_path)
+@pytest.mark.parametrize("still", [False, True])
+def test_every_book_and_change_has_its_hash(tmp_path: Path, *, still: bool) -> None:
+    recording = script(tmp_path, still=still)
     (window,) = recording.windows()
     parser, books = MarketFrameParser(window), WindowBooks(window)
     for frame in recording.frames():
@@ -59,6 +64,20 @@ def test_every_book_and_change_has_its_hash(tmp_path: Path) -> None:
     assert (counters.books_verified, counters.books_mismatched) == (2, 0)
     assert (counters.change_hashes_verified, counters.change_hashes_mismatched) == (12, 0)
     assert counters.touch_disagreements == 0
+
+
+def test_in_a_still_market_the_touch_stays(tmp_path: Path) -> None:
+    recording = script(tmp_path, still=True)
+    (window,) = recording.windows()
+    parser, books, touches = MarketFrameParser(window), WindowBooks(window), set()
+    for frame in recording.frames():
+        for message in parser.parse(frame.raw, ts_recv_ns=frame.recv_ns):
+            assert not isinstance(message, FeedStatusChanged | UnderlyingPriced)
+            books.apply(message)
+        if frame.recv_ns >= FIRST_MOVE_NS:
+            touch = books.touch(Outcome.UP)
+            touches.add((touch.bid_e4, touch.ask_e4))
+    assert touches == {(4_900, 5_100)}
 
 
 def test_frames_cancel_and_place_in_turn(tmp_path: Path) -> None:
@@ -109,10 +128,11 @@ def _answers(command: CommandMessage, at_ns: int) -> list[EngineEvent]:
                     command.client_order_ids, command.order_hashes, strict=True
                 )
             ]
-    named: dict[str, Any] = {
-        "slug": command.slug,
-        "client_order_id": command.client_order_id,
-        "order_hash": f"0x{command.client_order_id}",
-        "ts_exec_ns": at_ns,
-    }
-    return [OrderSubmitting(**named), OrderAccepted(**named)]
+        case SubmitOrder():
+            named: dict[str, Any] = {
+                "slug": command.slug,
+                "client_order_id": command.client_order_id,
+                "order_hash": f"0x{command.client_order_id}",
+                "ts_exec_ns": at_ns,
+            }
+            return [OrderSubmitting(**named), OrderAccepted(**named)]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -17,7 +17,7 @@ import msgspec
 from pmcore.model.market import Window
 from pmcore.shell.clock import Clock, monotonic_s
 from pmcore.shell.control_client import ControlClient, open_http
-from pmtools.bench.scripted_market import OPENED_NS, write_script
+from pmtools.bench.scripted_market import OPENED_NS
 from pmtools.bench.wire_tap import TapRecord
 from pmtools.errors import CommandError
 from pmtools.processes import Child, free_ports, start_child
@@ -43,6 +43,7 @@ class ScriptedEngine:
         self.redis = redis
         self.clock = clock
         self.urls = urls
+        self.children: list[Child] = []
         self.seen = TapRecord()
 
     def control(self, http: httpx.AsyncClient, service: str) -> ControlClient:
@@ -51,21 +52,38 @@ class ScriptedEngine:
 
     async def until_resting(self, http: httpx.AsyncClient, orders: int) -> None:
         """Wait until so many orders rest at the venue; raise `CommandError` if they never do."""
-        begun_s, open_orders = monotonic_s(), 0
-        while monotonic_s() - begun_s < START_S:
-            answer = await self.control(http, "simulator").get("/state")
-            open_orders = answer.body.get("orders_open", 0)
-            if open_orders >= orders:
-                return
+        simulator = self.control(http, "simulator")
+
+        async def rest() -> bool:
+            return (await simulator.get("/state")).body.get("orders_open") == orders
+
+        await self._until(rest, f"{orders} orders do not rest")
+
+    async def until_listening(self, http: httpx.AsyncClient) -> None:
+        """Wait for the simulator; raise `CommandError` if it does not come."""
+        simulator = self.control(http, "simulator")
+
+        async def listens() -> bool:
+            return (await simulator.get("/readyz")).ok
+
+        await self._until(listens, "the simulator does not listen")
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]], problem: str) -> None:
+        begun_s = monotonic_s()
+        while not await holds():
+            for child in self.children:
+                if child.exit_code is not None:
+                    raise CommandError(f"{child.spec.name} ended: {' / '.join(child.tail(3))}")
+            if monotonic_s() - begun_s > START_S:
+                raise CommandError(f"{problem} after {START_S:g} s")
             await asyncio.sleep(_POLL_S)
-        raise CommandError(f"{open_orders} of {orders} orders rest after {START_S:g} s")
 
 
 @asynccontextmanager
 async def scripted_engine(
-    redis: LocalRedis, directory: Path, windows: Sequence[Window], moves: int
+    redis: LocalRedis, directory: Path, windows: Sequence[Window], script: Path
 ) -> AsyncIterator[ScriptedEngine]:
-    """Start all and stop all. `moves`: frames of each window; without any its books stay."""
+    """Start all, with the simulator playing `script`, and stop all."""
     clock = Clock.starting_at(OPENED_NS, 1.0)
     around = Surroundings(
         directory=directory,
@@ -84,12 +102,17 @@ async def scripted_engine(
         venue="sim",
         dry_run=False,
         market=",".join(window.slug.rpartition("-")[0] for window in windows),
-        recording=write_script(directory / "script.jsonl", windows, moves),
+        recording=script,
     )
     ports = free_ports(PORTS)
     plan = plan_run(options, around, ports)
     specs = {spec.name: spec for spec in plan.children}
     engine = ScriptedEngine(redis, clock, plan.urls())
+
+    async def start(stack: AsyncExitStack, name: str) -> None:
+        engine.children.append(await start_child(specs[name], directory))
+        stack.push_async_callback(engine.children[-1].stop)
+
     async with AsyncExitStack() as stack:
         tap = python_module("pmtools.bench.wire_tap", str(ports[0]))
         stack.callback(_read_tap, tap, engine)
@@ -97,24 +120,12 @@ async def scripted_engine(
         tap_port = int(tap.stdout.readline())
         specs["feed"].env["POLYMARKET_WS_BASE_URL"] = f"ws://127.0.0.1:{tap_port}/ws"
         specs["executor"].env["POLYMARKET_REST_URL"] = f"http://127.0.0.1:{tap_port}"
-        children = []
-        for name in ("simulator", *SERVICES):
-            children.append(await start_child(specs[name], directory))
-            stack.push_async_callback(children[-1].stop)
-            if name == "simulator":
-                await _until_ready(engine, children)
+        await start(stack, "simulator")
+        async with open_http() as http:
+            await engine.until_listening(http)
+        for name in SERVICES:
+            await start(stack, name)
         yield engine
-
-
-async def _until_ready(engine: ScriptedEngine, children: Sequence[Child]) -> None:
-    begun_s = monotonic_s()
-    async with open_http() as http:
-        while not (await engine.control(http, "simulator").get("/readyz")).ok:
-            ended = [child for child in children if child.exit_code is not None]
-            if ended or monotonic_s() - begun_s > START_S:
-                lines = children[0].tail(3)
-                raise CommandError("the simulator did not start: " + " / ".join(lines))
-            await asyncio.sleep(_POLL_S)
 
 
 def _read_tap(tap: Popen[str], engine: ScriptedEngine) -> None:
