@@ -79,9 +79,7 @@ def measure_kill(rounds: int, samples: int) -> list[Measured]:
             f"POST /kill to the last DELETE, {ORDERS} orders",
             "a bare relay",
             [
-                Round(
-                    [_covered_ns(seen, at) - at for at in asked[number : number + samples]], floor
-                )
+                Round([covered_ns(seen, at) - at for at in asked[number : number + samples]], floor)
                 for number, floor in zip(range(0, len(asked), samples), floors, strict=True)
             ],
         )
@@ -112,7 +110,7 @@ async def _kill(engine: ScriptedEngine, service: str, relay: BareRelay) -> int:
     return sent_ns
 
 
-def _covered_ns(seen: TapRecord, asked_ns: int) -> int:
+def covered_ns(seen: TapRecord, asked_ns: int) -> int:
     """When each order that rested then was named in a DELETE, or all were taken back at once."""
     ends = [at_ns for at_ns in seen.cancel_alls_ns if at_ns > asked_ns][:1]
     resting = [

@@ -31,7 +31,7 @@ def measure(file: Path | None, rounds: int, _samples: int) -> list[Measured]:
         tempfile.TemporaryDirectory(prefix="pm-bench-") as directory,
     ):
         paths = {
-            hashed: _copy(given, Path(directory) / f"{hashed}.jsonl", hashed=hashed)
+            hashed: copy_of(given, Path(directory) / f"{hashed}.jsonl", hashed=hashed)
             for hashed in (True, False)
         }
         found: dict[bool, list[Round]] = {True: [], False: []}
@@ -56,7 +56,8 @@ def measure(file: Path | None, rounds: int, _samples: int) -> list[Measured]:
     return figures
 
 
-def _copy(recording: Recording, path: Path, *, hashed: bool) -> Path:
+def copy_of(recording: Recording, path: Path, *, hashed: bool) -> Path:
+    """The same frames, each with its market's slug; without `hashed`, their hashes are emptied."""
     with path.open("w") as lines:
         for frame in recording.frames():
             raw = frame.raw if hashed else _HASH.sub('"hash":""', frame.raw)
