@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.connected, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(300)]
 
 
 def bench(*arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "pmtools.cli", "bench", "--json", *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
     figures: list[dict[str, Any]] = json.loads(done.stdout)["figures"]
     return {figure["name"]: figure for figure in figures}
 
