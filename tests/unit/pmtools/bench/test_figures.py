@@ -32,5 +32,5 @@ def test_the_table_shows_the_parts_of_a_path_and_its_rate() -> None:
     )
     assert figure.parts["first"] == Spread(p50_us=1.5, p99_us=1.5)
     first, *others = table([figure]).splitlines()
-    assert first.endswith("1 samples), 9 a second")
+    assert first.endswith("1 samples), 9 a second and core")
     assert [line.split()[0] for line in others] == ["ours", "bare", "first", "second"]

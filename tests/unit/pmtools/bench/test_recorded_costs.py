@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pmsim.recordings.reader import Recording
 from pmtools.bench import frame_costs, replay_cost
 from pmtools.bench.recordings import recording_of
+from pmtools.errors import UsageError
 from support.small_recording import write_recording
 
 
@@ -23,6 +26,15 @@ def test_a_file_of_the_operator_is_read_and_stays(tmp_path: Path) -> None:
     with recording_of(path, 50) as recording:
         assert recording.path == path
     assert path.exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "no recording\n"])
+def test_a_file_that_is_no_recording_is_one_line(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "wrong.jsonl"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=r"--file .*wrong\.jsonl: "), recording_of(path, 50):
+        pass
 
 
 def test_a_frame_is_measured_beside_its_json(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def table(figures: Sequence[Measured]) -> str:
     """Two lines for each figure, and one for each part of its path."""
     lines = []
     for one in figures:
-        rate = f", {one.rate_per_s:,} a second" if one.rate_per_s else ""
+        rate = f", {one.rate_per_s:,} a second and core" if one.rate_per_s else ""
         lines.append(
             f"{one.name}: {one.ratio:g} times the floor"
             f" ({one.ratio_least:g} to {one.ratio_most:g} in {one.rounds} rounds,"

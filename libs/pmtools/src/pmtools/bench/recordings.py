@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import parse_series
 from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.venue.encode import to_text
 from pmsim.recordings.reader import Recording
 from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
 from pmsim.venue.ports import MarketFrame
+from pmtools.errors import UsageError
 
 _START_NS = 1_790_766_900 * NS_PER_S
 _STEP_NS = 50 * NS_PER_MS
@@ -20,12 +22,24 @@ _STEP_NS = 50 * NS_PER_MS
 
 @contextmanager
 def recording_of(file: Path | None, frames: int) -> Iterator[Recording]:
-    """`file`, or the first frames of a synthetic market with seed 7."""
+    """`file`, or the first frames of a synthetic market with seed 7.
+
+    Raise `UsageError` for a file that is none or holds no market.
+    """
     if file is not None:
-        yield Recording(file)
+        yield _named(file)
         return
     with tempfile.TemporaryDirectory(prefix="pm-bench-") as directory:
         yield Recording(_synthetic(Path(directory) / "synthetic.jsonl", frames))
+
+
+def _named(file: Path) -> Recording:
+    try:
+        recording = Recording(file)
+        recording.windows()
+    except (MalformedInputError, OSError) as error:
+        raise UsageError(f"--file {file}: {error}") from error
+    return recording
 
 
 def _synthetic(path: Path, frames: int) -> Path:
