@@ -127,11 +127,8 @@ sim: setup ## all services by seed, with faults, in virtual time: SEEDS=200, abo
 stories: setup ## write down anew what the core answers to the stories of tests/replay; look at what changed
 	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.stories
 
-bench: setup ## what the hot paths cost on this machine, the first ones beside their floor
+bench: setup ## what the hot paths cost on this machine, each beside its floor
 	@$(RUN) pmtools.cli bench
-	@PYTHONPATH=$(PYTHONPATH):tests $(RUN) support.bench
-	@$(PY) tests/bench/bench_simulator.py
-	@PYTHONPATH=$(PYTHONPATH):tests $(PY) tests/bench/bench_report.py >/dev/null
 
 hosts: setup ## engines on two hosts made of network namespaces, one of them cut off; needs root; about two minutes
 	@$(RUN) pmtools.cli hosts cut

@@ -455,7 +455,8 @@ def _add_bench(commands: argparse._SubParsersAction[Parser]) -> None:
     bench = add_command(
         commands, "bench", "bench.command:command", summary, examples.BENCH_EXAMPLES
     )
-    names = ["post", "signed-post", "signing", "tick-to-wire"]
+    names = ["post", "signed-post", "signing", "feed", "engine", "replay", "bus"]
+    names += ["control", "kill", "tick-to-wire"]
     bench.add_argument(
         "--only", action="append", choices=names, help="this one; may be given again (default all)"
     )
@@ -467,6 +468,9 @@ def _add_bench(commands: argparse._SubParsersAction[Parser]) -> None:
             metavar="N",
             help=f"default {usual}",
         )
+    bench.add_argument(
+        "--file", type=Path, metavar="FILE", help="the recording of feed, engine and replay"
+    )
     bench.add_argument("--json", action="store_true", help=JSON_HELP)
 
 

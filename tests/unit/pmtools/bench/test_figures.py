@@ -23,3 +23,14 @@ def test_the_table_names_path_and_floor() -> None:
     text = table([measured("a call", "ours", "bare", [Round([2_000], [1_000])])])
     assert text.splitlines()[0] == "a call: 2 times the floor (2 to 2 in 1 rounds, 1 samples)"
     assert [line.split()[0] for line in text.splitlines()[1:]] == ["ours", "bare"]
+
+
+def test_the_table_shows_the_parts_of_a_path_and_its_rate() -> None:
+    parts = {"first": [1_000, 1_500, 9_000], "second": [500]}
+    figure = measured(
+        "a call", "ours", "bare", [Round([2_000], [1_000])], parts=parts, rate_per_s=9
+    )
+    assert figure.parts["first"] == Spread(p50_us=1.5, p99_us=1.5)
+    first, *others = table([figure]).splitlines()
+    assert first.endswith("1 samples), 9 a second and core")
+    assert [line.split()[0] for line in others] == ["ours", "bare", "first", "second"]

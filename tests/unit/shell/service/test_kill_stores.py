@@ -12,7 +12,7 @@ import pytest
 
 from pmcore.messages.control import ControlMessage, Halt, Resume
 from pmcore.model.errors import Sent, TransportError
-from pmcore.shell.service.halt_file import HaltFile
+from pmcore.shell.service.halt_file import HaltFile, decode_halt
 from pmcore.shell.service.kill_switch import MAX_HELD, KillSwitch, ResumeRefusedError
 from pmcore.shell.service.logs import configure_logs
 from pmcore.wire import keys
@@ -63,6 +63,14 @@ class _FailingBus(MemoryBus):
         )
         self._fail("swap", done=True)
         return swapped
+
+    async def get(self, key: str) -> bytes | None:
+        self._fail("get", done=False)
+        return await super().get(key)
+
+    async def put(self, key: str, value: bytes, *, ttl_ms: int | None = None) -> None:
+        self._fail("put", done=False)
+        await super().put(key, value, ttl_ms=ttl_ms)
 
     def _fail(self, name: str, *, done: bool) -> None:
         if (self.fails_at, self.is_done) == (name, done):
@@ -372,3 +380,26 @@ async def test_the_number_of_halts_held_is_bounded(world: _World) -> None:
     assert world.reasons[0] == ""
     await world.one.restart()
     assert world.one.switch.reason == ""
+
+
+@pytest.mark.parametrize("fails_at", ["get", "put"])
+async def test_the_others_hear_of_a_halt_before_its_key_is_asked_for(
+    world: _World, fails_at: str
+) -> None:
+    world.one.bus.fails_at = fails_at
+    assert not await world.one.switch.halt("enough", "me")
+    assert _KEY not in world.store.values
+    await world.two.read()
+    assert world.reasons == ["enough", "enough"]
+    await world.one.restart()  # before it wrote the key: the stream is enough
+    assert world.one.switch.reason == "enough"
+    assert await world.one.switch.hand_on()
+    assert _KEY in world.store.values
+    assert world.two.unread() == []
+
+
+async def test_the_key_holds_the_newest_halt(world: _World) -> None:
+    await world.one.switch.halt("first", "me")
+    await world.one.switch.halt("second", "me")
+    stored = decode_halt(world.store.values[_KEY][0])
+    assert stored.reason == "second"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import msgspec
 
@@ -27,8 +29,8 @@ def command(arguments: argparse.Namespace) -> int:
         raise UsageError("it measures the executor, which is not installed")
     load = round(os.getloadavg()[0], 2)
     rounds, samples = arguments.rounds, arguments.samples
-    wanted = arguments.only or list(measurements())
-    figures = [one for name in wanted for one in measurements()[name](rounds, samples)]
+    known = measurements(arguments.file)
+    figures = [one for name in arguments.only or known for one in known[name](rounds, samples)]
     report = Report(os.cpu_count() or 1, load, figures)
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
@@ -38,13 +40,27 @@ def command(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def measurements() -> dict[str, Callable[[int, int], list[Measured]]]:
-    """By name, in the order in which they run."""
-    from pmtools.bench import post_call, signing, tick_to_wire
+def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measured]]]:
+    """By name, in the order in which they run; `file`: the recording of those that read one."""
+    from pmtools.bench import (
+        bus_hop,
+        control_port,
+        frame_costs,
+        post_call,
+        replay_cost,
+        signing,
+        tick_to_wire,
+    )
 
     return {
         "post": post_call.measure,
         "signed-post": post_call.measure_signed,
         "signing": signing.measure,
+        "feed": partial(frame_costs.measure_feed, file),
+        "engine": partial(frame_costs.measure_engine, file),
+        "replay": partial(replay_cost.measure, file),
+        "bus": bus_hop.measure,
+        "control": control_port.measure_control,
+        "kill": control_port.measure_kill,
         "tick-to-wire": tick_to_wire.measure,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -23,7 +23,10 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """A path and its floor. `ratio` is the median of the rounds' ratios of medians."""
+    """A path and its floor. `ratio` is the median of the rounds' ratios of medians.
+
+    `parts`: of the path's own time, where it was told apart; `rate_per_s`: where one is stated.
+    """
 
     name: str
     path: str
@@ -35,10 +38,20 @@ class Measured(msgspec.Struct, frozen=True):
     ratio: float
     ratio_least: float
     ratio_most: float
+    parts: dict[str, Spread] = {}
+    rate_per_s: int = 0
 
 
-def measured(name: str, path: str, floor: str, rounds: Sequence[Round]) -> Measured:
-    """Put the rounds of one measurement together."""
+def measured(
+    name: str,
+    path: str,
+    floor: str,
+    rounds: Sequence[Round],
+    *,
+    parts: Mapping[str, list[int]] | None = None,
+    rate_per_s: float = 0,
+) -> Measured:
+    """Put the rounds of one measurement together. `parts`: nanoseconds by what they are."""
     ratios = [median(one.path_ns) / median(one.floor_ns) for one in rounds]
     paths, floors = [one.path_ns for one in rounds], [one.floor_ns for one in rounds]
     return Measured(
@@ -52,6 +65,8 @@ def measured(name: str, path: str, floor: str, rounds: Sequence[Round]) -> Measu
         ratio=round(median(ratios), 2),
         ratio_least=round(min(ratios), 2),
         ratio_most=round(max(ratios), 2),
+        parts={part: _spread([samples]) for part, samples in (parts or {}).items()},
+        rate_per_s=round(rate_per_s),
     )
 
 
@@ -64,14 +79,17 @@ def _spread(rounds: Sequence[list[int]]) -> Spread:
 
 
 def table(figures: Sequence[Measured]) -> str:
-    """Two lines for each figure."""
+    """Two lines for each figure, and one for each part of its path."""
     lines = []
     for one in figures:
+        rate = f", {one.rate_per_s:,} a second and core" if one.rate_per_s else ""
         lines.append(
             f"{one.name}: {one.ratio:g} times the floor"
             f" ({one.ratio_least:g} to {one.ratio_most:g} in {one.rounds} rounds,"
-            f" {one.samples} samples)"
+            f" {one.samples} samples){rate}"
         )
-        for what, time in ((one.path, one.path_time), (one.floor, one.floor_time)):
+        times = [(one.path, one.path_time), (one.floor, one.floor_time)]
+        times += [(f"  {part}", time) for part, time in one.parts.items()]
+        for what, time in times:
             lines.append(f"  {what:52} p50 {time.p50_us:9.1f} us   p99 {time.p99_us:9.1f} us")
     return "\n".join(lines)

@@ -18,14 +18,19 @@ from pmcore.shell.clock import real_now_ns
 
 _ORDER_ID = re.compile(rb'"orderID":\s*"(0x\w+)"')
 _HASH = re.compile(rb'"(0x\w+)"')
+_NOTED = (b"POST /order ", b"DELETE /orders ", b"DELETE /cancel-all ")
 
 
 class TapRecord(msgspec.Struct):
-    """Real nanoseconds: when frames were written to the feed, when requests were whole."""
+    """Real nanoseconds: when frames were written to the feed, when requests were whole.
+
+    `posts_ns` and `deletes_ns` by the venue's order id; of several DELETEs the first.
+    """
 
     frames_ns: list[int] = msgspec.field(default_factory=list)
     posts_ns: dict[str, int] = msgspec.field(default_factory=dict)
     deletes_ns: dict[str, int] = msgspec.field(default_factory=dict)
+    cancel_alls_ns: list[int] = msgspec.field(default_factory=list)
 
 
 class _FromService(asyncio.Protocol):
@@ -61,17 +66,19 @@ class _FromService(asyncio.Protocol):
             self._upstream.write(data)
         if data.startswith(b"GET /ws/"):
             self.is_market = data.startswith(b"GET /ws/market")
-        elif self._request or data.startswith((b"POST /order ", b"DELETE /orders ")):
+        elif self._request or data.startswith(_NOTED):
             self._request += data
             self._note(now_ns)
 
     def _note(self, now_ns: int) -> None:
-        head, _, body = self._request.partition(b"\r\n\r\n")
+        head, end, body = self._request.partition(b"\r\n\r\n")
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        if not length or len(body) < int(length):
+        if not end or len(body) < int(length or 0):
             return
         if head.startswith(b"POST"):
             self.posted_ns = now_ns
+        elif head.startswith(b"DELETE /cancel-all"):
+            self.seen.cancel_alls_ns.append(now_ns)
         else:
             for order_hash in _HASH.findall(body):
                 self.seen.deletes_ns.setdefault(order_hash.decode(), now_ns)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from pmcore.model.errors import Sent, TransportError
+from pmcore.shell.bus.held_connection import HeldConnection
 from pmcore.shell.bus.redis_client import REQUEST_TIMEOUT_S, Address, Client
 from pmcore.shell.bus.redis_nodes import Nodes
 from pmcore.shell.bus.redis_reader import Reader, recover_stream
@@ -54,6 +56,7 @@ class RedisBus:
         self._readers_made = 0
         self._seen: dict[tuple[str, str], Seen] = {}
         self._publishing: dict[str, asyncio.Lock] = {}
+        self._held: dict[str, HeldConnection] = {}
 
     @classmethod
     def connect(
@@ -87,18 +90,28 @@ class RedisBus:
 
     async def _execute(self, transaction: Transaction) -> Sequence[Any]:
         async with self._nodes.request(writes=True):
-            client = await self._nodes.writer(transaction.tag)
-            pipeline = client.pipeline(transaction=True)
-            for item in transaction.outgoing:
-                self._add(pipeline, item)
+            held = await self._held_for(transaction.tag)
+            commands = [self._xadd(item) for item in transaction.outgoing]
             for (stream, group), entry_ids in by_group(transaction.acks).items():
-                pipeline.xack(stream, group, *entry_ids)
-            return _checked(await pipeline.execute(raise_on_error=False))
+                commands.append(("XACK", stream, group, *entry_ids))
+            if len(commands) == 1:
+                return [await held.call(*commands[0])]
+            return _checked(await held.transaction(commands))
 
-    def _add(self, pipeline: Any, item: Outgoing) -> None:
+    async def _held_for(self, tag: str) -> HeldConnection:
+        """The connection on which a tag is published; its caller has the tag's lock."""
+        client, held = await self._nodes.writer(tag), self._held.get(tag)
+        if held is None or held.client is not client:
+            if held is not None:
+                await held.release()
+            held = self._held[tag] = HeldConnection(client)
+        return held
+
+    def _xadd(self, item: Outgoing) -> tuple[Any, ...]:
         fields = self._stamper.entry(item, self._clock_ns())
         max_len = spec_of(item.stream).max_len
-        pipeline.xadd(item.stream, fields, maxlen=max_len, approximate=True)
+        bound = () if max_len is None else ("MAXLEN", "~", max_len)
+        return ("XADD", item.stream, *bound, "*", *chain.from_iterable(fields.items()))
 
     async def create_group(
         self, group: str, streams: Sequence[str], *, start: str = "$", announce: Outgoing | None
@@ -112,7 +125,7 @@ class RedisBus:
             for stream in streams:
                 pipeline.xgroup_create(stream, group, id=start, mkstream=True)
             if announce is not None:
-                self._add(pipeline, announce)
+                pipeline.execute_command(*self._xadd(announce))
             _checked(await pipeline.execute(raise_on_error=False), tolerated="BUSYGROUP")
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:

@@ -8,8 +8,10 @@ is not handed more, and takes the pending entries behind the last one seen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pmcore.model.check import invariant
+from pmcore.shell.bus.held_connection import HeldConnection
 from pmcore.shell.bus.redis_client import Address, Client, close_client
 from pmcore.wire.codec import decode_entry
 from pmcore.wire.entry_ids import parse_id
@@ -37,6 +39,7 @@ class Reader:
     ) -> None:
         self.address = address
         self._client = client
+        self._held = HeldConnection(client)
         self._name = name
         self._group = group
         self._consumer = consumer
@@ -71,22 +74,32 @@ class Reader:
     async def _read_group(
         self, start_ids: Mapping[str, str], block_ms: int | None, count: int, *, noack: bool
     ) -> Sequence[Incoming]:
-        reply: Mapping[bytes, Sequence[tuple[bytes, _Fields]]] = await self._client.xreadgroup(
-            self._group, self._consumer, dict(start_ids), count=count, block=block_ms, noack=noack
+        options: list[Any] = ["COUNT", count]
+        options += [] if block_ms is None else ["BLOCK", block_ms]
+        options += ["NOACK"] if noack else []
+        streams = ("STREAMS", *start_ids, *start_ids.values())
+        reply: Any = await self._held.call(
+            "XREADGROUP", "GROUP", self._group, self._consumer, *options, *streams
         )
         entries = [
-            decode_entry(stream.decode(), entry_id.decode(), fields)
-            for stream, page in reply.items()
-            for entry_id, fields in page
+            decode_entry(stream.decode(), entry_id.decode(), _pairs(flat))
+            for stream, page in reply or ()
+            for entry_id, flat in page
         ]
         self._seen.note(entries)
         return entries
 
     async def _end_old_connections(self) -> None:
+        await self._held.release()  # the client has no other connection to ask with
         own_id = await self._client.client_id()
         for row in await self._client.client_list(_type="normal"):
             if row["name"] == self._name and int(row["id"]) != own_id:
                 await self._client.client_kill_filter(_id=row["id"])
+
+
+def _pairs(flat: Sequence[bytes] | None) -> _Fields:
+    """Fields of RESP2; none of an entry that was trimmed while it was pending."""
+    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
 
 
 async def recover_stream(

@@ -159,6 +159,8 @@ class KillSwitch:
         return True
 
     async def _agree_with_redis(self) -> None:
+        # to the others first: they trade on during each round trip before it
+        told = await self._tell_others()
         key = keys.halt(self._account)
         stored = await self._bus.get(key)
         known = None if stored is None else decode_halt(stored)
@@ -167,14 +169,19 @@ class KillSwitch:
         newest = self.halt_in_force
         if newest is None:
             return
-        untold = [halt for name, halt in self._held.items() if name not in self._told]
+        told |= await self._tell_others()
         readable = known is not None and msgspec.json.encode(known) == stored
-        if untold or known is None or not readable or known.identity not in self._held:
+        if told or known is None or not readable or known.identity not in self._held:
             await self._bus.put(key, msgspec.json.encode(newest))
+
+    async def _tell_others(self) -> bool:
+        """Publish the halts that are held and that nobody published yet; whether there are any."""
+        untold = [halt for name, halt in self._held.items() if name not in self._told]
         if untold:
             ctl = keys.ctl(self._account)
             await self._bus.publish([Outgoing(ctl, halt) for halt in untold])
             _remember(self._told, (halt.identity for halt in untold))
+        return bool(untold)
 
     async def _clean_redis(self) -> None:
         """Another process may have put a halt back after the resume that lifted it."""
