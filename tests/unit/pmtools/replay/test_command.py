@@ -26,6 +26,7 @@ from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.model.params import StrategyParams
 from pmcore.shell.journal import JournalWriter
 from pmtools.cli import main
+from pmtools.replay.command import inferred_lines
 from support.small_recording import SLUG, market_object, recorded_window, rows, write_recording
 
 Replay = Callable[..., dict[str, Any]]
@@ -76,6 +77,22 @@ def test_says_what_it_inferred_and_believes_a_market_file(
     market = tmp_path / "market.json"
     market.write_text(json.dumps(market_object()))
     assert replay(recording, "--market", market)["inferred"] == {}
+
+
+def test_what_was_inferred_is_said_once_and_not_again_in_the_table(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(recording)]) == 0
+    said = capsys.readouterr()
+    assert f"pm replay: {SLUG}: inferred up_token_id" in said.err
+    assert "inferred" not in said.out
+
+
+def test_what_was_inferred_of_several_windows_is_one_line() -> None:
+    assert inferred_lines({"a": ["slug"], "b": ["tick_e4", "slug"], "c": ["slug"]}) == [
+        "2 windows: inferred slug (see --market)",
+        "b: inferred tick_e4, slug (see --market)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -118,12 +118,25 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"pm replay: {preset.sentence}", file=sys.stderr)
     if defaults := paper_defaults(preset.environ):
         print(f"pm replay: {as_sentence(defaults)}", file=sys.stderr)
-    for slug, guessed in summary.inferred.items():
-        print(f"pm replay: {slug}: inferred {', '.join(guessed)} (see --market)", file=sys.stderr)
-    print_summary(summary, Console(stderr=arguments.json), "pm replay")
+    for line in inferred_lines(summary.inferred):
+        print(f"pm replay: {line}", file=sys.stderr)
+    shown = msgspec.structs.replace(summary, inferred={})
+    print_summary(shown, Console(stderr=arguments.json), "pm replay")
     if arguments.json:
         print(as_json_line(summary, {"fill_rows": replay.fill_book.rows}))
     return EXIT_FAILED if summary.journals_differ else EXIT_OK
+
+
+def inferred_lines(inferred: Mapping[str, list[str]]) -> list[str]:
+    """One line for all windows of which the same was inferred."""
+    slugs: dict[str, list[str]] = {}
+    for slug, guessed in inferred.items():
+        slugs.setdefault(", ".join(guessed), []).append(slug)
+    return [
+        f"{windows[0] if len(windows) == 1 else f'{len(windows)} windows'}: inferred {what} "
+        "(see --market)"
+        for what, windows in slugs.items()
+    ]
 
 
 def read_params(environ: Mapping[str, str] | None = None) -> SeriesParams:
