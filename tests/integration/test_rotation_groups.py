@@ -191,4 +191,4 @@ async def test_acknowledgements_of_another_tag_follow_what_they_caused(at: Proce
         await at.feed.put(keys.halt(ACCOUNT), b"the end")
         names = (line["command"].split()[0] for line in monitor.listen())
         said = list(itertools.takewhile(lambda name: name != "SET", names))
-    assert said == ["MULTI", "XADD", "EXEC", "MULTI", "XACK", "EXEC"]
+    assert [name for name in said if name != "CLIENT"] == ["XADD", "XACK"]  # a new connection's

@@ -19,6 +19,14 @@ FOUND = {
             Fault(at_s=31.857, kind="edge-429", target="userws", lasts_s=2.866),
         ],
     ),
+    "an order has ended, Redis forgets the end, and a new executor ends it again": (
+        9_554,
+        [
+            Fault(at_s=8.548, kind="redis-slow-reads", lasts_s=10.830, amount=0.3),
+            Fault(at_s=19.672, kind="kill-9", target="executor", lasts_s=4.097),
+            Fault(at_s=20.471, kind="redis-stale", lasts_s=1.402),
+        ],
+    ),
     "a POST is lost, and the feed's clock is an hour behind: nobody says that its window is over": (
         6_460,
         [

@@ -162,7 +162,7 @@ class ExecutionEngine:
             case Command():
                 self._command(event.token, event.message)
             case Abandoned():
-                text = "left by an earlier run, never sent"
+                text = "left by an earlier run; nothing says that it was sent"
                 state.deny_command(event.message, Reason.EXPIRED, text)
                 state.out.append(Finished(event.token))
             case Adopted():

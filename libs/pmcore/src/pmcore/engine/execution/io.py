@@ -39,7 +39,10 @@ class Adopted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Abandoned(msgspec.Struct, frozen=True, tag=True):
-    """A command left by an earlier run of which nothing was recorded: never sent, never will be."""
+    """A command left by an earlier run of which nothing is recorded: it will never be sent.
+
+    Nor was it before, unless Redis lost what was recorded.
+    """
 
     token: str
     message: SubmitOrder
