@@ -19,6 +19,15 @@ FOUND = {
             Fault(at_s=31.857, kind="edge-429", target="userws", lasts_s=2.866),
         ],
     ),
+    "an executor is killed after it heard that a window was over": (
+        5_727,
+        [
+            Fault(at_s=6.703, kind="lose-requests", target="executor", lasts_s=4.675),
+            Fault(at_s=13.879, kind="positions-lag", lasts_s=7.394),
+            Fault(at_s=19.304, kind="tick"),
+            Fault(at_s=25.144, kind="kill-9-leaving", target="executor", lasts_s=33.135, amount=2),
+        ],
+    ),
     "an order has ended, Redis forgets the end, and a new executor ends it again": (
         9_554,
         [

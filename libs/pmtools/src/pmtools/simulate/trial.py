@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from pmcore.messages.rotation import WindowResolved
+from pmcore.wire.ports import Outgoing
 from pmtools.simulate.checkers import Breach, Judge
 from pmtools.simulate.faults import Fault, plant
 from pmtools.simulate.world import SeededWorld
@@ -18,9 +21,11 @@ LAST_ORDERS_S = 4.0
 """With a moving market after the last halt: who still quotes is seen."""
 REST_S = 30.0
 """With a market at rest: look-ups, settlements and questions come to their end."""
-LOST_S = 960.0
+LOST_S = 90.0
 """At most so much longer, while the executor searches for a POST that never arrived: it gives up
-when the window is resolved, or PM_WINDOW_LINGER_S after its close if nobody says that it was."""
+when it is told that the window is over."""
+UNTOLD_S = 960.0
+"""The same for a window of which nobody said that: it is kept for PM_WINDOW_LINGER_S."""
 OUTLIVED_EVERY_S = 1.0
 
 
@@ -46,6 +51,7 @@ def try_seed(
     """Run a world until everything is at rest, and judge it."""
     world = SeededWorld(seed)
     judge = Judge(world)
+    over = _windows_told_over(world)
     gc.disable()
     try:
         world.start()
@@ -58,8 +64,10 @@ def try_seed(
         world.run(LAST_ORDERS_S)
         world.stop_crowd()
         world.run(REST_S)
-        rest_end_s = world.loop.time() + LOST_S
-        while _believes_in_orders(world) and world.loop.time() < rest_end_s:
+        rest_s = world.loop.time()
+        while believed := _believed_windows(world):
+            if world.loop.time() >= rest_s + (LOST_S if believed & over else UNTOLD_S):
+                break
             world.run(1.0)
         judge.finish()
         accounts = world.accounts
@@ -78,9 +86,26 @@ def try_seed(
         gc.enable()
 
 
-def _believes_in_orders(world: SeededWorld) -> bool:
+def _believed_windows(world: SeededWorld) -> set[str]:
+    """The windows of which the executor believes that an order may be at the venue."""
     executor = world.hosts["executor"].service
-    return executor is not None and bool(executor.state()["open_orders"])
+    if executor is None:
+        return set()
+    state: Any = executor.state()
+    windows = state["engine"]["windows"] if state["open_orders"] else {}
+    return {slug for slug, window in windows.items() if window["live"]}
+
+
+def _windows_told_over(world: SeededWorld) -> set[str]:
+    """Filled as the feed says of one window after the other that it is over."""
+    over: set[str] = set()
+
+    def note(_source: str, item: Outgoing) -> None:
+        if isinstance(item.message, WindowResolved):
+            over.add(item.message.slug)
+
+    world.on_publish.append(note)
+    return over
 
 
 def _watch_outliving(world: SeededWorld, judge: Judge) -> None:
