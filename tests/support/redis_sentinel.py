@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +13,8 @@ from typing import Any
 import redis as redis_py
 
 from pmcore.wire.access import OPERATOR
-from pmtools.run.redis_server import LocalRedis, die_with_parent, find_server, free_port
+from pmtools.processes import die_with_parent
+from pmtools.run.redis_server import LocalRedis, find_server, free_port
 
 NAME = "pm"
 PASSWORD = "password-of-the-test-sentinels"
@@ -162,7 +161,7 @@ def _sentinel(path: Path, port: int, primary: LocalRedis) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=die_with_parent(os.getpid()) if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent(),
     )
     try:
         yield

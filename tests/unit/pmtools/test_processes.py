@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from pmtools.processes import Child, ChildSpec, free_ports, start_child, tail_of
 
@@ -56,3 +60,28 @@ def test_the_tail_of_a_long_log_is_short(tmp_path: Path) -> None:
 
 def test_free_ports_differ() -> None:
     assert len(set(free_ports(8))) == 8
+
+
+_PARENT = """
+import signal
+from pmtools.processes import start_module
+module = start_module("pmtools.bench.stub_venue")
+module.stdout.readline()  # it listens
+print(module.pid, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
+def test_a_measuring_module_ends_with_the_process_that_started_it() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    watch = os.pidfd_open(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    try:
+        ended, _, _ = select.select([watch], [], [], 10)
+        assert ended
+    finally:
+        os.close(watch)

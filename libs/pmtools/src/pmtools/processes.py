@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import socket
 import sys
@@ -15,6 +16,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import msgspec
 
@@ -93,7 +95,7 @@ async def start_child(spec: ChildSpec, log_dir: Path) -> Child:
             stderr=log,
             env=spec.env,
             start_new_session=True,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(),
         )
     return Child(spec, process, path)
 
@@ -124,12 +126,25 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def start_module(module: str, *arguments: str) -> Popen[str]:
+    """Start a module of ours with this interpreter; its output is a pipe. For measurements."""
+    return Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", module, *arguments],
+        stdout=PIPE,
+        text=True,
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl inside
+    )
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """For `preexec_fn`: a child that is signalled when this thread ends. None but on Linux."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)
+    parent, prctl = os.getpid(), ctypes.CDLL(None, use_errno=True).prctl
 
-    def ask_for_signal() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    def in_child() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
 
-    return ask_for_signal
+    return in_child

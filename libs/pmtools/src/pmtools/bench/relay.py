@@ -11,8 +11,8 @@ from typing import Any
 from redis import Redis
 
 from pmtools.bench import bare_relay
-from pmtools.bench.scripted_engine import python_module
 from pmtools.bench.stub_venue import stub_venue
+from pmtools.processes import start_module
 from pmtools.run.redis_server import LocalRedis
 
 FRAME = b"x" * 500
@@ -54,7 +54,7 @@ def bare_relay_hops() -> Iterator[BareRelay]:
     """Start the relay with a Redis and a stub venue of its own."""
     with LocalRedis() as redis, stub_venue() as stub_port:
         running = [
-            python_module("pmtools.bench.bare_relay", hop, redis.url, str(stub_port))
+            start_module("pmtools.bench.bare_relay", hop, redis.url, str(stub_port))
             for hop in bare_relay.HOPS
         ]
         try:

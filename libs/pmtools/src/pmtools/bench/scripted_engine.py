@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import Popen
 
 import httpx
 import msgspec
@@ -20,7 +20,7 @@ from pmcore.shell.control_client import ControlClient, open_http
 from pmtools.bench.scripted_market import OPENED_NS
 from pmtools.bench.wire_tap import TapRecord
 from pmtools.errors import CommandError
-from pmtools.processes import Child, free_ports, start_child
+from pmtools.processes import Child, free_ports, start_child, start_module
 from pmtools.run.plan import PORTS, SERVICES, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 
@@ -114,7 +114,7 @@ async def scripted_engine(
         stack.push_async_callback(engine.children[-1].stop)
 
     async with AsyncExitStack() as stack:
-        tap = python_module("pmtools.bench.wire_tap", str(ports[0]))
+        tap = start_module("pmtools.bench.wire_tap", str(ports[0]))
         stack.callback(_read_tap, tap, engine)
         assert tap.stdout is not None
         tap_port = int(tap.stdout.readline())
@@ -131,9 +131,3 @@ async def scripted_engine(
 def _read_tap(tap: Popen[str], engine: ScriptedEngine) -> None:
     tap.send_signal(signal.SIGTERM)
     engine.seen = msgspec.json.decode(tap.communicate()[0], type=TapRecord)
-
-
-def python_module(module: str, *arguments: str) -> Popen[str]:
-    """Start a module of ours with this interpreter; its output is a pipe."""
-    command = [sys.executable, "-m", module, *arguments]
-    return Popen(command, stdout=PIPE, text=True)  # noqa: S603 - our own module

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from subprocess import PIPE, Popen
 from time import perf_counter_ns
 from typing import cast
 
 import msgspec
 import uvloop
+
+from pmtools.processes import start_module
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nDate: Fri, 27 Nov 2026 01:00:00 GMT\r\n"
@@ -63,8 +63,7 @@ async def _serve() -> None:
 @contextmanager
 def stub_venue() -> Iterator[int]:
     """Run one; its port."""
-    command = [sys.executable, "-m", "pmtools.bench.stub_venue"]
-    with Popen(command, stdout=PIPE, text=True) as process:  # noqa: S603 - our own module
+    with start_module("pmtools.bench.stub_venue") as process:
         assert process.stdout is not None
         try:
             yield int(process.stdout.readline())

