@@ -24,10 +24,12 @@ LIVES = (
 )
 
 
+Story = tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]]
+"""Fills (number, outcome, size, price, statuses), and the reports of them in some order."""
+
+
 @st.composite
-def stories(
-    draw: st.DrawFn,
-) -> tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]]:
+def stories(draw: st.DrawFn) -> Story:
     fills = []
     reports: list[tuple[int, T]] = []
     for n in range(draw(st.integers(1, 6))):
@@ -42,15 +44,20 @@ def stories(
     return fills, interleaved
 
 
-@given(stories())
-def test_only_what_did_not_fail_is_held(
-    story: tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]],
-) -> None:
+def ledgers(story: Story) -> Iterator[Inventory]:
+    """The ledger after each report, the same object."""
     fills, reports = story
     ledger = Inventory()
     for n, status in reports:
         _, outcome, size, price, _ = fills[n]
         ledger.apply(fill(outcome, size, price, trade_id=f"t{n}", status=status), outcome)
+        yield ledger
+
+
+@given(stories())
+def test_only_what_did_not_fail_is_held(story: Story) -> None:
+    fills, _ = story
+    *_, ledger = ledgers(story)
     working, settled = Position(), Position()
     for n, outcome, size, price, told in fills:
         one = fill(outcome, size, price, trade_id=f"t{n}")
@@ -63,14 +70,8 @@ def test_only_what_did_not_fail_is_held(
 
 
 @given(stories())
-def test_the_worst_case_is_that_of_the_worst_subset_after_every_report(
-    story: tuple[list[tuple[int, Outcome, str, str, list[T]]], list[tuple[int, T]]],
-) -> None:
-    fills, reports = story
-    ledger = Inventory()
-    for n, status in reports:
-        _, outcome, size, price, _ = fills[n]
-        ledger.apply(fill(outcome, size, price, trade_id=f"t{n}", status=status), outcome)
+def test_the_worst_case_is_that_of_the_worst_subset_after_every_report(story: Story) -> None:
+    for ledger in ledgers(story):
         open_ones = ledger.unsettled
         for winner in Outcome:
             profits_e4u6 = [
