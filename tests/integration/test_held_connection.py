@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis as redis_py
+import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from pmcore.messages.control import Resume
+from pmcore.model.errors import TransportError
 from pmcore.shell.bus.held_connection import HeldConnection
+from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.bus.redis_client import close_client, make_client
+from pmcore.wire import keys
+from pmcore.wire.ports import Outgoing
 from support.redis import SERVER_PARAMS
 
 pytestmark = pytest.mark.parametrize("redis_url", SERVER_PARAMS, indirect=True)
@@ -113,3 +125,69 @@ async def _looks_open(held: HeldConnection) -> bool:
     """Whether the loop has not read the end of the connection yet."""
     connection = held._connection
     return bool(connection.is_connected) and not await connection.can_read()
+
+
+class _Proxy:
+    """Passes one client on to Redis, and can reset its connection."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._clients: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset_all(self) -> None:
+        """Every client gets a reset, as after a host was cut off for long."""
+        for client in self._clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.shutdown(socket.SHUT_RD)
+        self._clients.clear()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._port))
+                self._clients.append(client)
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=_pump, args=ends, daemon=True).start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    source.close()
+    target.close()
+
+
+def test_a_connection_that_was_reset_is_a_failure_of_the_road(redis_url: str) -> None:
+    """uvloop raises `RuntimeError` for a write to it; redis-py hands that on."""
+    port = urlsplit(redis_url).port
+    assert port is not None
+    proxy = _Proxy(port)
+    url = urlsplit(redis_url)._replace(netloc=f"127.0.0.1:{proxy.port}").geturl()
+
+    async def act() -> list[str]:
+        bus = RedisBus.connect(url, source="s", run_id="r", clock_ns=time.time_ns)
+        outgoing = Outgoing(keys.ctl("a"), Resume(by="b", ts_recv_ns=1))
+        said = []
+        for call in (lambda: bus.publish([outgoing]), lambda: bus.put(keys.halt("a"), b"x")):
+            await call()
+            proxy.reset_all()
+            await asyncio.sleep(0.2)  # until the reset was heard
+            try:
+                await call()
+            except TransportError as error:
+                said.append(f"retryable {error.retryable}")
+            await call()
+        await bus.close()
+        return said
+
+    said = uvloop.run(act())
+    proxy.close()
+    assert set(said) <= {"retryable True"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from pmcore.model.errors import InvariantError, TransportError
@@ -52,6 +54,32 @@ async def test_a_group_that_exists_is_left_where_it_stands(world: BusWorld) -> N
     assert entry.message == command(1)
     assert len(await bus.groups(MD)) == 1
     assert world.length(ROT) == 1
+
+
+async def test_a_group_that_goes_from_one_stream_stays_on_the_others(world: BusWorld) -> None:
+    """Several series use one name at once; a reader that waits on another stream goes on."""
+    bus = world.bus()
+    for stream in (CMD, USER):
+        await bus.create_group("g", [stream], announce=None)
+        await bus.publish([Outgoing(stream, command(1) if stream == CMD else channel(1))])
+        assert len(await bus.read("g", "c", [stream], block_ms=0)) == 1
+    waiting = asyncio.create_task(bus.read("g", "c", [USER], block_ms=5_000))
+    await asyncio.sleep(0.05)  # until it blocks
+    await asyncio.gather(bus.destroy_group("g", [CMD]), bus.destroy_group("g", [CMD]))
+    await bus.publish([Outgoing(USER, channel(2))])
+    (entry,) = await waiting
+    assert entry.message == channel(2)
+    assert await bus.groups(CMD) == []
+
+
+async def test_many_series_give_up_their_group_of_one_name_at_once(world: BusWorld) -> None:
+    bus = world.bus()
+    streams = [keys.exe(f"{name}-15m") for name in ("btc", "eth", "sol", "xrp")]
+    for stream in streams:
+        await bus.create_group("g", [stream], announce=None)
+        assert await bus.read("g", "c", [stream], block_ms=1, noack=True) == []
+    await asyncio.gather(*(bus.destroy_group("g", [stream]) for stream in streams))
+    assert [await bus.groups(stream) for stream in streams] == [[], [], [], []]
 
 
 async def test_groups_of_two_hash_tags_at_once_are_our_mistake(world: BusWorld) -> None:

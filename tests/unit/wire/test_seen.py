@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pmcore.wire.ports import Incoming
-from pmcore.wire.seen import Seen
+from pmcore.wire.seen import Seen, forget_group
 
 
 def given(*entries: tuple[str, str]) -> list[Incoming]:
@@ -28,3 +28,15 @@ def test_a_group_that_was_set_back_has_seen_nothing_of_that_stream() -> None:
     seen.forget("user")
     seen.forget("never read")
     assert (seen.last_id("user"), seen.last_id("exe")) == ("0-0", "5-0")
+
+
+def test_a_group_that_is_gone_from_a_stream_is_forgotten_there_and_not_on_others() -> None:
+    seen = {("g", "one"): Seen(), ("g", "two"): Seen(), ("h", "one"): Seen()}
+    for consumer in seen.values():
+        consumer.note(given(("cmd", "1-0")))
+    seen["g", "one"].note(given(("user", "2-0")))
+    forget_group(seen, "g", ["cmd", "md"])
+    assert list(seen) == [("g", "one"), ("h", "one")]
+    assert seen["g", "one"].last_id("cmd") == "0-0"
+    assert seen["g", "one"].last_id("user") == "2-0"
+    assert seen["h", "one"].last_id("cmd") == "1-0"

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 
 from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Incoming
 
 _START = "0-0"
+
+
+def forget_group(
+    seen: MutableMapping[tuple[str, str], Seen], group: str, streams: Iterable[str]
+) -> None:
+    """A group is gone from these streams; on others one of its name may be read still."""
+    for key in [key for key in seen if key[0] == group]:
+        for stream in streams:
+            seen[key].forget(stream)
+        if seen[key].is_empty:
+            del seen[key]
 
 
 class Seen:
@@ -23,8 +34,13 @@ class Seen:
                 self._last_ids[entry.stream] = entry.entry_id
 
     def forget(self, stream: str) -> None:
-        """The group was set to another entry: what was given out before does not count."""
+        """The group was set to another entry, or is gone: what was given out does not count."""
         self._last_ids.pop(stream, None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of any stream is known."""
+        return not self._last_ids
 
     def last_id(self, stream: str) -> str:
         """The last one's id; `0-0` before the first."""

@@ -20,7 +20,7 @@ from pmcore.wire.entry_ids import EntryId, format_id, parse_id
 from pmcore.wire.keys import one_hash_tag
 from pmcore.wire.ports import Ack, Denial, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
-from pmcore.wire.seen import Seen
+from pmcore.wire.seen import Seen, forget_group
 from pmcore.wire.transactions import by_hash_tag
 from pmsim.bus.streams import Stream
 
@@ -180,8 +180,7 @@ class MemoryBus:
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
         """See `Bus.destroy_group`. One stream after the other, as Redis does it."""
-        for consumer in [key for key in self._seen if key[0] == group]:
-            del self._seen[consumer]
+        forget_group(self._seen, group, streams)
         for key in streams:
             await self._turn(writes=True)
             if key in self._store.streams:

@@ -23,7 +23,7 @@ from pmcore.wire.codec import Stamper
 from pmcore.wire.keys import hash_tag, one_hash_tag
 from pmcore.wire.ports import Ack, Denial, GroupInfo, Incoming, Outgoing
 from pmcore.wire.registry import spec_of
-from pmcore.wire.seen import Seen
+from pmcore.wire.seen import Seen, forget_group
 from pmcore.wire.transactions import Transaction, by_group, by_hash_tag
 
 _RECOVERY_TIMEOUT_S = 30.0
@@ -129,11 +129,11 @@ class RedisBus:
             _checked(await pipeline.execute(raise_on_error=False), tolerated="BUSYGROUP")
 
     async def destroy_group(self, group: str, streams: Sequence[str]) -> None:
-        """See `Bus.destroy_group`. Connections that read as this group are closed."""
-        for key in [key for key in self._readers if key[0] == group]:
-            await self._readers.pop(key).close()
-        for consumer in [key for key in self._seen if key[0] == group]:
-            del self._seen[consumer]
+        """See `Bus.destroy_group`. Connections that read as this group from them are closed."""
+        gone = [key for key in self._readers if key[0] == group and {*key[2]} & {*streams}]
+        for reader in [self._readers.pop(key) for key in gone]:  # others may be closing some too
+            await reader.close()
+        forget_group(self._seen, group, streams)
         for stream in streams:
             async with self._nodes.request(writes=True):
                 client = await self._nodes.writer(hash_tag(stream))

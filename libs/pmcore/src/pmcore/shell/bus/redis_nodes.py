@@ -27,6 +27,8 @@ from pmcore.shell.bus.sentinels import Sentinels, be_a_primary
 SLOTS = 16_384
 LEARN_S = 0.5
 """For one node that is asked who serves what; then another one is asked."""
+CLOSED_TRANSPORT = "the handler is closed"
+"""uvloop's `RuntimeError` for a write to a connection that was reset; redis-py hands it on."""
 _Served = tuple[int, int, Address]
 
 
@@ -149,3 +151,9 @@ class Nodes:
             if may_have_moved(error):
                 self.forget()
             raise transport_error(error, writes=writes) from error
+        except RuntimeError as error:
+            if CLOSED_TRANSPORT not in str(error):
+                raise
+            self.forget()
+            broken = redis_errors.ConnectionError(str(error))
+            raise transport_error(broken, writes=writes) from error
