@@ -134,6 +134,9 @@ class QueueLine:
         fills: list[QueueFill] = []
         for side in BookSide:
             orders = self._by_priority(side)
+            if not orders:
+                self._crossed_taken_u6[side] = 0
+                continue
             for order in orders:
                 _cap(order, depth.size_u6(side, order.key), at_ns)
             fills += self._fill_crossed(depth, side, orders)
@@ -145,7 +148,7 @@ class QueueLine:
         facing = opposite(side)
         best = depth.best(facing)
         through = 1 if self.model is FillModel.PESSIMISTIC else 0  # keys are whole numbers
-        if best is None or not orders or best + orders[0].key < through:
+        if best is None or best + orders[0].key < through:
             self._crossed_taken_u6[side] = 0
             return []
         if depth.crossed():

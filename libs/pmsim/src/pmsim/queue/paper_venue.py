@@ -11,7 +11,7 @@ last one counts as the last one. What a fill means here is in docs/modelling.md.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 import msgspec
@@ -42,6 +42,7 @@ from pmcore.model.latency import Latencies, Travel
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 from pmcore.venue.market_values import tick_shown_e4
+from pmsim.queue.displayed import DisplayedMarket
 from pmsim.queue.line import FillModel
 from pmsim.queue.model import QueueModel
 from pmsim.queue.paper_reports import MATCHED_TEXT, NOT_FOUND_TEXT, PaperOrder, matched, updated
@@ -107,8 +108,11 @@ class _Arrival(msgspec.Struct, frozen=True):
 class PaperVenue:
     """One account's paper orders over any number of windows."""
 
-    def __init__(self, params: PaperParams) -> None:
+    def __init__(
+        self, params: PaperParams, *, displayed: Mapping[str, DisplayedMarket] | None = None
+    ) -> None:
         self._params = params
+        self._displayed = displayed or {}  # by window, where it is shared with other venues
         self._markets: dict[str, _PaperMarket] = {}
         self._due: list[tuple[int, int, _Arrival | AccountNews]] = []
         self._told_ns = 0  # when the newest message of the user channel arrives
@@ -124,7 +128,8 @@ class PaperVenue:
         it in a stream of which the beginning was trimmed.
         """
         if window.slug not in self._markets:
-            queue = QueueModel(window, self._params.fills, others=tuple(FillModel))
+            market = self._displayed.get(window.slug)
+            queue = QueueModel(window, self._params.fills, others=tuple(FillModel), market=market)
             self._markets[window.slug] = _PaperMarket(window, queue, window.tick_e4)
             self._channel.append(UserChannelState.UP)
 

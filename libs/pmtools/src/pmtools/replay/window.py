@@ -52,6 +52,7 @@ class WindowReplay:
         self._sink = sink
         self._look = look
         self._now_ns = 0
+        self._due: list[Answer] = []
         self._ticks_from_ns = self.window.open_ns - PREWARM_NS
         self._alive_until_ns = self.window.close_ns + AFTERLIFE_NS
 
@@ -65,14 +66,26 @@ class WindowReplay:
 
     async def receive(self, at_ns: int, messages: Sequence[MarketDataMessage]) -> None:
         """Apply one frame's messages, in order, then decide once."""
-        await self.advance(at_ns)
-        at_ns = self._now_ns = max(at_ns, self._now_ns)
-        answers: list[Answer] = []
+        await self.reach(at_ns)
         for message in await self._transport.market(messages):
-            self._step(at_ns, message)
-            unseen_e4 = self.engine.session.cause.unseen_trade_e4
-            answers += self._executor.market(at_ns, message, unseen_trade_e4=unseen_e4)
-        await self._answers(at_ns, answers)
+            self.take(message)
+        await self.decide()
+
+    async def reach(self, at_ns: int) -> None:
+        """Let all happen that comes before the frame of a time."""
+        await self.advance(at_ns)
+        self._now_ns = max(at_ns, self._now_ns)
+        self._due = self._executor.advance(self._now_ns)
+
+    def take(self, message: MarketDataMessage) -> None:
+        """Apply one message of the frame whose time was reached."""
+        self._step(self._now_ns, message)
+        unseen_e4 = self.engine.session.cause.unseen_trade_e4
+        self._due += self._executor.market(self._now_ns, message, unseen_trade_e4=unseen_e4)
+
+    async def decide(self) -> None:
+        """The frame's messages were applied: decide."""
+        await self._answers(self._now_ns, self._due)
 
     async def advance(self, until_ns: int) -> None:
         """Let time pass up to, but not including, `until_ns`."""

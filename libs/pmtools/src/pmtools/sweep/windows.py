@@ -11,13 +11,21 @@ import msgspec
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.strategy.engine import WindowEngine
+from pmcore.machines.book import BookEffect, WindowBooks
 from pmcore.machines.markouts import HORIZONS_S
-from pmcore.messages.market_data import MarketDataMessage
+from pmcore.messages.market_data import (
+    BookDelta,
+    BookSnapshot,
+    MarketDataMessage,
+    TickSizeChanged,
+    TradePrinted,
+)
 from pmcore.model.latency import Latencies
 from pmcore.model.market import Window
 from pmcore.model.params import SeriesParams
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.venue.market_frames import MarketFrameParser
+from pmsim.queue.displayed import DisplayedMarket, QueueEvent
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.recordings.reader import Recording
 from pmsim.recordings.winners import Winner, winners_in_frame
@@ -28,6 +36,9 @@ from pmtools.replay.settling import agreed, ledgers_of, results_of, winners_befo
 from pmtools.replay.transport import DirectConduit
 from pmtools.replay.window import TICK_NS, WindowReplay
 from pmtools.sweep.grid import Cell
+
+TOGETHER = 16
+"""Cells that are replayed side by side: they share the work on their books."""
 
 _RUN_ID = "sweep"
 _AT_5_S = HORIZONS_S.index(5)
@@ -54,7 +65,7 @@ class Row(msgspec.Struct, frozen=True):
     """Cents a share and shares of each fill whose mid was known 5 s later."""
 
 
-class _Life(msgspec.Struct, frozen=True):
+class RecordedWindow(msgspec.Struct, frozen=True):
     """A window and all that was recorded of it, in the order of arrival."""
 
     window: Window
@@ -80,11 +91,14 @@ def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]], latencies: Latenci
     if not isinstance(recording, Recording):
         return []
     return [
-        _replay(life, key, cell, latencies) for life in _lives(recording) for key, cell in cells
+        row
+        for life in _lives(recording)
+        for first in range(0, len(cells), TOGETHER)
+        for row in replay_together(life, cells[first : first + TOGETHER], latencies)
     ]
 
 
-def _lives(recording: Recording) -> Iterator[_Life]:
+def _lives(recording: Recording) -> Iterator[RecordedWindow]:
     windows = {window.slug: window for window in recording.windows()}
     parser = MarketFrameParser(*windows.values())
     frames: dict[str, list[tuple[int, list[MarketDataMessage]]]] = {slug: [] for slug in windows}
@@ -99,33 +113,90 @@ def _lives(recording: Recording) -> Iterator[_Life]:
             frames[slug].append((frame.recv_ns, messages))
     for slug, window in windows.items():
         if frames[slug]:
-            yield _Life(window, frames[slug], last_ns, winners.get(slug))
+            yield RecordedWindow(window, frames[slug], last_ns, winners.get(slug))
 
 
-def _replay(life: _Life, key: str, cell: Cell, latencies: Latencies) -> Row:
-    params = cell.params.of(life.window.series)
-    engine = WindowEngine(life.window, params, _RUN_ID)
-    venue = PaperVenue(PaperParams(latencies=latencies))
-    executor = PaperExecutor(
-        ExecutionEngine(caps=params.order_caps()), venue, lambda _at, _out: None
-    )
-    replay = WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None)
-    asyncio.run(_live(replay, life))
-    ledgers = ledgers_of(venue.ledgers()[life.window.slug], engine, life.winner)
-    by_model = {
-        model: told.get("profit", told.get("profit_marked", 0.0)) for model, told in ledgers.items()
-    }
-    return _row(engine, life, key, cell.name, by_model)
+def replay_together(
+    life: RecordedWindow, cells: Sequence[tuple[str, Cell]], latencies: Latencies
+) -> list[Row]:
+    """The rows of some cells for one window.
+
+    They take the same messages one after the other, so its books are kept once for all of them.
+    """
+    slug = life.window.slug
+    books, displayed = _SharedBooks(life.window), _SharedMarket()
+    venues = [
+        PaperVenue(PaperParams(latencies=latencies), displayed={slug: displayed}) for _ in cells
+    ]
+    replays = []
+    for (_, cell), venue in zip(cells, venues, strict=True):
+        params = cell.params.of(life.window.series)
+        executor = PaperExecutor(
+            ExecutionEngine(caps=params.order_caps()), venue, lambda _at, _out: None
+        )
+        engine = WindowEngine(life.window, params, _RUN_ID, books=books)
+        replays.append(WindowReplay(engine, executor, DirectConduit(), lambda _at, _out: None))
+    asyncio.run(_live(replays, life))
+    rows = []
+    for (key, cell), venue, replay in zip(cells, venues, replays, strict=True):
+        ledgers = ledgers_of(venue.ledgers()[slug], replay.engine, life.winner)
+        by_model = {
+            model: told.get("profit", told.get("profit_marked", 0.0))
+            for model, told in ledgers.items()
+        }
+        rows.append(_row(replay.engine, life, key, cell.name, by_model))
+    return rows
 
 
-async def _live(replay: WindowReplay, life: _Life) -> None:
-    await replay.begin(life.frames[0][0] - TICK_NS)
+async def _live(replays: Sequence[WindowReplay], life: RecordedWindow) -> None:
+    for replay in replays:
+        await replay.begin(life.frames[0][0] - TICK_NS)
     for at_ns, messages in life.frames:
-        await replay.receive(at_ns, messages)
-    await replay.advance(life.last_ns + TAIL_NS)
+        for replay in replays:
+            await replay.reach(at_ns)
+        for message in messages:
+            for replay in replays:
+                replay.take(message)
+        for replay in replays:
+            await replay.decide()
+    for replay in replays:
+        await replay.advance(life.last_ns + TAIL_NS)
 
 
-def _row(engine: WindowEngine, life: _Life, key: str, cell: str, ledgers: dict[str, float]) -> Row:
+class _SharedBooks(WindowBooks):
+    """Books that many engines apply the same messages to: the first one does."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._newest: object = None
+        self._effect = BookEffect()
+
+    def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
+        if event is not self._newest:
+            self._newest, self._effect = event, super().apply(event)
+        return self._effect
+
+
+class _SharedMarket(DisplayedMarket):
+    """The same for the market that the queues of many paper venues see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._newest: object = None
+        self._event = QueueEvent()
+
+    def apply(
+        self, message: MarketDataMessage, *, unseen_trade_e4: int | None = None
+    ) -> QueueEvent:
+        if message is not self._newest:
+            self._newest = message
+            self._event = super().apply(message, unseen_trade_e4=unseen_trade_e4)
+        return self._event
+
+
+def _row(
+    engine: WindowEngine, life: RecordedWindow, key: str, cell: str, ledgers: dict[str, float]
+) -> Row:
     results = results_of(engine, life.winner)
     position, pairs = engine.session.inventory.working, engine.session.inventory.pairing.pairs
     paired_u6 = sum(pair.up.qty_u6 for pair in pairs)

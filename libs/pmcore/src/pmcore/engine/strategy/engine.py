@@ -17,6 +17,7 @@ from pmcore.engine.strategy.decision import decide_commands
 from pmcore.engine.strategy.door import concerns
 from pmcore.engine.strategy.marking import attribution_view, mark_fill, mean_markouts, up_worth2_e4
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
+from pmcore.machines.book import WindowBooks
 from pmcore.machines.inventory import FillEffect
 from pmcore.machines.ofi import count_trade
 from pmcore.machines.ofi_threshold import WarmStart
@@ -57,7 +58,10 @@ Output = CommandMessage | Notice
 
 
 class WindowEngine:
-    """The decisions of one window. `step` is the only input; everything else is for reading."""
+    """The decisions of one window. `step` is the only input; everything else is for reading.
+
+    `books`: given where several engines take the same market data, one message at a time.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class WindowEngine:
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
         gated: bool = True,
+        books: WindowBooks | None = None,
     ) -> None:
         self.run_id = run_id
         self.session = MarketSession(
@@ -76,6 +81,7 @@ class WindowEngine:
             warm_start=warm_start,
             prior_loss_u6=prior_loss_u6,
             gated=gated,
+            books=books,
         )
         self._answers = Answers(self.session, run_id)
         self.counters = self.session.counters

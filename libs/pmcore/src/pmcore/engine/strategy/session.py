@@ -61,10 +61,11 @@ class MarketSession:
         warm_start: dict[Outcome, WarmStart] | None = None,
         prior_loss_u6: int = 0,
         gated: bool = True,
+        books: WindowBooks | None = None,
     ) -> None:
         self.window = window
         self.params = params
-        self.books = WindowBooks(window)
+        self.books = books or WindowBooks(window)
         self.flows = {
             outcome: OutcomeFlow(
                 params.ofi,
