@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import interval_s, parse_series
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -42,6 +45,20 @@ def time_span_s(text: str) -> float:
     if unit not in _UNIT_S or not number.isascii() or not number.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 45m, 1h or 2d")
     return float(int(number) * _UNIT_S[unit])
+
+
+def utc_day(text: str) -> str:
+    """A UTC day as in 2026-11-27; `today` and `yesterday` are days too."""
+    today = datetime.fromtimestamp(real_now_ns() // NS_PER_S, UTC).date()
+    if text in ("today", "yesterday"):
+        return (today - timedelta(days=text == "yesterday")).isoformat()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-27, today, yesterday")
+    return text
 
 
 def http_address(text: str) -> str:

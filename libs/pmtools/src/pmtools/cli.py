@@ -16,6 +16,7 @@ from pmtools.argument_types import (
     readable_file_or_folder,
     series_slugs,
     speed,
+    utc_day,
     whole_number,
     window_seconds,
 )
@@ -221,15 +222,23 @@ def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
         commands,
         "report",
         "study.report:command",
-        "what replays earned and why, as one HTML page",
+        "what runs and replays earned and why, as one HTML page",
         examples.REPORT_EXAMPLES,
     )
     report.add_argument(
         "files",
-        nargs="+",
-        type=readable_file_or_folder,
-        metavar="FILE",
-        help="a folder of pm replay --tables, or recordings and journals to replay first",
+        nargs="*",
+        type=Path,
+        metavar="RUN|FILE",
+        help="runs of this checkout (3, or var/run-3), a folder of pm replay --tables, or "
+        "recordings and journals to replay first",
+    )
+    report.add_argument(
+        "--day",
+        type=utc_day,
+        metavar="DAY",
+        help="the windows that opened in this UTC day: 2026-11-27, today, yesterday; without RUN, "
+        "those of every run of this checkout, and of its Compose stack if it is up",
     )
     report.add_argument(
         "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the page"

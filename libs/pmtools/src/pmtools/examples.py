@@ -17,6 +17,8 @@ REPLAY_EXAMPLES = """examples:
   pm replay var/run-3/strategy/journal       step journals again and compare their outputs
 """
 REPORT_EXAMPLES = """examples:
+  pm report --day today                      the day's windows of every run of this checkout
+  pm report 3                                those of the run in var/run-3
   pm report recordings/                      replay all with paper fills, then report.html
   pm replay recordings/ --tables tables && pm report tables --out today.html --json
 """
@@ -25,7 +27,7 @@ STUDY_EXAMPLES = """examples:
 PASS, MARGINAL, FAIL or INSUFFICIENT_DATA; the pessimistic model of fills decides
 """
 CALIBRATE_EXAMPLES = """examples:
-  pm run --keep --seconds 600; pm calibrate var/runs/NAME --out calibration.json
+  pm run --keep --seconds 600; pm calibrate var/run-3 --out calibration.json
   pm replay recordings/ --fill-model central --latency calibration.json
 """
 SWEEP_EXAMPLES = """examples:

@@ -16,7 +16,7 @@ PART_BYTES = 64 * 1024 * 1024
 MAX_PARTS = 32
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
-_SUFFIX = ".jsonl.zst"
+SUFFIX = ".jsonl.zst"
 
 
 class JournalWriter:
@@ -98,16 +98,16 @@ def journal_parts(directory: Path, stem: str) -> list[Path]:
 
 def first_part_of(path: Path) -> Path | None:
     """The first part of which `path` is a later one; None when it is no later part of any."""
-    stem, dot, number = path.name.removesuffix(_SUFFIX).rpartition(".")
-    if not (path.name.endswith(_SUFFIX) and dot and len(number) == 4 and number.isdecimal()):
+    stem, dot, number = path.name.removesuffix(SUFFIX).rpartition(".")
+    if not (path.name.endswith(SUFFIX) and dot and len(number) == 4 and number.isdecimal()):
         return None
-    first = path.with_name(stem + _SUFFIX)
+    first = path.with_name(stem + SUFFIX)
     return first if path in journal_parts(path.parent, stem) else None
 
 
 def journal_stem(first_part: Path) -> str:
     """Return the stem that a journal's first part was written under."""
-    return first_part.name.removesuffix(_SUFFIX)
+    return first_part.name.removesuffix(SUFFIX)
 
 
 def read_journal(path: Path) -> Iterator[bytes]:
@@ -127,4 +127,4 @@ def read_journal(path: Path) -> Iterator[bytes]:
 
 
 def _part_name(stem: str, part: int) -> str:
-    return f"{stem}{f'.{part:04d}' if part else ''}{_SUFFIX}"
+    return f"{stem}{f'.{part:04d}' if part else ''}{SUFFIX}"

@@ -11,15 +11,20 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+import tarfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import msgspec
 
+from pmcore.model.units import NS_PER_S
 from pmtools.control.engines import CONTROL_PORTS, SERVICES, Engine, EngineKind, Found, ServiceAt
 
 DOCKER_TIMEOUT_S = 8.0
+COPY_TIMEOUT_S = 300.0
 _END_WAIT_S = 1.0
 
 _LABEL = "com.docker.compose.project"
@@ -179,20 +184,69 @@ async def _token_of(docker: str, timeout_s: float, container: Container) -> str:
 
 async def container_log(environ: Mapping[str, str], container: str, lines: int) -> str:
     """The newest lines that a container wrote. Raise `DockerError`."""
+    logs = ("logs", "--tail", str(lines), container)
+    return await _ask(_docker(environ), DOCKER_TIMEOUT_S, *logs, with_stderr=True)
+
+
+async def container_files(
+    environ: Mapping[str, str], container: str, folder: str
+) -> dict[str, int]:
+    """The files in a folder of a running container, and when each was written. Raise `DockerError`.
+
+    Times are nanoseconds since 1970. A folder that is not there has no files.
+    """
+    find = 'cd "$0" 2>/dev/null && exec find . -maxdepth 1 -type f -printf "%f\\t%T@\\n"; exit 0'
+    run = ("exec", container, "sh", "-c", find, folder)
+    listed = await _ask(_docker(environ), DOCKER_TIMEOUT_S, *run)
+    files = {}
+    for line in listed.splitlines():
+        name, _, at_s = line.partition("\t")
+        whole, _, part = at_s.partition(".")
+        if whole.isdecimal():
+            files[name] = int(whole) * NS_PER_S + int(f"{part:0<9.9}" if part.isdecimal() else 0)
+    return files
+
+
+async def copy_from_container(
+    environ: Mapping[str, str], container: str, folder: str, names: Sequence[str], target: Path
+) -> None:
+    """Copy files out of a folder of a running container, with their times. Raise `DockerError`.
+
+    A file that grows meanwhile comes as far as it was written.
+    """
+    run = ("exec", container, "tar", "-C", folder, "--ignore-failed-read", "-cf", "-", *names)
+    with TemporaryFile() as archive:
+        await _ask(_docker(environ), COPY_TIMEOUT_S, *run, into=archive, may_end_with=(0, 1))
+        archive.seek(0)
+        try:
+            with tarfile.open(fileobj=archive) as opened:
+                opened.extractall(target, filter="data")
+        except (tarfile.TarError, OSError) as error:
+            raise DockerError(f"the copy of {folder} cannot be read: {error}") from error
+
+
+def _docker(environ: Mapping[str, str]) -> str:
     docker = shutil.which("docker", path=environ.get("PATH"))
     if docker is None:
         raise DockerError("Docker is not installed here")
-    logs = ("logs", "--tail", str(lines), container)
-    return await _ask(docker, DOCKER_TIMEOUT_S, *logs, with_stderr=True)
+    return docker
 
 
-async def _ask(docker: str, timeout_s: float, *arguments: str, with_stderr: bool = False) -> str:
+async def _ask(
+    docker: str,
+    timeout_s: float,
+    *arguments: str,
+    with_stderr: bool = False,
+    into: IO[bytes] | None = None,
+    may_end_with: Sequence[int] = (0,),
+) -> str:
+    """What it wrote on stdout; "" when that went `into` a file. Raise `DockerError`."""
     try:
         process = await asyncio.create_subprocess_exec(
             docker,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE if into is None else into,
             stderr=asyncio.subprocess.STDOUT if with_stderr else asyncio.subprocess.PIPE,
             start_new_session=True,
         )
@@ -204,9 +258,9 @@ async def _ask(docker: str, timeout_s: float, *arguments: str, with_stderr: bool
         raise DockerError(f"no answer within {timeout_s:g} s") from None
     finally:
         await _end(process)
-    if process.returncode:
-        raise DockerError(" ".join((err or out).decode("utf-8", "replace").split())[-300:])
-    return out.decode("utf-8", "replace")
+    if process.returncode not in may_end_with:
+        raise DockerError(" ".join((err or out or b"").decode("utf-8", "replace").split())[-300:])
+    return (out or b"").decode("utf-8", "replace")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

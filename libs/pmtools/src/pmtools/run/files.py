@@ -128,6 +128,16 @@ def find_runs(environ: Mapping[str, str], checkout: Path | None) -> list[FoundRu
     return [found[place] for place in sorted(found, key=_by_number)]
 
 
+def run_directories(environ: Mapping[str, str], checkout: Path | None) -> list[Path]:
+    """Those of every run of this checkout that is kept or goes on, in the order of their names.
+
+    A run that is over is found in PM_DATA_DIR and in the checkout's `var`, nowhere else.
+    """
+    kept = _in([runs_root(environ), *([checkout / "var"] if checkout else [])])
+    going_on = [run.directory for run in find_runs(environ, checkout)]
+    return sorted({each.resolve() for each in (*kept, *going_on)}, key=_by_number)
+
+
 def _look(directory: Path, registered: Iterable[RegisteredRun]) -> FoundRun | None:
     try:
         descriptor = os.open(directory / _FILE, os.O_RDONLY)

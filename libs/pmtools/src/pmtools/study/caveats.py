@@ -13,17 +13,20 @@ FEW_FILLS = 100
 
 def caveats_of(figures: ReportFigures) -> list[str]:
     """One sentence each, the most important first."""
-    return [*_fills(figures), *_windows(figures), *_always()]
+    return [*_fills(figures), *_windows(figures), "Rebates and rewards are left out."]
 
 
 def _fills(figures: ReportFigures) -> Iterator[str]:
     if figures.journals < figures.windows:
         yield (
             "Fills of a replay are estimates: nobody in the recording reacted to our bids, and the "
-            "queue ahead of them is assumed."
+            "queue ahead of them and the latency are assumed."
         )
     if figures.journals:
-        yield f"{figures.journals} windows are from journals, which keep no other ledgers."
+        yield (
+            f"{figures.journals} windows are from journals, which keep no other ledgers. Their "
+            "fills are those of their engine: the venue's, the simulator's, or on paper."
+        )
     if not figures.fills:
         yield "There was no fill: nothing can be said of what fills are worth."
     elif figures.fills < FEW_FILLS:
@@ -54,8 +57,3 @@ def _windows(figures: ReportFigures) -> Iterator[str]:
         yield f"The windows were replayed with {figures.settings} different settings."
     if len(figures.acting_models) > 1:
         yield "Not all windows were replayed with the same model of fills."
-
-
-def _always() -> Iterator[str]:
-    yield "Rebates and rewards are left out. Latency is assumed, not measured."
-    yield "The queue ahead at placing and the reason of a quote are not recorded with its fills."

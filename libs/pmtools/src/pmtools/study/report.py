@@ -1,34 +1,39 @@
-"""`pm report FILE...|FOLDER`: what replays earned, as a page, as JSON, as CSV."""
+"""`pm report FILE...|FOLDER|RUN... [--day DAY]`: what windows earned, as a page, JSON, CSV."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import csv
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
+from pmtools.control.checkout import find_checkout
 from pmtools.errors import EXIT_OK, UsageError
 from pmtools.replay.command import Replay, paper_params, read_params
 from pmtools.replay.inputs import find_inputs
 from pmtools.study.figures import ReportFigures, figures_of
 from pmtools.study.page import page
-from pmtools.study.tables import TableFolder, Tables, is_table_folder, load
+from pmtools.study.runs import RunTables, find_run, is_run, tables_of_day, tables_of_runs
+from pmtools.study.tables import TableFolder, Tables, is_table_folder, load, together
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Read or make the tables, then write what was asked for."""
-    tables = _tables(arguments)
+    tables, title, notes = _tables(arguments)
+    for note in notes:
+        print(f"pm report: {note}", file=sys.stderr)
     if not tables.windows.height:
         raise UsageError("there is no window in these tables")
     slug = _shown(tables, arguments.window)
     figures = figures_of(tables)
-    _write(arguments.out, "--out", page(figures, tables, slug))
+    _write(arguments.out, "--out", page(figures, tables, slug, title=title, sources=notes))
     print(f"pm report: {figures.windows} windows in {arguments.out}", file=sys.stderr)
     if arguments.csv:
         _write_csv(arguments.csv, figures)
@@ -37,8 +42,45 @@ def command(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _tables(arguments: argparse.Namespace) -> Tables:
-    paths: list[Path] = arguments.files
+def _tables(arguments: argparse.Namespace) -> tuple[Tables, str, list[str]]:
+    """The tables, what the page is about, and what a reader must be told."""
+    paths = [_existing(path) for path in arguments.files]
+    runs = [path for path in paths if is_run(path)]
+    if paths and len(runs) == len(paths):
+        names = ", ".join(path.name for path in runs)
+        of_day = f" on {arguments.day}" if arguments.day else ""
+        return _of_runs(tables_of_runs(runs, arguments.day), f"What {names} earned{of_day}")
+    if runs:
+        raise UsageError(f"{runs[0]} is a run: give runs, or recordings and journals, not both")
+    if arguments.day and paths:
+        raise UsageError("--day goes with runs, or alone: then all runs of this checkout are read")
+    if arguments.day:
+        told = tables_of_day(os.environ, find_checkout(), arguments.day)
+        return _of_runs(told, f"What the windows of {arguments.day} earned")
+    if not paths:
+        raise UsageError("name recordings, journals, a folder of tables or runs, or give --day")
+    return _of_files(arguments, paths), "What the replayed windows earned", []
+
+
+def _of_runs(told: RunTables, title: str) -> tuple[Tables, str, list[str]]:
+    if not told.tables:
+        raise UsageError("there is no window to report", *told.notes)
+    return together(told.tables), title, told.notes
+
+
+def _existing(path: Path) -> Path:
+    """What is there, or the folder of the run of that name or number."""
+    if path.exists():
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"may not be read: {path}")
+        return path
+    run = find_run(os.environ, find_checkout(), str(path))
+    if run is None:
+        raise UsageError(f"no such file, folder or run: {path}")
+    return run
+
+
+def _of_files(arguments: argparse.Namespace, paths: Sequence[Path]) -> Tables:
     if len(paths) == 1 and is_table_folder(paths[0]):
         return load(paths[0])
     inputs = find_inputs(paths, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -47,21 +48,41 @@ class TableFolder:
                 "and its journal: name one of them"
             )
         self._written.add(window.slug)
-        day = datetime.datetime.fromtimestamp(window.open_ns // NS_PER_S, datetime.UTC).date()
+        place = Path(f"day={day_of(window)}", f"series={window.series}", f"{window.slug}.parquet")
         for table, columns in TABLES.items():
-            folder = self._path / table / f"day={day}" / f"series={window.series}"
-            file = folder / f"{window.slug}.parquet"
+            file = self._path / table / place
             part = file.with_suffix(".part")
             frame = self._polars.DataFrame(
                 [{column.name: row.get(column.name) for column in columns} for row in rows[table]],
                 schema=_types(self._polars, columns),
             )
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                file.parent.mkdir(parents=True, exist_ok=True)
                 frame.write_parquet(part)
                 os.replace(part, file)
             except OSError as error:
                 raise UsageError(f"--tables {self._path}: {error.strerror or error}") from error
+
+
+def day_of(window: Window) -> str:
+    """The UTC day in which it opened, as in 2026-11-27."""
+    return utc_day_of(window.open_ns)
+
+
+def utc_day_of(at_ns: int) -> str:
+    """The UTC day of a time since 1970, as in 2026-11-27."""
+    return datetime.datetime.fromtimestamp(at_ns // NS_PER_S, datetime.UTC).date().isoformat()
+
+
+def made_at_ns(folder: Path, day: str, slug: str) -> int | None:
+    """When the oldest of a window's tables was written; None while one is missing."""
+    made_ns = []
+    for table in TABLES:
+        files = list((folder / table / f"day={day}").glob(f"series=*/{slug}.parquet"))
+        if not files:
+            return None
+        made_ns.append(files[0].stat().st_mtime_ns)
+    return min(made_ns)
 
 
 def is_table_folder(path: Path) -> bool:
@@ -69,12 +90,15 @@ def is_table_folder(path: Path) -> bool:
     return all((path / table).is_dir() for table in TABLES)
 
 
-def load(path: str | Path) -> Tables:
-    """Read a folder that `pm replay --tables` wrote. Raise `UsageError` for any other."""
+def load(path: str | Path, day: str | None = None) -> Tables:
+    """Read a folder that `pm replay --tables` or `pm run` wrote, or one UTC day (YYYY-MM-DD) of it.
+
+    Raise `UsageError` for any other folder.
+    """
     folder, polars = Path(path), _polars()
     if not is_table_folder(folder):
         raise UsageError(f"{folder} holds no tables: write them with pm replay --tables {folder}")
-    return Tables(**{name: _read(polars, folder, name) for name in TABLES})
+    return Tables(**{name: _read(polars, folder, name, day) for name in TABLES})
 
 
 def _polars() -> ModuleType:
@@ -85,22 +109,52 @@ def _polars() -> ModuleType:
         raise UsageError(NEEDS_STUDY) from error
 
 
-def _read(polars: ModuleType, folder: Path, table: str) -> Any:
+def together(named: Mapping[str, Tables]) -> Tables:
+    """The windows of several engines; one that several of them traded is told apart by a name."""
+    polars = _polars()
+    counts = Counter(slug for one in named.values() for slug in one.windows["slug"])
+    several = [slug for slug, count in counts.items() if count > 1]
+    slug = polars.col("slug")
+
+    def of_engine(name: str, frame: polars.DataFrame) -> polars.DataFrame:
+        told = polars.when(slug.is_in(several)).then(slug + f" ({name})").otherwise(slug)
+        return frame.with_columns(told.alias("slug")) if several else frame
+
+    return Tables(
+        **{
+            table: _in_order(
+                table,
+                polars.concat(
+                    [of_engine(name, getattr(one, table)) for name, one in named.items()]
+                ),
+            )
+            for table in TABLES
+        }
+    )
+
+
+def _read(polars: ModuleType, folder: Path, table: str, day: str | None) -> Any:
     schema = _types(polars, TABLES[table])
     partitions = _types(polars, PARTITIONS)
     try:
-        frame = polars.read_parquet(
+        frames = polars.scan_parquet(
             folder / table / "**/*.parquet", hive_partitioning=True, hive_schema=partitions
         )
+        frame = (frames if day is None else frames.filter(day=day)).collect()
     except (polars.exceptions.PolarsError, OSError) as error:
         said = str(error).splitlines()[0]
         raise UsageError(f"{folder / table} cannot be read: {said}") from error
     if dict(frame.schema) != {**schema, **partitions}:
         raise UsageError(
-            f"{folder / table} has other columns than this version: write the tables anew"
+            f"{folder / table} has other columns than this version: remove {folder} and write the "
+            "tables anew"
         )
+    return _in_order(table, frame)
+
+
+def _in_order(table: str, frame: Any) -> Any:
     order = ["open_ns" if table == "windows" else "slug"]
-    order += [name for name in ("at_ns", "from_ns") if name in schema]
+    order += [name for name in ("at_ns", "from_ns") if name in frame.columns]
     return frame.sort(order, maintain_order=True)
 
 
