@@ -25,7 +25,14 @@ while [ -e "$here/wait" ]; do sleep 0.02; done
 [ -e "$here/error" ] && { cat "$here/error" >&2; exit 1; }
 case "$1" in
   ps) cat "$here/rows" ;;
-  exec) cat "$here/token.$2" ;;
+  exec)
+    identity=$2
+    volume="$here/volume.$identity"
+    case "$*" in
+      *" find "*) cd "$volume" && exec find . -maxdepth 1 -type f -printf '%f\t%T@\n' ;;
+      *" tar "*) touch "$here/copies"; shift 8; exec tar -C "$volume" -cf - "$@" ;;
+      *) cat "$here/token.$identity" ;;
+    esac ;;
   logs) cat "$here/log.$4" >&2 ;;
 esac
 """
@@ -183,6 +190,17 @@ class FakeCheckout:
     def container_wrote(self, project: str, service: str, text: str) -> None:
         """Let `docker logs` tell this, on stderr, where a traceback goes too."""
         (self._bin / f"log.{project}-{service}").write_text(text)
+
+    def volume(self, project: str, service: str) -> Path:
+        """What `docker exec` finds in a container's folder of journals."""
+        place = self._bin / f"volume.{project}-{service}"
+        place.mkdir()
+        return place
+
+    @property
+    def copies(self) -> Path:
+        """Exists once `docker` was asked for a copy."""
+        return self._bin / "copies"
 
     def docker_says(self, error: str = "", *, hangs: bool = False, absent: bool = False) -> None:
         """How the `docker` program behaves."""

@@ -57,6 +57,7 @@ from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
 from pmtools.run.token import control_token
 from pmtools.run.view import RunView
 from pmtools.service_settings import problems_of_services
+from pmtools.study.runs import write_run_tables
 from pmtools.summary import (
     RunSummary,
     as_count,
@@ -110,8 +111,20 @@ def command(arguments: argparse.Namespace) -> int:
         remove_directory(directory)
     print_summary(summary, Console(stderr=options.as_json), f"pm run ({options.mode})")
     if options.as_json:
-        print(as_json_line(summary))
+        print(as_json_line(summary), flush=True)
+    if keep:
+        _write_tables(directory)
     return end.exit_code
+
+
+def _write_tables(directory: Path) -> None:
+    """Those of its windows; `pm report` writes them later if this is stopped or cannot be done."""
+    try:
+        notes = write_run_tables(directory)
+    except CommandError as error:
+        notes = [f"no tables were written: {error}"]
+    for note in notes:
+        print(f"pm run: {note}", file=sys.stderr)
 
 
 def _check_settings(options: RunOptions, environ: Mapping[str, str]) -> None:

@@ -56,14 +56,23 @@ class RunTables(msgspec.Struct):
 
 def is_run(folder: Path) -> bool:
     """Whether it is the folder of a run, with journals or with their tables."""
-    has_journals = any((folder / place).is_dir() for place in _JOURNALS)
-    return has_journals or is_table_folder(folder / TABLES_FOLDER)
+    return _journals_in(folder) is not None or is_table_folder(folder / TABLES_FOLDER)
 
 
 def find_run(environ: Mapping[str, str], checkout: Path | None, name: str) -> Path | None:
     """The folder of the run of this name or number, as in run-3 or 3; None when there is none."""
     wanted = f"run-{name.removeprefix('run-')}"
     return next((d for d in run_directories(environ, checkout) if d.name == wanted), None)
+
+
+def write_run_tables(folder: Path) -> list[str]:
+    """Write the tables of a run's windows; returns what there is to say. Raise `UsageError`."""
+    told, out = RunTables(), folder / TABLES_FOLDER
+    journals = _journals_in(folder)
+    if journals is None:
+        return ["no tables: its strategy kept no journal"]
+    _write_tables(told, folder.name, journals, out, None)
+    return [*told.notes, f"the tables of its windows are in {out}"]
 
 
 def tables_of_runs(folders: Sequence[Path], day: str | None) -> RunTables:
@@ -87,9 +96,13 @@ def tables_of_day(environ: Mapping[str, str], checkout: Path | None, day: str) -
     return told
 
 
+def _journals_in(folder: Path) -> Path | None:
+    return next((folder / place for place in _JOURNALS if (folder / place).is_dir()), None)
+
+
 def _add_run(told: RunTables, folder: Path, day: str | None) -> None:
     name, out = folder.name, folder / TABLES_FOLDER
-    journals = next((folder / place for place in _JOURNALS if (folder / place).is_dir()), None)
+    journals = _journals_in(folder)
     if journals is None and not is_table_folder(out):
         told.notes.append(f"{name}: neither tables nor journals of its strategy (PM_JOURNAL=false)")
         return
