@@ -55,7 +55,7 @@ def equity_chart(figures: ReportFigures) -> str:
         axes.axhline(0, color="black", linewidth=0.6)
         axes.set(xlabel="window", ylabel="dollars")
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def parts_chart(figures: ReportFigures) -> str:
@@ -69,7 +69,7 @@ def parts_chart(figures: ReportFigures) -> str:
         axes.margins(y=0.15)
         axes.set_ylabel("dollars")
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def markout_chart(figures: ReportFigures) -> str:
@@ -91,7 +91,7 @@ def markout_chart(figures: ReportFigures) -> str:
         axes.set(xlabel="after the fill", ylabel="cents a share")
         axes.legend()
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def survival_chart(figures: ReportFigures) -> str:
@@ -104,7 +104,7 @@ def survival_chart(figures: ReportFigures) -> str:
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(left=0)
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def reasons_chart(figures: ReportFigures) -> str:
@@ -121,7 +121,7 @@ def reasons_chart(figures: ReportFigures) -> str:
         axes.set(xlabel="% of the window", ylabel="part of both sides' time", ylim=(0, 1))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=3)
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def quotes_chart(tables: Tables, slug: str, open_ns: int) -> str:
@@ -148,7 +148,7 @@ def quotes_chart(tables: Tables, slug: str, open_ns: int) -> str:
         axes.set(xlabel="seconds since the open", ylabel="price of Up")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=3)
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def flow_chart(tables: Tables, slug: str, open_ns: int) -> str:
@@ -165,7 +165,7 @@ def flow_chart(tables: Tables, slug: str, open_ns: int) -> str:
         axes.set(xlabel="seconds since the open", ylabel="shares")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2)
 
-    return _svg(draw)
+    return svg_of(draw)
 
 
 def _prices(column: pl.Series) -> list[float]:
@@ -173,10 +173,11 @@ def _prices(column: pl.Series) -> list[float]:
     return [float("nan") if e4 is None else e4 / PRICE_ONE_E4 for e4 in column]
 
 
-def _svg(draw: Callable[[Axes], None]) -> str:
+def svg_of(draw: Callable[[Axes], None], inches: tuple[float, float] = _INCHES) -> str:
+    """What `draw` puts into the axes, as an SVG element."""
     file = io.StringIO()
     with style.context(_STYLE):
-        figure = Figure(figsize=_INCHES, layout="constrained")
+        figure = Figure(figsize=inches, layout="constrained")
         draw(figure.add_subplot())
         figure.savefig(file, format="svg", metadata=_NO_METADATA)
     text = file.getvalue()

@@ -17,7 +17,7 @@ from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_S
 from pmtools.errors import NEEDS_STUDY, UsageError
 from pmtools.study.schema import PARTITIONS, TABLES, Column, ColumnKind
-from pmtools.study.watch import TableRow
+from pmtools.study.watch import Cell, TableRow
 
 if TYPE_CHECKING:
     import polars
@@ -37,7 +37,8 @@ class TableFolder:
     """Writes windows into a folder; a window of an earlier command is replaced."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._polars = path, _polars()
+        self._path = path
+        _polars()  # says at once when it is missing
         self._written: set[str] = set()
 
     def write(self, window: Window, rows: Mapping[str, Sequence[TableRow]]) -> None:
@@ -51,15 +52,9 @@ class TableFolder:
         place = Path(f"day={day_of(window)}", f"series={window.series}", f"{window.slug}.parquet")
         for table, columns in TABLES.items():
             file = self._path / table / place
-            part = file.with_suffix(".part")
-            frame = self._polars.DataFrame(
-                [{column.name: row.get(column.name) for column in columns} for row in rows[table]],
-                schema=_types(self._polars, columns),
-            )
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                frame.write_parquet(part)
-                os.replace(part, file)
+                write_frame(file, columns, rows[table])
             except OSError as error:
                 raise UsageError(f"--tables {self._path}: {error.strerror or error}") from error
 
@@ -111,20 +106,20 @@ def _polars() -> ModuleType:
 
 def together(named: Mapping[str, Tables]) -> Tables:
     """The windows of several engines; one that several of them traded is told apart by a name."""
-    polars = _polars()
+    frames = _polars()
     counts = Counter(slug for one in named.values() for slug in one.windows["slug"])
     several = [slug for slug, count in counts.items() if count > 1]
-    slug = polars.col("slug")
+    slug = frames.col("slug")
 
     def of_engine(name: str, frame: polars.DataFrame) -> polars.DataFrame:
-        told = polars.when(slug.is_in(several)).then(slug + f" ({name})").otherwise(slug)
+        told = frames.when(slug.is_in(several)).then(slug + f" ({name})").otherwise(slug)
         return frame.with_columns(told.alias("slug")) if several else frame
 
     return Tables(
         **{
             table: _in_order(
                 table,
-                polars.concat(
+                frames.concat(
                     [of_engine(name, getattr(one, table)) for name, one in named.items()]
                 ),
             )
@@ -156,6 +151,16 @@ def _in_order(table: str, frame: Any) -> Any:
     order = ["open_ns" if table == "windows" else "slug"]
     order += [name for name in ("at_ns", "from_ns") if name in frame.columns]
     return frame.sort(order, maintain_order=True)
+
+
+def write_frame(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Cell]]) -> None:
+    """One Parquet file, which no reader meets half written. Raise OSError."""
+    polars = _polars()
+    schema = _types(polars, columns)
+    cells = [{column.name: row.get(column.name) for column in columns} for row in rows]
+    part = path.with_suffix(".part")
+    polars.DataFrame(cells, schema=schema).write_parquet(part)
+    os.replace(part, path)
 
 
 def _types(polars: ModuleType, columns: Sequence[Column]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Cell(msgspec.Struct, frozen=True):
 
     name: str
     params: SeriesParams
+    varied: dict[str, str] = {}
+    """The values of `[vary]` by variable; empty for the base and for `[cells.NAME]`."""
 
 
 def read_grid(path: Path) -> list[Cell]:
@@ -47,7 +49,7 @@ def read_grid(path: Path) -> list[Cell]:
     if unknown := sorted(set(table) - set(_TABLES)):
         raise UsageError(f"{path}: [{unknown[0]}] is not known: use [base], [vary], [cells.NAME]")
     base = _variables(path, BASE, table.get("base", {}))
-    cells = {BASE: base}
+    cells, varied = {BASE: base}, {}
     vary = table.get("vary", {})
     for name, values in vary.items():
         if not isinstance(values, list) or not values:
@@ -63,12 +65,16 @@ def read_grid(path: Path) -> list[Cell]:
     for chosen in itertools.product(*vary.values()) if vary else ():
         changed = dict(zip(vary, chosen, strict=True))
         name = " ".join(f"{key}={value}" for key, value in changed.items())
-        cells[name] = {**base, **_variables(path, name, changed)}
+        varied[name] = _variables(path, name, changed)
+        cells[name] = {**base, **varied[name]}
     for name, changed in table.get("cells", {}).items():
         if name in cells:
             raise UsageError(f"{path}: two cells are called {name}")
         cells[name] = {**base, **_variables(path, name, changed)}
-    return [Cell(name, _params(path, name, variables)) for name, variables in cells.items()]
+    return [
+        Cell(name, _params(path, name, variables), varied.get(name, {}))
+        for name, variables in cells.items()
+    ]
 
 
 def params_of(path: Path, cell: str, table: Mapping[str, Any]) -> SeriesParams:

@@ -63,6 +63,8 @@ class Row(msgspec.Struct, frozen=True):
     """The profit of the same orders by each fill model."""
     markouts_5s: tuple[tuple[float, float], ...] = ()
     """Cents a share and shares of each fill whose mid was known 5 s later."""
+    of: int = 1
+    """How many rows the key has, one a window of its recording; fewer were cut off."""
 
 
 class RecordedWindow(msgspec.Struct, frozen=True):
@@ -90,12 +92,14 @@ def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]], latencies: Latenci
     (recording,) = find_inputs([path], None).found
     if not isinstance(recording, Recording):
         return []
-    return [
+    rows = [
         row
         for life in _lives(recording)
         for first in range(0, len(cells), TOGETHER)
         for row in replay_together(life, cells[first : first + TOGETHER], latencies)
     ]
+    windows = len({row.slug for row in rows})
+    return [msgspec.structs.replace(row, of=windows) for row in rows]
 
 
 def _lives(recording: Recording) -> Iterator[RecordedWindow]:
