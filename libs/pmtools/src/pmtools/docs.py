@@ -20,6 +20,7 @@ from pmcore.wire import access, keys
 from pmcore.wire.codec import tag_of
 from pmcore.wire.registry import STREAMS, Scope, StreamSpec
 from pmtools.study import schema
+from pmtools.sweep.table import COLUMNS as SWEEP_COLUMNS
 
 _HEADER = "<!-- made by `make docs`; change the code, not this page -->\n\n"
 _DAY_MS = 86_400_000
@@ -231,13 +232,35 @@ def users_of_redis() -> str:
 def tables_page() -> str:
     """docs/tables.md, from `pmtools.study.schema`."""
     lines = [
-        "# Tables of replays",
+        "# Tables of windows",
         "",
-        "`pm replay FILE... --tables FOLDER` writes one Parquet file a table and window:",
-        "`FOLDER/TABLE/day=DAY/series=SERIES/SLUG.parquet`. A window that is there already is",
-        "replaced. Recordings and journals give the same tables; a journal has no `ledgers`.",
+        "One Parquet file a table and window: `FOLDER/TABLE/day=DAY/series=SERIES/SLUG.parquet`.",
+        "Recordings and journals, replay and live, give the same tables by the same code; a",
+        "journal has no `ledgers`.",
         "",
-        "- Python: `from pmtools import study`, then `study.load(FOLDER)`: Polars frames.",
+        "| who writes them | where | when |",
+        "|---|---|---|",
+        "| `pm replay FILE... --tables FOLDER` | `FOLDER` | when a window was replayed |",
+        "| `pm run`, if its folder is kept | `var/run-3/tables` | when the run ends |",
+        "| `pm report 3`, `pm report --day DAY` | there | if they are missing or too old |",
+        "| `pm report --day DAY`, of Compose | `var/compose-PROJECT/tables` | the same |",
+        "",
+        "The images of Compose hold nothing that writes Parquet. Its journals are in a volume;",
+        "`pm report --day today` copies those of the day out of the strategy's container. All of",
+        "them, for any use:",
+        "",
+        "```",
+        "docker compose cp strategy:/data/journal journals",
+        "pm replay journals --tables tables",
+        "```",
+        "",
+        "A journal that is still being written is read up to its last whole line. A strategy that",
+        "began again writes another journal of the window: `pm report` reads the newest, in which",
+        "what came before its start is known by its fills only. A window that two engines traded",
+        "is in the report twice, with the engine's name.",
+        "",
+        "- Python: `from pmtools import study`, then `study.load(FOLDER)`: Polars frames;",
+        "  `study.load(FOLDER, day=DAY)` reads one day.",
         "- DuckDB: `SELECT * FROM read_parquet('FOLDER/fills/**/*.parquet', hive_partitioning=1)`",
         "- Page: `pm report FOLDER`",
         "",
@@ -256,6 +279,15 @@ def tables_page() -> str:
     ]
     for name, columns in schema.TABLES.items():
         lines += ["", f"## {name}", "", *_columns(columns)]
+    lines += [
+        "",
+        "## rows.parquet of a sweep",
+        "",
+        "`pm sweep` writes one file, `rows.parquet`, with a row for each cell and window, beside",
+        "its page `sweep.html`. Behind these columns is one of text for each variable of `[vary]`.",
+        "",
+        *_columns(SWEEP_COLUMNS),
+    ]
     return "\n".join(lines) + "\n"
 
 

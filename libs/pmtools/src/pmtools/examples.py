@@ -33,6 +33,8 @@ CALIBRATE_EXAMPLES = """examples:
 SWEEP_EXAMPLES = """examples:
   pm sweep grid.toml recordings/             every cell of the grid over the development windows
   pm sweep grid.toml recordings/ --windows test
+var/sweeps/grid then has sweep.html, rows.parquet, rows.jsonl and figures.json; a sweep that was
+stopped goes on there
 grid.toml:
   [base]
   PM_MAX_POSITION_VALUE = 1000

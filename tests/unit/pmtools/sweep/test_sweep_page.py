@@ -107,7 +107,7 @@ def test_a_reader_is_warned_by_the_number_of_cells_and_of_reads() -> None:
     said = said_of(result)
     assert said[0] == (
         "9 cells were compared with the base: of so many, about 0.5 differ by chance alone at "
-        "95 %; 9 have an interval without 0"
+        "95 %; the intervals of 9 leave out 0"
     )
     assert said[1].startswith("2 windows (development set), 1 of them without a winner")
     assert "were read 2 times" in said[2]

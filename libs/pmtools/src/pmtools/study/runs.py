@@ -157,16 +157,13 @@ async def _add_stack(
 ) -> None:
     name = engine.name if place.name == "strategy" else f"{engine.name} {place.name}"
     out = runs_root(environ) / name.replace(" ", "-") / TABLES_FOLDER
-    if place.absent:
-        told.notes.append(f"{name}: its journals cannot be read: {place.absent}")
-    else:
-        with TemporaryDirectory(prefix="pm-report-") as scratch:
-            try:
-                await _copy_journals(environ, place.container, out, day, Path(scratch))
-            except DockerError as error:
-                told.notes.append(f"{name}: its journals cannot be read: {error}")
-            # in a thread of its own, for a replay has an event loop of its own
-            await asyncio.to_thread(_write_tables, told, name, Path(scratch), out, day)
+    with TemporaryDirectory(prefix="pm-report-") as scratch:
+        try:
+            await _copy_journals(environ, place.container, out, day, Path(scratch))
+        except DockerError as error:
+            told.notes.append(f"{name}: its journals cannot be read: {error}")
+        # in a thread of its own, for a replay has an event loop of its own
+        await asyncio.to_thread(_write_tables, told, name, Path(scratch), out, day)
     told.add(name, await _mode_now(engine), out, day)
 
 

@@ -97,7 +97,7 @@ def differences_chart(figures: Sequence[Figures]) -> str:
         axes.set_yticks(places, [one.cell.replace(" ", "\n") for one in shown], fontsize=7)
         axes.invert_yaxis()
         axes.set_xlabel("dollars a window, with 95 % intervals")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncol=2)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2)
 
     lines = sum(one.cell.count(" ") + 1 for one in shown)
     return svg_of(draw, (6.5, max(2.6, 1.4 + 0.14 * lines + 0.16 * len(shown))))

@@ -55,10 +55,12 @@ def _heat_maps(result: SweepResult) -> list[str]:
     return [
         section(
             f"{across} and {down}",
-            "".join(
+            '<div class="grid">'
+            + "".join(
                 image(heat_chart(one), f"{one.title} by {across} and {down}")
                 for one in heat_maps(result, across, down)
-            ),
+            )
+            + "</div>",
             "" if len(names) == 2 else "Means over the other variables of [vary].",
             wide=True,
         )

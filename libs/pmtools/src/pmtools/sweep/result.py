@@ -38,8 +38,8 @@ def said_of(result: SweepResult) -> list[str]:
         said.insert(
             0,
             f"{len(compared)} cells were compared with the base: of so many, about "
-            f"{len(compared) * 0.05:.1f} differ by chance alone at 95 %; {apart} have an interval "
-            "without 0",
+            f"{len(compared) * 0.05:.1f} differ by chance alone at 95 %; the intervals of "
+            f"{apart} leave out 0",
         )
     if result.others:
         said.append(
