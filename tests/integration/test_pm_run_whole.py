@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pmtools import study
 from support.recordings import recording
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
@@ -48,7 +49,7 @@ def assert_safe(summary: dict[str, Any]) -> None:
 
 
 def test_a_simulated_run_quotes_fills_and_rotates(tmp_path: Path) -> None:
-    summary = pm_run(tmp_path, "--seconds", "50", "--window", "25", "--seed", "7")
+    summary = pm_run(tmp_path, "--seconds", "50", "--window", "25", "--seed", "7", "--keep")
     assert summary["exit_reason"] == "time_over"
     assert summary["windows"] >= 2
     assert summary["orders_placed"] > 0
@@ -60,7 +61,11 @@ def test_a_simulated_run_quotes_fills_and_rotates(tmp_path: Path) -> None:
     )
     assert "no_heartbeat" not in summary["orders_rejected"]
     assert_safe(summary)
-    assert list((tmp_path / "var").iterdir()) == []
+    assert not (tmp_path / "var/run-1/run.json").exists()
+    tables = study.load(tmp_path / "var/run-1/tables")
+    assert tables.windows.height == summary["windows"]
+    assert tables.windows["orders"].sum() == summary["orders_placed"]
+    assert tables.fills.height == summary["fills"]
 
 
 @pytest.mark.recordings

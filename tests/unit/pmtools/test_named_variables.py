@@ -107,6 +107,7 @@ REAL = ("--venue", "polymarket")
 ROWS: dict[tuple[str, str], tuple[str, Mapping[str, str], Observe]] = {
     ("run", "PM_DRY_RUN"): ("false", {}, of_the_run("PM_DRY_RUN", *REAL)),
     ("run", "PM_DATA_DIR"): ("elsewhere", {}, runs_root),
+    ("run", "PM_JOURNAL"): ("false", {}, of_the_run("PM_JOURNAL")),
     ("run", "PM_REDIS_URL"): ("redis://there", {}, of_the_run("PM_REDIS_URL")),
     ("run", "PM_CONTROL_TOKEN"): ("mine", {}, token_of_the_run),
     ("run", "PM_CONTROL_TOKEN_FILE"): ("token", {}, token_of_the_run),

@@ -18,7 +18,7 @@ from pmcore.shell.journal import JournalWriter
 from pmtools import study
 from pmtools.cli import main
 from pmtools.study import journals
-from pmtools.study.runs import write_run_tables
+from pmtools.study.journals import write_run_tables
 from support.control_ports import FakeCheckout
 from support.small_recording import SLUG, market_object, write_recording
 from unit.pmtools.control.conftest import checkout, stack

@@ -57,7 +57,7 @@ from pmtools.run.redis_server import LocalRedis, LocalRedisError, new_passwords
 from pmtools.run.token import control_token
 from pmtools.run.view import RunView
 from pmtools.service_settings import problems_of_services
-from pmtools.study.runs import write_run_tables
+from pmtools.study.journals import write_run_tables
 from pmtools.summary import (
     RunSummary,
     as_count,

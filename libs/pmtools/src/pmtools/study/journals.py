@@ -27,6 +27,10 @@ from pmtools.replay.command import Replay
 from pmtools.replay.journals import JournalParts
 from pmtools.study.tables import TableFolder, day_of, made_at_ns
 
+TABLES_FOLDER = "tables"
+"""In the folder of a run."""
+_JOURNALS = (Path("strategy", "journal"), Path("journal"))
+"""Of a `pm run`; of a strategy that was started by hand with this data directory."""
 _FEW = 3
 """So many journals are stepped here; for more, new processes are worth their start."""
 
@@ -49,6 +53,25 @@ class FoundJournals(msgspec.Struct, frozen=True):
 
     journals: list[WindowJournal]
     notes: list[str]
+
+
+def journals_of_run(folder: Path) -> Path | None:
+    """Where the strategy of a run keeps its journals; None when it kept none."""
+    return next((folder / place for place in _JOURNALS if (folder / place).is_dir()), None)
+
+
+def write_run_tables(folder: Path) -> list[str]:
+    """Write the tables of a run's windows; returns what there is to say. Raise `UsageError`."""
+    journals, out = journals_of_run(folder), folder / TABLES_FOLDER
+    if journals is None:
+        return ["no tables: its strategy kept no journal"]
+    return [*write_folder_tables(journals, out, None), f"the tables of its windows are in {out}"]
+
+
+def write_folder_tables(journals: Path, out: Path, day: str | None) -> list[str]:
+    """Write the tables that are missing for the journals in a folder; as `write_missing_tables`."""
+    found = window_journals(journals, day)
+    return [*found.notes, *write_missing_tables(found.journals, out)]
 
 
 def window_journals(folder: Path, day: str | None = None) -> FoundJournals:

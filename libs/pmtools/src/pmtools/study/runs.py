@@ -27,12 +27,9 @@ from pmtools.control.compose_stack import (
 from pmtools.control.engines import Engine, ServiceAt
 from pmtools.processes import log_path
 from pmtools.run.files import run_directories, runs_root
-from pmtools.study.journals import window_journals, write_missing_tables
+from pmtools.study.journals import TABLES_FOLDER, journals_of_run, write_folder_tables
 from pmtools.study.tables import Tables, is_table_folder, load, made_at_ns, utc_day_of
 
-TABLES_FOLDER = "tables"
-_JOURNALS = (Path("strategy", "journal"), Path("journal"))
-"""Of a `pm run`; of a strategy that was started by hand with this data directory."""
 _IN_CONTAINER = "/data/journal"
 _LOG_LINES = 50
 
@@ -56,23 +53,13 @@ class RunTables(msgspec.Struct):
 
 def is_run(folder: Path) -> bool:
     """Whether it is the folder of a run, with journals or with their tables."""
-    return _journals_in(folder) is not None or is_table_folder(folder / TABLES_FOLDER)
+    return journals_of_run(folder) is not None or is_table_folder(folder / TABLES_FOLDER)
 
 
 def find_run(environ: Mapping[str, str], checkout: Path | None, name: str) -> Path | None:
     """The folder of the run of this name or number, as in run-3 or 3; None when there is none."""
     wanted = f"run-{name.removeprefix('run-')}"
     return next((d for d in run_directories(environ, checkout) if d.name == wanted), None)
-
-
-def write_run_tables(folder: Path) -> list[str]:
-    """Write the tables of a run's windows; returns what there is to say. Raise `UsageError`."""
-    told, out = RunTables(), folder / TABLES_FOLDER
-    journals = _journals_in(folder)
-    if journals is None:
-        return ["no tables: its strategy kept no journal"]
-    _write_tables(told, folder.name, journals, out, None)
-    return [*told.notes, f"the tables of its windows are in {out}"]
 
 
 def tables_of_runs(folders: Sequence[Path], day: str | None) -> RunTables:
@@ -96,13 +83,9 @@ def tables_of_day(environ: Mapping[str, str], checkout: Path | None, day: str) -
     return told
 
 
-def _journals_in(folder: Path) -> Path | None:
-    return next((folder / place for place in _JOURNALS if (folder / place).is_dir()), None)
-
-
 def _add_run(told: RunTables, folder: Path, day: str | None) -> None:
     name, out = folder.name, folder / TABLES_FOLDER
-    journals = _journals_in(folder)
+    journals = journals_of_run(folder)
     if journals is None and not is_table_folder(out):
         told.notes.append(f"{name}: neither tables nor journals of its strategy (PM_JOURNAL=false)")
         return
@@ -112,9 +95,7 @@ def _add_run(told: RunTables, folder: Path, day: str | None) -> None:
 
 
 def _write_tables(told: RunTables, name: str, journals: Path, out: Path, day: str | None) -> None:
-    found = window_journals(journals, day)
-    notes = [*found.notes, *write_missing_tables(found.journals, out)]
-    told.notes += [f"{name}: {note}" for note in notes]
+    told.notes += [f"{name}: {note}" for note in write_folder_tables(journals, out, day)]
 
 
 def _mode_of(folder: Path) -> str:
