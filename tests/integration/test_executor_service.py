@@ -415,5 +415,8 @@ async def test_paper_speaks_on_the_user_stream_and_sends_nothing(world: World) -
             return "pm_executor_heartbeat_age_seconds -1.0" in shown
 
         await world.until(has_ticked)
+        assert set(service.state()["paper_profits"]) == {"pessimistic", "central", "optimistic"}
+        shown = service._context.metrics.render().decode()
+        assert 'pm_executor_paper_profit_dollars{kind="settled",model="central"} 0.0' in shown
     assert not world.clob.requests
     assert not (world.folder / "api_credentials.json").exists()

@@ -64,6 +64,15 @@ def test_the_newest_fills_come_first_with_what_is_known_of_them() -> None:
     assert snapshot(strategy=look("strategy", {"fills": "odd"}))["fills"] == []
 
 
+def test_paper_money_is_told_by_model_and_absent_elsewhere() -> None:
+    day = {"central": {"profit_today": 1.5, "worst_case_profit_today": -0.5}}
+    windows = {SLUG: {"central": {"worst_case_profit": -0.25}}}
+    state = {"paper_fills": "central", "paper_profits": day, "paper_ledgers": windows}
+    shown = snapshot(executor=look("executor", state))["paper"]
+    assert shown == {"fills": "central", "day": day, "windows": windows}
+    assert snapshot()["paper"] == {"fills": "", "day": {}, "windows": {}}
+
+
 def healths(**looks: Look) -> dict[str, str]:
     return {one["name"]: one["health"] for one in snapshot(**looks)["services"]}
 

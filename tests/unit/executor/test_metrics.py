@@ -148,3 +148,15 @@ def test_orders_that_outlive_their_window_are_shown() -> None:
     assert samples(metrics)["outliving_orders"] == 0
     executor_metrics.show(bench.engine, close_ns, beat_age_s=1.5, queued=3)
     assert samples(metrics)["outliving_orders"] == 1
+
+
+def test_paper_money_is_asked_when_it_is_shown() -> None:
+    metrics = ServiceMetrics("executor", version="1", mode="dry")
+    executor_metrics = ExecutorMetrics(metrics)
+    assert "pm_executor_paper_profit_dollars{" not in metrics.render().decode()
+    won = {"central": {"profit_today": 1.0, "worst_case_profit_today": -2.0}}
+    executor_metrics.watch_paper(lambda: won)
+    won["central"]["profit_today"] = 1.5
+    lines = metrics.render().decode().splitlines()
+    assert 'pm_executor_paper_profit_dollars{kind="settled",model="central"} 1.5' in lines
+    assert 'pm_executor_paper_profit_dollars{kind="worst_case",model="central"} -2.0' in lines

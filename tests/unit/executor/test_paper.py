@@ -156,11 +156,25 @@ async def test_the_chosen_model_tells_fills_and_each_keeps_a_ledger(
     venue.market(trade(Outcome.UP, TakerSide.SELL, "4", at_ns=T0_NS, price="0.47"))
     heard = [one.size_u6 for one in venue.heard if isinstance(one, FillReported)]
     assert heard == told_u6
-    nothing = {"up": 0, "down": 0, "paid": 0}
+    nothing = {"up": 0, "down": 0, "paid": 0, "worst_case_profit": 0}
     assert venue.ledgers() == {
         window().slug: {
             "pessimistic": nothing,
             "central": nothing,
-            "optimistic": {"up": 4.0, "down": 0, "paid": pytest.approx(1.88)},
+            "optimistic": {
+                "up": 4.0,
+                "down": 0,
+                "paid": pytest.approx(1.88),
+                "worst_case_profit": pytest.approx(-1.88),
+            },
         }
+    }
+    venue.resolve(window().slug, Outcome.UP)
+    assert venue.profits() == {
+        "pessimistic": {"profit_today": 0, "worst_case_profit_today": 0},
+        "central": {"profit_today": 0, "worst_case_profit_today": 0},
+        "optimistic": {
+            "profit_today": pytest.approx(2.12),
+            "worst_case_profit_today": pytest.approx(2.12),
+        },
     }

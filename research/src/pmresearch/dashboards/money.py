@@ -22,6 +22,18 @@ def money() -> DashboardPage:
     page.stat("Windows that are over", Query("pm_strategy_day_settled_windows"), width=6)
     day = Query("pm_strategy_day_profit_dollars", "{{kind}}")
     page.lines("Profit of the day", day, unit="currencyUSD", from_zero=False)
+    for kind, title in (
+        ("settled", "On paper: profit of the day by fill model"),
+        ("worst_case", "On paper: in the worst case, by fill model"),
+    ):
+        models = Query(f'pm_executor_paper_profit_dollars{{kind="{kind}"}}', "{{model}}")
+        page.lines(
+            title,
+            models,
+            unit="currencyUSD",
+            from_zero=False,
+            description="In dry mode, since the executor's start: what the same orders won",
+        )
     balance = Query("pm_userws_balance_dollars", "collateral; -1: not read")
     page.lines("The wallet", balance, unit="currencyUSD", from_zero=False)
     _window(page)

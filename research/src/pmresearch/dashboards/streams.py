@@ -25,10 +25,11 @@ def _bus(page: DashboardPage) -> None:
     denied = Query("sum(increase(pm_executor_redis_denied_total[1h]))")
     page.stat("Refused by Redis, last hour", denied, width=8, steps=NONE_BAD)
     page.stat("Dead letters", Query("max(pm_bus_dead_letters_state)"), width=8, steps=NONE_BAD)
-    lag = Query("sum by (job, stream) (pm_bus_lag_entries)", "{{job}} {{stream}}")
+    of_each = "{{job}} {{series}} {{stream}}"
+    lag = Query("max by (job, series, stream) (pm_bus_lag_entries)", of_each)
     title = "Stream lag: entries not yet delivered"
     page.lines(title, lag, description="Of the group of each window the worst; Redis 7 or newer")
-    oldest = Query("max by (job, stream) (pm_bus_pending_age_seconds)", "{{job}} {{stream}}")
+    oldest = Query("max by (job, series, stream) (pm_bus_pending_age_seconds)", of_each)
     page.lines("Oldest entry delivered and not acknowledged", oldest, unit="s")
     page.lines("Waiting for Redis", Query("pm_executor_unpublished_entries", "executor"))
 

@@ -38,6 +38,7 @@ def make_snapshot(
         ],
         "limits": mapping(strategy.get("limits")),
         "day": {name: strategy[name] for name in _DAY if name in strategy},
+        "paper": _paper(executor),
         "totals": mapping(strategy.get("totals")),
         "venue": _venue(looks, now_s),
         "hops": {
@@ -58,6 +59,13 @@ _DAY = (
     "winners_unknown_today",
     "results_today",
 )
+
+
+def _paper(executor: Mapping[str, Any]) -> dict[str, Any]:
+    """In dry mode what the same orders won by each fill model; `fills` names the one acted on."""
+    profits = mapping(executor.get("paper_profits"))
+    windows = mapping(executor.get("paper_ledgers"))
+    return {"fills": executor.get("paper_fills") or "", "day": profits, "windows": windows}
 
 
 def _state(looks: Mapping[str, Look], name: str) -> Mapping[str, Any]:

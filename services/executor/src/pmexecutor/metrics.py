@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.messages.execution import (
@@ -23,6 +25,7 @@ from pmcore.shell.service.metrics import ServiceMetrics, begin_with_0
 MAX_UNDER_WAY = 1_000
 KILL_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """0.1 is the objective (docs/runbook.md#halt-and-resume)."""
+_PAPER_KINDS = {"settled": "profit_today", "worst_case": "worst_case_profit_today"}
 DENIAL_KINDS = ("command", "key", "auth", "channel", "other")
 
 
@@ -86,6 +89,8 @@ class ExecutorMetrics:
         )
         begin_with_0(self._denied, DENIAL_KINDS)
         self._queued = metrics.gauge("unpublished_entries", "Messages that Redis has not confirmed")
+        text = "What the same paper orders won today by each fill model, since the start"
+        self._paper = metrics.gauge("paper_profit_dollars", text, ["model", "kind"])
 
     def received(self, command: CommandMessage, at_ns: int) -> None:
         """A command came in."""
@@ -150,6 +155,13 @@ class ExecutorMetrics:
         """Redis refused something."""
         self._denied.labels(kind if kind in DENIAL_KINDS else "other").inc(times)
 
+    def watch_paper(self, profits: Callable[[], Mapping[str, Mapping[str, float]]]) -> None:
+        """Ask for the money of the UTC day by fill model whenever Prometheus asks."""
+        for model in profits():
+            for kind, name in _PAPER_KINDS.items():
+                shown = partial(_one_of, profits, model, name)
+                self._paper.labels(model, kind).set_function(shown)
+
     def show(
         self, engine: ExecutionEngine, at_ns: int, *, beat_age_s: float | None, queued: int
     ) -> None:
@@ -163,3 +175,9 @@ class ExecutorMetrics:
         self._queued.set(queued)
         for mode, gauge in self._modes.items():
             gauge.set(mode is engine.venue_mode)
+
+
+def _one_of(
+    profits: Callable[[], Mapping[str, Mapping[str, float]]], model: str, name: str
+) -> float:
+    return profits()[model][name]

@@ -22,7 +22,7 @@ from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import UserMessage
 from pmcore.model.latency import Latencies
-from pmcore.model.market import Window
+from pmcore.model.market import Outcome, Window
 from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.clock import Clock
 from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, PostAnswer, PreparedOrder
@@ -74,11 +74,25 @@ class PaperClob:
         """Forget a window and its orders; requests under way are answered all the same."""
         self._paper.drop_window(slug)
 
+    def resolve(self, slug: str, winner: Outcome) -> None:
+        """The winner of a window is known."""
+        self._paper.resolve(slug, winner)
+
     def ledgers(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Shares and dollars that each fill model bought with the same orders, by window."""
+        """What each fill model bought with the same orders, by window, in shares and dollars."""
         return {
             slug: {model.value: _figures(bought) for model, bought in ledgers.items()}
             for slug, ledgers in self._paper.ledgers().items()
+        }
+
+    def profits(self) -> dict[str, dict[str, float]]:
+        """What each fill model won today with the same orders, since the start, in dollars."""
+        return {
+            model.value: {
+                "profit_today": won.profit_u6 / SHARE_U6,
+                "worst_case_profit_today": won.worst_u6 / SHARE_U6,
+            }
+            for model, won in self._paper.profits(self._clock.now_ns()).items()
         }
 
     def market(self, message: MarketDataMessage) -> None:
@@ -182,4 +196,5 @@ def _figures(bought: Position) -> dict[str, float]:
         "up": up.qty_u6 / SHARE_U6,
         "down": down.qty_u6 / SHARE_U6,
         "paid": (up.cost_e4u6 + down.cost_e4u6) / PRICE_ONE_E4 / SHARE_U6,
+        "worst_case_profit": -bought.worst_loss_u6 / SHARE_U6,
     }

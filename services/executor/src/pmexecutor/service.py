@@ -171,6 +171,7 @@ class ExecutorService:
             tasks.create_task(self._lease.run())
         if paper is not None:
             tasks.create_task(paper.run())
+            self._metrics.watch_paper(paper.profits)
         tasks.create_task(self._publisher.run())
         watch = DenialWatch(self._context.bus, self._metrics, self._log)
         tasks.create_task(watch.run())
@@ -225,6 +226,7 @@ class ExecutorService:
 
     def state(self) -> ExecutorView:
         """See docs/ARCHITECTURE.md."""
+        paper = self._venue if isinstance(self._venue, PaperClob) else None
         return {
             "mode": self._settings.mode.value,
             "open_orders": self._engine.open_orders,
@@ -236,7 +238,9 @@ class ExecutorService:
             "unpublished": self._publisher.queued,
             "engine": self._engine.view(),
             "lease": self._lease.view() if self._lease else {},
-            "paper_ledgers": self._venue.ledgers() if isinstance(self._venue, PaperClob) else {},
+            "paper_fills": self._settings.paper_fills if paper else "",
+            "paper_ledgers": paper.ledgers() if paper else {},
+            "paper_profits": paper.profits() if paper else {},
         }
 
     async def on_halt(self, reason: str) -> None:

@@ -148,7 +148,9 @@ class SeriesWindows:
                 case WindowAnnounced(window=window):
                     await self._destroy_groups(window.slug)
                     done.append(Ack(item.stream, ROT_GROUP, item.entry_id))
-                case WindowResolved(slug=slug) if slug in self.handles:
+                case WindowResolved(slug=slug, winner=winner) if slug in self.handles:
+                    if self.paper is not None and winner is not None:
+                        self.paper.resolve(slug, winner)
                     self._end_by(slug, RESOLVED_GRACE_NS)
                     self.handles[slug].entry_ids.append(item.entry_id)
                 case message:

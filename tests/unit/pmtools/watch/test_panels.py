@@ -32,19 +32,25 @@ def snapshot() -> dict[str, Any]:
     return copied
 
 
+def paper_snapshot() -> dict[str, Any]:
+    """As in dry mode."""
+    copied: dict[str, Any] = json.loads(json.dumps({**snapshot(), "paper": PAPER}))
+    return copied
+
+
 def all_panels(given: dict[str, Any]) -> str:
     chosen = panels.choose_window(panels.windows_of(given), "")
     texts = [
         panels.header(given, "run-1", live=True),
         panels.overview(given, chosen),
         panels.limits(given, chosen),
+        panels.today(given, chosen),
         book_panel.detail(given, chosen),
         *(book_panel.side(given, chosen, name) for name in ("up", "down")),
         *(
             make(given)
             for make in (
                 panels.venue,
-                panels.today,
                 panels.services,
                 panels.latencies,
                 panels.decisions,
@@ -69,8 +75,8 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 @pytest.mark.parametrize("instead", [None, "text", -1, {}, []], ids=repr)
 def test_whatever_an_older_service_leaves_out_the_screen_stands(instead: Any) -> None:
     """Each field in turn is something else; the panels are made all the same."""
-    for path in paths_in(snapshot()):
-        given = snapshot()
+    for path in paths_in(paper_snapshot()):
+        given = paper_snapshot()
         place: Any = given
         for step in path[:-1]:
             place = place[step]
@@ -146,6 +152,28 @@ def test_after_the_end_of_a_window_the_next_of_its_series_is_shown(
 ) -> None:
     found = panels.choose_window(windows, chosen)
     assert (found or {}).get("slug") == expected
+
+
+PAPER = {
+    "fills": "central",
+    "day": {
+        "pessimistic": {"profit_today": -0.4, "worst_case_profit_today": -1.2},
+        "central": {"profit_today": 1.25, "worst_case_profit_today": 0.0},
+    },
+    "windows": {SLUG: {"central": {"worst_case_profit": -2.05}}},
+}
+
+
+def test_on_paper_the_money_of_each_fill_model_is_shown() -> None:
+    given = {**snapshot(), "paper": PAPER}
+    chosen = panels.choose_window(panels.windows_of(given), SLUG)
+    lines = [" ".join(line.split()) for line in panels.today(given, chosen).plain.splitlines()]
+    assert lines[4:7] == [
+        "paper, by model profit worst window",
+        "pessimistic -$0.40 -$1.20 -",
+        "central acts +$1.25 $0.00 -$2.05",
+    ]
+    assert "paper" not in panels.today(snapshot(), chosen).plain
 
 
 def test_figures_for_people() -> None:

@@ -70,6 +70,22 @@ async def test_all_that_the_console_shows_is_on_the_screen(
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+async def test_on_paper_each_fill_models_money_stands_on_one_line(
+    console: RecordedConsole, width: int
+) -> None:
+    profits = {
+        name: {"profit_today": -1234.5, "worst_case_profit_today": -1234.5}
+        for name in ("pessimistic", "central", "optimistic")
+    }
+    ledgers = {BTC: {"pessimistic": {"worst_case_profit": -1234.5}}}
+    paper = {"paper_fills": "pessimistic", "paper_profits": profits, "paper_ledgers": ledgers}
+    console.answer("executor", "/state", {**RECORDED["executor"]["/state"], **paper})
+    async with watching(console, width) as (_, pilot):
+        whole = "pessimistic acts -$1234.50 -$1234.50 -$1234.50"
+        await until(pilot, "the fill models", lambda text: whole in text)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 async def test_books_and_fills_are_whole(console: RecordedConsole, width: int) -> None:
     """A level, our bid among them, and a fill with its markouts stand on one line each."""
     async with watching(console, width) as (app, _):

@@ -163,7 +163,9 @@ async def test_the_lag_is_that_of_the_services_own_groups(world: _World) -> None
     resume = Outgoing(ctl, Resume(by="me", ts_recv_ns=1))
     await world.bus.publish([resume, resume])
     async with world.beating():
-        await eventually(lambda: world.metric('pm_bus_lag_entries{stream="ctl"} 2.0'), "the lag")
+        await eventually(
+            lambda: world.metric('pm_bus_lag_entries{series="",stream="ctl"} 2.0'), "the lag"
+        )
     assert 'stream="rot"' not in world.metrics.render().decode()
 
 
@@ -180,9 +182,11 @@ async def test_an_entry_not_acknowledged_grows_old(world: _World) -> None:
     await world.bus.publish([Outgoing(_CMD, command(1)), Outgoing(_CMD, command(2))])
     await world.bus.read(_GROUP, "one", [_CMD], block_ms=0, count=1)
     async with world.beating():
-        await eventually(lambda: world.metric('pm_bus_lag_entries{stream="cmd"} 1.0'), "the lag")
+        await eventually(
+            lambda: world.metric('pm_bus_lag_entries{series="btc-15m",stream="cmd"} 1.0'), "the lag"
+        )
     shown = world.metrics.render().decode()
-    age_s = re.search(r'pm_bus_pending_age_seconds{stream="cmd"} (.+)', shown)
+    age_s = re.search(r'pm_bus_pending_age_seconds{series="btc-15m",stream="cmd"} (.+)', shown)
     assert age_s is not None
     assert float(age_s[1]) > 1e9  # the memory bus's clock stands at the epoch
 
@@ -190,7 +194,7 @@ async def test_an_entry_not_acknowledged_grows_old(world: _World) -> None:
 async def test_nothing_pending_is_zero_and_no_group_is_unknown(world: _World) -> None:
     await world.bus.create_group(_GROUP, [_CMD], announce=None)
     await world.bus.read(_GROUP, "one", [_CMD], block_ms=0)
-    nothing = 'pm_bus_pending_age_seconds{stream="cmd"} 0.0'
+    nothing = 'pm_bus_pending_age_seconds{series="btc-15m",stream="cmd"} 0.0'
     async with world.beating():
         await eventually(lambda: world.metric(nothing), "the age")
     assert 'stream="exe"' not in world.metrics.render().decode()

@@ -68,16 +68,20 @@ def test_a_disk_that_cannot_be_read_is_absent_and_not_zero(
 
 def test_an_unknown_lag_is_absent_and_not_zero() -> None:
     metrics = _metrics()
-    metrics.bus_lag({"cmd": 3, "md": None})
+    metrics.bus_lag({("btc-5m", "cmd"): 3, ("eth-5m", "cmd"): 1, ("btc-5m", "md"): None})
     text = metrics.render()
-    assert b'pm_bus_lag_entries{stream="cmd"} 3.0' in text
+    assert b'pm_bus_lag_entries{series="btc-5m",stream="cmd"} 3.0' in text
+    assert b'pm_bus_lag_entries{series="eth-5m",stream="cmd"} 1.0' in text
     assert b'stream="md"' not in text
 
 
 def test_an_unknown_pending_age_is_absent_and_not_zero() -> None:
     metrics = _metrics()
-    metrics.bus_pending_age({"cmd": 2.5, "exe": 0.0, "user": None})
+    metrics.bus_pending_age(
+        {("btc-5m", "cmd"): 2.5, ("btc-5m", "exe"): 0.0, ("", "ctl"): 0.0, ("", "user"): None}
+    )
     text = metrics.render()
-    assert b'pm_bus_pending_age_seconds{stream="cmd"} 2.5' in text
-    assert b'pm_bus_pending_age_seconds{stream="exe"} 0.0' in text
+    assert b'pm_bus_pending_age_seconds{series="btc-5m",stream="cmd"} 2.5' in text
+    assert b'pm_bus_pending_age_seconds{series="btc-5m",stream="exe"} 0.0' in text
+    assert b'pm_bus_pending_age_seconds{series="",stream="ctl"} 0.0' in text
     assert b'stream="user"' not in text

@@ -39,12 +39,13 @@ from pmcore.messages.user import (
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.latency import Latencies, Travel
-from pmcore.model.market import Window
+from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, QTY_GRID_U6, is_on_grid
 from pmcore.venue.market_values import tick_shown_e4
 from pmsim.queue.displayed import DisplayedMarket
 from pmsim.queue.line import FillModel
 from pmsim.queue.model import QueueModel
+from pmsim.queue.model_profits import ModelProfit, ModelProfits
 from pmsim.queue.paper_reports import MATCHED_TEXT, NOT_FOUND_TEXT, PaperOrder, matched, updated
 
 VenueAnswer = Posted | PostRejected | CancelAnswered | OpenOrdersAnswered | OrderLookedUp
@@ -79,6 +80,7 @@ class _PaperMarket(msgspec.Struct):
     queue: QueueModel
     tick_e4: int
     orders: dict[str, PaperOrder] = msgspec.field(default_factory=dict)
+    resolved: bool = False
 
 
 class _Post(msgspec.Struct, frozen=True):
@@ -114,6 +116,7 @@ class PaperVenue:
         self._params = params
         self._displayed = displayed or {}  # by window, where it is shared with other venues
         self._markets: dict[str, _PaperMarket] = {}
+        self._profits = ModelProfits()
         self._due: list[tuple[int, int, _Arrival | AccountNews]] = []
         self._told_ns = 0  # when the newest message of the user channel arrives
         self._scheduled = 0
@@ -135,7 +138,16 @@ class PaperVenue:
 
     def drop_window(self, slug: str) -> None:
         """Forget a window and its orders; trades already matched still settle."""
-        self._markets.pop(slug, None)
+        market = self._markets.pop(slug, None)
+        if market is not None and not market.resolved:
+            self._profits.add(market.window.close_ns, market.queue.ledgers, None)
+
+    def resolve(self, slug: str, winner: Outcome) -> None:
+        """The winner of a window is known; said again, or of an unknown window, it counts once."""
+        market = self._markets.get(slug)
+        if market is not None and not market.resolved:
+            market.resolved = True
+            self._profits.add(market.window.close_ns, market.queue.ledgers, winner)
 
     def open_orders(self, slug: str | None = None) -> tuple[str, ...]:
         """Ids of the orders that rest now, in one window or in all."""
@@ -150,6 +162,11 @@ class PaperVenue:
     def ledgers(self) -> dict[str, dict[FillModel, Position]]:
         """What each model has bought by now, by window."""
         return {slug: dict(market.queue.ledgers) for slug, market in self._markets.items()}
+
+    def profits(self, at_ns: int) -> dict[FillModel, ModelProfit]:
+        """By model: the UTC day of `at_ns`, of windows added since the start; open ones count."""
+        open_ones = [one.queue.ledgers for one in self._markets.values() if not one.resolved]
+        return self._profits.of_day(at_ns, open_ones)
 
     def next_ns(self) -> int | None:
         """When the next request or settlement is due."""

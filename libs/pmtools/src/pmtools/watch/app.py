@@ -153,13 +153,13 @@ class WatchApp(App[None]):
             "up": book_panel.side(snapshot, chosen, "up"),
             "down": book_panel.side(snapshot, chosen, "down"),
             "limits": panels.limits(snapshot, chosen),
+            "today": panels.today(snapshot, chosen),
             "chart": self._chart(),
         }
         of_engine: dict[str, Callable[[Snapshot], Text]] = {
             "decisions": panels.decisions,
             "fills": panels.fills,
             "venue": panels.venue,
-            "today": panels.today,
             "services": panels.services,
             "latencies": panels.latencies,
         }

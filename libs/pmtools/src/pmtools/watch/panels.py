@@ -190,8 +190,8 @@ def _budget(given: Mapping[str, Any]) -> str:
     return f"{shares(given.get('orders'))} orders, {shares(given.get('cancels'))} cancels"
 
 
-def today(snapshot: Snapshot) -> Text:
-    """Profit of the day, and of the newest windows."""
+def today(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
+    """Profit of the day, on paper by each fill model too, and of the newest windows."""
     day = as_mapping(snapshot.get("day"))
     ended, unknown = day.get("windows_settled_today"), day.get("winners_unknown_today")
     lines = [
@@ -199,6 +199,7 @@ def today(snapshot: Snapshot) -> Text:
         _profit("not settled yet", day.get("unsettled_today")),
         _profit("worst case", day.get("worst_case_profit_today")),
         Text(f"{shares(ended)} windows ended, {shares(unknown)} without a known winner"),
+        *_paper(as_mapping(snapshot.get("paper")), words(as_mapping(chosen).get("slug"))),
     ]
     results = list(as_mapping(day.get("results_today")).items())[-_RESULTS:]
     for slug, given in reversed(results):
@@ -207,6 +208,27 @@ def today(snapshot: Snapshot) -> Text:
         value = value if is_number(value) else result.get("worst_case_profit")
         lines.append(_profit(words(slug), value))
     return in_lines(lines)
+
+
+def _paper(paper: Mapping[str, Any], slug: str) -> list[Text]:
+    """In dry mode what the same orders won by each fill model, since the executor's start."""
+    days = as_mapping(paper.get("day"))
+    if not days:
+        return []
+    ledgers = as_mapping(as_mapping(paper.get("windows")).get(slug))
+    lines = [Text(f"{'paper, by model':<16}{'profit':>10}{'worst':>10}{'window':>10}", SOFT)]
+    for name, given in days.items():
+        day, window = as_mapping(given), as_mapping(ledgers.get(name))
+        acts = " acts" if name == paper.get("fills") else ""
+        line = Text(f"{words(name) + acts:<16}", SOFT)
+        for value in (
+            day.get("profit_today"),
+            day.get("worst_case_profit_today"),
+            window.get("worst_case_profit"),
+        ):
+            line.append(f"{money(value):>10}", tone(value))
+        lines.append(line)
+    return lines
 
 
 def _profit(name: str, value: Any) -> Text:

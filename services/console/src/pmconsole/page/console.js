@@ -259,6 +259,22 @@ function showMoney(day) {
   show("results", ...(rows.length ? [el("table", {}, head, el("tbody", {}, ...rows))] : []));
 }
 
+// In dry mode: what the same orders won by each fill model. Only one of the models acts.
+function showPaper(paper, chosen) {
+  const models = Object.entries(paper?.day || {});
+  by("paper-holder").hidden = !models.length;
+  const ledgers = paper?.windows?.[chosen?.slug] || {};
+  const rows = models.map(([name, day]) => {
+    const window = ledgers[name]?.worst_case_profit;
+    const row = el("tr", {}, el("th", { scope: "row", text: name === paper.fills ? `${name} (acts)` : name }));
+    for (const value of [day.profit_today, day.worst_case_profit_today, window]) {
+      row.append(el("td", { text: money(value), class: tone(value) || undefined }));
+    }
+    return row;
+  });
+  by("paper").tBodies[0].replaceChildren(...rows);
+}
+
 function showServices(services) {
   const kinds = { ready: "good", waiting: "warn", unknown: "soft", dead: "bad" };
   show("services", ...services.map((one) => {
@@ -360,6 +376,7 @@ function take(snapshot) {
   showLimits(snapshot, chosen);
   showVenue(snapshot);
   showMoney(snapshot.day);
+  showPaper(snapshot.paper, chosen);
   showServices(snapshot.services);
   showFills(snapshot.fills);
   showDecisions(snapshot.events);

@@ -52,8 +52,8 @@ class Liveness:
         self._health = health or Health()
         self._redis_away = ""
         self._streams = {
-            **{f"{key.__name__}": [key(one) for one in series] for key in _SERIES_STREAMS},
-            **{f"{key.__name__}": [key(account)] for key in _ACCOUNT_STREAMS},
+            **{(one, key.__name__): key(one) for key in _SERIES_STREAMS for one in series},
+            **{("", key.__name__): key(account) for key in _ACCOUNT_STREAMS},
         }
         self._dead_letters = [keys.dlq(one) for one in series]
 
@@ -99,11 +99,11 @@ class Liveness:
             await self._bus.put(self._key, self._health.alive(reasons), ttl_ms=ALIVE_TTL_MS)
 
     async def _look(self) -> None:
-        groups = {kind: await self._groups_of(own) for kind, own in self._streams.items()}
+        groups = {place: await self._groups_of(key) for place, key in self._streams.items()}
         now_ms = real_now_ns() // 1_000_000
-        self._metrics.bus_lag({name: _worst_lag(own) for name, own in groups.items()})
+        self._metrics.bus_lag({place: _worst_lag(own) for place, own in groups.items()})
         self._metrics.bus_pending_age(
-            {name: _oldest_s(own, now_ms) for name, own in groups.items()}
+            {place: _oldest_s(own, now_ms) for place, own in groups.items()}
         )
         tails = [await self._bus.tail_id(stream) for stream in self._dead_letters]
         self._metrics.dead_letters.set(any(tail != _EMPTY for tail in tails))
@@ -115,11 +115,10 @@ class Liveness:
         self._metrics.bus_lag({})
         self._metrics.bus_pending_age({})
 
-    async def _groups_of(self, streams: Sequence[str]) -> list[GroupInfo]:
+    async def _groups_of(self, stream: str) -> list[GroupInfo]:
         """Return the groups that this service reads; one that was never read is not behind."""
         return [
             group
-            for stream in streams
             for group in await self._bus.groups(stream)
             if group.consumers and self._is_own(stream, group.name)
         ]

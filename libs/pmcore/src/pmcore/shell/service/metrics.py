@@ -19,7 +19,7 @@ from pmcore.model.check import invariant
 from pmcore.shell.files import disk_free_ratio
 
 LABELS = frozenset(
-    {"series", "asset", "outcome", "side", "state", "reason", "hop", "kind", "stream"}
+    {"series", "asset", "outcome", "side", "state", "reason", "hop", "kind", "stream", "model"}
 )
 HOP_SAMPLES = 10_000
 _HOP_BUCKETS_S = (
@@ -34,18 +34,22 @@ def begin_with_0(metric: Counter | Histogram, values: Iterable[str]) -> None:
         metric.labels(value)
 
 
+StreamPlace = tuple[str, str]
+"""A series, "" for the streams of the account, and the kind of a stream."""
+
+
 class _ByStream(Collector):
     """A gauge by stream whose value is absent, never zero, while it is not known."""
 
     def __init__(self, name: str, text: str) -> None:
-        self.values: dict[str, float] = {}
+        self.values: dict[StreamPlace, float] = {}
         self._name = name
         self._text = text
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(self._name, self._text, labels=["stream"])
-        for stream, value in self.values.items():
-            family.add_metric([stream], value)
+        family = GaugeMetricFamily(self._name, self._text, labels=["series", "stream"])
+        for place, value in self.values.items():
+            family.add_metric(place, value)
         yield family
 
 
@@ -156,13 +160,13 @@ class ServiceMetrics(ProcessMetrics):
         """Exact p50 and p99 (ms) over the last 10 000 latencies of each hop, and their number."""
         return {hop: _quantiles_ms(sorted(last)) for hop, (_, last) in self._hop_parts.items()}
 
-    def bus_lag(self, lags: Mapping[str, int | None]) -> None:
-        """Set the lag of each stream; unknown ones disappear."""
-        self._lag.values = {key: lag for key, lag in lags.items() if lag is not None}
+    def bus_lag(self, lags: Mapping[StreamPlace, int | None]) -> None:
+        """Set the worst lag of this service's groups of each stream; unknown ones disappear."""
+        self._lag.values = {place: lag for place, lag in lags.items() if lag is not None}
 
-    def bus_pending_age(self, ages_s: Mapping[str, float | None]) -> None:
+    def bus_pending_age(self, ages_s: Mapping[StreamPlace, float | None]) -> None:
         """Set the age of the oldest unacknowledged entry of each stream; unknown ones disappear."""
-        self._pending.values = {key: age for key, age in ages_s.items() if age is not None}
+        self._pending.values = {place: age for place, age in ages_s.items() if age is not None}
 
 
 def _quantiles_ms(ordered: Sequence[int]) -> dict[str, float]:

@@ -58,7 +58,11 @@ class StrategyView(DayView):
 
 
 class ExecutorView(TypedDict):
-    """`refuses`: why nothing is placed, or "" . `paper_ledgers`: by window and fill model."""
+    """`refuses`: why nothing is placed, or "" .
+
+    In dry mode: `paper_fills`, the fill model that is acted on; `paper_ledgers`, by window and
+    model; `paper_profits`, of the UTC day by model.
+    """
 
     mode: str
     open_orders: int
@@ -70,7 +74,9 @@ class ExecutorView(TypedDict):
     unpublished: int
     engine: dict[str, object]
     lease: dict[str, object]
+    paper_fills: str
     paper_ledgers: dict[str, dict[str, dict[str, float]]]
+    paper_profits: dict[str, dict[str, float]]
 
 
 class IdleChannelView(TypedDict):
