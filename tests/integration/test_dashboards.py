@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import yaml
 
 from support.alert_cases import promtool_tests
 from support.compose import wait_for
+from support.processes import free_port
 from support.prometheus import Prometheus, promtool, running_prometheus
 from support.promql import Query, alert_rules, annotation_queries, dashboard_queries, judged
 from support.redis import BINARIES, RedisServers
@@ -34,6 +36,26 @@ NEWEST_REDIS = max(
 )
 KNOWS_LAG = int(NEWEST_REDIS.partition(".")[0]) >= 7 if BINARIES else False
 """Before 7.0, XINFO GROUPS has no lag: the panel is empty, and says so."""
+
+
+@contextlib.contextmanager
+def executor_on_paper(redis_url: str, directory: Path) -> Iterator[str]:
+    """An executor in dry mode without a market, in a database of its own: paper has panels."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PM_")}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PM_REDIS_URL": redis_url.removesuffix("/0") + "/1",
+        "PM_HTTP_PORT": str(port),
+        "PM_CONTROL_TOKEN": "token-of-the-paper-executor",
+        "PM_DATA_DIR": str(directory),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "pmexecutor"], cwd=ROOT, env=environment)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +80,11 @@ def prometheus(
     try:
         wait_for("the run", record.exists, within_s=30)
         urls = json.loads(record.read_text())["urls"]
-        with running_prometheus(urls, tmp_path_factory.mktemp("prometheus")) as server:
-            yield server
+        paper = executor_on_paper(environment["PM_REDIS_URL"], tmp_path_factory.mktemp("paper"))
+        with paper as url:
+            scraped = {**urls, "executor_on_paper": url}
+            with running_prometheus(scraped, tmp_path_factory.mktemp("prometheus")) as server:
+                yield server
     finally:
         run.send_signal(signal.SIGINT)
         said, _ = run.communicate(timeout=60)
