@@ -44,6 +44,7 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
     """By name, in the order in which they run; `file`: the recording of those that read one."""
     from pmtools.bench import (
         bus_hop,
+        console_cost,
         control_port,
         frame_costs,
         post_call,
@@ -63,4 +64,5 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         "control": control_port.measure_control,
         "kill": control_port.measure_kill,
         "tick-to-wire": tick_to_wire.measure,
+        "console": console_cost.measure,
     }

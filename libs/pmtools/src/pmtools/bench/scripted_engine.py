@@ -21,7 +21,7 @@ from pmtools.bench.scripted_market import OPENED_NS
 from pmtools.bench.wire_tap import TapRecord
 from pmtools.errors import CommandError
 from pmtools.processes import Child, free_ports, start_child, start_module
-from pmtools.run.plan import PORTS, SERVICES, RunOptions, Surroundings, plan_run
+from pmtools.run.plan import PORTS, SERVICES, RunOptions, RunPlan, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 
 START_S = 90.0
@@ -39,10 +39,12 @@ _POLL_S = 0.1
 class ScriptedEngine:
     """What a measurement needs of the running services. `seen` is there when they have ended."""
 
-    def __init__(self, redis: LocalRedis, clock: Clock, urls: Mapping[str, str]) -> None:
+    def __init__(self, redis: LocalRedis, clock: Clock, plan: RunPlan) -> None:
         self.redis = redis
         self.clock = clock
-        self.urls = urls
+        self.urls: Mapping[str, str] = plan.urls()
+        self.console = plan.console
+        """What to start for a console; a measurement that wants one starts it."""
         self.children: list[Child] = []
         self.seen = TapRecord()
 
@@ -59,14 +61,14 @@ class ScriptedEngine:
 
         await self._until(rest, f"{orders} orders do not rest")
 
-    async def until_listening(self, http: httpx.AsyncClient) -> None:
-        """Wait for the simulator; raise `CommandError` if it does not come."""
-        simulator = self.control(http, "simulator")
+    async def until_listening(self, http: httpx.AsyncClient, name: str) -> None:
+        """Wait for a process; raise `CommandError` if it does not come."""
+        process = self.control(http, name)
 
         async def listens() -> bool:
-            return (await simulator.get("/readyz")).ok
+            return (await process.get("/readyz")).ok
 
-        await self._until(listens, "the simulator does not listen")
+        await self._until(listens, f"the {name} does not listen")
 
     async def _until(self, holds: Callable[[], Awaitable[bool]], problem: str) -> None:
         begun_s = monotonic_s()
@@ -107,7 +109,7 @@ async def scripted_engine(
     ports = free_ports(PORTS)
     plan = plan_run(options, around, ports)
     specs = {spec.name: spec for spec in plan.children}
-    engine = ScriptedEngine(redis, clock, plan.urls())
+    engine = ScriptedEngine(redis, clock, plan)
 
     async def start(stack: AsyncExitStack, name: str) -> None:
         engine.children.append(await start_child(specs[name], directory))
@@ -122,7 +124,7 @@ async def scripted_engine(
         specs["executor"].env["POLYMARKET_REST_URL"] = f"http://127.0.0.1:{tap_port}"
         await start(stack, "simulator")
         async with open_http() as http:
-            await engine.until_listening(http)
+            await engine.until_listening(http, "simulator")
         for name in SERVICES:
             await start(stack, name)
         yield engine
