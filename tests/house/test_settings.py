@@ -38,6 +38,11 @@ def test_the_example_names_what_the_services_read_and_nothing_else() -> None:
     assert shown().keys() - OF_COMPOSE == all_variables()
 
 
+def test_a_copy_of_the_example_sets_nothing() -> None:
+    """A preset counts only for what is unset, and `pm run` has a market of its own."""
+    assert [name for mark, name, _ in ASSIGNED.findall(EXAMPLE) if not mark] == []
+
+
 def test_the_example_names_each_variable_once() -> None:
     names = [name for _, name, _ in ASSIGNED.findall(EXAMPLE)]
     assert sorted(names) == sorted(set(names))

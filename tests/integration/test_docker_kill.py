@@ -20,6 +20,9 @@ from support.tree import ROOT, SERVICES
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
+RESTS = "show"
+"""A preset whose bids mostly rest: the test waits until some do at three venues at once."""
+
 
 class Engines:
     """Two `pm run`s and a Compose stack, started from one checkout."""
@@ -29,10 +32,11 @@ class Engines:
         (self.checkout / "libs/pmcore").mkdir(parents=True)
         shutil.copy(ROOT / "docker-compose.yml", self.checkout)
         shutil.copytree(ROOT / "redis", self.checkout / "redis")
+        shutil.copytree(ROOT / "presets", self.checkout / "presets")
         (self.checkout / ".venv").symlink_to(sys.prefix)
         name = f"pm-kill-{os.getpid()}"
         System(name, directory).compose("build", *SERVICES)
-        self.stack = System(name, directory, self.checkout)
+        self.stack = System(name, directory, self.checkout, PM_PRESET=RESTS)
         self._logs = directory
         self._runs: list[subprocess.Popen[bytes]] = []
 
@@ -42,6 +46,7 @@ class Engines:
         for seed in ("7", "8"):
             with (self._logs / f"run-{seed}.txt").open("wb") as log:
                 arguments = ("run", "--seconds", "800", "--window", "120", "--seed", seed)
+                arguments += ("--preset", RESTS)
                 self._runs.append(
                     subprocess.Popen(
                         [sys.executable, "-m", "pmtools.cli", *arguments],

@@ -67,7 +67,7 @@ SIMULATE_EXAMPLES = """examples:
 exit code: 0 every law held; 1 one was broken; 2 the arguments cannot be used
 """
 BENCH_EXAMPLES = """examples:
-  pm bench                                   every measurement, about eight minutes
+  pm bench                                   every measurement, about fourteen minutes
   pm bench --only post --rounds 9 --json
   pm bench --only replay --file FILE         a recording of yours; also feed and engine
 only ratios compare across machines (docs/performance.md)

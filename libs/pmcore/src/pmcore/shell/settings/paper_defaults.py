@@ -1,4 +1,4 @@
-"""Values for unset variables, where no money is at risk: those of `.env.example`.
+"""Values for unset variables, where no money is at risk; `.env.example` shows them.
 
 The strategy's own defaults are the user's; with PM_BID_SIZE=2 the engine rightly refuses to quote
 on markets whose minimum is 5, so a first run would show nothing.
