@@ -5,7 +5,10 @@ The tests run in the order of the file, on one system: it comes up, it is looked
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +16,11 @@ from urllib.parse import quote
 
 import pytest
 
+from pmtools.cli import build_parser
+from pmtools.watch.command import find_place, open_app
 from support.compose import NotReachedError, System, fetch, wait_for
-from support.tree import ON_THE_BUS, SERVICES
+from support.screen import until
+from support.tree import ON_THE_BUS, ROOT, SERVICES
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -183,6 +189,38 @@ def test_the_console_shows_the_stack_and_stops_it(system: System) -> None:
     assert mounts == {"/run/pm-control", *secrets}
     networks = system.containers()["console"]["NetworkSettings"]["Networks"]
     assert not any(name.endswith("_bus") for name in networks)
+
+
+@pytest.mark.parametrize("command", ["status", "positions", "orders", "fills", "pnl", "logs"])
+def test_the_terminal_reads_the_stack_by_its_name(system: System, command: str) -> None:
+    """Tables may be empty; that the stack's own services answered is what they say."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pmtools.cli", command, "--compose", system.name, "--json"],
+        cwd=ROOT,
+        env={**system.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[0] if command == "logs" else done.stdout)
+    assert said
+    if command == "status":
+        assert system.name in done.stdout
+    if command == "positions":
+        assert "btc-updown-60s-" in done.stdout
+
+
+async def test_pm_watch_shows_the_stack(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    arguments = build_parser().parse_args(["watch", "--compose", system.name])
+    place, _ = await find_place(arguments, system.environment)
+    app = await open_app(place)
+    async with app.run_test(size=(120, 100)) as pilot:
+        ready = "mode sim all services ready"
+        await until(pilot, "the stack's services", lambda text: ready in text)
+        await until(pilot, "a window of the stack", lambda text: "btc-updown-60s-" in text)
 
 
 def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:
