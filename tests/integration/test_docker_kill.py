@@ -45,11 +45,10 @@ class Engines:
         self.stack.compose("up", "--detach", "--no-build", "redis", *SERVICES)
         for seed in ("7", "8"):
             with (self._logs / f"run-{seed}.txt").open("wb") as log:
-                arguments = ("run", "--seconds", "800", "--window", "120", "--seed", seed)
-                arguments += ("--preset", RESTS)
+                options = ("--seconds", "800", "--window", "120", "--seed", seed)
                 self._runs.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "pmtools.cli", *arguments],
+                        [sys.executable, "-m", "pmtools.cli", "run", "--preset", RESTS, *options],
                         cwd=self.checkout,
                         env=self._environ(),
                         stdout=log,

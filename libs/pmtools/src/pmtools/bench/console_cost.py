@@ -34,7 +34,7 @@ SETTLE_S = 2.0
 """After a change, before samples count."""
 
 
-class Phase(msgspec.Struct, frozen=True):
+class HalfRound(msgspec.Struct, frozen=True):
     """A stretch of real time with the console on or off."""
 
     number: int
@@ -61,38 +61,38 @@ def measure(rounds: int, samples: int) -> list[Measured]:
                     async with open_http() as http:
                         await engine.until_resting(http, 2)
                         await engine.until_listening(http, "console")
-                    phases = await _phases(engine, console, rounds, half_s)
+                    halves = await _halves(engine, console, rounds, half_s)
                 finally:
                     os.kill(console.pid, signal.SIGCONT)
                     await console.stop()
                 shift_ns = engine.clock.now_ns() - real_now_ns()
             with Redis.from_url(redis.url) as client:
                 ways = read_ways(client, windows[0].series, engine.seen, shift_ns)
-            return [figure(phases, [way for way in ways.posts if way.place == 0])]
+            return [figure(halves, [way for way in ways.posts if way.place == 0])]
 
         return asyncio.run(run())
 
 
-async def _phases(
+async def _halves(
     engine: ScriptedEngine, console: Child, rounds: int, half_s: float
-) -> list[Phase]:
-    phases = []
+) -> list[HalfRound]:
+    halves = []
     for number in range(rounds):
         for on in (True, False) if number % 2 == 0 else (False, True):
             os.kill(console.pid, signal.SIGCONT if on else signal.SIGSTOP)
             if on:
                 with open_pages(engine, half_s):
-                    phases.append(await _phase(number, half_s, on=True))
+                    halves.append(await _half(number, half_s, on=True))
             else:
-                phases.append(await _phase(number, half_s, on=False))
-    return phases
+                halves.append(await _half(number, half_s, on=False))
+    return halves
 
 
-async def _phase(number: int, half_s: float, *, on: bool) -> Phase:
+async def _half(number: int, half_s: float, *, on: bool) -> HalfRound:
     await asyncio.sleep(SETTLE_S)
     from_ns = real_now_ns()
     await asyncio.sleep(half_s)
-    return Phase(number, on, from_ns, real_now_ns())
+    return HalfRound(number, on, from_ns, real_now_ns())
 
 
 @contextmanager
@@ -115,15 +115,15 @@ def open_pages(engine: ScriptedEngine, for_s: float) -> Iterator[None]:
         raise CommandError(f"the pages read {said or 0} snapshots, and {least} were expected")
 
 
-def figure(phases: Sequence[Phase], ways: Sequence[OrderWay]) -> Measured:
+def figure(halves: Sequence[HalfRound], ways: Sequence[OrderWay]) -> Measured:
     """Book to order, on beside off: the ratio of the medians of each round, and their spread."""
-    rounds = {phase.number: Round() for phase in phases}
+    rounds = {half.number: Round() for half in halves}
     for way in ways:
         took_ns = way.took_ns - way.hops_ns[FRAME_TO_FEED]
-        for phase in phases:
-            if phase.from_ns <= way.frame_ns < phase.until_ns:
-                one = rounds[phase.number]
-                (one.path_ns if phase.on else one.floor_ns).append(took_ns)
+        for half in halves:
+            if half.from_ns <= way.frame_ns < half.until_ns:
+                one = rounds[half.number]
+                (one.path_ns if half.on else one.floor_ns).append(took_ns)
     kept = [one for one in rounds.values() if one.path_ns and one.floor_ns]
     if not kept:
         raise CommandError("no order was placed in both halves of a round")
