@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 import zstandard
 
-from pmcore.engine.journal import JournalEnd
-from pmcore.engine.strategy.engine import WindowEngine
-from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, encode_line
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.journal import JournalWriter
 from pmtools import study
@@ -20,6 +17,7 @@ from pmtools.cli import main
 from pmtools.study import journals
 from pmtools.study.journals import write_run_tables
 from support.control_ports import FakeCheckout
+from support.replayed_journal import journal_of
 from support.small_recording import SLUG, market_object, write_recording
 from unit.pmtools.control.conftest import checkout, stack
 
@@ -35,27 +33,9 @@ def lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checkout: FakeCheckou
     monkeypatch.setenv("PM_OFI_TOXICITY_THRESHOLD", "1000")
     (tmp_path / "one.market.json").write_text(json.dumps(market_object()))
     recording = write_recording(tmp_path / "one.jsonl")
-    steps: list[tuple[WindowEngine, int, Any]] = []
-    step = WindowEngine.step
-
-    def noting(engine: WindowEngine, at_ns: int, event: Any) -> Any:
-        steps.append((engine, at_ns, event))
-        return step(engine, at_ns, event)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(WindowEngine, "step", noting)
-        assert main(["replay", str(recording), "--json"]) == 0
-    engine = steps[0][0]
-    header = JournalHeader(
-        window=engine.session.window,
-        params=engine.session.params,
-        run_id="replay",
-        warm_start={},
-        prior_loss_u6=0,
-        gated=True,
-    )
-    entries = [encode_line(JournalEntry(at_ns, event)) for _, at_ns, event in steps]
-    return [encode_line(header), *entries, encode_line(JournalEnd(engine.fingerprint))]
+    code, written = journal_of(lambda: main(["replay", str(recording), "--json"]), monkeypatch)
+    assert code == 0
+    return written
 
 
 def write_journal(folder: Path, lines: list[bytes], run_id: str = "aa") -> Path:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars
 import pytest
 
-from pmcore.engine.journal import JournalEnd
-from pmcore.engine.strategy.engine import WindowEngine
-from pmcore.engine.strategy.journal import JournalEntry, JournalHeader, encode_line
 from pmtools import study
 from pmtools.cli import main
 from pmtools.errors import UsageError
 from pmtools.study.schema import PARTS, TABLES, ColumnKind
+from support.replayed_journal import journal_of
 from support.small_recording import SLUG, market_object, write_recording
 
 
@@ -68,29 +65,7 @@ def test_intervals_are_without_gap_and_last_as_long_as_the_quoting_time(recordin
 def test_a_journal_gives_the_same_rows_and_no_ledgers(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[tuple[WindowEngine, int, Any]] = []
-    step = WindowEngine.step
-
-    def noting(engine: WindowEngine, at_ns: int, event: Any) -> Any:
-        steps.append((engine, at_ns, event))
-        return step(engine, at_ns, event)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(WindowEngine, "step", noting)
-        first = replayed(recording)
-    engine = steps[0][0]
-    session = engine.session
-    header = JournalHeader(
-        window=session.window,
-        params=session.params,
-        run_id="replay",
-        warm_start={},
-        prior_loss_u6=0,
-        gated=True,
-    )
-    lines = [encode_line(header)]
-    lines += [encode_line(JournalEntry(at_ns, event)) for _, at_ns, event in steps]
-    lines += [encode_line(JournalEnd(engine.fingerprint))]
+    first, lines = journal_of(lambda: replayed(recording), monkeypatch)
     Path("journal.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     again = replayed("journal.jsonl")
     assert first.fills.height > 0

@@ -9,7 +9,7 @@ from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
 from pmsim.queue.line import FillModel
 from pmsim.recordings.kept_back import is_test_window
 from pmtools.errors import UsageError
-from pmtools.study.schema import Column, ColumnKind
+from pmtools.study.schema import flag, integer, text
 from pmtools.study.tables import write_frame
 from pmtools.study.watch import TableRow
 from pmtools.sweep.grid import Cell
@@ -18,29 +18,25 @@ from pmtools.sweep.windows import Row
 _PPM = 1_000_000
 
 
-def _integer(name: str, meaning: str) -> Column:
-    return Column(name, ColumnKind.INTEGER, meaning)
-
-
 COLUMNS = (
-    Column("cell", ColumnKind.TEXT, "the cell's name; base is what the others are compared with"),
-    Column("slug", ColumnKind.TEXT, "the window"),
-    Column("kept_back", ColumnKind.FLAG, "whether it is a test window"),
-    Column("settled", ColumnKind.FLAG, "whether its winner is known; else marked at the last mid"),
-    _integer("profit_u6", "profit in millionths of a dollar"),
+    text("cell", "the cell's name; base is what the others are compared with"),
+    text("slug", "the window"),
+    flag("kept_back", "whether it is a test window"),
+    flag("settled", "whether its winner is known; else marked at the last mid"),
+    integer("profit_u6", "profit in millionths of a dollar"),
     *(
-        _integer(f"{model.value}_profit_u6", f"that of the same orders by the {model.value} model")
+        integer(f"{model.value}_profit_u6", f"that of the same orders by the {model.value} model")
         for model in FillModel
     ),
-    _integer("fills", "fills"),
-    _integer("orders", "orders placed"),
-    _integer("shares_u6", "shares bought"),
-    _integer("paired_u6", "pairs, first in first out"),
-    _integer("pair_cost_e4u6", "the cost of the pairs, price times shares, rounded"),
-    _integer("residual_u6", "shares without a partner"),
-    _integer("both_rest_ppm", "how long both bids rested, in millionths of the quoting time"),
-    _integer("marked_5s_u6", "shares of fills whose mid is known 5 s later"),
-    _integer("markout_5s_2_e4u6", "twice (mid less price) 5 s after a fill, times shares, summed"),
+    integer("fills", "fills"),
+    integer("orders", "orders placed"),
+    integer("shares_u6", "shares bought"),
+    integer("paired_u6", "pairs, first in first out"),
+    integer("pair_cost_e4u6", "the cost of the pairs, price times shares, rounded"),
+    integer("residual_u6", "shares without a partner"),
+    integer("both_rest_ppm", "how long both bids rested, in millionths of the quoting time"),
+    integer("marked_5s_u6", "shares of fills whose mid is known 5 s later"),
+    integer("markout_5s_2_e4u6", "twice (mid less price) 5 s after a fill, times shares, summed"),
 )
 """Behind them stands a column of text for each variable of [vary]."""
 
@@ -51,7 +47,7 @@ def write_rows(path: Path, cells: Sequence[Cell], rows: Sequence[Row]) -> None:
     varied = list(dict.fromkeys(name for cell in cells for name in cell.varied))
     columns = [
         *COLUMNS,
-        *(Column(name, ColumnKind.TEXT, "the value of this variable of [vary]") for name in varied),
+        *(text(name, "the value of this variable of [vary]") for name in varied),
     ]
     try:
         write_frame(path, columns, [_row(by_name[row.cell], row) for row in rows])
