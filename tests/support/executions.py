@@ -23,7 +23,7 @@ from pmcore.engine.execution.io import (
 )
 from pmcore.machines.lease import LeaseHolder
 from pmcore.machines.rate_budget import RateTier
-from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
+from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason
@@ -121,7 +121,7 @@ class Bench:
     def finished(self) -> list[str]:
         return [output.token for output in self.got(Finished)]
 
-    def command(self, message: SubmitOrder | CancelOrders | CancelWindow) -> str:
+    def command(self, message: CommandMessage) -> str:
         self._tokens += 1
         token = f"t{self._tokens}"
         self.step(Command(token, message))

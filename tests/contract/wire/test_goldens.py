@@ -17,6 +17,8 @@ from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.execution import (
     CancelFailed,
     FailureStage,
+    MergeReported,
+    MergeStatus,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
@@ -37,7 +39,7 @@ from pmcore.messages.market_data import (
     TradePrinted,
     UnderlyingPriced,
 )
-from pmcore.messages.orders import CancelOrders, CancelWindow, SubmitOrder
+from pmcore.messages.orders import CancelOrders, CancelWindow, MergePairs, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.union import StreamMessage
 from pmcore.messages.user import (
@@ -204,6 +206,31 @@ EXAMPLES: dict[str, StreamMessage] = {
         expires_at_ns=STEP_NS + 1_000_000_000,
         ts_step_ns=STEP_NS,
         lease_token=9,
+    ),
+    "merge_pairs": MergePairs(
+        merge_id="run-1.merge.1",
+        slug=SLUG,
+        size_u6=9_000_000,
+        expires_at_ns=STEP_NS + 10**9,
+        ts_step_ns=STEP_NS,
+        lease_token=9,
+    ),
+    "merge_reported": MergeReported(
+        slug=SLUG,
+        merge_id="run-1.merge.1",
+        size_u6=9_000_000,
+        status=MergeStatus.MERGED,
+        text="transaction 7",
+        up_cost_e4u6=42_300_000_000,
+        down_cost_e4u6=46_800_000_000,
+        ts_exec_ns=EXEC_NS,
+    ),
+    "merge_reported.least": MergeReported(
+        slug=SLUG,
+        merge_id="run-1.merge.1",
+        size_u6=9_000_000,
+        status=MergeStatus.UNKNOWN,
+        ts_exec_ns=EXEC_NS,
     ),
     "order_submitting": OrderSubmitting(
         slug=SLUG, client_order_id="run-1-7", order_hash="0xab", ts_exec_ns=EXEC_NS

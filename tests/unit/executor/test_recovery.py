@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.engine.execution.io import Abandoned, Adopted, Command
+from pmcore.engine.execution.io import Abandoned, Adopted, Command, MergeAbandoned, MergeAdopted
 from pmcore.messages.execution import (
     CancelFailed,
     FailureStage,
@@ -14,20 +14,21 @@ from pmcore.messages.execution import (
     OrderSubmitting,
     WindowFlat,
 )
-from pmcore.messages.orders import CancelWindow
+from pmcore.messages.orders import CancelWindow, MergePairs
 from pmcore.model.errors import Reason
 from pmcore.model.units import NS_PER_MS
 from pmcore.wire import keys
 from pmcore.wire.ports import Outgoing
 from pmexecutor import recovery
-from pmexecutor.recovery import GROUP, LOOK_BACK_MS, Trace, note, read_traces, take_up
+from pmexecutor.recovery import GROUP, LOOK_BACK_MS, Trace, Traces, note, read_traces, take_up
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from support.executions import SLUG, submit
+from support.merges import FAILED, MERGED, UNKNOWN, merge_report
 from support.messages import SERIES
 
 
-def _traces(*messages: object) -> dict[str, Trace]:
-    traces: dict[str, Trace] = {}
+def _traces(*messages: object) -> Traces:
+    traces: Traces = {}
     for message in messages:
         note(traces, message)
     return traces
@@ -154,3 +155,21 @@ async def test_an_endless_stream_is_read_to_a_bound_over_several_pages(
 def test_an_order_is_followed_from_its_recording_and_never_back() -> None:
     traces = _traces(_accepted("ghost"), _submitting(), _accepted(), _failed(), _accepted())
     assert traces == {"a": Trace(SLUG, "0xa", accepted=True, ended=True)}
+
+
+def _merge() -> MergePairs:
+    return MergePairs(merge_id="m1", slug=SLUG, size_u6=5, expires_at_ns=1, ts_step_ns=1)
+
+
+def test_a_merge_without_a_final_answer_is_never_submitted_again() -> None:
+    assert take_up([("t", _merge())], {}) == ([MergeAbandoned("t", _merge())], [])
+    doubted = merge_report(status=UNKNOWN)
+    events, answered = take_up([("t", _merge())], _traces(doubted))
+    assert events == [MergeAdopted(doubted), MergeAbandoned("t", _merge())]
+    assert not answered
+
+
+def test_a_merge_that_has_its_final_answer_is_only_acknowledged() -> None:
+    merged = merge_report(status=MERGED)
+    traces = _traces(merge_report(status=UNKNOWN), merged, merge_report(status=FAILED))
+    assert take_up([("t", _merge())], traces) == ([MergeAdopted(merged)], ["t"])

@@ -13,6 +13,7 @@ from pmcore.messages.user import TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
 from support.builders import fill
+from support.merges import FAILED, MERGED, UNKNOWN, dollars, merge_report
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 
@@ -177,3 +178,75 @@ def test_what_settled_is_known_with_the_time_of_the_first_report_of_it() -> None
     ledger.apply(fill(DOWN, "3", "0.5", trade_id="b", status=TradeStatus.MINED, at_ns=7), DOWN)
     assert [ledger.settled_by_u6(UP, at_ns) for at_ns in (0, 1, 2)] == [0, 5_000_000, 5_000_000]
     assert [ledger.settled_by_u6(DOWN, at_ns) for at_ns in (6, 7)] == [0, 3_000_000]
+
+
+def pairs(ledger: Inventory, status: TradeStatus = TradeStatus.CONFIRMED) -> None:
+    """Ten Up at .40, ten Down at .50."""
+    for outcome, price in ((UP, "0.40"), (DOWN, "0.50")):
+        name = f"{outcome} pairs"
+        ledger.apply(fill(outcome, "10", price, trade_id=name, status=status), outcome)
+
+
+def test_a_merge_frees_capital_and_takes_away_no_shares() -> None:
+    ledger = Inventory()
+    pairs(ledger)
+    ledger.apply(fill(UP, "2", "0.45", trade_id="alone"), UP)
+    before = ledger.working
+    assert before.up.in_use_e4u6 == dollars(4.9)
+    assert ledger.hear_merge(merge_report(pairs=10, up=4.0, down=5.0))
+    after = ledger.working
+    assert (after.up.qty_u6, after.down.qty_u6) == (12_000_000, 10_000_000)
+    assert (after.up.in_use_e4u6, after.down.in_use_e4u6) == (dollars(0.9), 0)
+    assert ledger.settled.down.in_use_e4u6 == 0
+    assert after.net_diff_u6 == before.net_diff_u6
+    assert after.worst_loss_u6 == before.worst_loss_u6
+    assert after.portfolio_cost_dollars == before.portfolio_cost_dollars
+    assert not before.can_open(LimitParams())
+    assert after.can_open(LimitParams())
+    assert not ledger.hear_merge(merge_report(pairs=10, up=4.0, down=5.0))
+    assert ledger.working == after
+
+
+def test_what_frees_capital_stays_freed_after_the_next_buy() -> None:
+    ledger = Inventory()
+    pairs(ledger)
+    ledger.hear_merge(merge_report(pairs=10, up=4.0, down=5.0))
+    ledger.apply(fill(UP, "5", "0.30", trade_id="next"), UP)
+    assert ledger.working.up.in_use_e4u6 == dollars(1.5)
+    assert ledger.working.with_buy(UP, 5000, 1_000_000).up.in_use_e4u6 == dollars(2.0)
+
+
+@pytest.mark.parametrize("status", [TradeStatus.MATCHED, TradeStatus.MINED])
+def test_only_confirmed_pairs_may_be_merged(status: TradeStatus) -> None:
+    ledger = Inventory()
+    pairs(ledger, status)
+    assert ledger.mergeable_u6 == 0
+    pairs(ledger)
+    assert ledger.mergeable_u6 == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("status", "left_u6"), [(MERGED, 6_000_000), (UNKNOWN, 6_000_000), (FAILED, 10_000_000)]
+)
+def test_what_was_or_may_be_merged_is_not_merged_again(status: str, left_u6: int) -> None:
+    ledger = Inventory()
+    pairs(ledger)
+    ledger.hear_merge(merge_report(status=status, pairs=4))  # type: ignore[arg-type] # parametrized
+    assert ledger.mergeable_u6 == left_u6
+
+
+def test_more_merged_than_known_is_nothing_to_merge() -> None:
+    ledger = Inventory()
+    ledger.hear_merge(merge_report(pairs=4, up=1.6, down=2.0))
+    assert ledger.mergeable_u6 == 0
+    assert ledger.merge_cost_e4u6(UP, 1_000_000) == 0
+
+
+def test_a_merge_costs_the_average_of_what_is_confirmed_and_not_merged() -> None:
+    ledger = Inventory()
+    pairs(ledger)
+    ledger.apply(fill(UP, "10", "0.60", trade_id="dear", status=TradeStatus.CONFIRMED), UP)
+    assert ledger.merge_cost_e4u6(UP, 10_000_000) == dollars(5.0)
+    assert ledger.merge_cost_e4u6(DOWN, 10_000_000) == dollars(5.0)
+    ledger.hear_merge(merge_report(pairs=10, up=5.0, down=5.0))
+    assert ledger.merge_cost_e4u6(UP, 5_000_000) == dollars(2.5)

@@ -27,6 +27,7 @@ from pmcore.engine.execution.io import (
     Recorded,
     Signed,
     SignOrder,
+    SubmitMerge,
     VenueRequest,
 )
 from pmcore.engine.execution.journal import EXECUTION_JOURNAL, ExecutionJournalEntry
@@ -43,7 +44,7 @@ from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
 from pmcore.wire.transactions import by_hash_tag
 from pmexecutor.metrics import ExecutorMetrics
-from pmexecutor.ports import PostAnswer, PreparedOrder, Venue
+from pmexecutor.ports import PairMerger, PostAnswer, PreparedOrder, Venue
 from pmexecutor.publisher import Publisher
 
 
@@ -74,6 +75,7 @@ class Driver:
         self._log = log
         self._metrics = metrics
         self._refuses = refuses
+        self._merger: PairMerger | None = None
         self._journal: EngineJournal | None = None
         self._posts = asyncio.Semaphore(post_concurrency)
         self._prepared: dict[str, PreparedOrder] = {}
@@ -83,10 +85,16 @@ class Driver:
         self._flat = asyncio.Event()
         self._failure: BaseException | None = None
 
-    def start(self, tasks: asyncio.TaskGroup, journal: EngineJournal | None = None) -> None:
+    def start(
+        self,
+        tasks: asyncio.TaskGroup,
+        journal: EngineJournal | None = None,
+        merger: PairMerger | None = None,
+    ) -> None:
         """From now on requests go to the venue; those of before were answered by the start-up."""
         self._tasks = tasks
         self._journal = journal
+        self._merger = merger
 
     def stop(self) -> None:
         """No request goes out any more."""
@@ -178,7 +186,14 @@ class Driver:
                     prepared = self._venue.sign(command, self.windows[command.slug])
                     self._prepared[command.client_order_id] = prepared
                     events.append(Signed(command.client_order_id, prepared.order_hash))
-                case PostOrder() | DeleteOrders() | CancelAll() | LookUpOrder() | ListOpenOrders():
+                case (
+                    PostOrder()
+                    | DeleteOrders()
+                    | CancelAll()
+                    | LookUpOrder()
+                    | ListOpenOrders()
+                    | SubmitMerge()
+                ):
                     requests.append(output)
                 case _:
                     self._say(output, outgoing)
@@ -228,6 +243,11 @@ class Driver:
                 self.feed(await self._venue.look_up(window, request.order_hash))
             case ListOpenOrders():
                 self.feed(await self._venue.open_orders(self.windows[request.slug]))
+            case SubmitMerge():
+                invariant(self._merger is not None, "merging is off: the engine refuses it")
+                assert self._merger is not None
+                window = self.windows[request.slug]
+                self.feed(await self._merger.merge(window, request))
             case CancelAll(number=number):
                 self.feed(await self._cancel_all(number))
             case SignOrder() | PostOrder():

@@ -12,22 +12,25 @@ from collections.abc import Callable, Sequence
 
 from pmcore.engine.execution.io import (
     CancelAnswered,
+    MergeAnswered,
     OpenOrdersAnswered,
     OrderLookedUp,
     Posted,
     PostRejected,
+    SubmitMerge,
 )
 from pmcore.machines.inventory import Position
+from pmcore.messages.execution import MergeStatus
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import UserMessage
 from pmcore.model.latency import Latencies
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import PRICE_ONE_E4, SHARE_U6
+from pmcore.model.units import NS_PER_MS, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.clock import Clock
 from pmexecutor.ports import CancelAnswer, HeartbeatAnswer, PostAnswer, PreparedOrder
 from pmsim.queue.line import FillModel
-from pmsim.queue.paper_reports import order_hash_of
+from pmsim.queue.paper_reports import MERGE_NS, order_hash_of
 from pmsim.queue.paper_venue import (
     PaperAnswer,
     PaperMessage,
@@ -149,6 +152,12 @@ class PaperClob:
         answer = await self._ask(self._paper.look_up(self._clock.now_ns(), order_hash))
         assert isinstance(answer, OrderLookedUp)
         return answer
+
+    async def merge(self, window: Window, request: SubmitMerge) -> MergeAnswered:
+        """Merged, after the time that a transaction takes. Nothing that is held says no."""
+        del window
+        await self._clock.sleep_ms(MERGE_NS / NS_PER_MS)
+        return MergeAnswered(request.slug, request.merge_id, MergeStatus.MERGED)
 
     async def beat(self, heartbeat_id: str) -> HeartbeatAnswer:
         """Nothing to keep alive."""

@@ -8,12 +8,14 @@ from typing import Protocol
 from pmcore.engine.execution.io import (
     CancelAnswered,
     CancelsFailed,
+    MergeAnswered,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
     Posted,
     PostRejected,
     PostUnknown,
+    SubmitMerge,
 )
 from pmcore.messages.orders import SubmitOrder
 from pmcore.model.market import Window
@@ -92,4 +94,12 @@ class Venue(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+        ...
+
+
+class PairMerger(Protocol):
+    """What turns pairs into cash: the relayer, or the paper exchange."""
+
+    async def merge(self, window: Window, request: SubmitMerge) -> MergeAnswered:
+        """Submit once and wait for what becomes of it, for minutes; raise nothing."""
         ...

@@ -41,6 +41,7 @@ from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
 from pmexecutor.ports import Venue
 from pmexecutor.publisher import Publisher
+from pmexecutor.relayer import RelayerMerger
 from pmexecutor.settings import ExecutorSettings
 from pmexecutor.signer import OrderSigner, SignatureType, assert_fast_curve
 from pmexecutor.windows import SeriesWindows
@@ -86,6 +87,7 @@ class ExecutorService:
         self._beats: HeartbeatSender | None = None
         self._lease: LeaseKeeper | None = None
         self._wallet = ""
+        self._relayer: RelayerMerger | None = None
         self._timing: asyncio.Task[None] | None = None
         context.health.say_placing(Placing(open=False, reason="the executor is starting"))
 
@@ -115,7 +117,7 @@ class ExecutorService:
         self._log.info("venue_empty", mode=self._settings.mode)
         try:
             async with asyncio.TaskGroup() as tasks:
-                driver.start(tasks, self._journal)
+                driver.start(tasks, self._journal, paper or self._relayer)
                 if self._halted is not None:
                     driver.feed(self._halt())
                 self._start_tasks(tasks, driver, venue, paper)
@@ -298,6 +300,15 @@ class ExecutorService:
         write_credentials(settings.credentials_file, credentials)
         self._wallet = signer.maker.lower()
         self._log.info("account", address=signer.address, maker=signer.maker)
+        self._relayer = RelayerMerger(
+            http,
+            credentials,
+            self._clock,
+            address=signer.address,
+            wallet=signer.maker,
+            signature_type=settings.signature_type,
+            timeout_s=settings.read_timeout_ms / 1000,
+        )
         return ClobVenue(
             http,
             signer,

@@ -18,7 +18,7 @@ from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.shell.settings.account import AccountSettings
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.problems import Problem, rule
-from pmcore.shell.settings.strategy import Dollars, Price, Seconds, Shares
+from pmcore.shell.settings.strategy import Dollars, Price, Seconds, Shares, SharesOrNone
 from pmexecutor.signer import SignatureType, address_of_key
 
 THROWAWAY_KEY = "0x" + "11" * 32
@@ -78,6 +78,7 @@ class ExecutorSettings(AccountSettings):
     pair_target: Price = Field(Decimal("0.99"), validation_alias="PM_PAIR_TARGET")
     max_net_diff: Shares = Field(Decimal(10), validation_alias="PM_MAX_NET_DIFF")
     max_window_loss: Dollars | None = Field(None, validation_alias="PM_MAX_WINDOW_LOSS")
+    merge_min_pairs: SharesOrNone = Field(Decimal(0), validation_alias="PM_MERGE_MIN_PAIRS")
     order_life: OrderLife = Field(OrderLife.GTC, validation_alias="PM_ORDER_LIFE")
     cancel_before_close_s: Seconds = Field(Decimal(5), validation_alias="PM_CANCEL_BEFORE_CLOSE_S")
     journal: bool = Field(default=True, validation_alias="PM_JOURNAL")
@@ -92,6 +93,18 @@ class ExecutorSettings(AccountSettings):
             reason=f"signature type {self.signature_type} needs the address of the wallet that "
             "holds the money",
             remedy="set it to that wallet, or POLYMARKET_SIGNATURE_TYPE=0",
+        )
+
+    @rule("venue", "dry_run", "merge_min_pairs")
+    def _live_does_not_merge(self) -> Problem | None:
+        if self.mode is not Mode.LIVE or not self.merge_min_pairs:
+            return None
+        return Problem(
+            variable="PM_MERGE_MIN_PAIRS",
+            value=str(self.merge_min_pairs),
+            reason="this release merges in dry mode and at the simulator only, not at the real "
+            "venue (docs/decisions/0028-merging-pairs.md)",
+            remedy="set it to 0",
         )
 
     @rule("venue", "dry_run", "private_key")
@@ -126,6 +139,7 @@ class ExecutorSettings(AccountSettings):
             pair_target_e4=int(self.pair_target * PRICE_ONE_E4),
             max_net_diff_u6=int(self.max_net_diff * SHARE_U6),
             max_window_loss_u6=None if loss is None else int(loss * SHARE_U6),
+            merge_min_pairs_u6=int(self.merge_min_pairs * SHARE_U6),
         )
 
     def expiration_s(self, at_ns: int, window: Window) -> int:

@@ -20,7 +20,13 @@ from pmcore.messages.market_data import (
     TickSizeChanged,
     TradePrinted,
 )
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.orders import (
+    CancelOrders,
+    CancelWindow,
+    CommandMessage,
+    MergePairs,
+    SubmitOrder,
+)
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.market import Window
@@ -38,7 +44,7 @@ from pmcore.wire.ports import Ack, Bus, Incoming
 from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
 from pmexecutor.paper import PaperClob
-from pmexecutor.recovery import LOOK_BACK_MS, Trace, read_traces, take_up
+from pmexecutor.recovery import LOOK_BACK_MS, Traces, read_traces, take_up
 
 ROT_GROUP = "executor"
 BLOCK_MS = 1_000
@@ -236,7 +242,7 @@ class SeriesWindows:
         return group not in {known.name for known in await retry_until_answered(groups)}
 
     async def _recover_commands(
-        self, handle: WindowHandle, left: Sequence[Incoming], traces: dict[str, Trace]
+        self, handle: WindowHandle, left: Sequence[Incoming], traces: Traces
     ) -> None:
         group = keys.window_group(handle.window.slug, "executor")
         stream = keys.cmd(self.series)
@@ -321,7 +327,7 @@ class SeriesWindows:
 
     def _own_command(self, item: Incoming, slug: str) -> CommandMessage | None:
         message = item.message
-        if not isinstance(message, SubmitOrder | CancelOrders | CancelWindow):
+        if not isinstance(message, SubmitOrder | CancelOrders | CancelWindow | MergePairs):
             self._drop(item)
             return None
         return message if message.slug == slug else None

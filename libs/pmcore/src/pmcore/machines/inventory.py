@@ -1,9 +1,12 @@
-"""Inventory as a ledger of our own trades; the only writer is a fill.
+"""Inventory as a ledger of our own trades; the only writer of shares is a fill.
 
 See docs/strategy_guide.md#invariants-of-the-strategy.
 
 Views are recomputed from the ledger, never from a running average, so that FAILED takes out
 quantity and cost exactly as they went in. Costs are kept in price_e4 x qty_u6, exactly.
+
+Shares are what was BOUGHT. A merge takes none away: a pair that was merged has paid its dollar, as
+one that is held until the result will. It gives back capital only (`freed_e4u6`).
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from enum import StrEnum
 
 import msgspec
 
+from pmcore.machines.merge_ledger import MergeLedger
 from pmcore.machines.pairing import Lot, Pairing, pair_lots
 from pmcore.machines.settlement import SettlementState, advance
+from pmcore.messages.execution import MergeReported
 from pmcore.messages.user import FillReported
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams
@@ -21,14 +26,24 @@ from pmcore.model.units import PRICE_ONE_E4
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """Shares of one outcome and what they cost (price_e4 x qty_u6)."""
+    """Shares of one outcome that were bought and what they cost (price_e4 x qty_u6).
+
+    `freed_e4u6` is the part of the cost that merges gave back.
+    """
 
     qty_u6: int = 0
     cost_e4u6: int = 0
+    freed_e4u6: int = 0
 
     def plus(self, price_e4: int, qty_u6: int) -> Holding:
         """Return the holding after a buy."""
-        return Holding(self.qty_u6 + qty_u6, self.cost_e4u6 + price_e4 * qty_u6)
+        cost_e4u6 = self.cost_e4u6 + price_e4 * qty_u6
+        return Holding(self.qty_u6 + qty_u6, cost_e4u6, self.freed_e4u6)
+
+    @property
+    def in_use_e4u6(self) -> int:
+        """The capital in use: what PM_MAX_POSITION_VALUE bounds (price_e4 x qty_u6)."""
+        return self.cost_e4u6 - self.freed_e4u6
 
     @property
     def avg_cost_dollars(self) -> float:
@@ -73,8 +88,8 @@ class Position(msgspec.Struct, frozen=True):
         return summed < limit_e4 * up.qty_u6 * down.qty_u6
 
     def value_below(self, outcome: Outcome, limit_u6: int) -> bool:
-        """Whether qty x avg < limit (dollars in millionths) for one side; exact."""
-        return self.holding(outcome).cost_e4u6 < limit_u6 * PRICE_ONE_E4
+        """Whether one side's capital in use is below a limit (dollars in millionths); exact."""
+        return self.holding(outcome).in_use_e4u6 < limit_u6 * PRICE_ONE_E4
 
     def can_open(self, limits: LimitParams) -> bool:
         """The user's gate: net, pair cost and both values strictly inside their limits."""
@@ -141,6 +156,28 @@ class Inventory:
         """By winner: dollars won (negative: lost) if the unsettled fills settle that hurt most."""
         self.pairing = Pairing()
         """Pairs of the working view, first in first out, and the shares without a partner."""
+        self.confirmed = Position()
+        """What the chain took for good."""
+        self.merges = MergeLedger()
+
+    @property
+    def mergeable_u6(self) -> int:
+        """Pairs of confirmed shares that no merge has, or may have, used."""
+        pairs_u6 = min(self.confirmed.holding(o).qty_u6 for o in Outcome)
+        return max(pairs_u6 - self.merges.merged_u6 - self.merges.doubted_u6, 0)
+
+    def merge_cost_e4u6(self, outcome: Outcome, size_u6: int) -> int:
+        """What so many of the mergeable shares of an outcome cost on average, rounded down."""
+        held = self.confirmed.holding(outcome)
+        left_u6 = held.qty_u6 - self.merges.merged_u6
+        return held.in_use_e4u6 * size_u6 // left_u6 if left_u6 > 0 else 0
+
+    def hear_merge(self, report: MergeReported) -> bool:
+        """Note what became of a merge; whether it is news. Repeats never count twice."""
+        if not self.merges.hear(report):
+            return False
+        self._recompute()
+        return True
 
     def apply(self, fill: FillReported, outcome: Outcome) -> FillEffect:
         """Book a report. Identity is (trade id, order hash); repeats never count twice."""
@@ -182,13 +219,16 @@ class Inventory:
         return len(self._entries)
 
     def _recompute(self) -> None:
-        working, settled = Position(), Position()
+        none = Position(*(Holding(freed_e4u6=self.merges.freed_e4u6(o)) for o in Outcome))
+        working = settled = confirmed = none
         for entry in self._entries.values():
+            if entry.state is SettlementState.CONFIRMED:
+                confirmed = confirmed.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
             if entry.state.is_working:
                 working = working.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
             if entry.state.is_settled:
                 settled = settled.with_buy(entry.outcome, entry.price_e4, entry.size_u6)
-        self.working, self.settled = working, settled
+        self.working, self.settled, self.confirmed = working, settled, confirmed
         self.unsettled = tuple(
             e for e in self._entries.values() if e.state is SettlementState.MATCHED
         )

@@ -113,6 +113,32 @@ class VenueModeChanged(Message, frozen=True, kw_only=True):
     ts_exec_ns: int
 
 
+class MergeStatus(StrEnum):
+    """MERGED: the chain says so. FAILED: certainly not merged. UNKNOWN: either may be true."""
+
+    MERGED = "merged"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class MergeReported(Message, frozen=True, kw_only=True):
+    """What became of a `MergePairs`. It changes no inventory.
+
+    It may be said again; identity is `merge_id`. MERGED and FAILED are final, either may follow
+    UNKNOWN. `up_cost_e4u6` and `down_cost_e4u6` are what the shares had cost (price_e4 x qty_u6),
+    by the average of the confirmed shares that were not merged before.
+    """
+
+    slug: str
+    merge_id: str
+    size_u6: int
+    status: MergeStatus
+    text: str = ""
+    up_cost_e4u6: int = 0
+    down_cost_e4u6: int = 0
+    ts_exec_ns: int
+
+
 ExecutionMessage = (
     OrderSubmitting
     | OrderAccepted
@@ -122,4 +148,5 @@ ExecutionMessage = (
     | CancelFailed
     | WindowFlat
     | VenueModeChanged
+    | MergeReported
 )

@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     UNSETTLED = "unsettled"
     UNACCOUNTED = "unaccounted"
     POSITIONS_DIFFER = "positions_differ"
+    MERGE = "merge"
     LIMIT_REACHED = "limit_reached"
     LOSS_LIMIT = "loss_limit"
     WINDOW_STATE = "window_state"

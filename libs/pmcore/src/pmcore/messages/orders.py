@@ -57,4 +57,18 @@ class CancelWindow(Message, frozen=True, kw_only=True):
     lease_token: int = 0
 
 
-CommandMessage = SubmitOrder | CancelOrders | CancelWindow
+class MergePairs(Message, frozen=True, kw_only=True):
+    """Merge complete sets: `size_u6` of each outcome become as many dollars (docs/venue.md 9).
+
+    Refused from `expires_at_ns` on. Answered by `MergeReported`; never sent twice.
+    """
+
+    merge_id: str
+    slug: str
+    size_u6: int
+    expires_at_ns: int
+    ts_step_ns: int
+    lease_token: int = 0
+
+
+CommandMessage = SubmitOrder | CancelOrders | CancelWindow | MergePairs

@@ -95,6 +95,7 @@ class OrderCaps(msgspec.Struct, frozen=True, kw_only=True):
     pair_target_e4: int | None = None
     max_net_diff_u6: int | None = None
     max_window_loss_u6: int | None = None
+    merge_min_pairs_u6: int = 0  # 0: nothing is merged
 
 
 class LimitParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +138,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
     failure_backoff_ns: int = 1 * NS_PER_S
     max_orders_per_window: int = 20_000
     hedge_by_unpaired_cost: bool = True  # else by the average cost of the side
+    merge_min_pairs_u6: int = 0  # the fewest pairs that one merge is worth; 0: nothing is merged
 
     def order_caps(self) -> OrderCaps:
         """The same limits as the executor is given."""
@@ -146,6 +148,7 @@ class StrategyParams(msgspec.Struct, frozen=True, kw_only=True):
             pair_target_e4=self.pair_target_e4,
             max_net_diff_u6=self.limits.max_net_diff_u6,
             max_window_loss_u6=self.limits.max_window_loss_u6,
+            merge_min_pairs_u6=self.merge_min_pairs_u6,
         )
 
     def stop_new_risk_for_ns(self, length_ns: int) -> int:

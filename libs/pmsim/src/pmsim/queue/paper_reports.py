@@ -9,6 +9,7 @@ import msgspec
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import FillReported, OrderUpdated, OrderUpdateKind, TradeStatus
 from pmcore.model.market import Window
+from pmcore.model.units import NS_PER_S
 
 MATCHED_TEXT = "Order already matched"
 NOT_FOUND_TEXT = "Order not found"
@@ -27,6 +28,10 @@ class PaperOrder(msgspec.Struct, kw_only=True):
     def filled(self) -> bool:
         """Nothing of it is left."""
         return self.matched_u6 == self.command.size_u6
+
+
+MERGE_NS = 5 * NS_PER_S
+"""From asking for a merge to the chain's word. A guess: no measurement of the relayer is known."""
 
 
 def digest(*parts: str) -> str:

@@ -22,12 +22,14 @@ from pmcore.engine.execution.io import (
     Finished,
     ListOpenOrders,
     LookUpOrder,
+    MergeAnswered,
     PostOrder,
     Recorded,
     Signed,
     SignOrder,
+    SubmitMerge,
 )
-from pmcore.messages.execution import ExecutionMessage, OrderSubmitting
+from pmcore.messages.execution import ExecutionMessage, MergeStatus, OrderSubmitting
 from pmcore.messages.market_data import MarketDataMessage
 from pmcore.messages.notices import Notice
 from pmcore.messages.orders import CommandMessage, SubmitOrder
@@ -37,7 +39,7 @@ from pmcore.messages.user import FillReported, OrderUpdated, UserMessage
 from pmcore.model.check import invariant
 from pmcore.model.market import Window
 from pmcore.model.units import NS_PER_MS
-from pmsim.queue.paper_reports import order_hash_of
+from pmsim.queue.paper_reports import MERGE_NS, order_hash_of
 from pmsim.queue.paper_venue import PaperAnswer, PaperMessage
 
 TICK_NS = 100 * NS_PER_MS
@@ -103,11 +105,15 @@ class PaperExecutor:
         self._venue = venue
         self._on_notice = on_notice
         self._signed: dict[str, SubmitOrder] = {}
+        self._merges: deque[tuple[int, SubmitMerge]] = deque()  # when each is on the chain
         self._stepped_ns = 0
 
     def next_ns(self) -> int | None:
         """When something at the venue, on the way from or to it, or in the engine is due."""
         due_ns = self._venue.next_ns()
+        if self._merges:
+            merged_ns = self._merges[0][0]
+            due_ns = merged_ns if due_ns is None else min(due_ns, merged_ns)
         if self._engine.flat:
             return due_ns
         tick_ns = self._stepped_ns + TICK_NS
@@ -141,6 +147,10 @@ class PaperExecutor:
         out: list[ExecutorMessage] = []
         while (due_ns := self.next_ns()) is not None and due_ns <= at_ns:
             out += self._take(due_ns, self._venue.advance(due_ns))
+            while self._merges and self._merges[0][0] <= due_ns:
+                _, merge = self._merges.popleft()
+                merged = MergeAnswered(merge.slug, merge.merge_id, MergeStatus.MERGED)
+                out += self._step(due_ns, merged)
             if due_ns >= self._stepped_ns + TICK_NS:
                 out += self._step(due_ns, Tick())
         return out + self._take(at_ns, self._venue.advance(at_ns))
@@ -187,6 +197,8 @@ class PaperExecutor:
                 self._venue.look_up(at_ns, output.order_hash)
             case ListOpenOrders():
                 self._venue.list_open(at_ns, output.slug)
+            case SubmitMerge():
+                self._merges.append((at_ns + MERGE_NS, output))
             case Finished():
                 pass  # no entry of a stream waits for it
             case Notice():

@@ -15,7 +15,7 @@ from typing import assert_never
 
 import msgspec
 
-from pmcore.engine.execution import cancelling, limits, placing, windows
+from pmcore.engine.execution import cancelling, limits, merging, placing, windows
 from pmcore.engine.execution.io import (
     Abandoned,
     Adopted,
@@ -27,6 +27,9 @@ from pmcore.engine.execution.io import (
     ExecutionEvent,
     ExecutionOutput,
     Finished,
+    MergeAbandoned,
+    MergeAdopted,
+    MergeAnswered,
     OpenOrdersAnswered,
     OpenOrdersFailed,
     OrderLookedUp,
@@ -45,7 +48,13 @@ from pmcore.machines.rate_budget import RateTier
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import VenueMode
 from pmcore.messages.notices import Notice, NoticeKind
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.orders import (
+    CancelOrders,
+    CancelWindow,
+    CommandMessage,
+    MergePairs,
+    SubmitOrder,
+)
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import FillReported, OrderUpdated
@@ -151,6 +160,7 @@ class ExecutionEngine:
                     "live": {key: record.state.value for key, record in window.live.items()},
                     "remembered": len(window.orders),
                     "sweeping": window.sweep is not None,
+                    "merging": window.merge is not None,
                 }
                 for slug, window in state.windows.items()
             },
@@ -171,6 +181,8 @@ class ExecutionEngine:
                 self._placing(event)
             case CancelAnswered() | CancelsFailed() | OrderLookedUp():
                 self._cancelling(event)
+            case MergeAnswered() | MergeAbandoned() | MergeAdopted():
+                self._merging(event)
             case OpenOrdersAnswered():
                 windows.listed(state, event.slug, event.order_hashes)
             case OpenOrdersFailed():
@@ -207,6 +219,8 @@ class ExecutionEngine:
         match message:
             case SubmitOrder():
                 placing.submit(state, token, message)
+            case MergePairs():
+                merging.merge(state, token, message, why)
             case CancelOrders() | CancelWindow() if why:
                 orders = message.client_order_ids if isinstance(message, CancelOrders) else ("",)
                 for client_order_id in orders:
@@ -245,6 +259,17 @@ class ExecutionEngine:
                 cancelling.cancels_failed(self._state, event)
             case OrderLookedUp():
                 cancelling.looked_up(self._state, event)
+            case _:
+                assert_never(event)
+
+    def _merging(self, event: MergeAnswered | MergeAbandoned | MergeAdopted) -> None:
+        match event:
+            case MergeAnswered():
+                merging.answered(self._state, event)
+            case MergeAbandoned():
+                merging.abandoned(self._state, event.token, event.message)
+            case MergeAdopted():
+                merging.adopt(self._state, event.report)
             case _:
                 assert_never(event)
 

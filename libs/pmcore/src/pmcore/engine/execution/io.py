@@ -12,9 +12,14 @@ from enum import StrEnum
 import msgspec
 
 from pmcore.messages.control import Halt, Resume
-from pmcore.messages.execution import ExecutionMessage, VenueMode
+from pmcore.messages.execution import (
+    ExecutionMessage,
+    MergeReported,
+    MergeStatus,
+    VenueMode,
+)
 from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.messages.orders import CommandMessage, MergePairs, SubmitOrder
 from pmcore.messages.rotation import WindowAnnounced
 from pmcore.messages.timers import Tick
 from pmcore.messages.user import FillReported, OrderUpdated
@@ -92,6 +97,28 @@ class PostUnknown(msgspec.Struct, frozen=True, tag=True):
     client_order_id: str
     reason: Reason
     text: str = ""
+
+
+class MergeAnswered(msgspec.Struct, frozen=True, tag=True):
+    """What became of a `SubmitMerge`. `text` is the venue's, or ours."""
+
+    slug: str
+    merge_id: str
+    status: MergeStatus
+    text: str = ""
+
+
+class MergeAbandoned(msgspec.Struct, frozen=True, tag=True):
+    """A command to merge that an earlier run left: perhaps it was sent."""
+
+    token: str
+    message: MergePairs
+
+
+class MergeAdopted(msgspec.Struct, frozen=True, tag=True):
+    """What an earlier run said of a merge."""
+
+    report: MergeReported
 
 
 class CancelAnswered(msgspec.Struct, frozen=True, tag=True):
@@ -198,6 +225,9 @@ ExecutionEvent = (
     | Posted
     | PostRejected
     | PostUnknown
+    | MergeAnswered
+    | MergeAbandoned
+    | MergeAdopted
     | CancelAnswered
     | CancelsFailed
     | OpenOrdersAnswered
@@ -260,11 +290,21 @@ class ListOpenOrders(msgspec.Struct, frozen=True, tag=True):
     slug: str
 
 
+class SubmitMerge(msgspec.Struct, frozen=True, tag=True):
+    """Merge pairs, once, and wait for what becomes of it. Answered by MergeAnswered."""
+
+    slug: str
+    merge_id: str
+    size_u6: int
+
+
 class Finished(msgspec.Struct, frozen=True, tag=True):
     """The command has its answer; acknowledge it with this step's messages."""
 
     token: str
 
 
-VenueRequest = SignOrder | PostOrder | DeleteOrders | CancelAll | LookUpOrder | ListOpenOrders
+VenueRequest = (
+    SignOrder | PostOrder | DeleteOrders | CancelAll | LookUpOrder | ListOpenOrders | SubmitMerge
+)
 ExecutionOutput = VenueRequest | Finished | Notice | ExecutionMessage

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from pmcore.machines.inventory import Inventory
 from pmcore.machines.outbox import BEFORE_POST, OutboxState, OutboxTrigger, advance
-from pmcore.messages.orders import SubmitOrder
+from pmcore.messages.orders import MergePairs, SubmitOrder
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_MS, NS_PER_S
@@ -166,6 +168,15 @@ class OrderRecord:
         self.retry_ns = 0
 
 
+class MergeRecord(msgspec.Struct, frozen=True):
+    """A `MergePairs` command, its handle, and what its shares had cost (price_e4 x qty_u6)."""
+
+    token: str
+    command: MergePairs
+    up_cost_e4u6: int = 0
+    down_cost_e4u6: int = 0
+
+
 class Sweep:
     """Cancelling a window until the venue says that nothing is open."""
 
@@ -211,6 +222,7 @@ class WindowRecord:
         "listing",
         "live",
         "lost_since_ns",
+        "merge",
         "orders",
         "reconcile_ns",
         "submits",
@@ -227,6 +239,7 @@ class WindowRecord:
         self.submits = 0
         self.lost_since_ns: int | None = None  # the loss limit is reached since then
         self.sweep: Sweep | None = None
+        self.merge: MergeRecord | None = None  # the one that is under way
         self.listing: ListingReason | None = None
         self.listed_ns = 0
         self.reconcile_ns = at_ns + RECONCILE_NS

@@ -28,7 +28,7 @@ from pmcore.messages.execution import (
     VenueModeChanged,
 )
 from pmcore.messages.notices import Notice, NoticeKind
-from pmcore.messages.orders import CommandMessage, SubmitOrder
+from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
 from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
@@ -90,7 +90,7 @@ class ExecutionState:
         if not self.fenced or window is None:
             return ""
         holder = self.leases.get(window.window.series, 0)
-        if not holder and not isinstance(command, SubmitOrder):
+        if not holder and isinstance(command, CancelOrders | CancelWindow):
             return ""
         if holder and command.lease_token == holder:
             return ""

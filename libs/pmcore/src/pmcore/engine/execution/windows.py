@@ -13,6 +13,7 @@ from pmcore.engine.execution.io import (
     Finished,
     ListOpenOrders,
 )
+from pmcore.engine.execution.merging import give_up, tell_again
 from pmcore.engine.execution.records import (
     LIST_LAG_NS,
     MAX_SWEEP_ATTEMPTS,
@@ -58,6 +59,7 @@ def cancel_window(state: ExecutionState, token: str, slug: str) -> None:
         state.cancel_failed(slug, "", Reason.UNKNOWN, "the window is not known here")
         state.out.append(Finished(token))
         return
+    tell_again(state, window)
     sweep = _sweep(state, window, Reason.NOT_FLAT, "the window is being cancelled")
     sweep.tokens.append(token)
     if len(sweep.tokens) > MAX_SWEEP_TOKENS:
@@ -140,6 +142,7 @@ def _sweep(state: ExecutionState, window: WindowRecord, reason: Reason, text: st
 
 
 def _forget(state: ExecutionState, window: WindowRecord) -> None:
+    give_up(state, window)
     del state.windows[window.window.slug]
     for record in window.orders.values():
         state.by_hash.pop(record.order_hash, None)

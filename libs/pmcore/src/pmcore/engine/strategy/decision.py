@@ -101,7 +101,7 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
         session.decision.hold("one of the two bids has no price: no first leg without a second")
         return Targets(QuoteMode.HOLD)
     if refusal := pair_refusal(session, targets.up, targets.down):
-        session.decision.hold(f"both bids together could break {refusal}")
+        session.decision.refuse_pair(refusal)
         return Targets(QuoteMode.RISK)
     endangered = session.underlying.endangered(at_ns)
     targets = withdrawn(targets, endangered, QuoteMode.UNDERLYING)
@@ -121,8 +121,8 @@ def highest_bids_e4(session: MarketSession, targets: Targets) -> dict[Outcome, i
     return bids_e4
 
 
-def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
-    """Whether both bids together fit the limits: a first leg must leave room for the second.
+def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> RiskRefusal | None:
+    """The limit that both bids together could break: a first leg must leave room for the second.
 
     What already rests on a side stands for its target; orders that are going do not count here,
     but they do when a single order is approved (`approved`).
@@ -138,8 +138,8 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> str:
         others = [exposures[outcome.complement]]
         refusal = refuse(exposures[outcome], others, views, session.params.limits, maybe)
         if refusal:
-            return refusal.value
-    return ""
+            return refusal
+    return None
 
 
 def approved(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmcore.messages.execution import (
     CancelFailed,
+    MergeReported,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
@@ -39,6 +40,7 @@ _NAMES_A_WINDOW = (
     OrderCancelled,
     CancelFailed,
     WindowFlat,
+    MergeReported,
     WindowResolved,
 )
 

@@ -16,6 +16,7 @@ from pmcore.engine.strategy.answers import Answers
 from pmcore.engine.strategy.decision import decide_commands
 from pmcore.engine.strategy.door import concerns
 from pmcore.engine.strategy.marking import attribution_view, mark_fill, mean_markouts, up_worth2_e4
+from pmcore.engine.strategy.merging import merge_if_short, note_merge
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.book import WindowBooks
 from pmcore.machines.inventory import FillEffect
@@ -25,6 +26,7 @@ from pmcore.machines.rotation import WindowState
 from pmcore.messages.control import Halt, Resume
 from pmcore.messages.execution import (
     CancelFailed,
+    MergeReported,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
@@ -158,6 +160,8 @@ class WindowEngine:
                 return answers.execution(at_ns, event)
             case WindowFlat():
                 return answers.window_flat(at_ns, event)
+            case MergeReported():
+                return list(note_merge(session, at_ns, event))
             case VenueModeChanged():
                 session.venue_mode.hear(event)
                 return []
@@ -291,6 +295,7 @@ class WindowEngine:
         may_quote = session.clock.may_quote
         session.quoting_time.advance(at_ns, session.decision.whys, may_quote=may_quote)
         outputs += decide_commands(session, at_ns, seen, self._next_order_id)
+        outputs += merge_if_short(session, at_ns, self.run_id)
         session.cause.decided()
         elapsed_ns = at_ns - session.window.open_ns
         for outcome in OUTCOMES:

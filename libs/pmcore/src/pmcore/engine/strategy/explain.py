@@ -149,7 +149,7 @@ def _broken_limit(session: MarketSession, view: Position) -> str:
         return f"pair cost {cost}: PM_MAX_PORTFOLIO_COST={limit} is reached"
     for outcome in OUTCOMES:
         if not view.value_below(outcome, limits.max_position_value_u6):
-            value = f"{view.holding(outcome).cost_e4u6 / PRICE_ONE_E4 / SHARE_U6:.4g}"
+            value = f"{view.holding(outcome).in_use_e4u6 / PRICE_ONE_E4 / SHARE_U6:.4g}"
             limit = format_qty(limits.max_position_value_u6)
             return f"{value} dollars in {outcome.value}: PM_MAX_POSITION_VALUE={limit} is reached"
     return ""

@@ -126,11 +126,14 @@ class LastDecision:
         self.mode = QuoteMode.HOLD
         self.hold_reason = "starting"
         self.risk_refusals: dict[Outcome, RiskRefusal] = {}
+        self.pair_refusal: RiskRefusal | None = None
+        """The limit that both bids together could break."""
         self.whys = both(STARTING)
 
     def begin(self) -> None:
-        """A decision begins: which sides the risk check refuses is found anew."""
+        """A decision begins: what the risk check refuses is found anew."""
         self.risk_refusals.clear()
+        self.pair_refusal = None
 
     def hold(self, reason: str) -> None:
         """Why nothing is placed, "" when bids may be."""
@@ -140,6 +143,11 @@ class LastDecision:
         """The risk check refused a side's bid."""
         self.hold_reason = f"{outcome.value} bid could break {refusal.value}"
         self.risk_refusals[outcome] = refusal
+
+    def refuse_pair(self, refusal: RiskRefusal) -> None:
+        """The risk check refused both bids together."""
+        self.hold_reason = f"both bids together could break {refusal.value}"
+        self.pair_refusal = refusal
 
     def choose(self, mode: QuoteMode) -> None:
         """The branch that chose the targets."""

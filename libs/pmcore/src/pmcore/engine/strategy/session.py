@@ -30,6 +30,7 @@ from pmcore.machines.fair_value import FairValue
 from pmcore.machines.first_leg import FirstLegGates
 from pmcore.machines.inventory import Inventory, Position
 from pmcore.machines.markouts import Markouts
+from pmcore.machines.merging import MergeSchedule
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
@@ -77,6 +78,7 @@ class MarketSession:
         self.underlying = UnderlyingMoves(params.underlying)
         self.fair_value = FairValue(window, params.fair_value, params.underlying.stale_ns)
         self.inventory = Inventory()
+        self.merging = MergeSchedule(params.merge_min_pairs_u6)
         self.orders = OrderBookkeeper(params)
         self.clock = WindowClock(window, params)
         self.sides = {outcome: SideState() for outcome in OUTCOMES}
@@ -192,10 +194,14 @@ class MarketSession:
             return
         told = {one.token_id: one.size_u6 for one in event.held}
         held_u6 = {o: told.get(self.window.token_id(o), 0) for o in OUTCOMES}
-        settled_by_ns = event.asked_ns - self.params.positions_lag_ns
+        shown_ns = event.asked_ns - self.params.positions_lag_ns
+        merges = self.inventory.merges
+        least_merged_u6 = merges.merged_by_u6(shown_ns)
+        most_merged_u6 = merges.merged_u6 + merges.doubted_u6 + self.merging.under_way_u6
         believed = {
             o: Believed(
-                self.inventory.settled_by_u6(o, settled_by_ns), self.evidenced.holding(o).qty_u6
+                max(self.inventory.settled_by_u6(o, shown_ns) - most_merged_u6, 0),
+                self.evidenced.holding(o).qty_u6 - least_merged_u6,
             )
             for o in OUTCOMES
         }
@@ -362,6 +368,8 @@ class MarketSession:
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
             "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
+            "merged": self.inventory.merges.merged_u6 / SHARE_U6,
+            "merge_unknown": self.inventory.merges.doubted_u6 / SHARE_U6,
             "unsettled": len(self.inventory.unsettled),
             "distrust": self.trust.doubt,
             "positions_differ": self.positions.difference,

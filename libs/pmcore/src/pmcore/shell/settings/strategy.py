@@ -36,6 +36,7 @@ def _check_tick(tick: Decimal) -> Decimal:
 
 Price = Annotated[Decimal, Field(gt=0, lt=1, decimal_places=4)]
 Shares = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=2)]
+SharesOrNone = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2)]
 Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=6)]
 Ratio = Annotated[Decimal, Field(gt=0, le=1, decimal_places=4)]
 Millis = Annotated[int, Field(ge=0, le=3_600_000)]
@@ -63,6 +64,7 @@ class StrategySettings(CommonSettings):
         Decimal("1.02"), validation_alias="PM_MAX_PORTFOLIO_COST"
     )
     max_position_value: Dollars = Field(Decimal(5), validation_alias="PM_MAX_POSITION_VALUE")
+    merge_min_pairs: SharesOrNone = Field(Decimal(0), validation_alias="PM_MERGE_MIN_PAIRS")
     max_window_loss: Dollars | None = Field(None, validation_alias="PM_MAX_WINDOW_LOSS")
     max_daily_loss: Dollars | None = Field(None, validation_alias="PM_MAX_DAILY_LOSS")
 
@@ -178,6 +180,7 @@ class StrategySettings(CommonSettings):
             pair_target_e4=_e4(self.pair_target),
             hedge_by_unpaired_cost=self.hedge_by_unpaired_cost,
             bid_size_u6=_u6(self.bid_size),
+            merge_min_pairs_u6=_u6(self.merge_min_pairs),
             finest_tick_e4=_e4(self.tick_size),
             reprice_threshold_e4=_e4(self.reprice_threshold),
             debounce_ns=self.debounce_ms * NS_PER_MS,
