@@ -29,6 +29,7 @@ from pmsimulator.gamma_routes import gamma_routes
 from pmsimulator.gamma_search import gamma_search_routes
 from pmsimulator.market_routes import market_routes
 from pmsimulator.rate_limits import RateLimits, Tier
+from pmsimulator.relayer_routes import relayer_routes
 from pmsimulator.reward_routes import reward_routes
 from pmsimulator.shared_paths import shared_paths
 from pmsimulator.sim_routes import sim_routes
@@ -62,6 +63,7 @@ def create_app(
         extra_key_routes(world, door),
         account_routes(world, door, limits),
         reward_routes(world, door),
+        relayer_routes(world, keeper),
         trading_routes(world, door, Trading(world, limits, keeper)),
         channel_routes(world, keys),
         underlying_routes(world, underlying_latency_ms),

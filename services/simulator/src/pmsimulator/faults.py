@@ -10,10 +10,11 @@ import msgspec
 
 from pmcore.model.errors import MalformedInputError
 from pmcore.venue.fields import decode_json_as
+from pmcore.venue.relayer import SUBMIT_PATH
 from pmsim.faults.plan import FaultPlan, TransportFaults, strikes
 from pmsimulator.answers import VenueError
 
-_ORDER_PATHS = ("/order", "/orders")
+_ORDER_PATHS = ("/order", "/orders", SUBMIT_PATH)
 
 
 class ScriptedRefusal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -29,13 +30,16 @@ class DoorFaults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Orders that are refused before the engine sees them.
 
     Addresses are those of keys or wallets, in any case of letters; `not_allowed` applies to plain
-    wallets only (signature type 0). The counts of `refusals` run down as they are used.
+    wallets only (signature type 0). The counts of `refusals` run down as they are used, and so do
+    those of merges: that many of the next ones fail, or happen and never say so.
     """
 
     refusals: list[ScriptedRefusal] = []
     banned: list[str] = []
     closed_only: list[str] = []
     not_allowed: list[str] = []
+    failed_merges: int = 0
+    stuck_merges: int = 0
 
 
 class FaultRequest(msgspec.Struct, frozen=True):
@@ -86,6 +90,16 @@ class DoorKeeper:
                 raise VenueError(400, f"'{address}' address banned")
             if _names(self.faults.closed_only, address):
                 raise VenueError(400, f"'{address}' address in closed only mode")
+
+    def fails_merge(self) -> bool:
+        """Whether the next merge fails on the chain; uses one up."""
+        self.faults.failed_merges -= (fails := self.faults.failed_merges > 0)
+        return fails
+
+    def sticks_merge(self) -> bool:
+        """Whether the next merge is never told of; uses one up."""
+        self.faults.stuck_merges -= (sticks := self.faults.stuck_merges > 0)
+        return sticks
 
     def is_closed_only(self, address: str) -> bool:
         """Whether an address may only close."""

@@ -15,6 +15,8 @@ from pmcore.engine.strategy.engine import WindowEngine
 from pmcore.engine.strategy.session import MarketSession
 from pmcore.messages.execution import (
     CancelFailed,
+    MergeReported,
+    MergeStatus,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
@@ -25,7 +27,7 @@ from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import PositionsRead
 from pmcore.model.errors import Reason
 from pmcore.model.market import Outcome, Window
-from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.model.units import NS_PER_S, PRICE_ONE_E4, SHARE_U6
 from pmcore.model.units import value_u6 as cost_u6
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire.ports import Outgoing
@@ -72,6 +74,8 @@ class Judge:
         self._seen = (-1, -1)
         self._engines: dict[str, WindowEngine] = {}
         self._submits: dict[str, SubmitOrder] = {}
+        self.merges: dict[str, MergeReported] = {}
+        """What the executor said last of each merge."""
         self._ends: dict[str, set[str]] = {}
         self._recorded_s: dict[str, float] = {}
         self._client_ids: dict[str, str] = {}
@@ -152,7 +156,7 @@ class Judge:
                 elif net_u6 + going[one] >= limits.max_net_diff_u6 and going[one]:
                     text = f"{(net_u6 + going[one]) / SHARE_U6:g} net if what rests is bought"
                     self._tell("exposure", window.slug, text)
-                value_u6 = self._paid_u6(window, one)
+                value_u6 = self._paid_u6(window, one) - self._freed_u6(window, one)
                 value_u6 += sum(
                     cost_u6(r.price_e4, r.leaves_u6) for r in orders if r.outcome is one
                 )
@@ -170,6 +174,53 @@ class Judge:
             for fill in trade.makers
             if fill.account.owner == owner and fill.outcome is outcome
         )
+
+    def _freed_u6(self, window: Window, outcome: Outcome) -> int:
+        """What the pairs that the venue merged had cost, by its own count of the shares.
+
+        It cannot see whether the average is the right one: that is what the executor said.
+        """
+        return sum(
+            (m.up_cost_e4u6 if outcome is Outcome.UP else m.down_cost_e4u6) // PRICE_ONE_E4
+            for m in self.merges.values()
+            if m.slug == window.slug and m.status is MergeStatus.MERGED
+        )
+
+    def _bought_u6(self, window: Window, outcome: Outcome) -> int:
+        """Our shares of an outcome by the venue's trades, FAILED ones aside."""
+        owner = self._world.owner
+        return sum(
+            fill.size_u6
+            for trade in self._accounts.trades_of(owner)
+            if trade.condition_id == window.condition_id and trade.status != "FAILED"
+            for fill in trade.makers
+            if fill.account.owner == owner and fill.outcome is outcome
+        )
+
+    def _merged_u6(self, window: Window) -> int:
+        """Pairs that the venue merged: bought and no longer held, of either outcome."""
+        held_u6 = self._accounts.ledger.shares_u6(self._world.owner, window.up_token_id)
+        return self._bought_u6(window, Outcome.UP) - held_u6
+
+    def _merges(self) -> None:
+        """What is said of merges is what the venue has, and cash is what the chain says.
+
+        A merge of which nobody spoke is one that was submitted by a process that died.
+        """
+        owner, ledger = self._world.owner, self._accounts.ledger
+        cash_u6 = self._world.accounts_params.cash_u6
+        for window in self._windows():
+            said = [m for m in self.merges.values() if m.slug == window.slug]
+            least_u6 = sum(m.size_u6 for m in said if m.status is MergeStatus.MERGED)
+            most_u6 = least_u6 + sum(m.size_u6 for m in said if m.status is MergeStatus.UNKNOWN)
+            merged_u6 = self._merged_u6(window)
+            cash_u6 += merged_u6 - sum(self._paid_u6(window, one) for one in Outcome)
+            if not least_u6 <= merged_u6 <= most_u6:
+                text = f"merged {merged_u6 / SHARE_U6:g}, said {least_u6 / SHARE_U6:g}"
+                self._tell("merges", window.slug, f"{text} to {most_u6 / SHARE_U6:g}")
+        if ledger.cash_u6(owner) != cash_u6:
+            text = f"is {ledger.cash_u6(owner)} u6, the chain's trades and merges give {cash_u6}"
+            self._tell("cash", "venue", text)
 
     def _no_taking(self) -> None:
         owner, trades = self._world.owner, self._accounts.trades
@@ -256,6 +307,10 @@ class Judge:
         elif isinstance(message, OrderSubmitting):
             self._recorded_s.setdefault(message.client_order_id, self._world.loop.time())
             self._client_ids[message.order_hash] = message.client_order_id
+        elif isinstance(message, MergeReported):
+            known = self.merges.get(message.merge_id)
+            if known is None or known.status is MergeStatus.UNKNOWN:
+                self.merges[message.merge_id] = message
         elif isinstance(message, OrderAccepted | OrderFailed | OrderCancelled | CancelFailed):
             ends = self._ends.setdefault(message.client_order_id, set())
             ends.add(type(message).__name__)
@@ -316,6 +371,7 @@ class Judge:
             return
         for problem in ledger_problems(accounts, self._windows()):
             self._tell("conserved", "venue", problem)
+        self._merges()
         for record in accounts.open_orders(owner):
             self._tell("flat after a kill", record.order_hash[:12], "rests")
         for record in accounts.orders.values():
@@ -351,6 +407,7 @@ class Judge:
         session, owner = engine.session, self._world.owner
         for outcome in Outcome:
             held_u6 = self._accounts.ledger.shares_u6(owner, session.window.token_id(outcome))
+            held_u6 += self._merged_u6(session.window)
             known_u6 = session.inventory.working.holding(outcome).qty_u6
             if held_u6 != known_u6:
                 text = f"believes in {known_u6 / SHARE_U6:g}, the venue has {held_u6 / SHARE_U6:g}"

@@ -39,6 +39,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     orders: int
     fills: int
+    merges: int
     lines: list[str]
 
 
@@ -47,9 +48,10 @@ def try_seed(
     schedule: Sequence[Fault] = (),
     *,
     seconds: float = SECONDS,
+    merging: bool = False,
 ) -> Trial:
     """Run a world until everything is at rest, and judge it."""
-    world = SeededWorld(seed)
+    world = SeededWorld(seed, merging=merging)
     judge = Judge(world)
     over = _windows_told_over(world)
     gc.disable()
@@ -79,6 +81,7 @@ def try_seed(
             seconds=world.loop.time(),
             orders=sum(r.account.owner == world.owner for r in accounts.orders.values()),
             fills=len(accounts.trades_of(world.owner)) if world.owner else 0,
+            merges=len(judge.merges),
             lines=list(world.lines),
         )
     finally:

@@ -70,10 +70,14 @@ QUIET = WorldParams(
 
 
 class SeededWorld:
-    """Make it, `run` it for a while, look at `venue`, `hosts`, `store` and `lines`."""
+    """Make it, `run` it for a while, look at `venue`, `hosts`, `store` and `lines`.
 
-    def __init__(self, seed: int) -> None:
+    With `merging` pairs are merged: capital is short, and trades are confirmed soon.
+    """
+
+    def __init__(self, seed: int, *, merging: bool = False) -> None:
         self.seed = seed
+        self._merging = merging
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.problems: list[str] = []
         self.killed_since_s: float | None = None
@@ -255,6 +259,13 @@ class SeededWorld:
     def _machine(self, name: str) -> SimulatedMachine:
         return SimulatedMachine(name, self.loop.time, START_NS, str(self.seed))
 
+    @property
+    def accounts_params(self) -> AccountsParams:
+        """What the venue's accounts begin with."""
+        if not self._merging:
+            return AccountsParams(seed=self.seed)
+        return AccountsParams(seed=self.seed, mined_delay_ms=500, confirmed_delay_ms=1_000)
+
     def _make_venue(self, spec: SeriesSpec) -> SyntheticVenue:
         return SyntheticVenue(
             SyntheticParams(
@@ -262,7 +273,7 @@ class SeededWorld:
                 seed=self.seed,
                 start_ns=START_NS,
                 world=QUIET,
-                accounts=AccountsParams(seed=self.seed),
+                accounts=self.accounts_params,
                 taker_delay_ms=150,
             )
         )
@@ -301,6 +312,8 @@ class SeededWorld:
             "PM_USERWS_RECONCILE_S": "5",
             "PM_POSITIONS_LAG_S": "5",
         }
+        if self._merging:
+            given |= {"PM_MERGE_MIN_PAIRS": "5", "PM_MAX_POSITION_VALUE": "6"}
         (folder / name).mkdir()
         settings, problems = check_settings(cls, given)
         if settings is None or problems:
