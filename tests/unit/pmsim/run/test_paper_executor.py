@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.messages.execution import (
     CancelFailed,
     FailureStage,
+    MergeReported,
+    MergeStatus,
     OrderAccepted,
     OrderCancelled,
     OrderFailed,
@@ -17,13 +20,16 @@ from pmcore.messages.execution import (
     WindowFlat,
 )
 from pmcore.messages.notices import Notice, NoticeKind
-from pmcore.messages.orders import CancelOrders, CancelWindow
-from pmcore.messages.user import FillReported, OrderUpdated, UserChannelChanged
+from pmcore.messages.orders import CancelOrders, CancelWindow, MergePairs
+from pmcore.messages.user import FillReported, OrderUpdated, TradeStatus, UserChannelChanged
 from pmcore.model.errors import Reason
 from pmcore.model.latency import parse_latencies
 from pmcore.model.market import Outcome
+from pmcore.model.params import OrderCaps
+from pmsim.queue.paper_reports import MERGE_NS
 from pmsim.queue.paper_venue import PaperParams, PaperVenue
 from pmsim.run.paper_executor import ExecutorMessage, PaperExecutor
+from support.builders import fill
 from support.paper import MS, SHARE, SLUG, WINDOW, snapshot, sold, submit
 
 PARAMS = PaperParams(latencies=parse_latencies("order=50,cancel=30,query=20"))
@@ -33,10 +39,10 @@ WINDOW_OVER = CancelWindow(slug=SLUG, reason="close", ts_step_ns=0)
 class Bench:
     """An executor whose window has a book."""
 
-    def __init__(self, params: PaperParams = PARAMS) -> None:
+    def __init__(self, params: PaperParams = PARAMS, engine: ExecutionEngine | None = None) -> None:
         self.venue = PaperVenue(params)
         self.notices: list[Notice] = []
-        self.engine = ExecutionEngine()
+        self.engine = engine or ExecutionEngine()
         self.executor = PaperExecutor(
             self.engine, self.venue, lambda _at_ns, notice: self.notices.append(notice)
         )
@@ -50,6 +56,26 @@ class Bench:
         while (due_ns := self.executor.next_ns()) is not None and due_ns < at_ns:
             out += self.executor.advance(due_ns)
         return out + self.executor.advance(at_ns)
+
+
+def test_a_merge_is_answered_when_a_transaction_would_be_on_the_chain() -> None:
+    caps = OrderCaps(bid_size_u6=0, max_position_value_u6=0, merge_min_pairs_u6=SHARE)
+    bench = Bench(engine=ExecutionEngine(caps=caps))
+    for outcome in Outcome:
+        held = fill(outcome, "5", "0.40", trade_id=outcome, status=TradeStatus.CONFIRMED)
+        token_id, condition_id = WINDOW.token_id(outcome), WINDOW.condition_id
+        held = msgspec.structs.replace(held, token_id=token_id, condition_id=condition_id)
+        bench.engine.step(0, held)
+    merge = MergePairs(
+        merge_id="m1", slug=SLUG, size_u6=5 * SHARE, expires_at_ns=1_000 * MS, ts_step_ns=0
+    )
+    assert bench.executor.command(10 * MS, merge) == []
+    assert bench.until(10 * MS + MERGE_NS - 1) == []
+    assert bench.executor.next_ns() == 10 * MS + MERGE_NS
+    [report] = bench.until(10 * MS + MERGE_NS)
+    assert isinstance(report, MergeReported)
+    assert (report.status, report.ts_exec_ns) == (MergeStatus.MERGED, 10 * MS + MERGE_NS)
+    assert bench.executor.next_ns() is None
 
 
 def kinds(messages: Sequence[ExecutorMessage]) -> list[type]:
