@@ -15,14 +15,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from pmcore.engine.execution import merging
 from pmcore.engine.execution.engine import ExecutionEngine
-from pmcore.engine.execution.io import Command
+from pmcore.engine.execution.io import Command, MergeAnswered
+from pmcore.engine.execution.state import ExecutionState
 from pmcore.engine.strategy.session import MarketSession
 from pmcore.machines.dead_man_switch import DeadManSwitch
 from pmcore.machines.feed import FeedAction, FeedSession
 from pmcore.machines.inventory import Inventory
+from pmcore.machines.merge_ledger import MergeLedger
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder
 from pmcore.machines.positions_check import PositionsCheck
+from pmcore.messages.execution import MergeStatus
 from pmcore.messages.orders import SubmitOrder
 from pmcore.messages.user import TradeStatus
 from pmcore.model.units import NS_PER_S
@@ -45,6 +49,7 @@ class Defect:
     laws: tuple[str, ...]
     seed: int
     seconds: float = SECONDS
+    merging: bool = False
 
 
 def _positions_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -81,6 +86,23 @@ def _not_counted(forgotten: Callable[[OwnOrder], bool]) -> Callable[[pytest.Monk
         patch.setattr(OwnOrder, "exposure_u6", counted)
 
     return put_in
+
+
+def _lost_merge_failed(patch: pytest.MonkeyPatch) -> None:
+    """What may have been merged is reported as not merged."""
+    answered = merging.answered
+
+    def sure(state: ExecutionState, event: MergeAnswered) -> None:
+        unknown = event.status is MergeStatus.UNKNOWN
+        status = MergeStatus.FAILED if unknown else event.status
+        answered(state, msgspec.structs.replace(event, status=status))
+
+    patch.setattr(merging, "answered", sure)
+
+
+def _freed_twice(patch: pytest.MonkeyPatch) -> None:
+    freed_e4u6 = MergeLedger.freed_e4u6
+    patch.setattr(MergeLedger, "freed_e4u6", lambda *args: 2 * freed_e4u6(*args))
 
 
 def _failed_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -165,6 +187,10 @@ DEFECTS: dict[str, Defect] = {
     "late data trusted": Defect(
         _late_data_trusted, ("kill-9", "late-frames", "silent"), ("stale book",), 19
     ),
+    "lost answer means not merged": Defect(
+        _lost_merge_failed, ("lose-answers",), ("merges",), 1, merging=True
+    ),
+    "merge frees twice its cost": Defect(_freed_twice, (), ("value limit",), 1, merging=True),
     "left windows joined": Defect(_left_windows_joined, ("kill-9-leaving",), ("up at rest",), 11),
 }
 
@@ -172,7 +198,7 @@ DEFECTS: dict[str, Defect] = {
 def trial_of(defect: Defect, seed: int) -> Trial:
     """The seed's trial, with whatever is in the code now."""
     schedule = draw_schedule(seed, defect.faults, defect.seconds)
-    return try_seed(seed, schedule, seconds=defect.seconds)
+    return try_seed(seed, schedule, seconds=defect.seconds, merging=defect.merging)
 
 
 @contextmanager

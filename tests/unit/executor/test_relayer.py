@@ -56,7 +56,7 @@ async def merged(http: Answers, protocol: Protocol = Protocol.V1) -> tuple[Merge
     merger = RelayerMerger(
         http,
         ApiCredentials(api_key="key", secret="c2VjcmV0", passphrase="phrase", address="0xaddress"),
-        Clock.starting_at(0, 100_000.0),
+        Clock.starting_at(0, 10_000.0),
         address="0xaddress",
         wallet="0xwallet",
         signature_type=2,

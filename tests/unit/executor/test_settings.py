@@ -55,6 +55,15 @@ def test_live_without_a_key_is_one_clear_line(
     assert "POLYMARKET_PRIVATE_KEY" in line
 
 
+def test_live_does_not_merge(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = _refused(monkeypatch, capsys, PM_DRY_RUN="false", PM_MERGE_MIN_PAIRS="5")
+    assert [line for line in lines if "PM_MERGE_MIN_PAIRS" in line and "set it to 0" in line]
+    settings = _load(monkeypatch, PM_VENUE="sim", PM_MERGE_MIN_PAIRS="5")
+    assert settings.order_caps().merge_min_pairs_u6 == 5_000_000
+
+
 def test_live_refuses_the_public_throw_away_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,7 +205,7 @@ class Judge:
     def _merges(self) -> None:
         """What is said of merges is what the venue has, and cash is what the chain says.
 
-        A merge of which nobody spoke is one that was submitted by a process that died.
+        What Redis lost is said by nobody.
         """
         owner, ledger = self._world.owner, self._accounts.ledger
         cash_u6 = self._world.accounts_params.cash_u6
@@ -215,7 +215,8 @@ class Judge:
             most_u6 = least_u6 + sum(m.size_u6 for m in said if m.status is MergeStatus.UNKNOWN)
             merged_u6 = self._merged_u6(window)
             cash_u6 += merged_u6 - sum(self._paid_u6(window, one) for one in Outcome)
-            if not least_u6 <= merged_u6 <= most_u6:
+            as_said = least_u6 <= merged_u6 <= most_u6
+            if not as_said and not self._world.redis.lost_data:
                 text = f"merged {merged_u6 / SHARE_U6:g}, said {least_u6 / SHARE_U6:g}"
                 self._tell("merges", window.slug, f"{text} to {most_u6 / SHARE_U6:g}")
         if ledger.cash_u6(owner) != cash_u6:
