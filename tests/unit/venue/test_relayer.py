@@ -10,7 +10,7 @@ from pmcore.venue.relayer import (
     COLLATERAL,
     MERGE_SELECTOR,
     RelayerState,
-    Transaction,
+    RelayerTransaction,
     merge_call,
     parse_merge_call,
     parse_submitted,
@@ -60,9 +60,9 @@ def test_a_condition_of_another_length_has_no_call() -> None:
 def test_answers_are_read() -> None:
     assert parse_submitted({"transactionID": "a1", "state": "STATE_NEW"}) == "a1"
     row = {"transaction_id": "a1", "state": "STATE_FAILED", "error_msg": "reverted"}
-    assert parse_transaction(row) == Transaction("a1", RelayerState.FAILED, "reverted")
+    assert parse_transaction(row) == RelayerTransaction("a1", RelayerState.FAILED, "reverted")
     row = {"transaction_id": "a1", "state": "STATE_OF_TOMORROW"}
-    assert parse_transaction(row) == Transaction("a1", RelayerState.NEW)
+    assert parse_transaction(row) == RelayerTransaction("a1", RelayerState.NEW)
     for body in ("", {"state": "STATE_NEW"}, []):
         with pytest.raises(MalformedInputError):
             parse_submitted(body)

@@ -19,8 +19,8 @@ from pmcore.venue.relayer import (
     TRANSACTION_PATH,
     UPDATE_BALANCE_PATH,
     RelayerState,
+    RelayerTransaction,
     Submission,
-    Transaction,
     merge_call,
     parse_submitted,
     parse_transaction,
@@ -104,7 +104,7 @@ class RelayerMerger:
         text = f"transaction {transaction_id} had no end after {MAX_POLLS} questions"
         return _answer(request, MergeStatus.UNKNOWN, text)
 
-    async def _look(self, transaction_id: str) -> Transaction | None:
+    async def _look(self, transaction_id: str) -> RelayerTransaction | None:
         try:
             answer = await self._http.request(
                 "GET", TRANSACTION_PATH + transaction_id, headers={}, timeout_s=self._timeout_s

@@ -54,7 +54,8 @@ def test_the_view_names_what_lives() -> None:
     bench.rest()
     view = bench.engine.view()
     assert view["open_orders"] == 1
-    assert view["windows"] == {SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False}}
+    window = {"live": {"a": "resting"}, "remembered": 1, "sweeping": False, "merging": False}
+    assert view["windows"] == {SLUG: window}
     assert bench.engine.slugs == (SLUG,)
     assert not bench.got(ListOpenOrders)
 

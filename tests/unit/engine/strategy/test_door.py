@@ -39,6 +39,7 @@ from pmcore.model.errors import Reason
 from pmcore.model.market import BookSide, Outcome, TakerSide
 from support.builders import at, book, fill, trade, underlying, window
 from support.engine_driver import EngineDriver, hash_of, quoting_driver
+from support.merges import merge_report
 
 UP = Outcome.UP
 SLUG, CONDITION_ID, TOKEN_ID = window().slug, window().condition_id, window().token_id(UP)
@@ -67,6 +68,7 @@ OF_A_WINDOW: tuple[EngineEvent, ...] = (
     OrderCancelled(**HASHED),  # type: ignore[arg-type] # shared names
     CancelFailed(**NAMES, reason=Reason.NOT_FOUND),  # type: ignore[arg-type] # shared names
     WindowFlat(slug=SLUG, ts_exec_ns=NOW),
+    merge_report(),
     fill(UP, "5", "0.47", order_hash=hash_of(FIRST)),
     OrderUpdated(
         kind=OrderUpdateKind.CANCELLATION,

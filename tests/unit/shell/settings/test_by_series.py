@@ -43,6 +43,7 @@ def another_value(name: str, default: Any) -> str:
         "PM_TICK_SIZE": "0.01",
         "PM_OFI_ENTER_QUANTILE": "0.98",
         "PM_UNDERLYING_MOVE_BP": "0.5",
+        "PM_MERGE_MIN_PAIRS": "5",
     }
     if name in given:
         return given[name]

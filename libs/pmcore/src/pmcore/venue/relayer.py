@@ -51,7 +51,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     metadata: str = ""
 
 
-class Transaction(msgspec.Struct, frozen=True):
+class RelayerTransaction(msgspec.Struct, frozen=True):
     """What the relayer says of a submission; a state of an unknown name is NEW."""
 
     transaction_id: str
@@ -85,9 +85,11 @@ def parse_submitted(body: object) -> str:
     return text_of(as_object(body), "transactionID")
 
 
-def parse_transaction(body: object) -> Transaction:
+def parse_transaction(body: object) -> RelayerTransaction:
     """The answer about one transaction; raise `MalformedInputError` for any other shape."""
     row = as_object(body)
     state = text_of(row, "state")
     known = RelayerState(state) if state in set(RelayerState) else RelayerState.NEW
-    return Transaction(text_of(row, "transaction_id"), known, optional_text(row, "error_msg"))
+    return RelayerTransaction(
+        text_of(row, "transaction_id"), known, optional_text(row, "error_msg")
+    )
