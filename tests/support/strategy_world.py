@@ -12,7 +12,13 @@ from pmcore.messages.execution import (
     OrderSubmitting,
     WindowFlat,
 )
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.orders import (
+    CancelOrders,
+    CancelWindow,
+    CommandMessage,
+    MergePairs,
+    SubmitOrder,
+)
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.union import StreamMessage
 from pmcore.messages.user import (
@@ -208,6 +214,8 @@ class StrategyWorld:
                 return [m for i in order_ids for m in self._cancelled(slug, i, now_ns)]
             case CancelWindow(slug=slug):
                 return [WindowFlat(slug=slug, ts_exec_ns=now_ns)] if self.answers_flat else []
+            case MergePairs():
+                raise AssertionError("nothing is merged here")
 
     def _cancelled(self, slug: str, order_id: str, now_ns: int) -> list[StreamMessage]:
         window = next(w for w in self.windows if w.slug == slug)

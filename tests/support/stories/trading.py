@@ -23,7 +23,13 @@ from pmcore.messages.execution import (
 )
 from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.orders import (
+    CancelOrders,
+    CancelWindow,
+    CommandMessage,
+    MergePairs,
+    SubmitOrder,
+)
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
@@ -100,6 +106,8 @@ class Others:
             case CancelOrders(client_order_ids=order_ids):
                 for order_id in order_ids:
                     self._cancel(at_ns, order_id)
+            case MergePairs():
+                raise AssertionError("no story merges")
             case CancelWindow():
                 for order_id in list(self._orders)[-3:]:
                     self._cancel(at_ns, order_id)

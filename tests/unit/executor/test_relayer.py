@@ -35,8 +35,10 @@ class Answers(ClobHttp):
     def now_ns(self) -> int:
         return 0
 
-    async def request(self, method: str, path: str, **more: object) -> ClobAnswer:  # type: ignore[override] # the rest is not looked at
-        self.asked.append((method, path, more.get("body", b"")))  # type: ignore[arg-type] # bytes
+    async def request(self, method: str, path: str, **more: object) -> ClobAnswer:
+        body = more.get("body", b"")
+        assert isinstance(body, bytes)
+        self.asked.append((method, path, body))
         answer = self.answers.popleft()
         if isinstance(answer, TransportError):
             raise answer
@@ -70,7 +72,13 @@ async def merged(http: Answers, protocol: Protocol = Protocol.V1) -> tuple[Merge
 
 async def test_a_merge_is_submitted_once_and_asked_for_until_the_chain_has_it_for_good() -> None:
     balance = ClobAnswer(200, "", None, None)
-    polls = [state("NEW"), lost(), state("EXECUTED"), state("MINED"), state("CONFIRMED")]
+    polls: list[ClobAnswer | TransportError] = [
+        state("NEW"),
+        lost(),
+        state("EXECUTED"),
+        state("MINED"),
+        state("CONFIRMED"),
+    ]
     http = Answers(SUBMITTED, *polls, balance)
     assert await merged(http) == (MERGED, "transaction 7")
     assert [path for method, path, _ in http.asked if method == "POST"] == ["/submit"]

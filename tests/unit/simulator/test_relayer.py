@@ -18,7 +18,12 @@ def states(transaction: RelayedTransaction) -> list[object]:
 
 def test_a_transaction_is_told_late_and_happens_at_once() -> None:
     done: list[str] = []
-    transaction = Relayer().submit(WALLET, 0, lambda: str(done.append("merged") or ""))
+
+    def act() -> str:
+        done.append("merged")
+        return ""
+
+    transaction = Relayer().submit(WALLET, 0, act)
     assert done == ["merged"]
     told = ["NEW", "EXECUTED", "MINED", "CONFIRMED", "CONFIRMED"]
     assert states(transaction) == [f"STATE_{name}" for name in told]

@@ -63,7 +63,8 @@ def test_answers_are_read() -> None:
     assert parse_transaction(row) == RelayerTransaction("a1", RelayerState.FAILED, "reverted")
     row = {"transaction_id": "a1", "state": "STATE_OF_TOMORROW"}
     assert parse_transaction(row) == RelayerTransaction("a1", RelayerState.NEW)
-    for body in ("", {"state": "STATE_NEW"}, []):
+    bodies: tuple[object, ...] = ("", {"state": "STATE_NEW"}, [])
+    for body in bodies:
         with pytest.raises(MalformedInputError):
             parse_submitted(body)
         with pytest.raises(MalformedInputError):

@@ -54,8 +54,7 @@ def test_the_view_names_what_lives() -> None:
     bench.rest()
     view = bench.engine.view()
     assert view["open_orders"] == 1
-    window = {"live": {"a": "resting"}, "remembered": 1, "sweeping": False, "merging": False}
-    assert view["windows"] == {SLUG: window}
+    assert view["windows"] == {SLUG: {"live": {"a": "resting"}, "remembered": 1, "sweeping": False}}
     assert bench.engine.slugs == (SLUG,)
     assert not bench.got(ListOpenOrders)
 

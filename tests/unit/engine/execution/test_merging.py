@@ -73,7 +73,6 @@ def test_a_merge_is_submitted_once_and_its_command_is_kept_until_the_answer() ->
     token = bench.command(command())
     assert bench.one(SubmitMerge) == SubmitMerge(SLUG, "m1", 9 * SHARE_U6)
     assert not bench.finished()
-    assert bench.engine.view()["windows"][SLUG]["merging"]  # type: ignore[index] # a view
     assert bench.engine.flat
     bench.step(MergeAnswered(SLUG, "m1", MERGED, "0xabc"))
     expected = merge_report(pairs=9, up=4.5, down=3.6, at_ns=bench.at_ns)

@@ -7,7 +7,7 @@ import pytest
 from pmcore.messages.control import Halt
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.notices import NoticeKind
-from pmcore.messages.orders import MergePairs
+from pmcore.messages.orders import MergePairs, SubmitOrder
 from pmcore.messages.user import PositionsRead, TokenShares, TradeStatus
 from pmcore.model.market import Outcome
 from pmcore.model.params import LimitParams, StrategyParams
@@ -47,6 +47,10 @@ def merges(driver: EngineDriver) -> list[MergePairs]:
     return [output for output in driver.all if isinstance(output, MergePairs)]
 
 
+def submits(driver: EngineDriver) -> list[SubmitOrder]:
+    return [output for output in driver.all if isinstance(output, SubmitOrder)]
+
+
 def test_pairs_are_merged_when_the_value_limit_keeps_a_bid_away() -> None:
     driver = driver_with_pairs()
     (merge,) = merges(driver)
@@ -65,10 +69,10 @@ def test_what_was_merged_lets_the_next_pair_begin() -> None:
     report = merge_report(merge.merge_id, pairs=9, up=4.23, down=4.68, at_ns=at(3))
     driver.batch(3, report)
     driver.books(3.1, "0.46/0.48", "0.51/0.53")
-    assert {order.outcome for order in driver.all if hasattr(order, "tick_e4")} == {UP, DOWN}
+    assert {order.outcome for order in submits(driver)} == {UP, DOWN}
     (notice,) = driver.notices(NoticeKind.MERGE)
     assert (notice.reason, notice.detail) == ("merged", "9 pairs")
-    view = driver.session.as_view(at(4))
+    view = driver.engine.view()
     assert (view["merged"], view["merge_unknown"]) == (9, 0)
     driver.batch(4, report)
     assert len(driver.notices(NoticeKind.MERGE)) == 1
@@ -80,9 +84,9 @@ def test_what_failed_or_is_unknown_frees_nothing(status: str, shown: int) -> Non
     (merge,) = merges(driver)
     driver.batch(3, merge_report(merge.merge_id, status, pairs=9, up=4.23, down=4.68))  # type: ignore[arg-type] # parametrized
     driver.books(3.1, "0.46/0.48", "0.51/0.53")
-    assert not [order for order in driver.all if hasattr(order, "tick_e4")]
+    assert not submits(driver)
     assert [notice.reason for notice in driver.notices(NoticeKind.MERGE)] == [str(status)]
-    assert driver.session.as_view(at(4))["merge_unknown"] == shown
+    assert driver.engine.view()["merge_unknown"] == shown
     driver.books(40, "0.46/0.48", "0.51/0.53")
     assert len(merges(driver)) == (2 if status is FAILED else 1)
 
@@ -95,8 +99,6 @@ def test_a_limit_that_is_reached_outright_is_short_of_capital_too() -> None:
 
 
 def test_a_hedge_without_capital_merges_too() -> None:
-    driver = driver_with_pairs()
-    driver.all.clear()
     driver = EngineDriver(merging_params())
     driver.start()
     tell_pairs(driver, 1, TradeStatus.CONFIRMED)
@@ -117,7 +119,9 @@ def test_a_hedge_without_capital_merges_too() -> None:
     ids=["off", "too few", "capital is not short"],
 )
 def test_nothing_is_merged(strategy: StrategyParams) -> None:
-    assert not merges(driver_with_pairs(strategy))
+    driver = driver_with_pairs(strategy)
+    assert not merges(driver)
+    assert ("merged" in driver.engine.view()) is (strategy.merge_min_pairs_u6 > 0)
 
 
 def test_pairs_that_are_not_confirmed_wait() -> None:

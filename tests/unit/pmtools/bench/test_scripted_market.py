@@ -19,7 +19,13 @@ from pmcore.messages.execution import (
 from pmcore.messages.gate import PlacingGateChanged
 from pmcore.messages.market_data import FeedState, FeedStatusChanged, UnderlyingPriced
 from pmcore.messages.notices import Notice
-from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
+from pmcore.messages.orders import (
+    CancelOrders,
+    CancelWindow,
+    CommandMessage,
+    MergePairs,
+    SubmitOrder,
+)
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
@@ -113,6 +119,8 @@ def test_frames_cancel_and_place_in_turn(tmp_path: Path) -> None:
 def _answers(command: CommandMessage, at_ns: int) -> list[EngineEvent]:
     """What the executor says when the venue does what it is told."""
     match command:
+        case MergePairs():
+            raise AssertionError("nothing is merged here")
         case CancelWindow():
             return [WindowFlat(slug=command.slug, ts_exec_ns=at_ns)]
         case CancelOrders():

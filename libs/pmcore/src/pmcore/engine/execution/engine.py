@@ -160,7 +160,6 @@ class ExecutionEngine:
                     "live": {key: record.state.value for key, record in window.live.items()},
                     "remembered": len(window.orders),
                     "sweeping": window.sweep is not None,
-                    "merging": window.merge is not None,
                 }
                 for slug, window in state.windows.items()
             },

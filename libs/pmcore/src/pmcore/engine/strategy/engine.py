@@ -54,7 +54,7 @@ from pmcore.messages.user import FillReported, OrderUpdated, PositionsRead, User
 from pmcore.model.check import invariant
 from pmcore.model.market import Outcome, Window
 from pmcore.model.params import StrategyParams
-from pmcore.model.units import format_profit, format_qty
+from pmcore.model.units import SHARE_U6, format_profit, format_qty
 
 Output = CommandMessage | Notice
 
@@ -111,6 +111,10 @@ class WindowEngine:
         view, worth2_e4 = self.session.as_view(self._at_ns), up_worth2_e4(self.session, self._at_ns)
         view["attribution"] = attribution_view(self.session, worth2_e4)
         view["markout_cents"] = mean_markouts(self.session.markouts.fills)
+        if self.session.merging.is_on:
+            merges = self.session.inventory.merges
+            view["merged"] = merges.merged_u6 / SHARE_U6
+            view["merge_unknown"] = merges.doubted_u6 / SHARE_U6
         if self.session.underlying.is_on:
             view["underlying"] = self.session.underlying.as_view(self._at_ns)
         if self.session.fair_value.is_on:

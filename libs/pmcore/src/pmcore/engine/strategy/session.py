@@ -368,8 +368,6 @@ class MarketSession:
             "portfolio_cost": round(working.portfolio_cost_dollars, 6) or None,
             "worst_case_profit": None if self.winner else self.profit_u6 / SHARE_U6,
             "profit": self.profit_u6 / SHARE_U6 if self.winner else None,
-            "merged": self.inventory.merges.merged_u6 / SHARE_U6,
-            "merge_unknown": self.inventory.merges.doubted_u6 / SHARE_U6,
             "unsettled": len(self.inventory.unsettled),
             "distrust": self.trust.doubt,
             "positions_differ": self.positions.difference,
