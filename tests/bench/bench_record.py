@@ -24,12 +24,14 @@ from pmtools.run.redis_server import free_port
 MARKET = "btc-updown-5m"
 SAMPLE_S = 10.0
 AFTER_KILL_S = 60.0
+PREWARM_S, SILENT_MS = 10.0, 3_000.0
+"""The defaults, in real time: the clock runs faster, the machine does not."""
 EDGES = ("not begun", "ended")
 """What is missing of the first window before the start, and of the last after the end."""
 PATIENCE_S = 60.0
 
 
-def environment(venue: int, control: int, clock: str) -> dict[str, str]:
+def environment(venue: int, control: int, clock: str, speed: float) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PM_", "POLYMARKET_"))}
     http = f"http://127.0.0.1:{venue}"
     return {
@@ -37,6 +39,8 @@ def environment(venue: int, control: int, clock: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PM_CLOCK": clock,
         "PM_HTTP_PORT": str(control),
+        "PM_PREWARM_S": str(PREWARM_S * speed),
+        "PM_FEED_SILENT_MS": str(int(SILENT_MS * speed)),
         "PM_SIM_PORT": str(venue),
         "PM_SIM_WORLD": "fitted",
         "PM_VENUE": "sim",
@@ -92,7 +96,7 @@ def main() -> None:
     arguments = parser.parse_args()
     out = Path(tempfile.mkdtemp(prefix="record-"))
     clock = Clock.starting_at(Clock.from_spec("").now_ns(), arguments.speed)
-    variables = environment(free_port(), free_port(), clock.spec())
+    variables = environment(free_port(), free_port(), clock.spec(), arguments.speed)
     simulator = begun(
         ["pmsimulator", "alone"], {**variables, "PM_HTTP_PORT": str(free_port())}, out / "sim.log"
     )

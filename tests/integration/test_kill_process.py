@@ -83,7 +83,7 @@ def _print(case: str, kills: Sequence[Kill]) -> None:
     print(f"{len(kills)} kills, {_ORDERS} orders, {case}:")
     for name, seconds in zip(("last cancel", "verified"), zip(*kills, strict=True), strict=True):
         rising = sorted(one * 1_000 for one in seconds)
-        p99 = rising[len(rising) * 99 // 100]
+        p99 = rising[-(-len(rising) * 99 // 100) - 1]
         print(f"  {name}: median {median(rising):.1f} ms, p99 {p99:.1f}, worst {rising[-1]:.1f}")
 
 

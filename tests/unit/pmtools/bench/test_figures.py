@@ -15,8 +15,8 @@ def test_a_figure_is_the_median_of_its_rounds() -> None:
     figure = measured("a call", "ours", "bare", rounds)
     assert (figure.ratio, figure.ratio_least, figure.ratio_most) == (3.0, 2.0, 80.0)
     assert (figure.rounds, figure.samples) == (3, 9)
-    assert figure.path_time == Spread(p50_us=6.0, p99_us=80.0)
-    assert figure.floor_time == Spread(p50_us=2.0, p99_us=2.0)
+    assert figure.path_time == Spread(p50_us=6.0, p99_us=90.0)
+    assert figure.floor_time == Spread(p50_us=2.0, p99_us=3.0)
 
 
 def test_the_table_names_path_and_floor() -> None:
@@ -30,7 +30,7 @@ def test_the_table_shows_the_parts_of_a_path_and_its_rate() -> None:
     figure = measured(
         "a call", "ours", "bare", [Round([2_000], [1_000])], parts=parts, rate_per_s=9
     )
-    assert figure.parts["first"] == Spread(p50_us=1.5, p99_us=1.5)
+    assert figure.parts["first"] == Spread(p50_us=1.5, p99_us=9.0)
     first, *others = table([figure]).splitlines()
     assert first.endswith("1 samples), 9 a second and core")
     assert [line.split()[0] for line in others] == ["ours", "bare", "first", "second"]

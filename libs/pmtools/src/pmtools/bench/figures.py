@@ -7,6 +7,8 @@ from statistics import median
 
 import msgspec
 
+from pmcore.model.ranks import nearest_rank
+
 
 class Round(msgspec.Struct):
     """One round: nanoseconds, a sample of the path beside one of the floor."""
@@ -74,7 +76,7 @@ def _spread(rounds: Sequence[list[int]]) -> Spread:
     every = sorted(sample for one in rounds for sample in one)
     return Spread(
         p50_us=round(median(median(one) for one in rounds) / 1000, 1),
-        p99_us=round(every[(len(every) - 1) * 99 // 100] / 1000, 1),
+        p99_us=round(nearest_rank(every, 99) / 1000, 1),
     )
 
 

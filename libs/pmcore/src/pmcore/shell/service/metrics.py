@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pmcore.model.check import invariant
+from pmcore.model.ranks import nearest_rank
 from pmcore.shell.files import disk_free_ratio
 
 LABELS = frozenset(
@@ -170,9 +171,8 @@ class ServiceMetrics(ProcessMetrics):
 
 
 def _quantiles_ms(ordered: Sequence[int]) -> dict[str, float]:
-    last = len(ordered) - 1
     return {
-        "p50": ordered[last * 50 // 100] / 1e6,
-        "p99": ordered[last * 99 // 100] / 1e6,
+        "p50": nearest_rank(ordered, 50) / 1e6,
+        "p99": nearest_rank(ordered, 99) / 1e6,
         "n": len(ordered),
     }

@@ -1,0 +1,16 @@
+"""Percentiles of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pmcore.model.check import invariant
+
+
+def nearest_rank(ordered: Sequence[int], percent: int) -> int:
+    """The least sample that is not below so many of 100; of few samples the 99th is the largest.
+
+    `ordered` rises and is not empty; `percent` is 1 to 100.
+    """
+    invariant(bool(ordered) and 1 <= percent <= 100, "no samples, or no such percentile")
+    return ordered[-(-len(ordered) * percent // 100) - 1]
