@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pmcore.messages.control import Halt
@@ -51,6 +53,12 @@ def submits(driver: EngineDriver) -> list[SubmitOrder]:
     return [output for output in driver.all if isinstance(output, SubmitOrder)]
 
 
+def capital_in_use(driver: EngineDriver) -> dict[str, float]:
+    """What /state compares with PM_MAX_POSITION_VALUE."""
+    outcomes: Any = driver.engine.view()["outcomes"]
+    return {name: side["capital_in_use"] for name, side in outcomes.items()}
+
+
 def test_pairs_are_merged_when_the_value_limit_keeps_a_bid_away() -> None:
     driver = driver_with_pairs()
     (merge,) = merges(driver)
@@ -66,6 +74,7 @@ def test_what_was_merged_lets_the_next_pair_begin() -> None:
     driver = driver_with_pairs()
     (merge,) = merges(driver)
     assert not driver.submits
+    assert capital_in_use(driver) == {"up": 4.23, "down": 4.68}
     report = merge_report(merge.merge_id, pairs=9, up=4.23, down=4.68, at_ns=at(3))
     driver.batch(3, report)
     driver.books(3.1, "0.46/0.48", "0.51/0.53")
@@ -74,6 +83,7 @@ def test_what_was_merged_lets_the_next_pair_begin() -> None:
     assert (notice.reason, notice.detail) == ("merged", "9 pairs")
     view = driver.engine.view()
     assert (view["merged"], view["merge_unknown"]) == (9, 0)
+    assert capital_in_use(driver) == {"up": 0, "down": 0}
     driver.batch(4, report)
     assert len(driver.notices(NoticeKind.MERGE)) == 1
 

@@ -194,3 +194,11 @@ def test_a_sparkline_keeps_the_newest_value_and_fits() -> None:
     assert sparkline([1.0, 1.0], 10) == "▁▁"
     drawn = sparkline([float(n) for n in range(100)], 10)
     assert (len(drawn), drawn[-1]) == (10, "█")
+
+
+def test_the_value_of_a_side_is_what_its_limit_bounds() -> None:
+    """With merges that is less than its shares cost."""
+    side = {"qty": 20.0, "avg_cost": 0.5, "capital_in_use": 2.5}
+    given = {"limits": {"max_position_value": 5.0}}
+    text = panels.limits(given, {"slug": SLUG, "outcomes": {"up": side}}).plain
+    assert "value of up: $2.50 of $5.00" in text

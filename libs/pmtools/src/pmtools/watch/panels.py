@@ -144,8 +144,7 @@ def limits(snapshot: Snapshot, chosen: Mapping[str, Any] | None) -> Text:
             dollars=False,
         )
         for name, side in as_mapping(chosen.get("outcomes")).items():
-            view = as_mapping(side)
-            value = figure(view.get("qty")) * figure(view.get("avg_cost"))
+            value = as_mapping(side).get("capital_in_use")
             add(f"value of {name}", value, given.get("max_position_value"), dollars=True)
         cost = chosen.get("portfolio_cost")
         add("pair cost", cost, given.get("max_portfolio_cost"), dollars=False)

@@ -38,12 +38,14 @@ const has = (value) => typeof value === "number";
 const price = (value) => (has(value) ? value.toFixed(3).replace(/0$/, "") : "–");
 const shares = (value) => (has(value) ? String(Math.round(value * 100) / 100) : "–");
 const words = (text) => String(text ?? "").replaceAll("_", " ");
+const twoDigits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+const dollars = (value) => `$${value.toLocaleString("en-US", twoDigits)}`;
 const tone = (value) => (!has(value) || value === 0 ? "" : value > 0 ? "good" : "bad");
 
 function money(value) {
   if (!has(value)) return "–";
   if (Math.abs(value) < 0.005) return "$0.00";
-  return `${value < 0 ? "−" : "+"}$${Math.abs(value).toFixed(2)}`;
+  return `${value < 0 ? "−" : "+"}${dollars(Math.abs(value))}`;
 }
 
 function clockText(seconds) {
@@ -209,11 +211,10 @@ function showLimits(snapshot, chosen) {
   const add = (name, value, limit, format) => {
     if (has(limit) && has(value)) bars.push(meter(name, value, limit, `${format(value)} of ${format(limit)}`));
   };
-  const dollars = (value) => `$${value.toFixed(2)}`;
   if (chosen) {
     add("net difference, shares", Math.abs(chosen.net_diff ?? 0), limits.max_net_diff, shares);
     for (const [name, side] of Object.entries(chosen.outcomes || {})) {
-      add(`value of ${name}`, (side.qty || 0) * (side.avg_cost || 0), limits.max_position_value, dollars);
+      add(`value of ${name}`, side.capital_in_use ?? 0, limits.max_position_value, dollars);
     }
     add("pair cost", chosen.portfolio_cost, limits.max_portfolio_cost, price);
     add("loss of the window, worst case", Math.max(0, -(chosen.worst_case_profit ?? 0)), limits.max_window_loss, dollars);
@@ -237,7 +238,7 @@ function showVenue(snapshot) {
     ["rate budget", `${shares(budget.orders)} orders, ${shares(budget.cancels)} cancels`],
     ["market data", words(venue.market_socket)],
     ["user channel", words(venue.user_channel)],
-    ["cash", has(venue.balance) ? `$${venue.balance.toFixed(2)}` : "–"],
+    ["cash", has(venue.balance) ? dollars(venue.balance) : "–"],
     ["refused orders", rejected.join(", ") || "none"],
   ]);
 }

@@ -396,6 +396,7 @@ class MarketSession:
             "qty": holding.qty_u6 / SHARE_U6,
             "settled_qty": settled.qty_u6 / SHARE_U6,
             "avg_cost": round(holding.avg_cost_dollars, 6) or None,
+            "capital_in_use": round(holding.in_use_e4u6 / PRICE_ONE_E4 / SHARE_U6, 6),
             "quote": order.price_e4 / 10_000 if order else None,
             "leaves": order.leaves_u6 / SHARE_U6 if order else None,
             "order_state": order.state.value if order else None,
