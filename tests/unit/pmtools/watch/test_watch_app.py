@@ -26,6 +26,8 @@ BTC, ETH = STATE["windows"]
 TALL = 130
 """Lines, so that nothing needs to be scrolled to."""
 WIDTHS = (80, 120, 200)
+PANELS = (BTC, ETH, "Orders that rest", "ask 0.85", "ask 0.16", "down 4 0.46", "book to order")
+"""A word of each panel: they are painted one after the other."""
 
 
 @pytest.fixture
@@ -48,7 +50,8 @@ async def watching(
 async def test_all_that_the_console_shows_is_on_the_screen(
     console: RecordedConsole, width: int
 ) -> None:
-    async with watching(console, width) as (app, _):
+    async with watching(console, width) as (app, pilot):
+        await until(pilot, "all panels", lambda text: all(one in text for one in PANELS))
         text, lines = text_of(app), lines_of(app)
         assert max(map(len, lines)) <= width
         for slug in (BTC, ETH):
@@ -88,7 +91,8 @@ async def test_on_paper_each_fill_models_money_stands_on_one_line(
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_books_and_fills_are_whole(console: RecordedConsole, width: int) -> None:
     """A level, our bid among them, and a fill with its markouts stand on one line each."""
-    async with watching(console, width) as (app, _):
+    async with watching(console, width) as (app, pilot):
+        await until(pilot, "all panels", lambda text: all(one in text for one in PANELS))
         lines = [" ".join(line.split()) for line in lines_of(app)]
         assert any("ask 0.85 53.5 best" in line for line in lines)
         assert any("bid 0.84 41.47 best" in line for line in lines)
