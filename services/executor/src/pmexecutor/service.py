@@ -77,6 +77,7 @@ class ExecutorService:
             caps=settings.order_caps(),
             caps_by_series={series: own.order_caps() for series, own in settings.by_series.items()},
             fenced=True,
+            awaits_account=True,
         )
         self._engine = self._header.make_engine()
         self._journal: EngineJournal | None = None

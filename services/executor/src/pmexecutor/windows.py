@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from pmcore.engine.execution.io import Command, SeriesLease, WindowEnded
+from pmcore.engine.execution.io import AccountHeard, Command, SeriesLease, WindowEnded
 from pmcore.machines.lease import MARGIN_NS, TTL_MS
 from pmcore.messages.market_data import (
     BookDelta,
@@ -55,10 +56,14 @@ LEASE_UNSEEN_S = (TTL_MS * NS_PER_MS - MARGIN_NS) / NS_PER_S
 
 @dataclass
 class WindowHandle:
-    """One window: what `rot` said of it, its readers, and when it may be forgotten."""
+    """One window: what `rot` said of it, its readers, and when it may be forgotten.
+
+    `wanted`: a command waits to be judged by what the account did.
+    """
 
     window: Window
     entry_ids: list[str]
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     over_ns: int | None = None
 
@@ -222,7 +227,6 @@ class SeriesWindows:
         if left_by_earlier_run and await self._was_left(handle.window, group):
             self._end_by(handle.window.slug, 0)
             return
-        await self._begin_account(group, first)
         left = await retry_until_answered(
             partial(self.bus.recover, group, self.consumer, [keys.cmd(self.series)])
         )
@@ -232,7 +236,7 @@ class SeriesWindows:
             )
             own = {key: t for key, t in traces.items() if t.slug == handle.window.slug}
             await self._recover_commands(handle, left, own)
-        self._start_reading(handle)
+        self._start_reading(handle, first)
 
     async def _was_left(self, window: Window, group: str) -> bool:
         """The earlier run ended while it left: each order had its end, the groups went first."""
@@ -264,11 +268,12 @@ class SeriesWindows:
                 "recovered", slug=handle.window.slug, commands=len(pending), orders=len(events)
             )
 
-    def _start_reading(self, handle: WindowHandle) -> None:
+    def _start_reading(self, handle: WindowHandle, announced_id: str) -> None:
         tasks = self._tasks
         if tasks is None:
             return
         slug = handle.window.slug
+        handle.tasks.append(tasks.create_task(self._follow_account(slug, announced_id)))
         handle.tasks.append(tasks.create_task(self._read_commands(slug)))
         if self.paper is not None:
             handle.tasks.append(tasks.create_task(self._read_market(slug, self.paper)))
@@ -278,7 +283,6 @@ class SeriesWindows:
         stream = keys.cmd(self.series)
 
         async def hear(batch: Sequence[Incoming]) -> None:
-            await self._hear_account(slug)
             foreign: list[Ack] = []
             at_ns = self.clock.now_ns()
             for item in batch:
@@ -294,6 +298,8 @@ class SeriesWindows:
                 self.driver.track_ack(token, ack)
                 self.metrics.received(message, at_ns)
                 self.driver.feed(Command(token, message))
+            if self.driver.engine.unheard(slug):
+                self.handles[slug].wanted.set()
             await self._ack(foreign)
 
         await self._follow(group, stream, hear)
@@ -307,8 +313,26 @@ class SeriesWindows:
             partial(self.bus.create_group, group, [user], start=start, announce=None)
         )
 
+    async def _follow_account(self, slug: str, announced_id: str) -> None:
+        """Hear the account when a command waits for that, and each BLOCK_MS.
+
+        Apart from the commands: its stream may be on a server that is away, and a cancel, which
+        needs nothing of it, must not wait.
+        """
+        await self._begin_account(keys.window_group(slug, "executor"), announced_id)
+        wanted = self.handles[slug].wanted
+        while True:
+            wanted.clear()
+            asked = self.driver.engine.unheard(slug)
+            await self._hear_account(slug)
+            if asked:
+                self.driver.feed(AccountHeard(slug, asked))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BLOCK_MS / 1_000):
+                    await wanted.wait()
+
     async def _hear_account(self, slug: str) -> None:
-        """Read all that the strategy can have read before it sent what was just received."""
+        """Read all that the strategy can have read before it sent what was received by now."""
         group, stream = keys.window_group(slug, "executor"), keys.user(self.account)
         condition_id = self.handles[slug].window.condition_id
         read = partial(self.bus.read, group, self.consumer, [stream], block_ms=0)

@@ -18,6 +18,7 @@ import msgspec
 from pmcore.engine.execution import cancelling, limits, merging, placing, windows
 from pmcore.engine.execution.io import (
     Abandoned,
+    AccountHeard,
     Adopted,
     AllCancelled,
     CancelAllFailed,
@@ -65,7 +66,9 @@ from pmcore.model.params import OrderCaps
 class ExecutionEngine:
     """All orders of one signer. Feed it every event with the time, and a Tick each 100 ms.
 
-    A `fenced` one obeys only the holder of a series' lease, which `SeriesLease` names.
+    A `fenced` one obeys only the holder of a series' lease, which `SeriesLease` names. One that
+    `awaits_account` judges an order or a merge by its limits when `AccountHeard` names it; a cancel
+    waits for nothing.
     """
 
     def __init__(
@@ -76,9 +79,15 @@ class ExecutionEngine:
         caps: OrderCaps | None = None,
         caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
+        awaits_account: bool = False,
     ) -> None:
         self._state = ExecutionState(
-            tier, cancel_reserve, caps, caps_by_series=caps_by_series, fenced=fenced
+            tier,
+            cancel_reserve,
+            caps,
+            caps_by_series=caps_by_series,
+            fenced=fenced,
+            awaits_account=awaits_account,
         )
         self._hash = hashlib.sha256()
 
@@ -130,6 +139,11 @@ class ExecutionEngine:
         state = self._state
         return "stopping" if state.stopping else state.halted or state.gate_text or ""
 
+    def unheard(self, slug: str) -> tuple[str, ...]:
+        """What `AccountHeard` may name: the ids of orders and of a merge that wait for it."""
+        window = self._state.windows.get(slug)
+        return () if window is None else window.unheard
+
     def no_lease(self, command: SubmitOrder) -> str:
         """Why an order is not the lease holder's (any more), or ""."""
         return self._state.no_lease(command)
@@ -154,7 +168,7 @@ class ExecutionEngine:
             "halted": state.halted,
             "flat": self.flat,
             "gate": state.gate_text,
-            "budget": {"orders": orders, "cancels": cancels, "waiting": len(state.waiting)},
+            "budget": {"orders": orders, "cancels": cancels, "waiting": state.in_line},
             "windows": {
                 slug: {
                     "live": {key: record.state.value for key, record in window.live.items()},
@@ -194,6 +208,9 @@ class ExecutionEngine:
                 windows.end(state, event.slug)
             case FillReported() | OrderUpdated():
                 limits.hear_account(state, event)
+            case AccountHeard():
+                placing.account_heard(state, event)
+                merging.account_heard(state, event)
             case SeriesLease():
                 self._lease(event)
             case PlacingGate() | Halt() | Resume() | Stop():

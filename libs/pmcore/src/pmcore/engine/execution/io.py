@@ -53,6 +53,16 @@ class Abandoned(msgspec.Struct, frozen=True, tag=True):
     message: SubmitOrder
 
 
+class AccountHeard(msgspec.Struct, frozen=True, tag=True):
+    """What `user` held when these commands had been read was fed: they may be judged.
+
+    `asked`: the ids of orders and of merges.
+    """
+
+    slug: str
+    asked: tuple[str, ...]
+
+
 class Signed(msgspec.Struct, frozen=True, tag=True):
     """The order exists and its id is known."""
 
@@ -220,6 +230,7 @@ ExecutionEvent = (
     Command
     | Adopted
     | Abandoned
+    | AccountHeard
     | Signed
     | Recorded
     | Posted

@@ -25,6 +25,7 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
     caps: OrderCaps | None
     caps_by_series: dict[str, OrderCaps] = {}
     fenced: bool = False
+    awaits_account: bool = False
 
     @property
     def title(self) -> str:
@@ -39,6 +40,7 @@ class ExecutionJournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="exe
             caps=self.caps,
             caps_by_series=self.caps_by_series,
             fenced=self.fenced,
+            awaits_account=self.awaits_account,
         )
 
 

@@ -100,6 +100,8 @@ def _too_exposed(caps: OrderCaps, command: SubmitOrder, window: WindowRecord) ->
 
 def _exposures(window: WindowRecord) -> Iterator[Exposure]:
     for record in window.counted.values():
+        if record.unheard:
+            continue
         assert record.outcome is not None  # an earlier run's has no size
         yield Exposure(record.outcome, record.price_e4, record.exposure_u6)
 

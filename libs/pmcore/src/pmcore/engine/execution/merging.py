@@ -6,7 +6,7 @@ next, which says UNKNOWN and submits nothing.
 
 from __future__ import annotations
 
-from pmcore.engine.execution.io import Finished, MergeAnswered, SubmitMerge
+from pmcore.engine.execution.io import AccountHeard, Finished, MergeAnswered, SubmitMerge
 from pmcore.engine.execution.records import MergeRecord, WindowRecord
 from pmcore.engine.execution.state import MAX_TEXT, ExecutionState
 from pmcore.machines.merge_ledger import MAX_MERGES
@@ -27,8 +27,35 @@ def merge(state: ExecutionState, token: str, command: MergePairs, no_lease: str)
     if window is None or (why := no_lease or _refusal(state, window, command)):
         why = "the window is not known here" if window is None else why
         _report(state, MergeRecord(token, command), MergeStatus.FAILED, why)
+    elif state.awaits_account:
+        window.merge = MergeRecord(token, command, unheard=True)
+    else:
+        _submit(state, window, token, command)
+
+
+def account_heard(state: ExecutionState, event: AccountHeard) -> None:
+    """Judge a merge that waited for this, as if it came now."""
+    window = state.windows.get(event.slug)
+    record = None if window is None else window.merge
+    if window is None or record is None or not record.unheard:
         return
-    up, down = (window.inventory.merge_cost_e4u6(o, command.size_u6) for o in Outcome)
+    token, command = record.token, record.command
+    if command.merge_id not in event.asked:
+        return
+    window.merge = None
+    if why := state.no_lease(command) or _refusal(state, window, command):
+        _report(state, MergeRecord(token, command), MergeStatus.FAILED, why)
+    else:
+        _submit(state, window, token, command)
+
+
+def _submit(state: ExecutionState, window: WindowRecord, token: str, command: MergePairs) -> None:
+    held = window.inventory
+    if command.size_u6 > held.mergeable_u6:
+        why = f"only {held.mergeable_u6} of each outcome are confirmed and not merged"
+        _report(state, MergeRecord(token, command), MergeStatus.FAILED, why)
+        return
+    up, down = (held.merge_cost_e4u6(o, command.size_u6) for o in Outcome)
     window.merge = MergeRecord(token, command, up, down)
     state.out.append(SubmitMerge(command.slug, command.merge_id, command.size_u6))
 
@@ -51,8 +78,6 @@ def _refusal(state: ExecutionState, window: WindowRecord, command: MergePairs) -
         return "what became of another merge of this window is not known yet"
     if len(inventory.merges) >= MAX_MERGES:
         return f"more than {MAX_MERGES} merges in this window"
-    if command.size_u6 > inventory.mergeable_u6:
-        return f"only {inventory.mergeable_u6} of each outcome are confirmed and not merged"
     return ""
 
 

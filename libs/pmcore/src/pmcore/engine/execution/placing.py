@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 
-from pmcore.engine.execution.io import Finished, PostOrder, PostRejected, SignOrder
+from pmcore.engine.execution.io import (
+    AccountHeard,
+    Finished,
+    PostOrder,
+    PostRejected,
+    SignOrder,
+)
 from pmcore.engine.execution.limits import beyond_limits
 from pmcore.engine.execution.records import (
     MAX_LIVE_PER_WINDOW,
@@ -49,17 +55,36 @@ def submit(state: ExecutionState, token: str, command: SubmitOrder) -> None:
     record.price_e4 = command.price_e4
     record.size_u6 = command.size_u6
     record.token = token
+    record.unheard = state.awaits_account
     refusal = (
         _crowded(state, window)
         or _malformed(command, window)
         or _refusal(state, record, command)
-        or _beyond_limits(state, window, command)
+        or (None if record.unheard else _beyond_limits(state, window, command))
     )
     state.remember(window, record)
     if refusal is None:
         state.waiting.append(record)
     else:
         state.deny(record, *refusal)
+
+
+def account_heard(state: ExecutionState, event: AccountHeard) -> None:
+    """Judge these orders in their order, as if they came now; what was taken back is over."""
+    window = state.windows.get(event.slug)
+    for client_order_id in event.asked:
+        record = None if window is None else window.live.get(client_order_id)
+        if window is None or record is None or not record.unheard or record.command is None:
+            continue
+        command = record.command
+        refusal = (
+            _queued_up(state)
+            or _refusal(state, record, command)
+            or _beyond_limits(state, window, command)
+        )
+        record.unheard = False
+        if refusal is not None:
+            state.deny(record, *refusal)
 
 
 def _beyond_limits(
@@ -75,7 +100,11 @@ def _beyond_limits(
 def _crowded(state: ExecutionState, window: WindowRecord) -> _Refusal | None:
     if len(window.live) >= MAX_LIVE_PER_WINDOW:
         return Reason.RISK, f"{MAX_LIVE_PER_WINDOW} orders of this window are alive"
-    if len(state.waiting) >= MAX_WAITING:
+    return _queued_up(state)
+
+
+def _queued_up(state: ExecutionState) -> _Refusal | None:
+    if state.in_line >= MAX_WAITING:
         return Reason.BUDGET, "the queue for the rate budget is full"
     return None
 
@@ -112,20 +141,28 @@ def _refusal(state: ExecutionState, record: OrderRecord, command: SubmitOrder) -
 
 
 def admit_waiting(state: ExecutionState) -> None:
-    """In order of arrival while the budget lasts; the rest waits until it expires."""
+    """In order of arrival while the budget lasts; the rest waits until it expires.
+
+    An order that was not judged yet keeps back none behind it: it may be another series'.
+    """
     still: deque[OrderRecord] = deque()
+    spent = False
     for record in state.waiting:
         command = record.command
         if record.state is not OutboxState.WAITING or command is None:
             continue
         if (refusal := _refusal(state, record, command)) is not None:
             reason, text = refusal
-            state.deny(record, Reason.BUDGET if reason is Reason.EXPIRED else reason, text)
-        elif not still and state.budget.may_place(state.at_ns, state.open_orders):
+            late = reason is Reason.EXPIRED and not record.unheard
+            state.deny(record, Reason.BUDGET if late else reason, text)
+        elif record.unheard:
+            still.append(record)
+        elif not spent and state.budget.may_place(state.at_ns, state.open_orders):
             state.budget.orders.take(state.at_ns, 1)
             record.move(state.at_ns, OutboxTrigger.ADMITTED)
             state.out.append(SignOrder(command))
         else:
+            spent = True
             still.append(record)
     state.waiting = still
 

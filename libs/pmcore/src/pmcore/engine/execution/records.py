@@ -106,6 +106,7 @@ class OrderRecord:
         "token",
         "told_gone",
         "unclear",
+        "unheard",
         "was_accepted",
     )
 
@@ -138,6 +139,7 @@ class OrderRecord:
         self.account_ns = 0  # when to ask how much was matched
         self.account_asks = 0
         self.unclear: tuple[Reason, str] | None = None  # what left open whether it got in
+        self.unheard = False  # not judged by the limits, nor counted by them
         self.changed_ns = 0
 
     @property
@@ -169,12 +171,16 @@ class OrderRecord:
 
 
 class MergeRecord(msgspec.Struct, frozen=True):
-    """A `MergePairs` command, its handle, and what its shares had cost (price_e4 x qty_u6)."""
+    """A `MergePairs` command, its handle, and what its shares had cost (price_e4 x qty_u6).
+
+    `unheard`: not judged by what is held, and not submitted.
+    """
 
     token: str
     command: MergePairs
     up_cost_e4u6: int = 0
     down_cost_e4u6: int = 0
+    unheard: bool = False
 
 
 class Sweep:
@@ -254,6 +260,13 @@ class WindowRecord:
     def at_venue(self) -> int:
         """Orders that may be at the venue, by what the venue has said."""
         return sum(record.state not in BEFORE_POST for record in self.live.values())
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """Orders, and a merge, that wait to be judged by what the account did, oldest first."""
+        orders = tuple(key for key, record in self.live.items() if record.unheard)
+        merge = self.merge
+        return (*orders, merge.command.merge_id) if merge and merge.unheard else orders
 
     def revive(self, record: OrderRecord) -> None:
         """It counts as alive again."""

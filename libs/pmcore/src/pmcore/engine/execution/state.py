@@ -48,6 +48,7 @@ class ExecutionState:
         *,
         caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
+        awaits_account: bool = False,
     ) -> None:
         self.at_ns = 0
         self.out: list[ExecutionOutput] = []
@@ -55,6 +56,7 @@ class ExecutionState:
         self.caps = caps
         self._caps_by_series = caps_by_series or {}
         self.fenced = fenced
+        self.awaits_account = awaits_account
         self.leases: dict[str, int] = {}  # the holder's token of each series
         self.budget = RateBudget(tier, cancel_reserve)
         self.modes = VenueModes()
@@ -71,6 +73,11 @@ class ExecutionState:
     def open_orders(self) -> int:
         """Orders that may be at the venue, by what the venue has said."""
         return sum(window.at_venue for window in self.windows.values())
+
+    @property
+    def in_line(self) -> int:
+        """Orders that wait for the rate budget; `waiting` has those too that were not judged."""
+        return sum(not record.unheard for record in self.waiting)
 
     def outliving(self, at_ns: int) -> int:
         """Those of them whose window has closed."""
