@@ -9,6 +9,7 @@ import msgspec
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.io import (
+    AccountHeard,
     CancelAnswered,
     Command,
     ExecutionEvent,
@@ -86,6 +87,7 @@ class Bench:
         caps: OrderCaps | None = None,
         caps_by_series: Mapping[str, OrderCaps] | None = None,
         fenced: bool = False,
+        awaits_account: bool = False,
     ) -> None:
         self.engine = ExecutionEngine(
             tier=tier,
@@ -93,6 +95,7 @@ class Bench:
             caps=caps,
             caps_by_series=caps_by_series,
             fenced=fenced,
+            awaits_account=awaits_account,
         )
         self.at_ns = T0_NS
         self.out: list[ExecutionOutput] = []
@@ -104,6 +107,10 @@ class Bench:
         self.out = self.engine.step(self.at_ns, event)
         self.all += self.out
         return self.out
+
+    def hear(self, slug: str = SLUG) -> None:
+        """The account was read after all commands so far."""
+        self.step(AccountHeard(slug, self.engine.unheard(slug)))
 
     def wait(self, ms: float) -> list[ExecutionOutput]:
         """Time passes, and one tick at its end."""

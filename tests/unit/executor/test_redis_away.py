@@ -95,7 +95,7 @@ class World:
         metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
         self.publisher = Publisher(self.bus, log)
         self.driver = Driver(
-            ExecutionEngine(),
+            ExecutionEngine(awaits_account=True),
             PaperClob(NO_LATENCY, self.clock, lambda _: None),
             self.publisher,
             clock=self.clock,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
 import msgspec
 import pytest
 
 from pmcore.engine.execution.engine import ExecutionEngine
+from pmcore.engine.execution.records import OrderRecord
 from pmcore.machines.lease import LeaseHolder
+from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Reason, Sent, TransportError
-from pmcore.model.units import NS_PER_S
+from pmcore.model.market import Outcome
+from pmcore.model.params import OrderCaps
+from pmcore.model.units import NS_PER_S, SHARE_U6
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
@@ -25,26 +30,31 @@ from pmexecutor.paper import PaperClob
 from pmexecutor.publisher import Publisher
 from pmexecutor.windows import ROT_GROUP, SeriesWindows
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
-from support.builders import at, window
+from support.builders import at, fill, window
 from support.executions import submit
 from support.paper import NO_LATENCY
 from support.venue_peer import eventually
 
 MARKET = window()
 ROT, CMD, MD = keys.rot(MARKET.series), keys.cmd(MARKET.series), keys.md(MARKET.series)
+USER = keys.user("default")
 GROUP = keys.window_group(MARKET.slug, "executor")
 SAID = Outgoing(ROT, WindowAnnounced(window=MARKET, ts_recv_ns=0))
 
 
 def make_windows(
-    at_s: float, *, fenced: bool = False, store: MemoryStore | None = None
-) -> tuple[SeriesWindows, MemoryBus]:
+    at_s: float,
+    *,
+    fenced: bool = False,
+    caps: OrderCaps | None = None,
+    store: MemoryStore | None = None,
+) -> tuple[SeriesWindows, AccountAway]:
     clock = Clock.starting_at(at(at_s), 1.0)
     log = configure_logs("executor", "debug", io.StringIO())
-    bus = MemoryBus(store or MemoryStore(clock.now_ns), source="executor", run_id="r")
+    bus = AccountAway(store or MemoryStore(clock.now_ns), source="executor", run_id="r")
     metrics = ExecutorMetrics(ServiceMetrics("executor", version="1", mode="dry"))
     driver = Driver(
-        ExecutionEngine(fenced=fenced),
+        ExecutionEngine(caps=caps, fenced=fenced, awaits_account=True),
         PaperClob(NO_LATENCY, clock, lambda _: None),
         Publisher(bus, log),
         clock=clock,
@@ -65,6 +75,49 @@ def make_windows(
         paper=None,
     )
     return handles, bus
+
+
+class AccountAway(MemoryBus):
+    """The server of the account's stream is away alone while `away`."""
+
+    away = False
+
+    async def read(self, group: str, consumer: str, streams: Any, **options: Any) -> Any:
+        if self.away and streams == [USER]:
+            raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
+        return await super().read(group, consumer, streams, **options)
+
+    async def create_group(self, group: str, streams: Any, **options: Any) -> None:
+        if self.away and streams == [USER]:
+            raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
+        await super().create_group(group, streams, **options)
+
+
+def bid(handles: SeriesWindows, order: str, *, outcome: Outcome = Outcome.UP) -> Outgoing:
+    now_ns = handles.clock.now_ns()
+    return Outgoing(CMD, submit(order, at_ns=now_ns, expires_s=60.0, outcome=outcome))
+
+
+def cancel(handles: SeriesWindows, *orders: str) -> Outgoing:
+    now_ns = handles.clock.now_ns()
+    command = CancelOrders(
+        slug=MARKET.slug, client_order_ids=orders, reason="toxic", ts_step_ns=now_ns
+    )
+    return Outgoing(CMD, command)
+
+
+def record_of(handles: SeriesWindows, order: str) -> OrderRecord | None:
+    """Of an order that was not forgotten."""
+    window_record = vars(handles.driver.engine)["_state"].windows.get(MARKET.slug)
+    record: OrderRecord | None = window_record and window_record.orders.get(order)
+    return record
+
+
+def state_of(handles: SeriesWindows, order: str) -> str:
+    record = record_of(handles, order)
+    if record is None:
+        return ""
+    return "unheard" if record.unheard and record.state != "done" else record.state.value
 
 
 async def until_all_is_heard(bus: MemoryBus, running: asyncio.Task[None]) -> None:
@@ -187,5 +240,77 @@ async def test_a_series_whose_strategy_is_gone_has_nothing_at_the_venue(
     record = vars(engine)["_state"].windows[MARKET.slug].live["a"]
     await eventually(lambda: record.deny, "it is taken back")
     assert record.deny[0] is Reason.NO_LEASE
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_cancel_does_not_wait_for_what_the_account_tells() -> None:
+    """The server of the account's stream may be away alone; a bid waits until it was read."""
+    handles, bus = make_windows(10)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await bus.publish([bid(handles, "a")])
+    await eventually(lambda: state_of(handles, "a") == "recording", "the order is on its way")
+    bus.away = True
+    await bus.publish([cancel(handles, "a"), bid(handles, "b")])
+    await eventually(lambda: record_of(handles, "a").deny, "it is to be cancelled")  # type: ignore[union-attr]
+    await eventually(lambda: state_of(handles, "b") == "unheard", "the bid was read")
+    await bus.publish([cancel(handles, "b"), bid(handles, "c")])
+    await eventually(lambda: state_of(handles, "b") == "done", "a bid that waits is cancelled")
+    await eventually(lambda: state_of(handles, "c") == "unheard", "the next bid was read")
+    bus.away = False
+    await eventually(lambda: state_of(handles, "c") == "recording", "the bid that waited")
+    assert state_of(handles, "b") == "done"
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_bid_is_judged_by_all_that_the_account_told_before_it_was_read() -> None:
+    caps = OrderCaps(
+        bid_size_u6=5 * SHARE_U6,
+        max_position_value_u6=100 * SHARE_U6,
+        max_net_diff_u6=10 * SHARE_U6,
+    )
+    handles, bus = make_windows(10, caps=caps)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await bus.publish([bid(handles, "a", outcome=Outcome.DOWN)])
+    await eventually(lambda: state_of(handles, "a") == "recording", "the order is on its way")
+    bus.away = True
+    told = [fill(Outcome.UP, "5", "0.40", trade_id=f"t{n}", order_hash=f"0x{n}") for n in (1, 2)]
+    await bus.publish([Outgoing(USER, message) for message in told])
+    await bus.publish([bid(handles, "b")])
+    await eventually(lambda: state_of(handles, "b") == "unheard", "the bid was read")
+    bus.away = False
+    await eventually(lambda: state_of(handles, "b") == "done", "the bid is refused")
+    assert handles.metrics.rejections == {"risk": 1}
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_the_account_is_heard_when_no_command_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(windows_module, "BLOCK_MS", 10)
+    handles, bus = make_windows(10)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await eventually(lambda: MARKET.slug in handles.driver.engine.slugs, "it is joined")
+    await bus.publish([Outgoing(USER, fill(Outcome.UP, "5", "0.40"))])
+    inventory = vars(handles.driver.engine)["_state"].windows[MARKET.slug].inventory
+    await eventually(lambda: inventory.working.up.qty_u6 == 5 * SHARE_U6, "the fill is counted")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_window_is_joined_and_cancelled_while_the_account_is_away() -> None:
+    handles, bus = make_windows(10)
+    bus.away = True
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    over = CancelWindow(slug=MARKET.slug, reason="start", ts_step_ns=handles.clock.now_ns())
+    await bus.publish([bid(handles, "a"), Outgoing(CMD, over)])
+    running = asyncio.create_task(handles.run())
+    await eventually(lambda: state_of(handles, "a") == "done", "nothing is left behind the sweep")
+    bus.away = False
     running.cancel()
     await asyncio.wait({running})

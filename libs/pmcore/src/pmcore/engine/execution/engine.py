@@ -206,11 +206,8 @@ class ExecutionEngine:
                 windows.announce(state, event.window)
             case WindowEnded():
                 windows.end(state, event.slug)
-            case FillReported() | OrderUpdated():
-                limits.hear_account(state, event)
-            case AccountHeard():
-                placing.account_heard(state, event)
-                merging.account_heard(state, event)
+            case FillReported() | OrderUpdated() | AccountHeard():
+                self._account(event)
             case SeriesLease():
                 self._lease(event)
             case PlacingGate() | Halt() | Resume() | Stop():
@@ -288,6 +285,13 @@ class ExecutionEngine:
                 merging.adopt(self._state, event.report)
             case _:
                 assert_never(event)
+
+    def _account(self, event: FillReported | OrderUpdated | AccountHeard) -> None:
+        if isinstance(event, AccountHeard):
+            placing.account_heard(self._state, event)
+            merging.account_heard(self._state, event)
+        else:
+            limits.hear_account(self._state, event)
 
     def _lever(self, event: PlacingGate | Halt | Resume | Stop) -> None:
         state = self._state
