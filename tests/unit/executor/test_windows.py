@@ -39,6 +39,9 @@ MARKET = window()
 ROT, CMD, MD = keys.rot(MARKET.series), keys.cmd(MARKET.series), keys.md(MARKET.series)
 USER = keys.user("default")
 GROUP = keys.window_group(MARKET.slug, "executor")
+NET_OF_TEN = OrderCaps(
+    bid_size_u6=5 * SHARE_U6, max_position_value_u6=100 * SHARE_U6, max_net_diff_u6=10 * SHARE_U6
+)
 SAID = Outgoing(ROT, WindowAnnounced(window=MARKET, ts_recv_ns=0))
 
 
@@ -78,14 +81,20 @@ def make_windows(
 
 
 class AccountAway(MemoryBus):
-    """The server of the account's stream is away alone while `away`."""
+    """The server of the account's stream is away alone while `away`, or slow: it waits for `go`."""
 
     away = False
+    asked = 0
+    go: asyncio.Event | None = None
 
     async def read(self, group: str, consumer: str, streams: Any, **options: Any) -> Any:
         if self.away and streams == [USER]:
             raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
-        return await super().read(group, consumer, streams, **options)
+        found = await super().read(group, consumer, streams, **options)
+        if streams == [USER] and self.go is not None:
+            self.asked += 1
+            await self.go.wait()
+        return found
 
     async def create_group(self, group: str, streams: Any, **options: Any) -> None:
         if self.away and streams == [USER]:
@@ -265,13 +274,28 @@ async def test_a_cancel_does_not_wait_for_what_the_account_tells() -> None:
     await asyncio.wait({running})
 
 
+async def test_a_bid_that_came_during_a_reading_waits_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(windows_module, "BLOCK_MS", 10)
+    handles, bus = make_windows(10, caps=NET_OF_TEN)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    bus.go = asyncio.Event()
+    await eventually(lambda: bus.asked == 1, "a reading that found nothing is under way")
+    told = [fill(Outcome.UP, "5", "0.40", trade_id=f"t{n}", order_hash=f"0x{n}") for n in (1, 2)]
+    await bus.publish([Outgoing(USER, message) for message in told])
+    await bus.publish([bid(handles, "a")])
+    await eventually(lambda: state_of(handles, "a") == "unheard", "the bid was read")
+    bus.go.set()
+    await eventually(lambda: state_of(handles, "a") != "unheard", "it is judged")
+    assert state_of(handles, "a") == "done"
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_a_bid_is_judged_by_all_that_the_account_told_before_it_was_read() -> None:
-    caps = OrderCaps(
-        bid_size_u6=5 * SHARE_U6,
-        max_position_value_u6=100 * SHARE_U6,
-        max_net_diff_u6=10 * SHARE_U6,
-    )
-    handles, bus = make_windows(10, caps=caps)
+    handles, bus = make_windows(10, caps=NET_OF_TEN)
     await bus.create_group(GROUP, [CMD, MD], announce=SAID)
     running = asyncio.create_task(handles.run())
     await bus.publish([bid(handles, "a", outcome=Outcome.DOWN)])
