@@ -16,8 +16,10 @@ from pmcore.engine.execution.io import (
     PlacingGate,
     Posted,
     SeriesLease,
+    Stop,
 )
 from pmcore.messages.control import Halt
+from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.timers import Tick
 from pmcore.model.errors import InvariantError
 from pmcore.shell.clock import Clock
@@ -132,6 +134,50 @@ async def test_a_series_lease_lost_while_a_post_waits_stops_it() -> None:
         await eventually(lambda: not vars(driver)["_prepared"], "the second was treated")
         publishing.cancel()
     assert venue.sent == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (Halt(reason="look", by="test", ts_recv_ns=0), "halted"),
+        (Stop(), "shutting_down"),
+        (PlacingGate(open=False, text="no heartbeat"), "no_heartbeat"),
+        (
+            Command(
+                "cancel",
+                CancelOrders(
+                    slug=window().slug, client_order_ids=("b",), reason="toxic", ts_step_ns=0
+                ),
+            ),
+            "expired",
+        ),
+        (
+            Command("end", CancelWindow(slug=window().slug, reason="end", ts_step_ns=0)),
+            "not_flat",
+        ),
+    ],
+)
+async def test_an_order_taken_back_while_its_post_waits_for_a_connection_is_not_sent(
+    event: ExecutionEvent, reason: str
+) -> None:
+    venue = SlowVenue(Clock.starting_at(T0_NS, 1.0))
+    driver = driver_of(ExecutionEngine(), venue=venue)
+    driver.join(window())
+    async with asyncio.TaskGroup() as tasks:
+        driver.start(tasks)
+        publishing = tasks.create_task(vars(driver)["_publisher"].run())
+        driver.feed(Command("first", submit("a")))
+        await eventually(lambda: bool(venue.sent), "the first is being sent")
+        driver.feed(Command("second", submit("b")))
+        await vars(driver)["_publisher"].drain()
+        await eventually(lambda: not vars(driver)["_prepared"], "the second waits")
+        driver.feed(event)
+        venue.answers.set()
+        rejections = vars(driver)["_metrics"].rejections
+        await eventually(lambda: rejections or "b" in venue.sent, "the second was treated")
+        publishing.cancel()
+    assert venue.sent == ["a"]
+    assert rejections == {reason: 1}
 
 
 class HandClock(Clock):

@@ -271,8 +271,8 @@ class Driver:
                 return PostRejected(request.client_order_id, Reason.EXPIRED, text)
             if why := self._refuses():
                 return PostRejected(request.client_order_id, Reason.NO_HEARTBEAT, why)
-            if why := self.engine.no_lease(prepared.command):
-                return PostRejected(request.client_order_id, Reason.NO_LEASE, why)
+            if refusal := self.engine.last_refusal(request.client_order_id):
+                return PostRejected(request.client_order_id, *refusal)
             self._metrics.sending(prepared.command, sent_ns)
             answer = await self._venue.post(prepared)
         self._metrics.answered(prepared.command.client_order_id, self._clock.now_ns())

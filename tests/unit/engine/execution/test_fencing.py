@@ -17,7 +17,7 @@ from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.model.errors import Reason
 from pmcore.model.params import OrderCaps
 from support.builders import window
-from support.executions import SLUG, Bench, hash_of, submit
+from support.executions import SLUG, Bench, hash_of
 
 SERIES = window().series
 
@@ -69,12 +69,20 @@ def test_a_holder_that_changed_after_the_record_stops_the_post() -> None:
     bench = fenced()
     bench.place(lease_token=5)
     bench.sign()
-    assert bench.engine.no_lease(submit(lease_token=5)) == ""
     bench.step(SeriesLease(SERIES, 6))
-    assert "the holder has 6" in bench.engine.no_lease(submit(lease_token=5))
     bench.step(Recorded("a"))
     assert bench.one(OrderFailed).reason is Reason.NO_LEASE
     assert not bench.got(PostOrder)
+
+
+def test_a_holder_that_changed_while_the_post_waited_stops_it() -> None:
+    bench = fenced()
+    bench.until_post(lease_token=5)
+    assert bench.engine.last_refusal("a") is None
+    bench.step(SeriesLease(SERIES, 6))
+    refusal = bench.engine.last_refusal("a")
+    assert refusal is not None
+    assert (refusal[0], "the holder has 6" in refusal[1]) == (Reason.NO_LEASE, True)
 
 
 def test_a_lease_of_another_series_changes_nothing() -> None:

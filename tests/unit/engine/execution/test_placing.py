@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pmcore.engine.execution.io import (
@@ -394,3 +396,32 @@ def test_the_least_size_of_the_market_is_allowed_though_bids_are_smaller() -> No
     bench = Bench(caps=OrderCaps(bid_size_u6=2_000_000, max_position_value_u6=5_000_000))
     bench.place(size_u6=5_000_000)
     assert bench.got(SignOrder)
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda bench: bench.cancel("a"), Reason.EXPIRED),
+        (lambda bench: bench.cancel_window(), Reason.NOT_FLAT),
+        (lambda bench: bench.step(Halt(reason="look", by="x", ts_recv_ns=1)), Reason.HALTED),
+    ],
+)
+def test_an_order_that_was_taken_back_while_its_post_waited_is_not_sent(
+    act: Callable[[Bench], object], reason: Reason
+) -> None:
+    bench = Bench()
+    token = bench.until_post()
+    assert bench.engine.last_refusal("a") is None
+    act(bench)
+    refusal = bench.engine.last_refusal("a")
+    assert refusal is not None
+    bench.step(PostRejected("a", *refusal))
+    assert _denied_reason(bench) is reason
+    assert token in bench.finished()
+    assert bench.engine.open_orders == 0
+
+
+def _denied_reason(bench: Bench) -> Reason:
+    failed = bench.one(OrderFailed)
+    assert failed.stage is FailureStage.DENIED
+    return failed.reason

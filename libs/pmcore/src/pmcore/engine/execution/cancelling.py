@@ -15,6 +15,7 @@ from pmcore.engine.execution.records import (
     ABSENT_MEANS_UNFILLED_NS,
     MAX_CANCEL_WAIT_MS,
     MAX_RESOLVE_ATTEMPTS,
+    NOT_SENT,
     Ask,
     OrderRecord,
     PendingCancel,
@@ -53,7 +54,7 @@ def cancel_orders(state: ExecutionState, token: str, command: CancelOrders) -> N
         if record.state is OutboxState.DONE:
             ask_again(state, record)
         else:
-            take_back(state, record, Reason.EXPIRED, "cancelled before it was sent")
+            take_back(state, record, Reason.EXPIRED, NOT_SENT)
     state.release(pending)
 
 

@@ -144,9 +144,9 @@ class ExecutionEngine:
         window = self._state.windows.get(slug)
         return () if window is None else window.unheard
 
-    def no_lease(self, command: SubmitOrder) -> str:
-        """Why an order is not the lease holder's (any more), or ""."""
-        return self._state.no_lease(command)
+    def last_refusal(self, client_order_id: str) -> tuple[Reason, str] | None:
+        """Why an order must not be sent any more, asked when its POST could go out, or None."""
+        return placing.last_refusal(self._state, client_order_id)
 
     def tokens(self, at_ns: int) -> tuple[int, int]:
         """Our count of the order and the cancel bucket."""

@@ -15,6 +15,7 @@ from pmcore.engine.execution.limits import beyond_limits
 from pmcore.engine.execution.records import (
     MAX_LIVE_PER_WINDOW,
     MAX_WAITING,
+    NOT_SENT,
     Ask,
     OrderRecord,
     WindowRecord,
@@ -28,7 +29,18 @@ from pmcore.model.check import invariant
 from pmcore.model.errors import Reason
 from pmcore.model.units import QTY_GRID_U6, is_on_grid
 
-_NEVER_SENT = frozenset({Reason.TRANSPORT, Reason.TIMEOUT, Reason.NO_LEASE})
+_NEVER_SENT = frozenset(
+    {
+        Reason.TRANSPORT,
+        Reason.TIMEOUT,
+        Reason.NO_LEASE,
+        Reason.NO_HEARTBEAT,
+        Reason.HALTED,
+        Reason.SHUTTING_DOWN,
+        Reason.NOT_FLAT,
+        Reason.EXPIRED,
+    }
+)
 _Refusal = tuple[Reason, str]
 
 
@@ -198,6 +210,15 @@ def recorded(state: ExecutionState, client_order_id: str) -> None:
         return
     record.move(state.at_ns, OutboxTrigger.RECORDED)
     state.out.append(PostOrder(record.slug, client_order_id, record.order_hash))
+
+
+def last_refusal(state: ExecutionState, client_order_id: str) -> _Refusal | None:
+    """Its POST had to wait for a connection: what came meanwhile counts."""
+    record = state.posting(client_order_id)
+    assert record.command is not None  # kept until its end
+    if refusal := _refusal(state, record, record.command):
+        return refusal
+    return (Reason.EXPIRED, NOT_SENT) if record.cancel_wanted else None
 
 
 def posted(state: ExecutionState, record: OrderRecord) -> None:

@@ -39,6 +39,9 @@ ABSENT_MEANS_UNFILLED_NS = 30 * NS_PER_S
 """So long after its end an order that is neither open nor in any trade was not filled."""
 
 
+NOT_SENT = "cancelled before it was sent"
+
+
 def backoff_ns(attempt: int) -> int:
     """100 ms, doubling to 2 s."""
     return min(_RETRY_FIRST_NS << min(attempt, 10), _RETRY_MOST_NS)
