@@ -81,9 +81,13 @@ def make_windows(
 
 
 class AccountAway(MemoryBus):
-    """The server of the account's stream is away alone while `away`, or slow: it waits for `go`."""
+    """The server of the account's stream is away alone while `away`, or slow: it waits for `go`.
+
+    All are away from the recovery of the group `all_away_at` on.
+    """
 
     away = False
+    all_away_at = ""
     asked = 0
     go: asyncio.Event | None = None
 
@@ -95,6 +99,11 @@ class AccountAway(MemoryBus):
             self.asked += 1
             await self.go.wait()
         return found
+
+    async def recover(self, group: str, *args: Any, **options: Any) -> Any:
+        if group == self.all_away_at:
+            vars(self)["_store"].available = False
+        return await super().recover(group, *args, **options)
 
     async def create_group(self, group: str, streams: Any, **options: Any) -> None:
         if self.away and streams == [USER]:
@@ -249,6 +258,26 @@ async def test_a_series_whose_strategy_is_gone_has_nothing_at_the_venue(
     record = vars(engine)["_state"].windows[MARKET.slug].live["a"]
     await eventually(lambda: record.deny, "it is taken back")
     assert record.deny[0] is Reason.NO_LEASE
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_the_lease_is_watched_while_a_window_of_an_earlier_run_is_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What another window of the series has at the venue is taken back in time."""
+    monkeypatch.setattr(windows_module, "RENEW_S", 0.01)
+    monkeypatch.setattr(windows_module, "LEASE_UNSEEN_S", 0.05)
+    handles, bus = make_windows(10, fenced=True)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    await bus.create_group(ROT_GROUP, [ROT], start="0", announce=None)
+    assert await bus.read(ROT_GROUP, "one", [ROT], block_ms=0)
+    await bus.put(keys.lease(MARKET.series), msgspec.json.encode(LeaseHolder("d", "r", 3)))
+    bus.all_away_at = GROUP
+    running = asyncio.create_task(handles.run())
+    leases = vars(handles.driver.engine)["_state"].leases
+    await eventually(lambda: leases.get(MARKET.series) == 3, "the holder is known")
+    await eventually(lambda: leases[MARKET.series] == 0, "Redis does not tell any more")
     running.cancel()
     await asyncio.wait({running})
 

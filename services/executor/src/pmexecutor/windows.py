@@ -95,12 +95,12 @@ class SeriesWindows:
         )
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            tasks.create_task(self._watch_lease())
             left = await retry_until_answered(
                 partial(self.bus.recover, ROT_GROUP, self.consumer, [rot])
             )
             await self._hear_rotation(left, left_by_earlier_run=True)
             tasks.create_task(self._close_over_handles())
-            tasks.create_task(self._watch_lease())
             await self._follow(ROT_GROUP, rot, self._hear_rotation)
 
     async def _follow(
