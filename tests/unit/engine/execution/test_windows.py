@@ -250,9 +250,22 @@ def test_an_order_in_doubt_that_is_cancelled_between_two_looks_is_deleted() -> N
     bench = _vanished()
     bench.step(OrderLookedUp(hash_of("a"), LookUpResult.UNANSWERED))
     bench.cancel("a")
-    bench.wait(200)
     assert bench.got(DeleteOrders)
     assert not bench.got(LookUpOrder)
+
+
+def test_a_cancel_does_not_wait_until_a_look_up_is_repeated_but_is_itself_repeated_slowly() -> None:
+    bench = _vanished()
+    for _ in range(5):
+        bench.step(OrderLookedUp(hash_of("a"), LookUpResult.UNANSWERED))
+        bench.wait(2_000)
+        assert bench.got(LookUpOrder)
+    bench.step(OrderLookedUp(hash_of("a"), LookUpResult.UNANSWERED))
+    bench.cancel("a")
+    assert bench.got(DeleteOrders)
+    bench.step(CancelsFailed((hash_of("a"),), Reason.TRANSPORT))
+    bench.cancel_window()
+    assert not bench.got(DeleteOrders)
 
 
 def test_an_order_that_is_listed_is_not_asked_about() -> None:

@@ -106,9 +106,11 @@ def take_back(state: ExecutionState, record: OrderRecord, reason: Reason, text: 
     elif record.state is OutboxState.RESTING:
         record.move(state.at_ns, OutboxTrigger.CANCEL)
     else:
-        record.cancel_wanted = True
         if record.doubted and not record.asked:
             record.ask = Ask.DELETE
+            if not record.cancel_wanted:
+                record.retry_ns = 0  # the look-up's; the first DELETE waits for nothing
+        record.cancel_wanted = True
 
 
 def ask_if_due(state: ExecutionState, record: OrderRecord) -> None:
