@@ -14,7 +14,7 @@ from pmcore.model.check import invariant
 class OutboxState(StrEnum):
     """Where an order is."""
 
-    WAITING = "waiting"  # for the rate budget
+    WAITING = "waiting"  # for what the account tells, then for the rate budget
     SIGNING = "signing"
     RECORDING = "recording"  # its id is being written to `exe`
     POSTING = "posting"
