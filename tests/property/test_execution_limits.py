@@ -58,9 +58,12 @@ class VenueOrder:
 
 
 class Limits(RuleBasedStateMachine):
+    awaits_account = False
+
     def __init__(self) -> None:
         super().__init__()
-        self.bench = Bench(caps=CAPS)
+        self.bench = Bench(caps=CAPS, awaits_account=self.awaits_account)
+        self.commands = 0
         self.orders: dict[str, VenueOrder] = {}
         self.reports: list[FillReported | OrderUpdated] = []
         self.told: list[FillReported | OrderUpdated] = []
@@ -137,11 +140,17 @@ class Limits(RuleBasedStateMachine):
     )
     def command_anything(self, outcome: Outcome, price: int, size: int, lose: bool) -> None:
         self.lose_answers = lose
-        order = f"o{len(self.orders)}"
+        order = f"o{self.commands}"
+        self.commands += 1
         before = len(self.bench.all)
         self.bench.place(order, outcome=outcome, price_e4=price * 100, size_u6=size * SHARE_U6)
+        self.send(before)
+
+    def send(self, before: int) -> None:
+        """Sign, record and post what has been admitted since."""
         for output in tuple(self.bench.all[before:]):
             if isinstance(output, SignOrder):
+                order = output.command.client_order_id
                 self.orders[hash_of(order)] = VenueOrder(output.command)
                 self.act(Signed(order, hash_of(order)))
                 self.act(Recorded(order))
@@ -201,5 +210,19 @@ def _mined(report: FillReported | OrderUpdated) -> bool:
     return isinstance(report, FillReported) and report.status is TradeStatus.MINED
 
 
+class AwaitingLimits(Limits):
+    """Orders are judged apart, after whatever came meanwhile."""
+
+    awaits_account = True
+
+    @rule()
+    def account_is_heard(self) -> None:
+        before = len(self.bench.all)
+        self.bench.hear()
+        self.send(before)
+
+
 TestLimits = Limits.TestCase
 TestLimits.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAwaitingLimits = AwaitingLimits.TestCase
+TestAwaitingLimits.settings = TestLimits.settings

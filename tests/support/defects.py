@@ -160,7 +160,7 @@ LIMITS = ("net limit", "executor's limits")
 """The executor refuses what a strategy with a defect asks for, so the venue seldom sees it."""
 BELIEF = ("belief", "belief at rest", "exposure", *LIMITS)
 DEFECTS: dict[str, Defect] = {
-    "positions ignored": Defect(_positions_ignored, ("positions-disagree",), ("positions",), 2),
+    "positions ignored": Defect(_positions_ignored, ("positions-disagree",), ("positions",), 5),
     "dedupe off": Defect(_dedupe_off, (), BELIEF, 1),
     "id not recorded first": Defect(_not_recorded_first, (), ("record first",), 1),
     "unconfirmed cancel not counted": Defect(
