@@ -152,7 +152,7 @@ KNOWN_DEFECTS: dict[str, Defect] = {
         _quotes_before_its_own_fills,
         ("kill-9", "redis-slow-reads"),
         BELIEF,
-        41,
+        42,
     ),
     "a late or silent user channel lets the net pass its limit": Defect(
         _silence_closes_orders, ("late-frames", "silent"), LIMITS, 1
