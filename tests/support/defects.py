@@ -188,7 +188,7 @@ DEFECTS: dict[str, Defect] = {
         _late_data_trusted, ("kill-9", "late-frames", "silent"), ("stale book",), 19
     ),
     "lost answer means not merged": Defect(
-        _lost_merge_failed, ("lose-answers",), ("merges",), 24, merging=True
+        _lost_merge_failed, ("lose-answers",), ("merges",), 42, merging=True
     ),
     "merge frees twice its cost": Defect(_freed_twice, (), ("value limit",), 3, merging=True),
     "left windows joined": Defect(_left_windows_joined, ("kill-9-leaving",), ("up at rest",), 11),
