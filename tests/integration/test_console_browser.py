@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,18 +10,16 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Error, Page, Request, expect
+from playwright.async_api import Browser, Page, expect
 
 from pmtools.run.plan import SERVICES
 from support.browser import chromium
+from support.console_page import open_page
 from support.processes import ServiceProcess, service_process
 from support.whole_engine import TOKEN, Engine, engine
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
 
-PATIENCE_MS = 20_000
-FILL_MS = 90_000
-"""Takers come by chance."""
 WIDE, NARROW = (1440, 900), (360, 740)
 
 
@@ -39,24 +36,6 @@ async def engine_with_console(
             yield running, console, str(console.http.base_url).rstrip("/"), browser
 
 
-async def open_page(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
-    """A page, and what must stay empty: errors of its script, requests to elsewhere."""
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    problems: list[str] = []
-
-    def note_error(error: Error) -> None:
-        problems.append(f"an error of the script: {error}")
-
-    def note_request(request: Request) -> None:
-        if not request.url.startswith(f"{url}/"):
-            problems.append(f"asked {request.url}")
-
-    page.on("pageerror", note_error)
-    page.on("request", note_request)
-    return page, problems
-
-
 async def serious_faults(page: Page) -> list[str]:
     found = await Axe().run(page)
     return [
@@ -67,66 +46,28 @@ async def serious_faults(page: Page) -> list[str]:
 
 
 async def test_a_person_signs_in_looks_kills_and_resumes(tmp_path: Path) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     async with engine_with_console(tmp_path) as (running, console, url, browser):
         width, height = WIDE
         context = await browser.new_context(viewport={"width": width, "height": height})
-        page, problems = await open_page(context, url)
-        await page.goto(url)
-        await page.get_by_label("Control token").fill("wrong")
-        await page.get_by_role("button", name="Sign in", exact=True).click()
-        await expect(page.locator("#sign-in-problem")).to_have_text("the control token is wrong")
-        await expect(page.locator("#main")).to_be_hidden()
-
-        link = (await console.http.post("/links")).json()["path"]
-        await page.goto(f"{url}{link}")
-        await page.reload()  # a link whose fragment alone changed loads nothing
-        await expect(page.locator("#link")).to_have_text("live")
-        assert page.url == f"{url}/", "the code of the link does not stay in the address"
-        assert TOKEN not in await page.content()
-        await expect(page.locator("#health")).to_have_text("all services ready")
-        before = await page.locator("#clock").inner_text()
-        await expect(page.locator("#clock")).not_to_have_text(before)
-        await expect(page.locator(".ladder .own").first).to_be_visible()
-        fill = page.locator("#fills tr[data-trade]").first
-        await expect(fill).to_be_visible(timeout=FILL_MS)
-        after_1_s = page.locator(
-            "#fills tr[data-trade] td:nth-child(6)", has_text=re.compile(r"\d")
-        )
-        await expect(after_1_s.first).to_be_visible()
-
-        await page.reload()  # in the middle: the session stays, and so do tapes and charts
-        await expect(page.locator("#link")).to_have_text("live")
-        await expect(page.locator("#decisions li[data-event]").first).to_be_visible()
-        await expect(fill).to_be_visible()
-        await expect(page.locator("#mid-chart canvas")).to_be_visible()
-
-        await page.get_by_role("button", name="Kill", exact=True).click()
-        await page.get_by_role("button", name="Go back").click()
-        await expect(page.locator("#health")).not_to_have_text("halted")
-        await page.get_by_role("button", name="Kill", exact=True).click()
-        await page.get_by_label("Reason").fill("tried in a browser")
-        await page.get_by_role("button", name="Kill now").click()
-        await expect(page.locator("#alert")).to_contain_text("tried in a browser")
-        await expect(page.locator("#flat")).to_contain_text("nothing of ours rests there")
+        person = await open_page(context, url)
+        await person.is_refused_with_a_wrong_token()
+        await person.opens((await console.http.post("/links")).json()["path"])
+        assert TOKEN not in await person.page.content()
+        await person.sees_a_bid()
+        assert await person.moves_each_s() < 1.0
+        await person.sees_a_fill_with_its_markout()
+        await person.reloads_and_has_lost_nothing()
+        await person.kills("tried in a browser")
         assert await running.open_orders() == 0
-
-        await page.get_by_role("button", name="Resume").click()
-        await expect(page.locator("#health")).to_have_text("all services ready")
-        await expect(page.locator(".ladder .own").first).to_be_visible()
-
+        await person.resumes()
         os.kill(running.children["strategy"].pid, signal.SIGKILL)
-        dead = page.locator('[data-service="strategy"][data-health="dead"]')
-        await expect(dead).to_be_visible(timeout=PATIENCE_MS)
-        await expect(page.locator("#alert")).to_contain_text("strategy is dead")
-        await page.get_by_role("button", name="Sign out").click()
-        await expect(page.locator("#main")).to_be_hidden()
-        assert problems == []
+        assert await person.sees_dead("strategy") < 3.0
+        await person.signs_out()
+        assert person.problems == []
 
 
 async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
     """A browser opens six connections to a host: hidden tabs must leave one for a kill."""
-    expect.set_options(timeout=PATIENCE_MS)
     async with chromium() as browser, service_process("pmconsole", tmp_path) as console:
         await console.wait_for("/readyz")
         url = str(console.http.base_url).rstrip("/")
@@ -148,7 +89,8 @@ async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
                 hidden,
             )
 
-        page, problems = await open_page(await browser.new_context(), url)
+        person = await open_page(await browser.new_context(), url)
+        page = person.page
         await page.goto(f"{url}{link}")
         await expect(page.locator("#link")).to_have_text("live")
         await follow(1)
@@ -159,7 +101,7 @@ async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
         await follow(1)
         await page.close()
         await follow(0)
-        assert problems == []
+        assert person.problems == []
 
 
 @pytest.mark.parametrize(("width", "height"), [WIDE, NARROW])
@@ -167,14 +109,14 @@ async def test_a_page_in_the_background_follows_nothing(tmp_path: Path) -> None:
 async def test_the_page_fits_and_can_be_used_by_everybody(
     tmp_path: Path, width: int, height: int, scheme: str
 ) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     async with engine_with_console(tmp_path) as (_, console, url, browser):
         link = (await console.http.post("/links")).json()["path"]
         context = await browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
-        page, problems = await open_page(context, url)
+        person = await open_page(context, url)
+        page = person.page
         await page.goto(f"{url}{link}")
         await expect(page.locator("#overview tbody button")).to_be_visible()
         await expect(page.locator("#mid-chart canvas")).to_be_visible()
@@ -191,4 +133,4 @@ async def test_the_page_fits_and_can_be_used_by_everybody(
         assert await serious_faults(page) == []
         await page.keyboard.press("Escape")
         await expect(page.locator("#kill-dialog")).to_be_hidden()
-        assert problems == []
+        assert person.problems == []

@@ -18,7 +18,9 @@ import pytest
 
 from pmtools.cli import build_parser
 from pmtools.watch.command import find_place, open_app
+from support.browser import chromium
 from support.compose import NotReachedError, System, fetch, wait_for
+from support.console_page import ConsolePage, open_page
 from support.screen import until
 from support.tree import ON_THE_BUS, ROOT, SERVICES
 
@@ -38,7 +40,9 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(f"pm-test-{os.getpid()}", tmp_path_factory.mktemp("compose"))
+    directory = tmp_path_factory.mktemp("compose")
+    system = System(f"pm-test-{os.getpid()}", directory)
+    system.cut_off(directory)
     system.compose("build", *SERVICES)
     try:
         yield system
@@ -221,6 +225,42 @@ async def test_pm_watch_shows_the_stack(system: System, monkeypatch: pytest.Monk
         ready = "mode sim all services ready"
         await until(pilot, "the stack's services", lambda text: ready in text)
         await until(pilot, "a window of the stack", lambda text: "btc-updown-60s-" in text)
+
+
+async def test_a_person_steers_the_stack_in_a_browser(system: System) -> None:
+    """Neither the browser nor a container reaches anything outside of this machine."""
+    async with chromium() as browser:
+        person = await open_page(await browser.new_context(), system.url("console"))
+        await person.is_refused_with_a_wrong_token()
+        await person.opens(system.tell("console", "/links", {})["path"])
+        assert system.token() not in await person.page.content()
+        await person.sees_a_bid()
+        assert await person.moves_each_s() < 1.0
+        await person.sees_a_fill_with_its_markout()
+        await person.reloads_and_has_lost_nothing()
+        await person.kills("in a browser")
+        assert system.audit()["orders_open"] == 0
+        await person.resumes()
+        await freezes_show_within(3.0, system, person)
+        await person.sees_a_bid()
+        await person.signs_out()
+        assert person.problems == []
+
+
+async def freezes_show_within(limit_s: float, system: System, person: ConsolePage) -> None:
+    """How long the strategy had not answered when the page said that it is dead.
+
+    The best of three: the machine may be busy, once or twice.
+    """
+    silent_s: list[float] = []
+    while min(silent_s, default=limit_s) >= limit_s:
+        assert len(silent_s) < 3, silent_s
+        system.compose("pause", "strategy")
+        try:
+            silent_s.append(await person.sees_dead("strategy"))
+        finally:
+            system.compose("unpause", "strategy")
+        await person.sees_all_ready()
 
 
 def test_a_killed_container_comes_back_and_quotes_again(system: System) -> None:

@@ -12,6 +12,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+_CUT_OFF = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+"""No name is found and no address but this machine's is reached."""
 
 
 def _program(own: str) -> str:
@@ -26,11 +28,15 @@ def _program(own: str) -> str:
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Skip the test where there is none, unless PM_REQUIRE names `browser`."""
+    """One that is cut off from the outside.
+
+    Skip the test where there is none, unless PM_REQUIRE names `browser`.
+    """
     async with async_playwright() as playwright:
         path = _program(playwright.chromium.executable_path)
         sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-        browser = await playwright.chromium.launch(executable_path=path, args=sandbox)
+        arguments = [_CUT_OFF, *sandbox]
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         try:
             yield browser
         finally:

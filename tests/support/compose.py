@@ -70,6 +70,13 @@ class System:
         file.write_text(f"services:\n  {service}:\n    image: {NOWHERE}-{service}:{self.name}\n")
         self._files += ["-f", str(file)]
 
+    def cut_off(self, directory: Path) -> None:
+        """Let no container's packets leave this machine; the published ports stay."""
+        file = directory / "cut-off.yml"
+        option = 'com.docker.network.bridge.enable_ip_masquerade: "false"'
+        file.write_text(f"networks:\n  default:\n    driver_opts:\n      {option}\n")
+        self._files += ["-f", str(file)]
+
     def compose(self, *arguments: str, profile: str = "sim") -> str:
         """Run `docker compose` and return what it prints."""
         chosen = ["--profile", profile] if profile else []
