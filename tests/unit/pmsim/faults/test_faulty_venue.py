@@ -5,6 +5,7 @@ import pytest
 
 from pmcore.model.market import Outcome, Window
 from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.venue.market_frames import MarketFrameParser
 from pmsim.faults.faulty_venue import FaultyVenue
 from pmsim.faults.plan import FaultPlan, StreamFaults, TradingMode, strikes
 from pmsim.venue.ports import MarketFrame, UserFrame, VenueEvent
@@ -85,6 +86,20 @@ def test_user_frames_come_late_twice_or_not_at_all() -> None:
     late = [(NS_PER_S, "PLACEMENT"), (NS_PER_S, "CANCELLATION")]
     assert frames(delay_ppm=all_, delay_ms=1_000) == late
     assert frames(reorder_ppm=all_) == [(0, "CANCELLATION"), (0, "PLACEMENT")]
+
+
+def test_frames_of_an_unknown_kind_join_those_of_a_channel() -> None:
+    unknown = {"unknown_ppm": 1_000_000}
+    venue = faulty(market=unknown, user=unknown)
+    window = running(venue)
+    venue.place(ME.owner, new_order("0x1", window.up_token_id, 1000), venue.now_ns)
+    events = play(venue, 3)
+    kinds = [e.frame["event_type"] for e in events if isinstance(e, UserFrame)]
+    assert kinds == ["kind_of_a_new_release", "order"]
+    parser = MarketFrameParser(window)
+    for text in texts(events):
+        parser.parse(text, ts_recv_ns=0)
+    assert parser.unusable == {"unknown_event": len(texts(events)) // 2}
 
 
 def test_a_swapped_frame_does_not_wait_for_ever() -> None:

@@ -1,6 +1,6 @@
 """One channel's frames on a faulty connection.
 
-Silent, lost, late, twice, swapped. Pure and seeded.
+Silent, lost, late, twice, swapped, joined by unknown ones. Pure and seeded.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class FaultyStream:
     def take(self, event: VenueEvent, faults: StreamFaults, out: list[VenueEvent]) -> None:
         """Process a frame; what arrives now is appended to `out`."""
         self._taken += 1
+        if self._hits("unknown", faults.unknown_ppm):
+            out.append(_unknown(event))
         if faults.silent or self._hits("drop", faults.drop_ppm):
             return
         if self._hits("delay", faults.delay_ppm):
@@ -84,6 +86,13 @@ def quirked(event: UserFrame, plan: FaultPlan, seed: int, number: int) -> UserFr
         ]
         return msgspec.structs.replace(event, frame={**frame, "maker_orders": makers})
     return event
+
+
+def _unknown(event: VenueEvent) -> VenueEvent:
+    frame: dict[str, object] = {"event_type": "kind_of_a_new_release", "market": event.condition_id}
+    if isinstance(event, MarketFrame):
+        return msgspec.structs.replace(event, text=msgspec.json.encode(frame).decode())
+    return msgspec.structs.replace(event, frame=frame)
 
 
 def _at(event: VenueEvent, at_ns: int) -> VenueEvent:

@@ -31,7 +31,7 @@ class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What happens to frames of one channel; PONGs are still sent.
 
     `reorder_ppm` swaps a frame with the next. A delayed frame comes `delay_ms` late, behind
-    whatever was sent meanwhile.
+    whatever was sent meanwhile. `unknown_ppm` sends one more frame, of a kind that no client knows.
     """
 
     silent: bool = False
@@ -40,6 +40,7 @@ class StreamFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     delay_ppm: int = 0
     delay_ms: int = 500
     reorder_ppm: int = 0
+    unknown_ppm: int = 0
 
 
 class TransportFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
