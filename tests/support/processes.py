@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,12 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def service_process(
-    module: str, data_dir: Path, **variables: str
+    module: str, data_dir: Path, *, inside: Sequence[str] = (), **variables: str
 ) -> AsyncIterator[ServiceProcess]:
-    """Start `python -m <module>` with these variables; it is gone at the end."""
+    """Start `python -m <module>` with these variables; it is gone at the end.
+
+    `inside`: a command that runs the command which follows it, in its own process.
+    """
     port = free_port()
     environment = {
         name: value
@@ -107,7 +110,10 @@ async def service_process(
     log = data_dir / f"{module}.{port}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, env=environment, stdout=output, stderr=output
+            *(*inside, sys.executable, "-m", module),
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
         service = ServiceProcess(process, port, log)
         try:

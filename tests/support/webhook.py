@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,7 +18,7 @@ class Webhook:
     """Takes what is posted. `status`: its answer; `hold`: until it is set, there is none."""
 
     def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
+        self.got: list[Any] = []
         self.status = 200
         self.hold = threading.Event()
         self.hold.set()
@@ -38,17 +39,25 @@ class Webhook:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"json://127.0.0.1:{self.server.server_address[1]}{PATH}"
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"json://{self.address}{PATH}"
 
     @property
     def text(self) -> str:
         return "\n".join(f"{one['title']}\n{one['message']}" for one in self.got)
 
 
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
+@contextmanager
+def receiving() -> Iterator[Webhook]:
+    """One that takes what is posted until the end."""
     made = Webhook()
     yield made
     made.hold.set()
     made.server.shutdown()
     made.server.server_close()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with receiving() as made:
+        yield made

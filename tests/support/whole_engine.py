@@ -68,7 +68,7 @@ class Engine:
         self.redis = redis
         self.http = open_http()
         self.children: dict[str, Child] = {}
-        self._directory = directory
+        self.directory = directory
         clock = Clock((WINDOW_OPENED_S + 30) * NS_PER_S, real_now_ns(), 1.0)
         self.clock_spec = clock.spec()
         options = RunOptions(seconds=90, venue="sim", dry_run=False, market=market, seed=seed)
@@ -92,9 +92,8 @@ class Engine:
         self._specs = {spec.name: spec for spec in plan.children}
         if key:
             self._specs["executor"].env["POLYMARKET_PRIVATE_KEY"] = key
-        self._venue = ControlClient(
-            self.http, self._specs["simulator"].env["POLYMARKET_REST_URL"], ""
-        )
+        self.venue_url = self._specs["simulator"].env["POLYMARKET_REST_URL"]
+        self._venue = ControlClient(self.http, self.venue_url, "")
 
     def service(self, name: str) -> ControlClient:
         return ControlClient(self.http, self._specs[name].url, TOKEN)
@@ -104,7 +103,7 @@ class Engine:
         return self._specs[name].url
 
     async def start(self, name: str) -> None:
-        self.children[name] = await start_child(self._specs[name], self._directory)
+        self.children[name] = await start_child(self._specs[name], self.directory)
 
     async def start_twin(self, name: str) -> None:
         """A second process of a service, as on another machine: its own port and data."""
@@ -113,7 +112,7 @@ class Engine:
         env = {
             **spec.env,
             "PM_HTTP_PORT": str(port),
-            "PM_DATA_DIR": str(self._directory / twin),
+            "PM_DATA_DIR": str(self.directory / twin),
         }
         url = f"http://127.0.0.1:{port}"
         self._specs[twin] = msgspec.structs.replace(spec, name=twin, env=env, url=url)

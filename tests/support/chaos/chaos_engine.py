@@ -59,9 +59,18 @@ class LastingRedis(LocalRedis):
 class ChaosEngine(Engine):
     """Each service has its own way to Redis and to the venue. What ends by itself is restarted."""
 
-    def __init__(self, directory: Path, redis: LastingRedis, seed: int) -> None:
-        variables = {**VARIABLES, "PM_SIM_WORLD": WORLDS[seed % len(WORLDS)]}
-        market = f"btc-updown-{WINDOW_S}s"
+    def __init__(
+        self,
+        directory: Path,
+        redis: LastingRedis,
+        seed: int,
+        *,
+        more_markets: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        world = {"PM_SIM_WORLD": WORLDS[seed % len(WORLDS)]}
+        variables = {**VARIABLES, **world, **(environ or {})}
+        market = ",".join(filter(None, (f"btc-updown-{WINDOW_S}s", more_markets)))
         super().__init__(directory, redis, market=market, seed=seed, environ=variables)
         self.server = redis
         self.direct = redis_py.Redis.from_url(redis.url, socket_timeout=3)
@@ -209,12 +218,12 @@ class ChaosEngine(Engine):
 
 
 @asynccontextmanager
-async def chaos_engine(directory: Path, seed: int) -> AsyncIterator[ChaosEngine]:
-    """A whole engine that quotes."""
+async def chaos_engine(directory: Path, seed: int, **more: Any) -> AsyncIterator[ChaosEngine]:
+    """A whole engine that quotes. `more`: for `ChaosEngine`."""
     directory.mkdir()  # noqa: ASYNC240 - a moment
     server = LastingRedis(directory / "redis")
     with server:
-        made = ChaosEngine(directory, server, seed)
+        made = ChaosEngine(directory, server, seed, **more)
         try:
             await made.begin()
             yield made
