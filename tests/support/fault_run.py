@@ -63,7 +63,7 @@ class FaultRun:
                 self.fired.setdefault(name, self.now_s)
             await asyncio.sleep(0.5)
 
-    async def until_fired(self, *names: str, within_s: float = 30.0) -> None:
+    async def until_fired(self, *names: str, within_s: float = 60.0) -> None:
         """Wait until each of these fired once."""
         ends_s = self.now_s + within_s
         while missing := sorted(set(names) - self.fired.keys()):
