@@ -24,8 +24,8 @@ from pmtools.run.redis_server import free_port
 MARKET = "btc-updown-5m"
 SAMPLE_S = 10.0
 AFTER_KILL_S = 60.0
-SILENT_MS = 3_000.0
-"""The default, in real time: the clock runs faster, the machine does not."""
+SILENT_MS, PREWARM_S = 3_000.0, 10.0
+"""The defaults, in real time: the clock runs faster, the machine does not."""
 EDGES = ("not begun", "ended")
 """What is missing of the first window before the start, and of the last after the end."""
 PATIENCE_S = 60.0
@@ -40,6 +40,7 @@ def environment(venue: int, control: int, clock: str, speed: float) -> dict[str,
         "PM_CLOCK": clock,
         "PM_HTTP_PORT": str(control),
         "PM_FEED_SILENT_MS": str(round(SILENT_MS * speed)),
+        "PM_PREWARM_S": str(PREWARM_S * speed),
         "PM_SIM_PORT": str(venue),
         "PM_SIM_WORLD": "fitted",
         "PM_VENUE": "sim",
