@@ -26,8 +26,6 @@ SAMPLE_S = 10.0
 AFTER_KILL_S = 60.0
 SILENT_MS, PREWARM_S = 3_000.0, 10.0
 """The defaults, in real time: the clock runs faster, the machine does not."""
-EDGES = ("not begun", "ended")
-"""What is missing of the first window before the start, and of the last after the end."""
 PATIENCE_S = 60.0
 
 
@@ -117,6 +115,9 @@ def main() -> None:
         simulator.wait()
     windows = checked(out / "recordings")
     missing = [one for window in windows for one in window["missing"] or []]
+    of_first, of_last = (edge["missing"] or [{}] for edge in (windows[0], windows[-1]))
+    edges = [one for one in of_first[:1] if one.get("why") == "not begun"]
+    edges += [one for one in of_last[-1:] if one.get("why") == "ended"]
     cut_off = [one for one in missing if one["from_ns"] <= killed_ns <= one["to_ns"]]
     tenth = max(1, len(sizes) // 10)
     told = {
@@ -130,8 +131,8 @@ def main() -> None:
         ),
         "books_verified": sum(window["books_verified"] for window in windows),
         "books_mismatched": sum(window["books_mismatched"] for window in windows),
-        "gaps": lengths(one for one in missing if one not in cut_off and one["why"] not in EDGES),
-        "edges": lengths(one for one in missing if one["why"] in EDGES),
+        "gaps": lengths(one for one in missing if one not in cut_off and one not in edges),
+        "before_the_start_and_after_the_end": lengths(edges),
         "missing_before_the_kill_real_s": [
             round((killed_ns - one["from_ns"]) / 1e9 / arguments.speed, 3) for one in cut_off
         ],
