@@ -115,9 +115,8 @@ def main() -> None:
         simulator.wait()
     windows = checked(out / "recordings")
     missing = [one for window in windows for one in window["missing"] or []]
-    of_first, of_last = (edge["missing"] or [{}] for edge in (windows[0], windows[-1]))
-    edges = [one for one in of_first[:1] if one.get("why") == "not begun"]
-    edges += [one for one in of_last[-1:] if one.get("why") == "ended"]
+    edges = [one for one in windows[0]["missing"] or [] if one["why"] == "not begun"]
+    edges += [one for one in missing if one["why"] == "ended"]
     cut_off = [one for one in missing if one["from_ns"] <= killed_ns <= one["to_ns"]]
     tenth = max(1, len(sizes) // 10)
     told = {
