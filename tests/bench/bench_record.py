@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pmcore.shell.clock import Clock
+from pmtools.hosts.usage import use_of_process
 from pmtools.run.redis_server import free_port
 
 MARKET = "btc-updown-5m"
@@ -55,11 +56,6 @@ def begun(command: list[str], variables: dict[str, str], log: Path) -> subproces
         )
 
 
-def rss_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def observed(process: subprocess.Popen[bytes], seconds: float) -> list[float]:
     """The recorder's resident megabytes, every ten seconds."""
     until_s, sizes = time.monotonic() + seconds, []
@@ -67,7 +63,7 @@ def observed(process: subprocess.Popen[bytes], seconds: float) -> list[float]:
         time.sleep(SAMPLE_S)
         if process.poll() is not None:
             raise SystemExit(f"the recorder ended with {process.returncode}")
-        sizes.append(rss_mb(process.pid))
+        sizes.append(use_of_process(process.pid).resident_bytes / 1e6)
     return sizes
 
 

@@ -14,6 +14,7 @@ from statistics import median
 
 import pytest
 
+from pmcore.model.ranks import nearest_rank
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.shell.clock import real_now_ns
 from pmcore.wire.ports import Outgoing
@@ -83,7 +84,7 @@ def _print(case: str, kills: Sequence[Kill]) -> None:
     print(f"{len(kills)} kills, {_ORDERS} orders, {case}:")
     for name, seconds in zip(("last cancel", "verified"), zip(*kills, strict=True), strict=True):
         rising = sorted(one * 1_000 for one in seconds)
-        p99 = rising[-(-len(rising) * 99 // 100) - 1]
+        p99 = nearest_rank(rising, 99)
         print(f"  {name}: median {median(rising):.1f} ms, p99 {p99:.1f}, worst {rising[-1]:.1f}")
 
 

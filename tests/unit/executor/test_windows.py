@@ -291,7 +291,9 @@ async def test_a_cancel_does_not_wait_for_what_the_account_tells() -> None:
     await eventually(lambda: state_of(handles, "a") == "recording", "the order is on its way")
     bus.away = True
     await bus.publish([cancel(handles, "a"), bid(handles, "b")])
-    await eventually(lambda: record_of(handles, "a").deny, "it is to be cancelled")  # type: ignore[union-attr]
+    known = record_of(handles, "a")
+    assert known is not None
+    await eventually(lambda: known.deny, "it is to be cancelled")
     await eventually(lambda: state_of(handles, "b") == "unheard", "the bid was read")
     await bus.publish([cancel(handles, "b"), bid(handles, "c")])
     await eventually(lambda: state_of(handles, "b") == "done", "a bid that waits is cancelled")

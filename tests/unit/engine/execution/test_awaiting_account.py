@@ -18,6 +18,7 @@ from pmcore.engine.execution.io import (
     SignOrder,
     Stop,
     SubmitMerge,
+    WindowEnded,
 )
 from pmcore.engine.execution.records import MAX_LIVE_PER_WINDOW, MAX_WAITING
 from pmcore.messages.control import Halt
@@ -275,3 +276,11 @@ def test_a_merge_is_judged_when_the_account_was_heard(event: object, text: str) 
     assert report.status is FAILED
     assert text in report.text
     assert bench.finished() == [token]
+
+
+def test_a_merge_that_was_not_sent_when_its_window_is_forgotten_failed() -> None:
+    bench = bench_of()
+    pair(bench)
+    merge(bench)
+    bench.step(WindowEnded(SLUG))
+    assert bench.one(MergeReported).status is FAILED

@@ -109,8 +109,9 @@ def tell_again(state: ExecutionState, window: WindowRecord) -> None:
 
 def give_up(state: ExecutionState, window: WindowRecord) -> None:
     """The window is forgotten: its command must have an answer."""
-    if window.merge is not None:
-        _report(state, window.merge, MergeStatus.UNKNOWN, WINDOW_OVER)
+    if (record := window.merge) is not None:
+        status = MergeStatus.FAILED if record.unheard else MergeStatus.UNKNOWN
+        _report(state, record, status, WINDOW_OVER)
 
 
 def _report(state: ExecutionState, record: MergeRecord, status: MergeStatus, text: str) -> None:
