@@ -5,6 +5,7 @@ A command forged by another service: `test_single_writer.py`.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import redis as redis_py
+import uvloop
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.model.errors import TransportError
 from pmcore.shell.bus.janitor import trim_streams
 from pmcore.shell.bus.redis_bus import RedisBus
@@ -256,10 +259,16 @@ async def test_redis_is_reached_by_tls_and_only_with_the_right_ca(tmp_path: Path
             try:
                 await bus.ping()
                 await bus.put(keys.alive(ACCOUNT, "feed"), b"here")
+                for number in range(3):  # on a kept connection
+                    live = FeedStatusChanged(
+                        slug="s", state=FeedState.LIVE, reason="x" * number * 100_000, ts_recv_ns=1
+                    )
+                    await bus.publish([Outgoing(keys.md(SERIES), live)])
             finally:
                 await bus.close()
 
         await reach(f"rediss://127.0.0.1:{port}/0", ours.ca)
+        await asyncio.to_thread(uvloop.run, reach(f"rediss://127.0.0.1:{port}/0", ours.ca))
         for ca in (strangers.ca, None):
             with pytest.raises(TransportError, match="certificate verify failed"):
                 await reach(f"rediss://127.0.0.1:{port}/0", ca)

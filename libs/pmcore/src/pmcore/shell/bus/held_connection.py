@@ -1,18 +1,26 @@
 """One connection of a client, kept by the one who uses it; for what is in the way of an order.
 
-redis-py's `execute_command` takes a connection from its pool for each command, asks its retries,
-counts, and gives it back; that costs as much again as the command. Here commands go straight to
-its connection. It still connects, logs in, packs and parses. One call at a time.
+redis-py connects and logs in. From then on commands go straight to the transport of its connection,
+and hiredis packs and parses: redis-py's pool, retries, streams and time limits cost more than the
+command itself (docs/decisions/0026-held-connections.md). One call at a time.
 """
 
 from __future__ import annotations
 
+import asyncio
+import select
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from redis.exceptions import ExecAbortError, ResponseError
+import hiredis
+from redis.asyncio import connection as redis_connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ExecAbortError, InvalidResponse, RedisError
 
 from pmcore.shell.bus.redis_client import Client
+
+_error: Any = cast(Any, redis_connection).BaseParser.parse_error
+"""From the text of an error to redis-py's class for it."""
 
 
 class HeldConnection:
@@ -21,15 +29,18 @@ class HeldConnection:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._connection: Any = None
+        self._answers: _Answers | None = None
 
     async def call(self, *command: Any) -> Any:
         """Send one command; its answer as RESP2 has it. Raise what redis-py raises.
 
         A call that breaks off ends the connection, so that no answer is taken for another's.
         """
-        connection = await self._ready()
-        await connection.send_packed_command(connection.pack_command(*command))
-        return await connection.read_response()
+        answers = await self._ready()
+        (answer,) = await answers.ask(hiredis.pack_command(command), 1)
+        if isinstance(answer, RedisError):
+            raise answer
+        return answer
 
     async def transaction(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """Send MULTI, the commands and EXEC in one write; the answers of EXEC.
@@ -37,34 +48,95 @@ class HeldConnection:
         An error of one of them is in its place. Raise the first one if EXEC was refused: then none
         was done.
         """
-        connection = await self._ready()
-        packed = connection.pack_commands([("MULTI",), *commands, ("EXEC",)])
-        await connection.send_packed_command(packed)
-        refused: ResponseError | None = None
-        for _ in range(len(commands) + 1):
-            try:
-                await connection.read_response()
-            except ResponseError as error:
-                refused = refused or error
-        try:
-            answers: list[Any] = await connection.read_response()
-        except ExecAbortError as error:
-            raise (refused or error) from error
-        return answers
+        answers = await self._ready()
+        whole = [("MULTI",), *commands, ("EXEC",)]
+        packed = b"".join(hiredis.pack_command(tuple(command)) for command in whole)
+        *queued, done = await answers.ask(packed, len(whole))
+        if not isinstance(done, RedisError):
+            return cast(list[Any], done)
+        refused = next((one for one in queued if isinstance(one, RedisError)), None)
+        raise (refused if refused and isinstance(done, ExecAbortError) else done) from done
 
     async def release(self) -> None:
-        """Give the connection back to the client's pool; the next call takes one again."""
-        connection, self._connection = self._connection, None
+        """End the connection, and give its place back to the client; the next call takes one."""
+        connection, self._connection, self._answers = self._connection, None, None
         if connection is not None:
+            await connection.disconnect()
             await self.client.connection_pool.release(connection)
 
-    async def _ready(self) -> Any:
+    async def _ready(self) -> _Answers:
         """The connection, without anything that somebody left in it or an end not yet seen."""
-        connection = self._connection
-        if connection is None:
+        if self._answers is not None and not self._answers.has_ended():
+            return self._answers
+        self._answers = None
+        if self._connection is None:
             self._connection = await self.client.connection_pool.get_connection()
-            return self._connection
-        if connection.is_connected and await connection.can_read():
-            await connection.disconnect()
-        await connection.connect()
-        return connection
+        else:
+            await self._connection.disconnect()
+            await self._connection.connect()
+        # redis-py has no public name for it: test_held_connection.py sees a change
+        self._answers = _Answers(self._connection._writer.transport)
+        return self._answers
+
+
+class _Answers(asyncio.Protocol):
+    """Takes over a transport; the protocol of before hears only of its end."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._before = transport.get_protocol()
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=_error)
+        self._waiting: asyncio.Future[list[Any]] | None = None
+        self._answers: list[Any] = []
+        self._left = 0
+        self._readable = select.poll()
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        transport.set_protocol(self)
+
+    async def ask(self, packed: bytes, answers: int) -> list[Any]:
+        """Write, and wait for so many answers; those that are errors are among them."""
+        self._answers, self._left = [], answers
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            self._transport.write(packed)
+            return await self._waiting
+        except BaseException:
+            self._transport.abort()
+            raise
+
+    def has_ended(self) -> bool:
+        """Whether the server closed it, or said what nobody asked for; also if not yet read."""
+        return self._transport.is_closing() or bool(self._readable.poll(0))
+
+    # ---- called by the transport
+
+    def data_received(self, data: bytes) -> None:
+        """A part of the answers."""
+        waiting = self._waiting
+        if waiting is None or waiting.done():
+            self._transport.abort()
+            return
+        try:
+            self._reader.feed(data)
+            while self._left and (answer := self._reader.gets()) is not False:
+                self._answers.append(answer)
+                self._left -= 1
+        except InvalidResponse as error:
+            waiting.set_exception(error)
+            return
+        if self._left:
+            return
+        waiting.set_result(self._answers)
+        if self._reader.has_data():
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        """The server ends it: so do we."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed, by whomever."""
+        if self._waiting is not None and not self._waiting.done():
+            what = f"the connection ended: {exc or 'closed by the server'}"
+            self._waiting.set_exception(RedisConnectionError(what))
+        self._before.connection_lost(exc)
