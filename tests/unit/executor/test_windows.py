@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -11,17 +12,20 @@ import pytest
 
 from pmcore.engine.execution.engine import ExecutionEngine
 from pmcore.engine.execution.records import OrderRecord
+from pmcore.machines.inventory import Inventory
 from pmcore.machines.lease import LeaseHolder
+from pmcore.messages.execution import OrderSubmitting
 from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
 from pmcore.model.errors import Reason, Sent, TransportError
 from pmcore.model.market import Outcome
 from pmcore.model.params import OrderCaps
-from pmcore.model.units import NS_PER_S, SHARE_U6
+from pmcore.model.units import NS_PER_MS, NS_PER_S, SHARE_U6
 from pmcore.shell.clock import Clock
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.wire import keys
+from pmcore.wire.entry_ids import EntryId, parse_id
 from pmcore.wire.ports import Outgoing
 from pmexecutor import windows as windows_module
 from pmexecutor.driver import Driver
@@ -42,6 +46,7 @@ GROUP = keys.window_group(MARKET.slug, "executor")
 NET_OF_TEN = OrderCaps(
     bid_size_u6=5 * SHARE_U6, max_position_value_u6=100 * SHARE_U6, max_net_diff_u6=10 * SHARE_U6
 )
+LATER = count(1)
 SAID = Outgoing(ROT, WindowAnnounced(window=MARKET, ts_recv_ns=0))
 
 
@@ -91,10 +96,24 @@ class AccountAway(MemoryBus):
     asked = 0
     go: asyncio.Event | None = None
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.calls: list[str] = []
+        """What was asked of `cmd`, what it gave, and orders that were recorded."""
+
+    async def publish(self, outgoing: Any, acks: Any = ()) -> Any:
+        if any(isinstance(item.message, OrderSubmitting) for item in outgoing):
+            self.calls.append("recorded")
+        return await super().publish(outgoing, acks)
+
     async def read(self, group: str, consumer: str, streams: Any, **options: Any) -> Any:
         if self.away and streams == [USER]:
             raise TransportError("redis: CLUSTERDOWN", retryable=True, sent=Sent.NO)
+        if streams == [CMD]:
+            self.calls.append("asked")
         found = await super().read(group, consumer, streams, **options)
+        if streams == [CMD] and found:
+            self.calls.append("gave")
         if streams == [USER] and self.go is not None:
             self.asked += 1
             await self.go.wait()
@@ -111,9 +130,18 @@ class AccountAway(MemoryBus):
         await super().create_group(group, streams, **options)
 
 
-def bid(handles: SeriesWindows, order: str, *, outcome: Outcome = Outcome.UP) -> Outgoing:
+def bid(
+    handles: SeriesWindows,
+    order: str,
+    *,
+    outcome: Outcome = Outcome.UP,
+    knowing: EntryId | None = None,
+) -> Outgoing:
+    """`knowing`: the newest entry of `user` that its strategy had read; else one of later."""
     now_ns = handles.clock.now_ns()
-    return Outgoing(CMD, submit(order, at_ns=now_ns, expires_s=60.0, outcome=outcome))
+    command = submit(order, at_ns=now_ns, expires_s=60.0, outcome=outcome)
+    known = knowing or (now_ns // NS_PER_MS + 60_000, next(LATER))
+    return Outgoing(CMD, msgspec.structs.replace(command, account_entry_id=known))
 
 
 def cancel(handles: SeriesWindows, *orders: str) -> Outgoing:
@@ -136,6 +164,14 @@ def state_of(handles: SeriesWindows, order: str) -> str:
     if record is None:
         return ""
     return "unheard" if record.unheard and record.state != "done" else record.state.value
+
+
+async def inventory_of(handles: SeriesWindows) -> Inventory:
+    """Of the window, once it was joined."""
+    await eventually(lambda: MARKET.slug in handles.driver.engine.slugs, "it is joined")
+    record = vars(handles.driver.engine)["_state"].windows[MARKET.slug]
+    found: Inventory = record.inventory
+    return found
 
 
 async def until_all_is_heard(bus: MemoryBus, running: asyncio.Task[None]) -> None:
@@ -325,6 +361,74 @@ async def test_a_bid_that_came_during_a_reading_waits_for_the_next_one(
     await asyncio.wait({running})
 
 
+async def test_a_bid_whose_strategy_knew_no_more_is_judged_at_once() -> None:
+    """Nobody is asked then, though the account's server is silent; else it waits."""
+    handles, bus = make_windows(10, caps=NET_OF_TEN)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    inventory = await inventory_of(handles)
+    await bus.publish([Outgoing(USER, fill(Outcome.UP, "5", "0.40", trade_id="t1"))])
+    await eventually(lambda: inventory.working.up.qty_u6 == 5 * SHARE_U6, "the fill is counted")
+    first = parse_id(await bus.tail_id(USER))
+    bus.go = asyncio.Event()  # no reading of the account comes to an end
+    told = fill(Outcome.UP, "5", "0.40", trade_id="t2", order_hash="0x2")
+    await bus.publish([Outgoing(USER, told)])
+    second = parse_id(await bus.tail_id(USER))
+    await bus.publish([bid(handles, "a", outcome=Outcome.DOWN, knowing=first)])
+    await eventually(lambda: state_of(handles, "a") == "recording", "nobody was asked")
+    await bus.publish([bid(handles, "b", knowing=second)])
+    await eventually(lambda: state_of(handles, "b") == "unheard", "it rests on more")
+    bus.go.set()
+    await eventually(lambda: state_of(handles, "b") == "done", "its limits count the second fill")
+    assert handles.metrics.rejections == {"risk": 1}
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_an_order_is_recorded_before_more_commands_are_asked_for() -> None:
+    """Asking costs as much as a hop of the order's way."""
+    handles, bus = make_windows(10)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    publishing = asyncio.create_task(vars(handles.driver)["_publisher"].run())
+    running = asyncio.create_task(handles.run())
+    await eventually(lambda: bus.calls[-1:] == ["asked"], "it waits for commands")
+    await MemoryBus(vars(bus)["_store"], source="strategy", run_id="s").publish(
+        [bid(handles, "a", knowing=(0, 0))]
+    )
+    await eventually(lambda: bus.calls[-1] == "asked" and "recorded" in bus.calls, "it goes on")
+    assert bus.calls[-3:] == ["gave", "recorded", "asked"]
+    for task in (running, publishing):
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_what_the_account_told_long_before_the_window_needs_no_reading() -> None:
+    """The strategy read it from the stream's beginning; it is about other windows."""
+    handles, bus = make_windows(10)
+    bus.go = asyncio.Event()  # no reading of the account comes to an end
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await bus.publish([bid(handles, "a", knowing=(1, 0))])
+    await eventually(lambda: state_of(handles, "a") == "recording", "nobody was asked")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_what_redis_has_lost_of_the_account_is_waited_for_once() -> None:
+    handles, bus = make_windows(10)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await inventory_of(handles)
+    lost = (handles.clock.now_ns() // 1_000_000 + 60_000, 0)
+    await bus.publish([bid(handles, "a", knowing=lost)])
+    await eventually(lambda: state_of(handles, "a") == "recording", "there is no such entry")
+    bus.go = asyncio.Event()
+    await bus.publish([bid(handles, "b", outcome=Outcome.DOWN, knowing=lost)])
+    await eventually(lambda: state_of(handles, "b") == "recording", "that is known now")
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_a_bid_is_judged_by_all_that_the_account_told_before_it_was_read() -> None:
     handles, bus = make_windows(10, caps=NET_OF_TEN)
     await bus.create_group(GROUP, [CMD, MD], announce=SAID)
@@ -350,9 +454,8 @@ async def test_the_account_is_heard_when_no_command_comes(
     handles, bus = make_windows(10)
     await bus.create_group(GROUP, [CMD, MD], announce=SAID)
     running = asyncio.create_task(handles.run())
-    await eventually(lambda: MARKET.slug in handles.driver.engine.slugs, "it is joined")
+    inventory = await inventory_of(handles)
     await bus.publish([Outgoing(USER, fill(Outcome.UP, "5", "0.40"))])
-    inventory = vars(handles.driver.engine)["_state"].windows[MARKET.slug].inventory
     await eventually(lambda: inventory.working.up.qty_u6 == 5 * SHARE_U6, "the fill is counted")
     running.cancel()
     await asyncio.wait({running})

@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,6 +31,7 @@ from pmcore.shell.service.process import ServiceContext
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
 from pmcore.wire.codec import decode_entry
+from pmcore.wire.entry_ids import parse_id
 from pmcore.wire.ports import Incoming, Outgoing
 from pmsim.bus.memory_bus import MemoryBus, MemoryStore
 from pmstrategy.metrics import StrategyMetrics
@@ -42,6 +44,25 @@ MD, EXE, CMD = keys.md(WINDOW.series), keys.exe(WINDOW.series), keys.cmd(WINDOW.
 USER = keys.user("main")
 
 
+class CallsInOrder(MemoryBus):
+    """Notes what is asked of `md`, what it gave, and when commands are written."""
+
+    calls: list[str]
+
+    async def read(self, group: str, consumer: str, streams: Any, **options: Any) -> Any:
+        if streams == [MD]:
+            self.calls.append("asked")
+        found = await super().read(group, consumer, streams, **options)
+        if streams == [MD] and found:
+            self.calls.append("gave")
+        return found
+
+    async def publish(self, outgoing: Any, acks: Any = ()) -> Any:
+        if any(isinstance(item.message, SubmitOrder) for item in outgoing):
+            self.calls.append("orders")
+        return await super().publish(outgoing, acks)
+
+
 class World:
     """The window's other services, in few words."""
 
@@ -51,11 +72,13 @@ class World:
         self.clock = Clock.starting_at(at(10), 1.0)
         self.store = MemoryStore(self.clock.now_ns)
         self.bus = MemoryBus(self.store, source="others", run_id="o")
+        self.own_bus = CallsInOrder(self.store, source="strategy", run_id="r")
+        self.own_bus.calls = []
         metrics = ServiceMetrics("strategy", version="1", mode="sim")
         context = ServiceContext(
             settings=StrategySettings.model_validate({"data_dir": folder, "PM_VENUE": "sim"}),
             clock=self.clock,
-            bus=MemoryBus(self.store, source="strategy", run_id="r"),
+            bus=self.own_bus,
             metrics=metrics,
             log=configure_logs("strategy", "debug", self.logs),
             run_id="r",
@@ -147,6 +170,33 @@ async def test_each_command_carries_the_token_of_the_lease_as_it_is_now(world: W
         await world.until_said(SubmitOrder, 2)
     sent = [*world.commands(CancelWindow), *world.commands(SubmitOrder)]
     assert [fields["lease_token"] for fields in map(msgspec.structs.asdict, sent)] == [3, 4, 4]
+
+
+async def test_an_order_names_the_newest_own_event_that_was_read(world: World) -> None:
+    """The executor judges it once it has heard as much."""
+    async with world.running():
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        newest = parse_id(await world.bus.tail_id(USER))
+        await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(10)))
+        await world.say_books()
+        await world.until_said(SubmitOrder, 2)
+    sent = [msgspec.structs.asdict(order) for order in world.commands(SubmitOrder)]
+    assert [fields["account_entry_id"] for fields in sent] == [newest] * 2
+    assert newest > (0, 0)
+
+
+async def test_orders_are_written_before_more_market_data_is_asked_for(world: World) -> None:
+    """Asking costs as much as a hop of the order's way."""
+    async with world.running():
+        await world.say_up()
+        await world.until_said(CancelWindow, 1)
+        await world.say(EXE, WindowFlat(slug=WINDOW.slug, ts_exec_ns=at(10)))
+        await eventually(lambda: world.own_bus.calls[-1:] == ["asked"], "it waits for books")
+        await world.say_books()
+        await world.until_said(SubmitOrder, 2)
+        await eventually(lambda: world.own_bus.calls[-1] == "asked", "it goes on")
+    assert world.own_bus.calls[-3:] == ["gave", "orders", "asked"]
 
 
 async def test_a_dead_reader_ends_the_window_though_the_market_is_loud(world: World) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -38,9 +37,11 @@ from pmcore.shell.service.logs import Log
 from pmcore.shell.service.tasks import (
     answered_at_once,
     cancel_and_wait,
+    let_others_write,
     retry_until_answered,
 )
 from pmcore.wire import keys
+from pmcore.wire.entry_ids import EntryId, parse_id
 from pmcore.wire.ports import Ack, Bus, Incoming
 from pmexecutor.driver import Driver
 from pmexecutor.metrics import ExecutorMetrics
@@ -58,12 +59,14 @@ LEASE_UNSEEN_S = (TTL_MS * NS_PER_MS - MARGIN_NS) / NS_PER_S
 class WindowHandle:
     """One window: what `rot` said of it, its readers, and when it may be forgotten.
 
-    `wanted`: a command waits to be judged by what the account did.
+    `heard_id` is the newest entry of `user` that was read, `named_id` the newest that a command
+    named.
     """
 
     window: Window
     entry_ids: list[str]
-    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    heard_id: EntryId = (0, 0)
+    named_id: EntryId = (0, 0)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     over_ns: int | None = None
 
@@ -223,7 +226,7 @@ class SeriesWindows:
     async def _join(self, handle: WindowHandle, *, left_by_earlier_run: bool) -> None:
         """Settle what an earlier run left, then read on."""
         group = keys.window_group(handle.window.slug, "executor")
-        first = min(handle.entry_ids, key=_by_time)
+        first = min(handle.entry_ids, key=parse_id)
         if left_by_earlier_run and await self._was_left(handle.window, group):
             self._end_by(handle.window.slug, 0)
             return
@@ -298,52 +301,65 @@ class SeriesWindows:
                 self.driver.track_ack(token, ack)
                 self.metrics.received(message, at_ns)
                 self.driver.feed(Command(token, message))
-            if self.driver.engine.unheard(slug):
-                self.handles[slug].wanted.set()
+                self._judge_if_heard(slug, message)
+            await let_others_write()
             await self._ack(foreign)
 
         await self._follow(group, stream, hear)
 
-    async def _begin_account(self, group: str, entry_id: str) -> None:
+    async def _begin_account(self, handle: WindowHandle, announced_id: str) -> None:
         """The user channel from the window's announcement on: what it tells is not kept here."""
-        user = keys.user(self.account)
-        start = f"{max(0, _by_time(entry_id)[0] - LOOK_BACK_MS)}-0"
+        group, user = keys.window_group(handle.window.slug, "executor"), keys.user(self.account)
+        start_ms = max(0, parse_id(announced_id)[0] - LOOK_BACK_MS)
         await retry_until_answered(partial(self.bus.destroy_group, group, [user]))
         await retry_until_answered(
-            partial(self.bus.create_group, group, [user], start=start, announce=None)
+            partial(self.bus.create_group, group, [user], start=f"{start_ms}-0", announce=None)
         )
+        handle.heard_id = (start_ms, 0)  # what was before is of no order here
+
+    def _judge_if_heard(self, slug: str, command: CommandMessage) -> None:
+        """What its strategy knew of the account is mostly known here too: nobody is asked then."""
+        if not isinstance(command, SubmitOrder | MergePairs):
+            return
+        handle, named = self.handles[slug], command.account_entry_id
+        handle.named_id = max(handle.named_id, named)
+        if named <= handle.heard_id:
+            our_id = (
+                command.merge_id if isinstance(command, MergePairs) else command.client_order_id
+            )
+            self.driver.feed(AccountHeard(slug, (our_id,)))
 
     async def _follow_account(self, slug: str, announced_id: str) -> None:
-        """Hear the account when a command waits for that, and each BLOCK_MS.
+        """Hear the account as it speaks, and judge what waited for that.
 
         Apart from the commands: its stream may be on a server that is away, and a cancel, which
         needs nothing of it, must not wait.
         """
-        await self._begin_account(keys.window_group(slug, "executor"), announced_id)
-        wanted = self.handles[slug].wanted
+        handle = self.handles[slug]
+        await self._begin_account(handle, announced_id)
         while True:
-            wanted.clear()
-            asked = self.driver.engine.unheard(slug)
-            await self._hear_account(slug)
+            asked, named = self.driver.engine.unheard(slug), handle.named_id
+            if await self._hear_account(handle, block_ms=0 if asked else BLOCK_MS):
+                continue  # perhaps there is more
             if asked:
                 self.driver.feed(AccountHeard(slug, asked))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BLOCK_MS / 1_000):
-                    await wanted.wait()
+                handle.heard_id = max(handle.heard_id, named)  # Redis has lost what it did not give
 
-    async def _hear_account(self, slug: str) -> None:
-        """Read all that the strategy can have read before it sent what was received by now."""
+    async def _hear_account(self, handle: WindowHandle, *, block_ms: int) -> bool:
+        """Read once; whether there was anything."""
+        slug, condition_id = handle.window.slug, handle.window.condition_id
         group, stream = keys.window_group(slug, "executor"), keys.user(self.account)
-        condition_id = self.handles[slug].window.condition_id
-        read = partial(self.bus.read, group, self.consumer, [stream], block_ms=0)
-        while batch := await retry_until_answered(read):
-            for item in batch:
-                message = item.message
-                if isinstance(message, FillReported | OrderUpdated) and (
-                    message.condition_id == condition_id
-                ):
-                    self.driver.feed(message)
-            await self._ack([Ack(stream, group, item.entry_id) for item in batch])
+        read = partial(self.bus.read, group, self.consumer, [stream], block_ms=block_ms)
+        batch = await retry_until_answered(read)
+        for item in batch:
+            message = item.message
+            if isinstance(message, FillReported | OrderUpdated) and (
+                message.condition_id == condition_id
+            ):
+                self.driver.feed(message)
+            handle.heard_id = max(handle.heard_id, parse_id(item.entry_id))
+        await self._ack([Ack(stream, group, item.entry_id) for item in batch])
+        return bool(batch)
 
     async def _ack(self, acks: Sequence[Ack]) -> None:
         if acks:
@@ -382,8 +398,3 @@ class SeriesWindows:
 
 def _token(group: str, item: Incoming) -> str:
     return f"{group} {item.entry_id}"
-
-
-def _by_time(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)

@@ -25,17 +25,18 @@ from pmcore.messages.dead_letter import DeadLetter
 from pmcore.messages.execution import WindowFlat
 from pmcore.messages.market_data import BookCheckpoint, FeedState, FeedStatusChanged
 from pmcore.messages.notices import Notice
+from pmcore.messages.orders import CommandMessage, MergePairs, SubmitOrder
 from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import UserChannelChanged, UserChannelState
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.engine_journal import EngineJournal
 from pmcore.shell.service.process import ServiceContext
-from pmcore.shell.service.tasks import retry_until_answered
+from pmcore.shell.service.tasks import let_others_write, retry_until_answered
 from pmcore.shell.settings.common import Mode
 from pmcore.shell.settings.strategy import StrategySettings
 from pmcore.wire import keys
-from pmcore.wire.entry_ids import parse_id
+from pmcore.wire.entry_ids import EntryId, parse_id
 from pmcore.wire.ports import Ack, Incoming, Outgoing
 from pmstrategy.metrics import StrategyMetrics
 from pmstrategy.sequence import Arrival, SequenceWatch
@@ -86,6 +87,7 @@ class WindowRunner:
         self._md_gap = False
         self._md_gap_id = ""
         self._user_gap = False
+        self._account_id: EntryId = (0, 0)
         self._at_ns = 0
         self._channel = UserChannelBelief()
         self._catching_up = False
@@ -268,6 +270,7 @@ class WindowRunner:
         while True:
             if batch := await retry_until_answered(read):
                 await self._queue.put(batch)
+                await let_others_write()
 
     async def _loop(self, readers: dict[str, asyncio.Task[None]]) -> None:
         while not self.engine.finished:
@@ -318,9 +321,8 @@ class WindowRunner:
             outputs += self._feed(at_ns, event)
         if decide:
             outputs += self._decide(at_ns, tick=not batch)
-        token = self._lease_token()
         commands = [
-            Outgoing(self._cmd, msgspec.structs.replace(output, lease_token=token))
+            Outgoing(self._cmd, self._signed(output))
             for output in outputs
             if not isinstance(output, Notice)
         ]
@@ -331,6 +333,15 @@ class WindowRunner:
             if isinstance(output, Notice):
                 self._tell(output)
         self._stepped.set()
+
+    def _signed(self, command: CommandMessage) -> CommandMessage:
+        """With the lease under which it is sent, and how much of the account it rests on."""
+        token = self._lease_token()
+        if isinstance(command, SubmitOrder | MergePairs):
+            return msgspec.structs.replace(
+                command, lease_token=token, account_entry_id=self._account_id
+            )
+        return msgspec.structs.replace(command, lease_token=token)
 
     def _decide(self, at_ns: int, *, tick: bool) -> list[Output]:
         outputs = self._feed(at_ns, Tick()) if tick else []
@@ -349,6 +360,8 @@ class WindowRunner:
     ) -> EngineEvent | None:
         if item.stream != self._md:
             acks.append(Ack(item.stream, self._group, item.entry_id))
+        if item.stream == self._user:
+            self._account_id = max(self._account_id, parse_id(item.entry_id))
         arrival = self._sequence.judge(item)
         if arrival is Arrival.REPEAT:
             return None

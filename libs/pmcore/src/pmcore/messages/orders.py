@@ -1,6 +1,8 @@
 """Commands on `{series}:cmd`, from the strategy to the executor.
 
 `lease_token` is the fencing token of the strategy's lease on the series, 0 without one.
+`account_entry_id` names the newest entry of `user` that the strategy had read (ms, number), (0, 0)
+before the first: what the executor has to have heard before it judges.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class SubmitOrder(Message, frozen=True, kw_only=True):
     ts_step_ns: int
     ts_cause_ns: int = 0
     lease_token: int = 0
+    account_entry_id: tuple[int, int] = (0, 0)
 
 
 class CancelOrders(Message, frozen=True, kw_only=True):
@@ -69,6 +72,7 @@ class MergePairs(Message, frozen=True, kw_only=True):
     expires_at_ns: int
     ts_step_ns: int
     lease_token: int = 0
+    account_entry_id: tuple[int, int] = (0, 0)
 
 
 CommandMessage = SubmitOrder | CancelOrders | CancelWindow | MergePairs

@@ -53,6 +53,16 @@ async def retry_until_answered(
             await asyncio.sleep(backoff.next_s())
 
 
+async def let_others_write() -> None:
+    """Return when the tasks that are ready have run, and what they wrote is on its way.
+
+    Before a reader asks for more: the asking would be in front of what follows from the answer.
+    uvloop writes at the end of a round of its loop, so it takes two.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def answered_at_once(
     call: Callable[[], Awaitable[object]], on_away: Callable[[TransportError], None]
 ) -> bool:
