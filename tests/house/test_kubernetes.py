@@ -1,7 +1,4 @@
-"""`kubernetes/` is valid, and starts the services as Compose does. No cluster is asked.
-
-The kustomization uses a generator of one ConfigMap and nothing else, so it is resolved here.
-"""
+"""`kubernetes/` is valid, and starts the services as Compose does. No cluster is asked."""
 
 from __future__ import annotations
 
@@ -20,12 +17,24 @@ from pmcore.shell.service.guard import OPEN_PATHS
 from pmcore.shell.settings import known_variables
 from pmcore.shell.settings.common import check_settings
 from pmcore.shell.settings.presets import apply_preset
+from support.kustomization import (
+    DOCUMENTS,
+    FOLDER,
+    KUSTOMIZATION,
+    SETTINGS,
+    WORKLOADS,
+    Document,
+    container,
+    literals,
+    named,
+    own_variables,
+    pod,
+    title,
+)
 from support.settings import all_variables, settings_of, variables_of
 from support.tree import FENCE, ROOT, SERVICES
 
 VERSION = "1.37"
-FOLDER = ROOT / "kubernetes"
-KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 COMPOSED = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 GUIDE = (ROOT / "docs/scaling.md").read_text()
@@ -39,59 +48,6 @@ IS_SECRET = {
     for name in all_variables()
     if name.endswith("_FILE") and name.removesuffix("_FILE") in all_variables()
 }
-Document = dict[str, Any]
-
-
-def literals(kustomization: Document) -> dict[str, str]:
-    (generated,) = kustomization["configMapGenerator"]
-    assert generated["name"] == "settings"
-    return dict(line.split("=", 1) for line in generated["literals"])
-
-
-SETTINGS = literals(KUSTOMIZATION)
-DOCUMENTS: list[Document] = [
-    {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "settings"},
-        "data": SETTINGS,
-    },
-    *(
-        document
-        for name in KUSTOMIZATION["resources"]
-        for document in yaml.safe_load_all((FOLDER / name).read_text())
-    ),
-]
-
-
-def title(document: Document) -> str:
-    return f"{document['kind']}/{document['metadata']['name']}"
-
-
-def named(*kinds: str) -> dict[str, Document]:
-    found = [document for document in DOCUMENTS if document["kind"] in kinds]
-    by_name = {document["metadata"]["name"]: document for document in found}
-    assert len(by_name) == len(found)
-    return by_name
-
-
-WORKLOADS = named("StatefulSet", "Deployment")
-
-
-def pod(service: str) -> Document:
-    spec: Document = WORKLOADS[service]["spec"]["template"]["spec"]
-    return spec
-
-
-def container(service: str) -> Document:
-    (only,) = pod(service)["containers"]
-    assert isinstance(only, dict)
-    return only
-
-
-def own_variables(service: str) -> dict[str, str]:
-    """What a workload sets beside the ConfigMap; each has a value in the file."""
-    return {one["name"]: one["value"] for one in container(service)["env"]}
 
 
 def seconds(text: str) -> int:
@@ -214,6 +170,7 @@ def test_it_writes_to_its_claim_and_to_memory_only(service: str) -> None:
     volumes = {one["name"]: one for one in pod(service)["volumes"]}
     claims = WORKLOADS[service]["spec"].get("volumeClaimTemplates", [])
     assert set(mounts) == set(volumes) | {one["metadata"]["name"] for one in claims}
+    assert all(set(one) <= {"name", "emptyDir", "secret", "configMap"} for one in volumes.values())
     writable = {one["mountPath"] for one in mounts.values() if not one.get("readOnly")}
     data = {of_the_image(service, "PM_DATA_DIR")} if service in WITH_DATA else set()
     assert writable == {*COMPOSED[service]["tmpfs"], *data}

@@ -20,7 +20,18 @@ ASSIGNED = re.compile(r"^(#?)([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 OF_COMPOSE = {"PM_SIM_SERIES", "PIP_CONFIG_FILE", "PM_PRESET"}
 SET_BY_THE_IMAGE = {"PM_HTTP_HOST", "PM_HTTP_PORT", "PM_DATA_DIR"}
 NOT_IN_CONTAINERS = {"PM_CLOCK", "PM_SIM_SOURCE", "PM_SIM_RECORDING", "PM_SIM_MARKET"}
-TEXT = {".py", ".md", ".yml", ".json", ".toml", ".sh", "Makefile", "Dockerfile", ".env.example"}
+TEXT = {
+    ".py",
+    ".md",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".toml",
+    ".sh",
+    "Makefile",
+    "Dockerfile",
+    ".env.example",
+}
 NAMED = re.compile(r"\b(?:PM|POLYMARKET)_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*)")
 BETTER_THAN_THE_DEFAULT = paper_defaults({})
 
