@@ -54,6 +54,7 @@ from pmcore.venue.market_values import (
     whole_book_of,
 )
 from pmcore.venue.unusable import UnusableLog, UnusableSample, begins_json
+from pmcore.venue.usual_frames import UsualBook, usual_changes, usual_frame
 
 MAX_FRAME_CHARS = 16 * 1024 * 1024
 _TRADES_REMEMBERED = 1_024
@@ -115,6 +116,9 @@ class MarketFrameParser:
             return self._all_damaged(ts_recv_ns)
         if len(raw) < 8 and raw.strip() in _KEEPALIVE:
             return []
+        if (usual := self._usual(raw, ts_recv_ns)) is not None:
+            self.events += 1
+            return [usual]
         try:
             decoded = decode_json(raw)
         except MalformedInputError as error:
@@ -133,6 +137,34 @@ class MarketFrameParser:
                 messages.append(message)
         self.events += len(messages)
         return messages
+
+    def _usual(self, raw: str | bytes, ts_recv_ns: int) -> MarketDataMessage | None:
+        """The message of a frame that is as usual in everything; None, and nothing noted, else."""
+        frame = usual_frame(raw)
+        market = None if frame is None else self._markets.get(frame.market)
+        if frame is None or market is None:
+            return None
+        try:
+            if isinstance(frame, UsualBook):
+                outcome = market.window.outcome_of(frame.asset_id)
+                if outcome is None:
+                    return None
+                item = frame.fields()
+                book = whole_book_of(market.window, outcome, item, market.tick_e4, ts_recv_ns)
+                return self._note_book(market, book)
+            ts_event_ns = time_ns_of(frame.timestamp)
+        except MalformedInputError:
+            return None
+        changes = usual_changes(market.window, frame.price_changes, market.tick_e4)
+        if not changes:
+            return None
+        self._note_time(market, ts_event_ns)
+        return BookDelta(
+            slug=market.window.slug,
+            changes=changes,
+            ts_event_ns=ts_event_ns,
+            ts_recv_ns=ts_recv_ns,
+        )
 
     def _all_damaged(self, ts_recv_ns: int) -> list[MarketDataMessage]:
         return [
@@ -214,9 +246,12 @@ class MarketFrameParser:
                 ts_event_ns=ts_recv_ns,
                 ts_recv_ns=ts_recv_ns,
             )
-        self._note_time(market, snapshot.ts_event_ns)
-        market.tick_e4 = tick_shown_e4(snapshot, market.tick_e4)
-        return snapshot
+        return self._note_book(market, snapshot)
+
+    def _note_book(self, market: _FrameMarket, book: BookSnapshot) -> BookSnapshot:
+        self._note_time(market, book.ts_event_ns)
+        market.tick_e4 = tick_shown_e4(book, market.tick_e4)
+        return book
 
     def _price_change(
         self, market: _FrameMarket, item: JsonObject, raw: str | bytes, ts_recv_ns: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd
-from typing import Any
+
+import msgspec
 
 from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
@@ -71,15 +72,43 @@ def last_trade_of(item: JsonObject) -> str | None:
     return value if isinstance(value, str) else last_trade_text(price_e4)
 
 
+class _LevelText(msgspec.Struct, gc=False):
+    price: str
+    size: str
+
+
 def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
-    """Levels by rising price, whatever order the venue chose."""
-    values: list[Any] = as_list(item.get(key))
-    try:
-        levels = [_known_level(value["price"], value["size"], grid_e4) for value in values]
-    except (KeyError, TypeError):  # not an object of two texts: say what it is
-        levels = [_level_of(as_object(value), grid_e4) for value in values]
+    """Levels by rising price, whatever order the venue chose.
+
+    `msgspec.Raw` (`usual_frames`) is read level by level as the venue writes them; `unusual` says
+    that these are written otherwise, and nothing else about them.
+    """
+    value = item.get(key)
+    if isinstance(value, msgspec.Raw):
+        levels = [_level_in(text, grid_e4) for text in _level_texts(bytes(value))]
+    else:
+        levels = [_level_of(as_object(each), grid_e4) for each in as_list(value)]
     levels.sort()
     return tuple(levels)
+
+
+def _level_texts(levels: bytes) -> list[bytes]:
+    """`[{...},{...}]` to what stands between the braces."""
+    if levels == b"[]":
+        return []
+    if not (levels.startswith(b"[{") and levels.endswith(b"}]")):
+        raise MalformedInputError("unusual")
+    return levels[2:-2].split(b"}, {" if b"}, {" in levels else b"},{")
+
+
+@lru_cache(maxsize=8_192)
+def _level_in(text: bytes, grid_e4: int) -> Level:
+    """A level without its braces. Most levels of a whole book stood in the one before it."""
+    try:
+        level = msgspec.json.decode(b"{%b}" % text, type=_LevelText)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise MalformedInputError("unusual") from error
+    return _level(level.price, level.size, grid_e4)
 
 
 def _level_of(level: JsonObject, grid_e4: int) -> Level:
@@ -91,10 +120,6 @@ def _level(price: object, size: object, grid_e4: int) -> Level:
     if price_e4 % grid_e4 or not 0 < price_e4 < PRICE_ONE_E4:
         raise MalformedInputError("off_grid", str(price)[:40])
     return price_e4, qty_u6_of(size)
-
-
-_known_level = lru_cache(maxsize=8_192, typed=True)(_level)
-"""Most levels of a whole book stood in the one before it. `typed`: True is not the price 1."""
 
 
 def change_of(outcome: Outcome, entry: JsonObject, grid_e4: int) -> LevelChange:
