@@ -37,21 +37,27 @@ class LastTrade:
     def __init__(self) -> None:
         self.text: str | None = None
         self._prints: deque[int] = deque(maxlen=_PRINTS_KEPT)
+        self._tried: list[str] = []
+        self._tried_for: str | None = None
         self._reported_ts_ns = -1
         self._reported: Outcome | None = None
 
     def printed(self, price_e4: int) -> None:
         """Note a public trade."""
         self._prints.append(price_e4)
+        self._tried = []
 
-    def candidates(self) -> list[str]:
+    def candidates(self) -> Sequence[str]:
         """Texts to try in a hash: the known one, then p and 1-p of the newest prints."""
+        if self._tried and self._tried_for == self.text:
+            return self._tried
         texts = [] if self.text is None else [self.text]
         for price_e4 in reversed(self._prints):
             for candidate_e4 in (price_e4, complement_e4(price_e4)):
                 text = last_trade_text(candidate_e4)
                 if text not in texts:
                     texts.append(text)
+        self._tried, self._tried_for = texts, self.text
         return texts
 
     def traded(self, outcome: Outcome, ts_event_ns: int, text: str) -> int | None:

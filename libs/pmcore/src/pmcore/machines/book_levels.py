@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from operator import lt, neg
 from typing import TYPE_CHECKING
 
 from pmcore.machines.book_hash import level_text
@@ -28,12 +29,14 @@ class Ladder:
 
     def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
         self._sign = sign = _SIGN[side]
-        by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
-        self._keys = list(by_key)
-        if self._keys != (ordered := sorted(self._keys)):  # the venue sends them in order
-            self._keys, by_key = ordered, {key: by_key[key] for key in ordered}
-        self._sizes = list(by_key.values())
-        self.texts = list(map(level_text, map(abs, self._keys), self._sizes))
+        prices, sizes = zip(*levels, strict=True) if levels else ((), ())
+        keys = list(prices) if sign > 0 else list(map(neg, prices))
+        if 0 in sizes or not all(map(lt, keys, keys[1:])):  # the venue sends neither
+            by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
+            keys = sorted(by_key)
+            prices, sizes = tuple(map(abs, keys)), tuple(by_key[key] for key in keys)
+        self._keys, self._sizes = keys, list(sizes)
+        self.texts = list(map(level_text, prices, sizes))
 
     def put(self, price_e4: int, size_u6: int) -> None:
         """Set the absolute size of a level; 0 removes it."""

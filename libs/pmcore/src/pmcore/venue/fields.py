@@ -52,7 +52,9 @@ def decode_json_as(raw: str | bytes, wanted: type[T]) -> T:
 
 
 def _openers(raw: str | bytes) -> int:
-    """How many brackets open: a bound of the depth."""
+    """How many brackets open at most: a bound of the depth."""
+    if len(raw) <= _SAFE_DEPTH:
+        return len(raw)
     if isinstance(raw, str):
         return raw.count("[") + raw.count("{")
     return raw.count(b"[") + raw.count(b"{")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd
+from operator import itemgetter
 
 import msgspec
 
@@ -28,6 +29,7 @@ from pmcore.venue.fields import (
 SILENT_TICK_E4 = 10
 """The tick that a whole book may show without an announcement."""
 
+_PRICE = itemgetter(0)
 _STATUS_PREFIXES = ("ORDER_STATUS_", "TRADE_STATUS_")
 _TAKER_SIDE = {"BUY": TakerSide.BUY, "SELL": TakerSide.SELL}
 
@@ -77,6 +79,9 @@ class _LevelText(msgspec.Struct, gc=False):
     size: str
 
 
+_LEVEL = msgspec.json.Decoder(_LevelText)
+
+
 def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     """Levels by rising price, whatever order the venue chose.
 
@@ -105,7 +110,7 @@ def _level_texts(levels: bytes) -> list[bytes]:
 def _level_in(text: bytes, grid_e4: int) -> Level:
     """A level without its braces. Most levels of a whole book stood in the one before it."""
     try:
-        level = msgspec.json.decode(b"{%b}" % text, type=_LevelText)
+        level = _LEVEL.decode(b"{%b}" % text)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise MalformedInputError("unusual") from error
     return _level(level.price, level.size, grid_e4)
@@ -166,6 +171,6 @@ def tick_shown_e4(book: BookSnapshot, tick_e4: int) -> int:
     Recordings lack `tick_size_change`. A tick never becomes coarser.
     """
     tick_e4 = min(tick_e4, book.tick_e4 or tick_e4)
-    if gcd(tick_e4, *[price_e4 for price_e4, _ in (*book.bids, *book.asks)]) < tick_e4:
+    if gcd(tick_e4, *map(_PRICE, book.bids), *map(_PRICE, book.asks)) < tick_e4:
         return gcd(tick_e4, SILENT_TICK_E4)
     return tick_e4

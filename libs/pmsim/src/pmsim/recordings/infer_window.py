@@ -122,13 +122,18 @@ class MarketGuess:
         if isinstance(item.get("bids"), list) and len(self.books) < _BOOKS_TRIED:
             self.books.append(item)
 
+    @property
+    def times_ns(self) -> tuple[int, int] | None:
+        """Opening and close, where the slug says them."""
+        return window_times_ns(self.slug) if self.slug else None
+
     def window(self) -> Window:
         """The window, with all that was guessed named in `inferred`.
 
         Its tokens are the two seen most often, so that a stray one cannot take a place.
         """
         inferred = ["up_token_id", "down_token_id"]
-        times = window_times_ns(self.slug) if self.slug else None
+        times = self.times_ns
         if times is None:
             times = (self.first_ns, max(self.last_ns, self.first_ns + 1))
             inferred += ["open_ns", "close_ns"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from pmcore.model.errors import MalformedInputError
@@ -197,20 +198,27 @@ class Recording:
                 self._log.add(entry.reason, entry.detail, 0)
 
     def _scan(self) -> tuple[Window, ...]:
-        """See which markets there are; metadata of the first frames, times of all."""
+        """See in the first frames which markets there are.
+
+        The rest is read only where a market's end is known by nothing but the last frame.
+        """
         guesses: dict[str, MarketGuess] = {}
+        frames = self.frames()
         scanned = last_ns = 0
-        for frame in self.frames():
-            last_ns = frame.recv_ns
-            if scanned < _FRAMES_SCANNED:
-                scanned += 1
-                _see(guesses, frame)
+        for frame in islice(frames, _FRAMES_SCANNED):
+            scanned, last_ns = scanned + 1, frame.recv_ns
+            _see(guesses, frame)
         given = {window.condition_id: window for window in self._metadata()}
-        windows = []
-        for guess in _one_market_per_slug(guesses, slug_in(self.path.name), given):
-            if scanned == _FRAMES_SCANNED:
+        found = _one_market_per_slug(guesses, slug_in(self.path.name), given)
+        unended = [
+            guess for guess in found if guess.condition_id not in given and not guess.times_ns
+        ]
+        if unended and scanned == _FRAMES_SCANNED:
+            for frame in frames:
+                last_ns = frame.recv_ns
+            for guess in unended:
                 guess.last_ns = last_ns
-            windows.append(given.get(guess.condition_id) or guess.window())
+        windows = [given.get(guess.condition_id) or guess.window() for guess in found]
         if not windows:
             raise MalformedInputError("no_frames", f"{self.path}: no book of any market in it")
         return tuple(windows)

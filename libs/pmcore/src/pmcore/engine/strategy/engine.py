@@ -341,6 +341,8 @@ class WindowEngine:
 
     def _loss_limits(self) -> list[Output]:
         session, limits = self.session, self.session.params.limits
+        if limits.max_window_loss_u6 is None and limits.max_daily_loss_u6 is None:
+            return []
         loss_u6 = max(session.inventory.working.worst_loss_u6, -session.worst_profit_u6)
         window = limits.max_window_loss_u6 is not None and loss_u6 >= limits.max_window_loss_u6
         daily = (
