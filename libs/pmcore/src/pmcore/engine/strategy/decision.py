@@ -8,7 +8,7 @@ from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder, QuoteNote
 from pmcore.machines.placement import PlacementAction, action_for
-from pmcore.machines.quoting import Quote, QuoteMode, SideView, Targets, decide, withdrawn
+from pmcore.machines.quoting import Quote, QuoteMode, SideView, Targets, withdrawn
 from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
@@ -94,7 +94,7 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
     session.decision.hold(session.hold(at_ns))
     if session.decision.hold_reason:
         return Targets(QuoteMode.HOLD)
-    targets = decide(session.quote_view(seen))
+    targets = session.quotes.decide(session.quote_view(seen))
     if targets.mode is not QuoteMode.BALANCED:
         return targets
     if targets.up is None or targets.down is None:
@@ -127,19 +127,20 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> RiskRefusal 
     What already rests on a side stands for its target; orders that are going do not count here,
     but they do when a single order is approved (`approved`).
     """
-    exposures: dict[Outcome, Exposure] = {}
-    for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down)):
-        order = session.orders.slot(outcome)
-        qty_u6 = order.exposure_u6 if order else quote.size_u6
-        exposures[outcome] = Exposure(outcome, quote.price_e4, qty_u6)
-    views = (session.inventory.working, session.inventory.settled)
-    maybe = session.provisional
-    for outcome in OUTCOMES:
-        others = [exposures[outcome.complement]]
-        refusal = refuse(exposures[outcome], others, views, session.params.limits, maybe)
-        if refusal:
-            return refusal
-    return None
+    pair = tuple(
+        Exposure(outcome, quote.price_e4, order.exposure_u6 if order else quote.size_u6)
+        for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down))
+        for order in (session.orders.slot(outcome),)
+    )
+    inventory = session.inventory
+    asked = (pair, inventory.working, inventory.settled, inventory.unsettled)
+    return session.pair_risk.answer(asked, lambda: _pair_refusal(session, *pair))
+
+
+def _pair_refusal(session: MarketSession, up: Exposure, down: Exposure) -> RiskRefusal | None:
+    views, maybe = (session.inventory.working, session.inventory.settled), session.provisional
+    limits = session.params.limits
+    return refuse(up, [down], views, limits, maybe) or refuse(down, [up], views, limits, maybe)
 
 
 def approved(

@@ -277,7 +277,7 @@ class WindowEngine:
         outputs: list[Output] = []
         for outcome in OUTCOMES:
             session.sides[outcome].forget_crosses(at_ns, session.params)
-        seen = session.side_views(at_ns)
+        seen, tick_e4 = session.side_views(at_ns), session.tick_e4
         for outcome in OUTCOMES:
             flow, before = session.flows[outcome], session.flows[outcome].toxic
             mid2_e4 = seen[outcome].mid2_e4
@@ -285,7 +285,7 @@ class WindowEngine:
                 session.markouts.advance(at_ns, mid2_e4)
             if mid2_e4 is not None:
                 flow.mids.note(at_ns, mid2_e4)
-            flow.advance(at_ns, tick_e4=session.tick_e4)
+            flow.advance(at_ns, tick_e4=tick_e4)
             outputs += self._toxicity_notice(outcome, before=before)
         outputs += self._account(at_ns)
         outputs += self._loss_limits()

@@ -35,8 +35,8 @@ from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.positions_check import Believed, PositionsCheck
-from pmcore.machines.quoting import QuoteMode, QuoteView, SideView
-from pmcore.machines.risk import Exposure, Provisional, filled
+from pmcore.machines.quoting import QuoteMemory, QuoteMode, QuoteView, SideView
+from pmcore.machines.risk import Exposure, PairRiskMemory, Provisional, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.machines.underlying_moves import UnderlyingMoves
 from pmcore.messages.execution import VenueMode
@@ -95,6 +95,8 @@ class MarketSession:
         self.cause = BatchCause()
         self.loss_limit = LossLimit(prior_loss_u6)
         self.decision = LastDecision()
+        self.quotes = QuoteMemory()
+        self.pair_risk = PairRiskMemory()
         self.quoting_time = QuotingTime()
         self.markouts = Markouts(window.close_ns)
         self.winner: Outcome | None = None
