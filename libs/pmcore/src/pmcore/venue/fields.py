@@ -44,7 +44,7 @@ def decode_json_as(raw: str | bytes, wanted: type[T]) -> T:
     (py_ecc does), with which CPython 3.11 would overflow the C stack.
     """
     try:
-        if _openers(raw) <= _SAFE_DEPTH or sys.getrecursionlimit() <= _SAFE_DEPTH:
+        if sys.getrecursionlimit() <= _SAFE_DEPTH or _openers(raw) <= _SAFE_DEPTH:
             return msgspec.json.decode(raw, type=wanted)
         return _decode_shallow(raw, wanted)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -52,9 +52,7 @@ def decode_json_as(raw: str | bytes, wanted: type[T]) -> T:
 
 
 def _openers(raw: str | bytes) -> int:
-    """How many brackets open at most: a bound of the depth."""
-    if len(raw) <= _SAFE_DEPTH:
-        return len(raw)
+    """How many brackets open: a bound of the depth."""
     if isinstance(raw, str):
         return raw.count("[") + raw.count("{")
     return raw.count(b"[") + raw.count(b"{")

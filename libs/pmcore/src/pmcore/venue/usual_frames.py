@@ -39,6 +39,7 @@ class UsualChanges(msgspec.Struct):
     market: str
     timestamp: str
     price_changes: list[UsualEntry]
+    asset_id: str = ""
 
 
 class UsualBook(msgspec.Struct):

@@ -35,6 +35,7 @@ from pmcore.venue.listings import (
     token_id_of,
 )
 from pmcore.venue.market_frames import MarketFrameParser
+from pmcore.venue.usual_frames import UsualBook, UsualChanges
 from pmsim.recordings.rows import stand_in_id
 
 _SLUG = re.compile(r"[a-z0-9]+-updown-[0-9]+[smh]-[0-9]{9,11}")
@@ -119,8 +120,22 @@ class MarketGuess:
         for entry in (item, *entries):
             if isinstance(entry, dict) and (token := optional_text(entry, "asset_id")):
                 self._tokens[token] += 1
-        if isinstance(item.get("bids"), list) and len(self.books) < _BOOKS_TRIED:
+        if isinstance(item.get("bids"), list) and not self.books_known:
             self.books.append(item)
+
+    @property
+    def books_known(self) -> bool:
+        """Whether no more whole books are needed."""
+        return len(self.books) >= _BOOKS_TRIED
+
+    def see_usual(self, frame: UsualChanges | UsualBook, recv_ns: int) -> None:
+        """Note a frame of this market as `see` does, once `books_known`."""
+        self.last_ns = max(self.last_ns, recv_ns)
+        self.events += 1
+        entries = frame.price_changes if isinstance(frame, UsualChanges) else ()
+        for token in (frame.asset_id, *(entry.asset_id for entry in entries)):
+            if token:
+                self._tokens[token] += 1
 
     @property
     def times_ns(self) -> tuple[int, int] | None:

@@ -28,6 +28,7 @@ from pmcore.venue.fields import (
 )
 from pmcore.venue.market_values import event_type_of
 from pmcore.venue.unusable import UnusableLog, UnusableSample
+from pmcore.venue.usual_frames import usual_frame
 from pmsim.recordings.bytes import chunks, records, whole_file
 from pmsim.recordings.infer_window import (
     MarketGuess,
@@ -42,6 +43,7 @@ from pmsim.recordings.rows import (
     envelope_frame,
     stand_in_id,
     text_frame,
+    usual_line,
 )
 from pmsim.recordings.winners import Winner, winner_in_metadata
 
@@ -170,9 +172,9 @@ class Recording:
     def _frame(self, record: bytes) -> RawFrame | None:
         if self.format is RecordingFormat.TEXT:
             return text_frame(record.strip().decode(errors="replace"))
-        row = decode_json(record)
         if self.format is RecordingFormat.LINES:
-            return envelope_frame(row)
+            return usual_line(record) or envelope_frame(decode_json(record))
+        row = decode_json(record)
         if isinstance(row, dict) and "market" in row:
             return None
         return book_row_frame(row, self.windows()[0])
@@ -260,6 +262,12 @@ def _weight(guess: MarketGuess, given: Mapping[str, Window]) -> tuple[bool, int]
 
 
 def _see(guesses: dict[str, MarketGuess], frame: RawFrame) -> None:
+    usual = usual_frame(frame.raw)
+    known = guesses.get(usual.market) if usual else None
+    if usual and known and known.books_known:
+        known.slug = known.slug or _usable_slug(frame.slug)
+        known.see_usual(usual, frame.recv_ns)
+        return
     try:
         decoded = decode_json(frame.raw)
     except MalformedInputError:

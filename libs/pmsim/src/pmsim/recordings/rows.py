@@ -23,6 +23,7 @@ from pmcore.venue.fields import (
     as_list,
     as_object,
     decode_json,
+    decode_json_as,
     is_absent,
     optional_text,
     price_e4_of,
@@ -46,6 +47,26 @@ class RawFrame(msgspec.Struct, frozen=True):
     recv_ns: int
     raw: str
     slug: str = ""
+
+
+class _UsualLine(msgspec.Struct, forbid_unknown_fields=True):
+    raw: str
+    recv_ns: int | None = None
+    recv: int | float | None = None
+    slug: str = ""
+
+
+def usual_line(record: bytes) -> RawFrame | None:
+    """A line of a frame and its time and nothing else, decoded by a schema; None for any other.
+
+    Then `envelope_frame` says what it is; it gives the same for a usual line.
+    """
+    try:
+        line = decode_json_as(record, _UsualLine)
+        stamp = line.recv if line.recv_ns is None else line.recv_ns
+        return None if stamp is None else RawFrame(receive_ns(stamp), line.raw, line.slug)
+    except MalformedInputError:
+        return None
 
 
 def stand_in_id(*parts: str) -> str:
