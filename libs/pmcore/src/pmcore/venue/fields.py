@@ -185,7 +185,7 @@ def time_ns_of(value: object) -> int:
     """Epoch seconds or milliseconds, told apart by their digits, or ISO text; `bad_timestamp`."""
     if isinstance(value, str) and not value.isdigit():
         return _iso_ns(value)
-    text = decimal_text(value, "bad_timestamp")
+    text = value if isinstance(value, str) else decimal_text(value, "bad_timestamp")
     number = natural_of(text)
     if not number or len(text) > _MAX_DIGITS:
         raise MalformedInputError("bad_timestamp", text[:40])

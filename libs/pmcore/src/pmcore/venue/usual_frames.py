@@ -15,7 +15,7 @@ from pmcore.messages.market_data import LevelChange
 from pmcore.model.errors import MalformedInputError
 from pmcore.model.market import BookSide, Window
 from pmcore.model.units import PRICE_ONE_E4, parse_price_e4, parse_qty_u6
-from pmcore.venue.fields import JsonObject, decode_json_as, optional_price_e4
+from pmcore.venue.fields import JsonObject, decode_json_as
 
 _SIDE = {"BUY": BookSide.BID, "SELL": BookSide.ASK}
 
@@ -96,8 +96,8 @@ def usual_changes(
                     price_e4,
                     parse_qty_u6(entry.size),
                     entry.hash,
-                    optional_price_e4(entry.best_bid),
-                    optional_price_e4(entry.best_ask),
+                    parse_price_e4(entry.best_bid) if entry.best_bid else None,
+                    parse_price_e4(entry.best_ask) if entry.best_ask else None,
                 )
             )
     except MalformedInputError:

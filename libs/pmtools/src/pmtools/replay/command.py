@@ -233,7 +233,8 @@ class Replay:
         winners = winners_before(recording, self._winner)
         for frame in recording.frames():
             self._now_ns = frame.recv_ns
-            winners = agreed(winners, winners_in_frame(frame.raw, windows.values()))
+            if told := winners_in_frame(frame.raw, windows.values()):
+                winners = agreed(winners, told)
             for slug, messages in _by_slug(parser.parse(frame.raw, ts_recv_ns=frame.recv_ns)):
                 if slug not in replays:
                     replays[slug] = self._make_replay(windows[slug], make_transport())

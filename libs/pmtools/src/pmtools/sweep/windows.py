@@ -109,7 +109,8 @@ def _lives(recording: Recording) -> Iterator[RecordedWindow]:
     winners, last_ns = winners_before(recording, None), 0
     for frame in recording.frames():
         last_ns = frame.recv_ns
-        winners = agreed(winners, winners_in_frame(frame.raw, windows.values()))
+        if told := winners_in_frame(frame.raw, windows.values()):
+            winners = agreed(winners, told)
         by_slug: dict[str, list[MarketDataMessage]] = {}
         for message in parser.parse(frame.raw, ts_recv_ns=frame.recv_ns):
             by_slug.setdefault(message.slug, []).append(message)

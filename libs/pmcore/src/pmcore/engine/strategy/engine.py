@@ -137,6 +137,10 @@ class WindowEngine:
         match event:
             case BookSnapshot() | BookDelta() | TickSizeChanged() | TradePrinted():
                 return self._market(at_ns, event)
+            case BatchEnded():
+                return self._decide(at_ns)
+            case Tick():
+                return []
             case FeedStatusChanged():
                 session.hear_feed(event)
                 return []
@@ -186,10 +190,6 @@ class WindowEngine:
             case PriorLossChanged():
                 session.loss_limit.hear(event)
                 return []
-            case Tick():
-                return []
-            case BatchEnded():
-                return self._decide(at_ns)
         assert_never(event)
 
     def _notice(self, kind: NoticeKind, reason: str, detail: str = "") -> Notice:
@@ -279,7 +279,8 @@ class WindowEngine:
             session.sides[outcome].forget_crosses(at_ns, session.params)
         seen, tick_e4 = session.side_views(at_ns), session.tick_e4
         for outcome in OUTCOMES:
-            flow, before = session.flows[outcome], session.flows[outcome].toxic
+            flow = session.flows[outcome]
+            before = flow.toxic
             mid2_e4 = seen[outcome].mid2_e4
             if outcome is Outcome.UP:
                 session.markouts.advance(at_ns, mid2_e4)
