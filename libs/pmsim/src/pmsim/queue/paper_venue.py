@@ -214,11 +214,13 @@ class PaperVenue:
     def advance(self, at_ns: int) -> list[PaperMessage]:
         """Let requests and settlements up to `at_ns` happen, in order of time."""
         at_ns = max(at_ns, self._now_ns)
-        out: list[PaperMessage] = [
-            UserChannelChanged(state=state, reason="paper", ts_recv_ns=at_ns)
-            for state in self._channel
-        ]
-        self._channel.clear()
+        out: list[PaperMessage] = []
+        if self._channel:
+            out += [
+                UserChannelChanged(state=state, reason="paper", ts_recv_ns=at_ns)
+                for state in self._channel
+            ]
+            self._channel.clear()
         while self._due and self._due[0][0] <= at_ns:
             self._now_ns, _, due = heapq.heappop(self._due)
             if isinstance(due, _Arrival):

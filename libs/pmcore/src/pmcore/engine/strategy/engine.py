@@ -214,18 +214,16 @@ class WindowEngine:
         before = {outcome: flows[outcome].toxic for outcome in OUTCOMES}
         count_trade(flows, event.outcome, at_ns, event.taker_side, event.size_u6, tick_e4=tick_e4)
         return [
-            notice
+            self._toxicity_notice(outcome)
             for outcome in OUTCOMES
-            for notice in self._toxicity_notice(outcome, before=before[outcome])
+            if flows[outcome].toxic is not before[outcome]
         ]
 
-    def _toxicity_notice(self, outcome: Outcome, *, before: bool) -> list[Output]:
+    def _toxicity_notice(self, outcome: Outcome) -> Notice:
         flow = self.session.flows[outcome]
-        if flow.toxic is before:
-            return []
         kind = NoticeKind.TOXIC_ENTERED if flow.toxic else NoticeKind.TOXIC_LEFT
         detail = f"score {flow.flow.score_u6} u6, threshold {flow.thresholds.enter_u6} u6"
-        return [self._notice(kind, outcome.value, detail)]
+        return self._notice(kind, outcome.value, detail)
 
     def _fill(self, at_ns: int, fill: FillReported) -> list[Output]:
         session = self.session
@@ -287,7 +285,8 @@ class WindowEngine:
             if mid2_e4 is not None:
                 flow.mids.note(at_ns, mid2_e4)
             flow.advance(at_ns, tick_e4=tick_e4)
-            outputs += self._toxicity_notice(outcome, before=before)
+            if flow.toxic is not before:
+                outputs.append(self._toxicity_notice(outcome))
         outputs += self._account(at_ns)
         outputs += self._loss_limits()
         if session.clock.advance(at_ns):
