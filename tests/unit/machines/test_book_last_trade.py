@@ -22,6 +22,16 @@ def test_candidates_are_the_known_price_then_the_newest_prints_both_ways() -> No
     assert last.candidates() == ["0.400", "0.530", "0.470", "0.520", "0.480", "0.500", "0.600"]
 
 
+def test_candidates_are_found_anew_when_something_new_is_known() -> None:
+    last = LastTrade()
+    last.text = "0.400"
+    assert last.candidates() == last.candidates() == ["0.400"]
+    last.printed(5000)
+    assert last.candidates() == ["0.400", "0.500"]
+    last.text = "0.410"
+    assert last.candidates() == ["0.410", "0.500"]
+
+
 def test_a_trade_without_a_print_is_news_once() -> None:
     last = LastTrade()
     assert last.traded(Outcome.UP, 10, "") is None  # nobody traded yet

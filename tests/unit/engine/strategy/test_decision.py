@@ -144,6 +144,25 @@ def test_a_first_leg_must_leave_room_for_the_second() -> None:
     assert decide(driver, 1.1) == []
 
 
+def test_the_risk_of_the_pair_is_found_anew_after_a_fill_and_after_an_order() -> None:
+    limits = LimitParams(max_position_value_u6=6_000_000)
+    driver = quoting_driver(params(limits=limits))
+
+    def mode(t: float) -> QuoteMode:
+        return choose_targets(driver.session, at(t), driver.session.side_views(at(t))).mode
+
+    assert mode(1.3) is QuoteMode.BALANCED
+    for outcome, trade_id in ((UP, "1"), (DOWN, "2")):
+        driver.session.inventory.apply(fill(outcome, "8", "0.465", trade_id=trade_id), outcome)
+    assert mode(1.3) is QuoteMode.RISK
+    up = driver.session.orders.slot(UP)
+    down = driver.session.orders.slot(DOWN)
+    assert up is not None
+    assert down is not None
+    up.filled_u6, down.filled_u6 = up.size_u6, down.size_u6
+    assert mode(1.3) is QuoteMode.BALANCED
+
+
 def test_what_rests_stands_for_its_target_in_the_pair() -> None:
     driver = quoting_driver()
     assert (
