@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pmcore.machines.book_hash import BookHasher, level_text
 from pmcore.machines.book_levels import Ladder, TokenBook
 from pmcore.model.market import BookSide, Outcome
@@ -16,6 +18,20 @@ def test_a_ladder_sorts_what_comes_and_drops_empty_levels() -> None:
     assert (ladder.best_e4, ladder.best_u6) == (5100, 1)
     assert ladder.texts == [level_text(5300, 3), level_text(5100, 1)]
     assert (Ladder(BookSide.BID).best_e4, Ladder(BookSide.BID).best_u6) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        [(5300, 3), (5200, 0), (5100, 1)],  # in order, with an empty one
+        [(5100, 1), (5300, 3)],  # out of order
+        [(5300, 9), (5300, 3), (5100, 1)],  # one twice: the last one counts
+    ],
+)
+def test_a_ladder_is_the_same_whatever_way_the_levels_come(levels: list[tuple[int, int]]) -> None:
+    ladder, plain = Ladder(BookSide.ASK, levels), Ladder(BookSide.ASK, [(5300, 3), (5100, 1)])
+    assert ladder.levels() == plain.levels() == [(5300, 3), (5100, 1)]
+    assert ladder.texts == plain.texts
 
 
 def test_a_ladder_knows_its_grid() -> None:

@@ -13,12 +13,13 @@ from pmcore.venue import market_frames
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.venue.usual_frames import UsualBook, UsualChanges, usual_frame
 from support.builders import CONDITION, DOWN_TOKEN, T0_NS, UP_TOKEN, window
-from support.frames import Frame, book_frame, change_frame, entry, text, without
+from support.frames import STAMP, Frame, book_frame, change_frame, entry, text, without
 
 WINDOW = window(tick="0.01")
 USUAL_BOOK = book_frame()
 AFTER_A_TRADE = without(book_frame(), "tick_size", "last_trade_price")
 REST_BOOK = without(book_frame(), "event_type")
+EARLIER = str(int(STAMP) - 1)
 CHANGES = change_frame(entry(), entry(asset_id=DOWN_TOKEN, side="SELL", size="0"))
 ODD: st.SearchStrategy[object] = st.sampled_from(
     [
@@ -59,14 +60,14 @@ def test_anything_else_is_not(frame: Any) -> None:
 
 
 def both_ways(raw: str | bytes, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What one frame, and a usual one behind it, gives: by schema, and by the general rules."""
+    """What one frame, and usual ones behind it, give: by schema, and by the general rules."""
     found = []
     for read in (usual_frame, lambda _raw: None):
         monkeypatch.setattr(market_frames, "usual_frame", read)
         parser = MarketFrameParser(WINDOW)
         messages = [
             message
-            for each in (raw, text(CHANGES))
+            for each in (raw, text(CHANGES), text({**CHANGES, "timestamp": EARLIER}), text(CHANGES))
             for message in parser.parse(each, ts_recv_ns=T0_NS)
         ]
         counts = parser.frames, parser.events, parser.backwards, parser.unusable, parser.samples

@@ -296,7 +296,7 @@ def test_a_recording_as_long_as_the_scan_ends_with_its_last_frame(
 def test_the_scan_sees_the_same_in_usual_frames_as_in_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stray = [{"recv": T0_S, "raw": text(book_frame(asset_id="7"))}] * 2
+    stray = [{"recv": T0_S, "raw": text(book_frame(asset_id="7"))}] * 3
     changes = change_frame(entry(), entry(asset_id=DOWN_TOKEN))
     rows = [*stray, *({"recv": T0_S + n, "raw": text(changes)} for n in range(5))]
     rows += [{"recv": T0_S + 9, "slug": SLUG, "raw": BOOK}] * 3
