@@ -7,7 +7,6 @@ from pmcore.machines.inventory import Position
 from pmcore.machines.pairing import Lot
 from pmcore.machines.quoting import (
     Quote,
-    QuoteMemory,
     QuoteMode,
     QuoteView,
     SideView,
@@ -84,17 +83,6 @@ def test_balanced_quotes(up: str, down: str, up_e4: int, down_e4: int) -> None:
     assert targets.mode is QuoteMode.BALANCED
     assert targets.quote(UP) == Quote(up_e4, 5_000_000)
     assert targets.quote(DOWN) == Quote(down_e4, 5_000_000)
-
-
-def test_the_remembered_quotes_are_those_of_the_view() -> None:
-    memory = QuoteMemory()
-    first, second = view("0.46/0.48", "0.51/0.53"), view("0.50/0.52", "0.50/0.52")
-    views = (
-        first, first, second, replace(second, toxic=True), second, replace(second, tick_e4=100),
-        replace(first, position=up_5(4700)), first,
-    )  # fmt: skip
-    assert [memory.decide(each) for each in views] == [decide(each) for each in views]
-    assert memory.decide(first) is memory.decide(view("0.46/0.48", "0.51/0.53"))
 
 
 def test_the_market_tick_decides_the_floor() -> None:

@@ -5,7 +5,6 @@ import pytest
 from pmcore.machines.inventory import Holding, Position
 from pmcore.machines.risk import (
     Exposure,
-    PairRiskMemory,
     Provisional,
     RiskApproved,
     RiskRefusal,
@@ -35,23 +34,6 @@ def down(price_e4: int = 5200, qty: int = 5) -> Exposure:
 def test_a_first_pair_is_fine() -> None:
     assert refuse(up(), [down()], FLAT, LIMITS) is None
     assert refuse(down(), [up()], FLAT, LIMITS) is None
-
-
-def test_the_remembered_risk_of_a_pair_is_that_of_what_was_asked() -> None:
-    memory, found = PairRiskMemory(), []
-
-    def ask(price_e4: int, held: Position) -> RiskRefusal | None:
-        def find() -> RiskRefusal | None:
-            found.append(price_e4)
-            return refuse(up(price_e4), [down()], (held, held), LIMITS)
-
-        return memory.answer((up(price_e4), held), find)
-
-    assert ask(4700, Position()) is None
-    assert ask(4700, Position()) is None
-    assert found == [4700]
-    assert ask(4700, Position().with_buy(UP, 4700, 100_000_000)) is RiskRefusal.NET_DIFF
-    assert ask(4800, Position()) is RiskRefusal.OWN_CROSS
 
 
 def test_an_approval_names_the_order_that_was_checked() -> None:

@@ -163,6 +163,19 @@ def test_the_risk_of_the_pair_is_found_anew_after_a_fill_and_after_an_order() ->
     assert mode(1.3) is QuoteMode.BALANCED
 
 
+def test_the_targets_are_found_anew_when_a_book_moves() -> None:
+    driver = quoting_driver()
+
+    def prices_e4() -> list[int]:
+        targets = choose_targets(driver.session, at(1.3), driver.session.side_views(at(1.3)))
+        return [quote.price_e4 for quote in (targets.up, targets.down) if quote]
+
+    assert prices_e4() == prices_e4() == [4700, 5200]
+    driver.session.books.apply(book(UP, "0.44", "0.46", at_ns=at(1.2)))
+    driver.session.books.apply(book(DOWN, "0.53", "0.55", at_ns=at(1.2)))
+    assert prices_e4() == [4500, 5400]
+
+
 def test_what_rests_stands_for_its_target_in_the_pair() -> None:
     driver = quoting_driver()
     assert (

@@ -102,20 +102,6 @@ def decide(view: QuoteView) -> Targets:
     return _hedge(view)
 
 
-class QuoteMemory:
-    """`decide`, and its answer to the view that came last: most events change no view."""
-
-    def __init__(self) -> None:
-        self._view: QuoteView | None = None
-        self._targets = Targets(QuoteMode.HOLD)
-
-    def decide(self, view: QuoteView) -> Targets:
-        """The same as `decide`."""
-        if view != self._view:
-            self._view, self._targets = view, decide(view)
-        return self._targets
-
-
 def withdrawn(targets: Targets, outcomes: tuple[Outcome, ...], mode: QuoteMode) -> Targets:
     """The same targets without the bids for these outcomes, if any, and the rule's mode."""
     if not outcomes:

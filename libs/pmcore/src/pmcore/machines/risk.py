@@ -8,7 +8,7 @@ the matched fills are taken back, whichever combination is the worst. Every limi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import final
 
@@ -144,20 +144,6 @@ def refuse(
     if _too_dear(provisional.settled, new, optional, limits.max_portfolio_cost_e4):
         return RiskRefusal.PORTFOLIO_COST
     return None
-
-
-class PairRiskMemory:
-    """The answer to what was asked last: it stays while no order and no fill changes."""
-
-    def __init__(self) -> None:
-        self._asked: object = None
-        self._answer: RiskRefusal | None = None
-
-    def answer(self, asked: object, find: Callable[[], RiskRefusal | None]) -> RiskRefusal | None:
-        """What `find` says; `asked` is all that it depends on."""
-        if asked != self._asked:
-            self._asked, self._answer = asked, find()
-        return self._answer
 
 
 def _too_dear(view: Position, new: Exposure, others: Sequence[Exposure], limit_e4: int) -> bool:

@@ -8,7 +8,7 @@ from pmcore.engine.strategy.explain import explain
 from pmcore.engine.strategy.session import OUTCOMES, MarketSession
 from pmcore.machines.order_lifecycle import OrderState, OwnOrder, QuoteNote
 from pmcore.machines.placement import PlacementAction, action_for
-from pmcore.machines.quoting import Quote, QuoteMode, SideView, Targets, withdrawn
+from pmcore.machines.quoting import Quote, QuoteMode, SideView, Targets, decide, withdrawn
 from pmcore.machines.risk import Exposure, RiskApproved, RiskRefusal, approve, refuse
 from pmcore.machines.rotation import WindowState
 from pmcore.messages.orders import CancelOrders, CancelWindow, CommandMessage, SubmitOrder
@@ -94,7 +94,8 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
     session.decision.hold(session.hold(at_ns))
     if session.decision.hold_reason:
         return Targets(QuoteMode.HOLD)
-    targets = session.quotes.decide(session.quote_view(seen))
+    view = session.quote_view(seen)
+    targets = session.last_targets.answer(view, lambda: decide(view))
     if targets.mode is not QuoteMode.BALANCED:
         return targets
     if targets.up is None or targets.down is None:
@@ -134,7 +135,7 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> RiskRefusal 
     )
     inventory = session.inventory
     asked = (pair, inventory.working, inventory.settled, inventory.unsettled)
-    return session.pair_risk.answer(asked, lambda: _pair_refusal(session, *pair))
+    return session.last_pair_risk.answer(asked, lambda: _pair_refusal(session, *pair))
 
 
 def _pair_refusal(session: MarketSession, up: Exposure, down: Exposure) -> RiskRefusal | None:

@@ -29,14 +29,15 @@ from pmcore.machines.book import BookState, WindowBooks
 from pmcore.machines.fair_value import FairValue
 from pmcore.machines.first_leg import FirstLegGates
 from pmcore.machines.inventory import Inventory, Position
+from pmcore.machines.last_answer import LastAnswer
 from pmcore.machines.markouts import Markouts
 from pmcore.machines.merging import MergeSchedule
 from pmcore.machines.ofi import OutcomeFlow
 from pmcore.machines.ofi_threshold import ThresholdSource, WarmStart
 from pmcore.machines.placement import SlotView
 from pmcore.machines.positions_check import Believed, PositionsCheck
-from pmcore.machines.quoting import QuoteMemory, QuoteMode, QuoteView, SideView
-from pmcore.machines.risk import Exposure, PairRiskMemory, Provisional, filled
+from pmcore.machines.quoting import QuoteMode, QuoteView, SideView, Targets
+from pmcore.machines.risk import Exposure, Provisional, RiskRefusal, filled
 from pmcore.machines.rotation import WindowClock
 from pmcore.machines.underlying_moves import UnderlyingMoves
 from pmcore.messages.execution import VenueMode
@@ -95,8 +96,9 @@ class MarketSession:
         self.cause = BatchCause()
         self.loss_limit = LossLimit(prior_loss_u6)
         self.decision = LastDecision()
-        self.quotes = QuoteMemory()
-        self.pair_risk = PairRiskMemory()
+        self.last_targets = LastAnswer[Targets]()
+        self.last_pair_risk = LastAnswer[RiskRefusal | None]()
+        self._last_can_open = LastAnswer[bool]()
         self.quoting_time = QuotingTime()
         self.markouts = Markouts(window.close_ns)
         self.winner: Outcome | None = None
@@ -122,13 +124,16 @@ class MarketSession:
     @property
     def toxic(self) -> bool:
         """Whether either outcome's flow is toxic."""
-        return any(self.flows[outcome].toxic for outcome in OUTCOMES)
+        return self.flows[Outcome.UP].toxic or self.flows[Outcome.DOWN].toxic
 
     @property
     def can_open(self) -> bool:
         """The user's gate, whichever of the matched and of the owed shares are taken back."""
-        limits = self.params.limits
-        return all(view.can_open(limits) for view in self.worst_views)
+        inventory, limits = self.inventory, self.params.limits
+        asked = (inventory.working, inventory.settled, inventory.unsettled, self.orders.owed())
+        return self._last_can_open.answer(
+            asked, lambda: all(view.can_open(limits) for view in self.worst_views)
+        )
 
     @property
     def worst_views(self) -> tuple[Position, ...]:
