@@ -47,15 +47,16 @@ def test_a_frame_is_measured_beside_its_json(tmp_path: Path) -> None:
         assert figure.rate_per_s > 0
 
 
-def test_a_replay_is_measured_with_and_without_hashes(tmp_path: Path) -> None:
+def test_a_replay_is_measured_with_and_without_hashes_and_reading(tmp_path: Path) -> None:
     path = write_recording(tmp_path / "mine.jsonl", seconds=10)
-    with_hashes, without = replay_cost.measure(path, 2, 1)
-    assert [with_hashes.name, without.name] == [
+    figures = replay_cost.measure(path, 2, 1)
+    assert [one.name for one in figures] == [
         "replay, verifying hashes",
         "replay, without hashes",
+        "replay, without hashes and reading",
     ]
-    assert (with_hashes.samples, without.samples) == (2, 2)
-    assert with_hashes.ratio > 1
+    assert [one.samples for one in figures] == [2, 2, 2]
+    assert figures[0].ratio > 1
 
 
 def test_the_copy_without_hashes_has_none_and_the_same_frames(tmp_path: Path) -> None:

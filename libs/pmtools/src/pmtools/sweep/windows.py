@@ -94,7 +94,7 @@ def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]], latencies: Latenci
         return []
     rows = [
         row
-        for life in _lives(recording)
+        for life in lives_of(recording)
         for first in range(0, len(cells), TOGETHER)
         for row in replay_together(life, cells[first : first + TOGETHER], latencies)
     ]
@@ -102,7 +102,8 @@ def sweep_file(path: Path, cells: Sequence[tuple[str, Cell]], latencies: Latenci
     return [msgspec.structs.replace(row, of=windows) for row in rows]
 
 
-def _lives(recording: Recording) -> Iterator[RecordedWindow]:
+def lives_of(recording: Recording) -> Iterator[RecordedWindow]:
+    """Each window of a recording that has messages, read once."""
     windows = {window.slug: window for window in recording.windows()}
     parser = MarketFrameParser(*windows.values())
     frames: dict[str, list[tuple[int, list[MarketDataMessage]]]] = {slug: [] for slug in windows}
