@@ -17,6 +17,8 @@ from pmcore.model.market import BookSide, Window
 from pmcore.model.units import PRICE_ONE_E4, parse_price_e4, parse_qty_u6
 from pmcore.venue.fields import JsonObject, decode_json_as
 
+_KEYS = ('"price_changes"', '"bids"')
+_KEYS_IN_BYTES = (b'"price_changes"', b'"bids"')
 _SIDE = {"BUY": BookSide.BID, "SELL": BookSide.ASK}
 
 
@@ -64,17 +66,14 @@ class UsualBook(msgspec.Struct):
 def usual_frame(raw: str | bytes) -> UsualChanges | UsualBook | None:
     """The frame as its schema says, None for anything else."""
     try:
-        if _has(raw, "price_changes"):
+        changes, bids = _KEYS if isinstance(raw, str) else _KEYS_IN_BYTES
+        if changes in raw:  # type: ignore[operator]  # both are texts, or both bytes
             return decode_json_as(raw, UsualChanges)
-        if _has(raw, "bids"):
+        if bids in raw:  # type: ignore[operator]
             return decode_json_as(raw, UsualBook)
     except MalformedInputError:
         pass
     return None
-
-
-def _has(raw: str | bytes, key: str) -> bool:
-    return f'"{key}"' in raw if isinstance(raw, str) else f'"{key}"'.encode() in raw
 
 
 def usual_changes(

@@ -34,6 +34,7 @@ from pmcore.venue.market_values import taker_side_of
 
 _TIME_KEYS = ("recv_ns", "recv", "recv_wall_ts", "capturedAt", "receivedAt")
 _FRAME_KEYS = ("raw", "payload", "payloadUtf8")
+_NS_LEAST = 10**18
 _OUR_SOURCE = "polymarket_clob"
 _SIDES = {"UP": Outcome.UP, "DOWN": Outcome.DOWN}
 
@@ -80,6 +81,8 @@ def receive_ns(value: object) -> int:
     if isinstance(value, float):
         moment = Decimal(repr(value))
         return int(moment * (NS_PER_S if moment < 100_000_000_000 else NS_PER_MS))
+    if isinstance(value, int) and _NS_LEAST <= value < 10 * _NS_LEAST:
+        return value  # as `time_ns_of` says, and the recorder writes it so
     return time_ns_of(value)
 
 

@@ -363,6 +363,8 @@ def _add_up(sums: dict[str, dict[str, float]], figures: Mapping[str, Mapping[str
 def _by_slug(
     messages: Sequence[MarketDataMessage],
 ) -> list[tuple[str, list[MarketDataMessage]]]:
+    if len(messages) == 1:
+        return [(messages[0].slug, [*messages])]
     grouped: dict[str, list[MarketDataMessage]] = {}
     for message in messages:
         grouped.setdefault(message.slug, []).append(message)

@@ -69,6 +69,8 @@ class DirectConduit:
 
     async def answers(self, messages: Sequence[Answer]) -> Sequence[Answer]:
         """The same messages, execution first, as two streams are read one after the other."""
+        if not messages:
+            return messages
         return [
             *(message for message in messages if not isinstance(message, _USER)),
             *(message for message in messages if isinstance(message, _USER)),
