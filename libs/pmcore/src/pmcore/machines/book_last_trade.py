@@ -37,7 +37,7 @@ class LastTrade:
     def __init__(self) -> None:
         self.text: str | None = None
         self._prints: deque[int] = deque(maxlen=_PRINTS_KEPT)
-        self._tried: list[str] = []
+        self._tried: tuple[str, ...] = ()
         self._tried_for: str | None = None
         self._reported_ts_ns = -1
         self._reported: Outcome | None = None
@@ -45,9 +45,9 @@ class LastTrade:
     def printed(self, price_e4: int) -> None:
         """Note a public trade."""
         self._prints.append(price_e4)
-        self._tried = []
+        self._tried = ()
 
-    def candidates(self) -> Sequence[str]:
+    def candidates(self) -> tuple[str, ...]:
         """Texts to try in a hash: the known one, then p and 1-p of the newest prints."""
         if self._tried and self._tried_for == self.text:
             return self._tried
@@ -57,8 +57,8 @@ class LastTrade:
                 text = last_trade_text(candidate_e4)
                 if text not in texts:
                     texts.append(text)
-        self._tried, self._tried_for = texts, self.text
-        return texts
+        self._tried, self._tried_for = tuple(texts), self.text
+        return self._tried
 
     def traded(self, outcome: Outcome, ts_event_ns: int, text: str) -> int | None:
         """A verified book frame says that a trade happened; return its price when it is news.

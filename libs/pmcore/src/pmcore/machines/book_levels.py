@@ -30,12 +30,13 @@ class Ladder:
     def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
         self._sign = sign = _SIGN[side]
         prices, sizes = zip(*levels, strict=True) if levels else ((), ())
-        keys = list(prices) if sign > 0 else list(map(neg, prices))
-        if 0 in sizes or not all(map(lt, keys, keys[1:])):  # the venue sends neither
+        keys = prices if sign > 0 else tuple(map(neg, prices))
+        if 0 in sizes or not all(map(lt, keys, keys[1:])):  # out of order, or empty ones: seldom
             by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
-            keys = sorted(by_key)
+            keys = tuple(sorted(by_key))
             prices, sizes = tuple(map(abs, keys)), tuple(by_key[key] for key in keys)
-        self._keys, self._sizes = keys, list(sizes)
+        self._keys = list(keys)
+        self._sizes = list(sizes)
         self.texts = list(map(level_text, prices, sizes))
 
     def put(self, price_e4: int, size_u6: int) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class LastAnswer(Generic[T]):
-    """Keeps the answer to what was asked last, as long as the same is asked."""
+    """Keeps the answer to what was asked last. `answer` is any value until `keep` was called.
 
-    def __init__(self) -> None:
-        self._kept: tuple[object, T] | None = None
+    What is asked holds all that the answer depends on, and nothing that changes afterwards.
+    """
 
-    def answer(self, asked: object, find: Callable[[], T]) -> T:
-        """What `find` says. `asked` holds all that it depends on, and nothing that changes."""
-        if self._kept is None or self._kept[0] != asked:
-            self._kept = asked, find()
-        return self._kept[1]
+    def __init__(self, answer: T) -> None:
+        self.answer = answer
+        self._asked: object = None
+
+    def knows(self, asked: object) -> bool:
+        """Whether `answer` is the answer to this."""
+        return self._asked == asked
+
+    def keep(self, asked: object, answer: T) -> T:
+        """Note an answer, and return it."""
+        self._asked, self.answer = asked, answer
+        return answer

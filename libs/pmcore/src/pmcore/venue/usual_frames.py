@@ -22,7 +22,7 @@ _KEYS_IN_BYTES = (b'"price_changes"', b'"bids"')
 _SIDE = {"BUY": BookSide.BID, "SELL": BookSide.ASK}
 
 
-class UsualEntry(msgspec.Struct, gc=False):
+class UsualEntry(msgspec.Struct, frozen=True, gc=False):
     """One entry of `price_changes`."""
 
     asset_id: str
@@ -34,7 +34,7 @@ class UsualEntry(msgspec.Struct, gc=False):
     best_ask: str = ""
 
 
-class UsualChanges(msgspec.Struct):
+class UsualChanges(msgspec.Struct, frozen=True):
     """A `price_change` frame."""
 
     event_type: Literal["price_change"]
@@ -44,7 +44,7 @@ class UsualChanges(msgspec.Struct):
     asset_id: str = ""
 
 
-class UsualBook(msgspec.Struct):
+class UsualBook(msgspec.Struct, frozen=True):
     """A whole book, from the socket or from REST; its levels are not decoded yet."""
 
     market: str

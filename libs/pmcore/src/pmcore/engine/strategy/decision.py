@@ -94,8 +94,8 @@ def choose_targets(session: MarketSession, at_ns: int, seen: Mapping[Outcome, Si
     session.decision.hold(session.hold(at_ns))
     if session.decision.hold_reason:
         return Targets(QuoteMode.HOLD)
-    view = session.quote_view(seen)
-    targets = session.last_targets.answer(view, lambda: decide(view))
+    view, last = session.quote_view(seen), session.last_targets
+    targets = last.answer if last.knows(view) else last.keep(view, decide(view))
     if targets.mode is not QuoteMode.BALANCED:
         return targets
     if targets.up is None or targets.down is None:
@@ -133,15 +133,18 @@ def pair_refusal(session: MarketSession, up: Quote, down: Quote) -> RiskRefusal 
         for outcome, quote in ((Outcome.UP, up), (Outcome.DOWN, down))
         for order in (session.orders.slot(outcome),)
     )
-    inventory = session.inventory
+    inventory, last = session.inventory, session.last_pair_risk
     asked = (pair, inventory.working, inventory.settled, inventory.unsettled)
-    return session.last_pair_risk.answer(asked, lambda: _pair_refusal(session, *pair))
-
-
-def _pair_refusal(session: MarketSession, up: Exposure, down: Exposure) -> RiskRefusal | None:
-    views, maybe = (session.inventory.working, session.inventory.settled), session.provisional
+    if last.knows(asked):
+        return last.answer
+    up_bid, down_bid = pair
+    views, maybe = (inventory.working, inventory.settled), session.provisional
     limits = session.params.limits
-    return refuse(up, [down], views, limits, maybe) or refuse(down, [up], views, limits, maybe)
+    return last.keep(
+        asked,
+        refuse(up_bid, [down_bid], views, limits, maybe)
+        or refuse(down_bid, [up_bid], views, limits, maybe),
+    )
 
 
 def approved(

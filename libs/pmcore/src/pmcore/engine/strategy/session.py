@@ -96,9 +96,9 @@ class MarketSession:
         self.cause = BatchCause()
         self.loss_limit = LossLimit(prior_loss_u6)
         self.decision = LastDecision()
-        self.last_targets = LastAnswer[Targets]()
-        self.last_pair_risk = LastAnswer[RiskRefusal | None]()
-        self._last_can_open = LastAnswer[bool]()
+        self.last_targets = LastAnswer(Targets(QuoteMode.HOLD))
+        self.last_pair_risk = LastAnswer[RiskRefusal | None](None)
+        self._last_can_open = LastAnswer(answer=False)
         self.quoting_time = QuotingTime()
         self.markouts = Markouts(window.close_ns)
         self.winner: Outcome | None = None
@@ -131,9 +131,10 @@ class MarketSession:
         """The user's gate, whichever of the matched and of the owed shares are taken back."""
         inventory, limits = self.inventory, self.params.limits
         asked = (inventory.working, inventory.settled, inventory.unsettled, self.orders.owed())
-        return self._last_can_open.answer(
-            asked, lambda: all(view.can_open(limits) for view in self.worst_views)
-        )
+        if self._last_can_open.knows(asked):
+            return self._last_can_open.answer
+        opens = all(view.can_open(limits) for view in self.worst_views)
+        return self._last_can_open.keep(asked, opens)
 
     @property
     def worst_views(self) -> tuple[Position, ...]:
