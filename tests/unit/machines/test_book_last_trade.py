@@ -15,11 +15,15 @@ def test_the_search_tries_every_three_decimal_price_once_nearest_first() -> None
 
 def test_candidates_are_the_known_price_then_the_newest_prints_both_ways() -> None:
     last = LastTrade()
-    assert last.candidates() == []
+    assert last.candidates() == ()
     last.text = "0.400"
     for price_e4 in (1000, 4000, 5000, 5200, 5300):
         last.printed(price_e4)
-    assert last.candidates() == ["0.400", "0.530", "0.470", "0.520", "0.480", "0.500", "0.600"]
+    assert last.candidates() == ("0.400", "0.530", "0.470", "0.520", "0.480", "0.500", "0.600")
+    last.text = "0.410"
+    assert last.candidates()[0] == "0.410"
+    last.printed(1500)
+    assert last.candidates()[1] == "0.150"
 
 
 def test_a_trade_without_a_print_is_news_once() -> None:

@@ -111,6 +111,40 @@ def test_price_changes_of_both_outcomes_stay_in_wire_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        change_frame(entry(), entry(asset_id=DOWN_TOKEN, price="0.54", side="SELL")),
+        change_frame(entry(best_bid="", best_ask="0")),
+        change_frame(entry(side="sell")),
+        change_frame(entry(side="HOLD")),
+        change_frame(entry(price="0.465")),
+        change_frame(entry(price="1")),
+        change_frame(entry(size="-1")),
+        change_frame(entry(), entry(asset_id="7")),
+        change_frame(entry(), without(entry(), "hash")),
+        change_frame(entry(), entry(price=0.46)),
+        change_frame(entry(best_ask="?")),
+        change_frame(entry(), timestamp="soon"),
+        change_frame(entry(), market="0x7"),
+        change_frame(),
+        change_frame(entry(), event_type="new_market", topic="price_change"),
+    ],
+)
+def test_the_short_way_of_a_plain_change_says_what_the_careful_way_says(frame: Frame) -> None:
+    """Bytes are always read the careful way."""
+    short, careful = MarketFrameParser(WINDOW), MarketFrameParser(WINDOW)
+    later = {**frame, "timestamp": str(int(STAMP_NS // 10**6) - 1)}
+    for value in (frame, later):
+        said = [
+            parser.parse(raw, ts_recv_ns=RECV)
+            for parser, raw in ((short, text(value)), (careful, text(value).encode()))
+        ]
+        assert said[0] == said[1]
+    for name in ("frames", "events", "ignored", "backwards", "unusable"):
+        assert getattr(short, name) == getattr(careful, name)
+
+
 def test_an_unreadable_optional_touch_is_left_out() -> None:
     message = only(change_frame(entry(best_bid="?", best_ask=None)))
     assert isinstance(message, BookDelta)

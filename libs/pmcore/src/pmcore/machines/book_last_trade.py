@@ -36,6 +36,7 @@ class LastTrade:
 
     def __init__(self) -> None:
         self.text: str | None = None
+        self._candidates: tuple[str | None, tuple[str, ...]] | None = None
         self._prints: deque[int] = deque(maxlen=_PRINTS_KEPT)
         self._reported_ts_ns = -1
         self._reported: Outcome | None = None
@@ -43,16 +44,23 @@ class LastTrade:
     def printed(self, price_e4: int) -> None:
         """Note a public trade."""
         self._prints.append(price_e4)
+        self._candidates = None
 
-    def candidates(self) -> list[str]:
+    def candidates(self) -> tuple[str, ...]:
         """Texts to try in a hash: the known one, then p and 1-p of the newest prints."""
+        known = self._candidates
+        if known is None or known[0] != self.text:
+            known = self._candidates = (self.text, self._texts())
+        return known[1]
+
+    def _texts(self) -> tuple[str, ...]:
         texts = [] if self.text is None else [self.text]
         for price_e4 in reversed(self._prints):
             for candidate_e4 in (price_e4, complement_e4(price_e4)):
                 text = last_trade_text(candidate_e4)
                 if text not in texts:
                     texts.append(text)
-        return texts
+        return tuple(texts)
 
     def traded(self, outcome: Outcome, ts_event_ns: int, text: str) -> int | None:
         """A verified book frame says that a trade happened; return its price when it is news.

@@ -44,7 +44,11 @@ def decode_json_as(raw: str | bytes, wanted: type[T]) -> T:
     (py_ecc does), with which CPython 3.11 would overflow the C stack.
     """
     try:
-        if _openers(raw) <= _SAFE_DEPTH or sys.getrecursionlimit() <= _SAFE_DEPTH:
+        if (
+            len(raw) <= _SAFE_DEPTH
+            or _openers(raw) <= _SAFE_DEPTH
+            or sys.getrecursionlimit() <= _SAFE_DEPTH
+        ):
             return msgspec.json.decode(raw, type=wanted)
         return _decode_shallow(raw, wanted)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -183,9 +187,12 @@ def optional_price_e4(value: object) -> int | None:
 
 def time_ns_of(value: object) -> int:
     """Epoch seconds or milliseconds, told apart by their digits, or ISO text; `bad_timestamp`."""
-    if isinstance(value, str) and not value.isdigit():
-        return _iso_ns(value)
-    text = decimal_text(value, "bad_timestamp")
+    if isinstance(value, str):
+        if not value.isdigit():
+            return _iso_ns(value)
+        text = value
+    else:
+        text = decimal_text(value, "bad_timestamp")
     number = natural_of(text)
     if not number or len(text) > _MAX_DIGITS:
         raise MalformedInputError("bad_timestamp", text[:40])

@@ -36,6 +36,7 @@ from pmcore.venue.fields import (
     as_list,
     as_object,
     decode_json,
+    decode_json_as,
     dollars_e8_of,
     is_absent,
     optional_text,
@@ -46,9 +47,12 @@ from pmcore.venue.fields import (
     time_ns_of,
 )
 from pmcore.venue.market_values import (
+    PLAIN_CHANGE_MARK,
+    PlainChange,
     change_of,
     event_type_of,
     origin_of,
+    plain_changes_of,
     taker_side_of,
     tick_shown_e4,
     whole_book_of,
@@ -115,6 +119,11 @@ class MarketFrameParser:
             return self._all_damaged(ts_recv_ns)
         if len(raw) < 8 and raw.strip() in _KEEPALIVE:
             return []
+        if isinstance(raw, str) and PLAIN_CHANGE_MARK in raw:
+            delta = self._plain_change(raw, ts_recv_ns)
+            if delta is not None:
+                self.events += 1
+                return [delta]
         try:
             decoded = decode_json(raw)
         except MalformedInputError as error:
@@ -217,6 +226,27 @@ class MarketFrameParser:
         self._note_time(market, snapshot.ts_event_ns)
         market.tick_e4 = tick_shown_e4(snapshot, market.tick_e4)
         return snapshot
+
+    def _plain_change(self, raw: str, ts_recv_ns: int) -> BookDelta | None:
+        """Read a `price_change` without anything unusual in it; None for all others.
+
+        Nothing is noted before all of it is read, so that the other way may begin anew.
+        """
+        try:
+            frame = decode_json_as(raw, PlainChange)
+            market = self._markets.get(frame.market)
+            if market is None:
+                return None
+            changes = plain_changes_of(market.window, frame, market.tick_e4)
+            ts_event_ns = time_ns_of(frame.timestamp)
+        except MalformedInputError:
+            return None
+        if not changes:
+            return None
+        self._note_time(market, ts_event_ns)
+        return BookDelta(
+            slug=market.window.slug, changes=changes, ts_event_ns=ts_event_ns, ts_recv_ns=ts_recv_ns
+        )
 
     def _price_change(
         self, market: _FrameMarket, item: JsonObject, raw: str | bytes, ts_recv_ns: int
