@@ -44,6 +44,15 @@ def test_the_pure_paths_and_the_bus_stay_near_their_floors() -> None:
     assert figures["bus, acknowledged"]["ratio"] < 6
 
 
+def test_the_whole_feed_takes_frames_at_the_rate_of_a_bare_loop() -> None:
+    """0.9 times it; the books of the frames were verified, or the run ends with a message."""
+    figures = bench("--only", "feed-process", "--rounds", "2", "--samples", "20")
+    figure = figures["feed process, a frame"]
+    assert figure["rounds"] == 2
+    assert figure["rate_per_s"] > 0
+    assert figure["ratio"] < 4
+
+
 def test_a_scripted_market_makes_hundreds_of_orders_a_minute() -> None:
     """A POST and a DELETE for each frame of the floor; 3 times the relay on a busy machine."""
     figures = bench("--only", "tick-to-wire", "--rounds", "2", "--samples", "25")
