@@ -53,6 +53,17 @@ def test_the_whole_feed_takes_frames_at_the_rate_of_a_bare_loop() -> None:
     assert figure["ratio"] < 4
 
 
+def test_one_feed_takes_the_frames_of_several_series() -> None:
+    """Four series bring four times the frames of one, also beside tests on two cores."""
+    figures = bench("--only", "feed-series", "--rounds", "1", "--samples", "20")
+    assert figures["feed, 1 series"]["ratio"] == 1
+    rates = {
+        number: figures[f"feed, {number} series"]["quantities"]["frames a second, all series"]
+        for number in (1, 4, 8)
+    }
+    assert rates[4] > 1.5 * rates[1] > 0
+
+
 def test_a_scripted_market_makes_hundreds_of_orders_a_minute() -> None:
     """A POST and a DELETE for each frame of the floor; 3 times the relay on a busy machine."""
     figures = bench("--only", "tick-to-wire", "--rounds", "2", "--samples", "25")

@@ -47,9 +47,11 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         console_cost,
         control_port,
         feed_process,
+        feed_series,
         frame_costs,
         post_call,
         replay_cost,
+        scale,
         signing,
         tick_to_wire,
     )
@@ -60,6 +62,7 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         "signing": signing.measure,
         "feed": partial(frame_costs.measure_feed, file),
         "feed-process": feed_process.measure,
+        "feed-series": feed_series.measure,
         "engine": partial(frame_costs.measure_engine, file),
         "replay": partial(replay_cost.measure, file),
         "bus": bus_hop.measure,
@@ -67,4 +70,5 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         "kill": control_port.measure_kill,
         "tick-to-wire": tick_to_wire.measure,
         "console": console_cost.measure,
+        "scale": scale.measure,
     }

@@ -10,7 +10,8 @@ import asyncio
 import os
 import sys
 import tempfile
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter_ns, sleep
 from typing import Any
@@ -18,15 +19,16 @@ from typing import Any
 import msgspec
 from redis import Redis
 
-from pmcore.model.market import Window
-from pmcore.model.units import NS_PER_MS
+from pmcore.model.market import Window, parse_series
+from pmcore.model.units import NS_PER_MS, NS_PER_S
 from pmcore.shell.clock import Clock, monotonic_s
 from pmcore.shell.control_client import ControlClient, open_http
 from pmcore.venue.market_frames import MarketFrameParser
 from pmcore.wire import keys
+from pmsim.run.synthetic import SyntheticParams, SyntheticVenue
+from pmsim.venue.ports import MarketFrame
 from pmtools.bench.figures import Measured, Round, measured
-from pmtools.bench.recordings import recording_of
-from pmtools.bench.stub_market import BARE, BARE_STREAM, FLOW, MARKET, published
+from pmtools.bench.stub_market import BARE, BARE_STREAM, FLOW, MARKET, market_files, published
 from pmtools.errors import CommandError
 from pmtools.hosts.usage import use_of_process
 from pmtools.processes import Child, free_ports, start_child, start_module
@@ -35,6 +37,8 @@ from pmtools.run.redis_server import LocalRedis
 
 FRAMES = 20_000
 """Then they begin again. More trades are in them than the feed remembers for duplicates."""
+_START_NS = 1_790_766_900 * NS_PER_S
+_STEP_NS = 50 * NS_PER_MS
 SLICE_S = 0.05
 WARM_S = 0.5
 START_S = 30.0
@@ -46,35 +50,50 @@ def measure(rounds: int, samples: int) -> list[Measured]:
     """A round has `samples` slices of 50 ms of the feed, and as many of the floor."""
     with tempfile.TemporaryDirectory(prefix="pm-bench-") as name, LocalRedis() as redis:
         directory = Path(name)
-        window = write_frames(directory)
-        md = keys.md(window.series)
-        stub = start_module("pmtools.bench.stub_market", name, redis.url, md)
-        try:
-            assert stub.stdout is not None
-            port = int(stub.stdout.readline())
+        (window,) = write_markets(directory, 1)
+        with stub_market(directory, redis) as port:
             return asyncio.run(_measure(redis, window, directory, port, rounds, samples))
+
+
+def write_markets(directory: Path, count: int) -> list[Window]:
+    """The first frames of seeded markets that say something, for the stub; their windows."""
+    series = tuple(parse_series(f"bench{place}-updown-15m") for place in range(count))
+    venue = SyntheticVenue(SyntheticParams(series=series, seed=7, start_ns=_START_NS))
+    windows = [
+        next(one.window for one in venue.listings() if one.window.series == each.series)
+        for each in series
+    ]
+    parser = MarketFrameParser(*windows)
+    told: dict[str, list[str]] = {window.condition_id: [] for window in windows}
+    while min(map(len, told.values())) < FRAMES:
+        for event in venue.advance(venue.now_ns + _STEP_NS):
+            if not isinstance(event, MarketFrame) or event.condition_id not in told:
+                continue
+            if len(parser.parse(event.text, ts_recv_ns=event.at_ns)) == 1:
+                told[event.condition_id].append(event.text)
+    for place, window in enumerate(windows):
+        described, frames = market_files(directory, place)
+        described.write_bytes(msgspec.json.encode(window))
+        frames.write_text("\n".join(told[window.condition_id][:FRAMES]))
+    return windows
+
+
+@contextmanager
+def stub_market(directory: Path, redis: LocalRedis) -> Iterator[int]:
+    """Run the stub; its port."""
+    with start_module("pmtools.bench.stub_market", str(directory), redis.url) as stub:
+        assert stub.stdout is not None
+        try:
+            yield int(stub.stdout.readline())
         finally:
             stub.terminate()
-            stub.wait()
-
-
-def write_frames(directory: Path) -> Window:
-    """The seeded market's first frames that say something, for the stub; their window."""
-    with recording_of(None, FRAMES) as recording:
-        window = recording.windows()[0]
-        frames = list(islice(recording.frames(), FRAMES))
-    parser = MarketFrameParser(window)
-    told = [one.raw for one in frames if len(parser.parse(one.raw, ts_recv_ns=one.recv_ns)) == 1]
-    (directory / "window.json").write_bytes(msgspec.json.encode(window))
-    (directory / "frames.txt").write_text("\n".join(told))
-    return window
 
 
 async def _measure(
     redis: LocalRedis, window: Window, directory: Path, port: int, rounds: int, samples: int
 ) -> list[Measured]:
     bare = start_module("pmtools.bench.bare_feed", str(port), redis.url)
-    feed = await _start_feed(redis, window, directory, port)
+    feed = await start_feed(redis, [window], directory, port)
     try:
         with Redis.from_url(redis.url) as client:
             halves = {
@@ -86,31 +105,32 @@ async def _measure(
                     halves.values(), key=lambda one: one.path, reverse=number % 2 > 0
                 ):
                     half.run(samples)
-        async with open_http() as http:
-            state = (await ControlClient(http, feed.spec.url, _TOKEN).get("/state")).body
+        state = await state_of(feed)
     finally:
         await feed.stop()
         bare.terminate()
         bare.wait()
-    _check(state)
     return [_figure(halves[MARKET], halves[BARE], state)]
 
 
-async def _start_feed(redis: LocalRedis, window: Window, directory: Path, port: int) -> Child:
-    """The real feed, which has just learnt of the window's first second."""
+async def start_feed(
+    redis: LocalRedis, windows: Sequence[Window], directory: Path, port: int
+) -> Child:
+    """The real feed of these windows, in their first second."""
     around = Surroundings(
         directory=directory,
         redis_url=redis.address,
         redis_passwords={},
         control_token=_TOKEN,
-        clock=Clock.starting_at(window.open_ns, 1.0).spec(),
+        clock=Clock.starting_at(windows[0].open_ns, 1.0).spec(),
         environ={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
             **_SETTINGS,
         },
     )
-    options = RunOptions(seconds=800, venue="sim", dry_run=False, market=window.slug)
+    market = ",".join(window.slug for window in windows)
+    options = RunOptions(seconds=800, venue="sim", dry_run=False, market=market)
     (spec,) = [
         one for one in plan_run(options, around, free_ports(PORTS)).children if one.name == "feed"
     ]
@@ -173,7 +193,7 @@ class Half:
 
 
 def _figure(feed: Half, bare: Half, state: dict[str, Any]) -> Measured:
-    parse = {name: int(ms * 1e6) for name, ms in state["hop_ms"]["feed_parse"].items()}
+    parse = state["hop_ms"]["feed_parse"]
     return measured(
         "feed process, a frame",
         "the feed: socket to Redis, a frame in turn",
@@ -184,15 +204,20 @@ def _figure(feed: Half, bare: Half, state: dict[str, Any]) -> Measured:
             "  of Redis meanwhile": feed.redis_ns,
             "processor time of the floor": bare.own_ns,
             "  of Redis meanwhile, floor": bare.redis_ns,
-            "receipt to published, p50 (feed_parse)": [parse["p50"]],
-            "receipt to published, p99 (feed_parse)": [parse["p99"]],
+        },
+        quantities={
+            "feed_parse (receipt to published), p50 ms": parse["p50"],
+            "feed_parse (receipt to published), p99 ms": parse["p99"],
         },
         rate_per_s=feed.frames * 1e9 / feed.took_ns,
     )
 
 
-def _check(state: dict[str, Any]) -> None:
-    """Books that did not verify would mean that less work was measured."""
+async def state_of(feed: Child) -> dict[str, Any]:
+    """What `/state` says. Books that did not verify would mean that less work was measured."""
+    async with open_http() as http:
+        state = (await ControlClient(http, feed.spec.url, _TOKEN).get("/state")).body
     books = state["books"]
     if state["unusable"] or books["books_mismatched"] or not books["change_hashes_verified"]:
         raise CommandError(f"the feed did not understand the frames: {state['unusable']} {books}")
+    return {**state}
