@@ -99,6 +99,13 @@ async def test_market_data_is_trimmed_on_add_and_nothing_else_is(world: BusWorld
     assert world.length(CMD) == MD_MAX_LEN + 251
 
 
+async def test_a_message_may_bring_its_streams_bound(world: BusWorld) -> None:
+    bus = world.bus()
+    world.add_raw(MD, {b"t": b"x"}, count=1_250)
+    await bus.publish([Outgoing(MD, status(1), max_len=1_000)])
+    assert 1_000 <= world.length(MD) < 1_200
+
+
 async def test_the_last_id_of_nothing_is_zero(world: BusWorld) -> None:
     bus = world.bus()
     assert await bus.tail_id(CMD) == "0-0"

@@ -77,6 +77,16 @@ async def test_frames_become_messages_in_order_of_arrival(world: FeedWorld) -> N
     assert books["change_hashes_mismatched"] == 0
 
 
+async def test_market_data_is_kept_up_to_the_number_that_was_set(world: FeedWorld) -> None:
+    stream = world.store.stream(keys.md(SERIES))
+    for _ in range(10_500):
+        stream.add({b"t": b"x"}, 0)
+    async with world.running(md_max_entries=10_000):
+        await world.connected()
+        await world.state(FeedState.RESYNCING, FeedState.LIVE)
+    assert 10_000 <= len(stream) < 10_200
+
+
 async def test_what_cannot_be_used_is_counted_and_does_no_harm(world: FeedWorld) -> None:
     async with world.running() as service:
         socket = await world.connected()

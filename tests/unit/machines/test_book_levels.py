@@ -49,6 +49,18 @@ def test_a_level_is_set_changed_and_removed_with_its_text() -> None:
     assert ladder.texts == [level_text(4700, 7_000_000), level_text(4750, 1_000_000)]
 
 
+def test_the_joined_text_and_the_best_price_follow_every_change() -> None:
+    ladder = Ladder(BookSide.ASK, [(5200, 2_000_000)])
+    for price_e4, size_u6, best_e4 in (
+        *((5100, 1_000_000, 5100), (5100, 3_000_000, 5100), (5100, 0, 5200)),
+        *((5100, 0, 5200), (5200, 0, None)),
+    ):
+        ladder.joined()
+        ladder.put(price_e4, size_u6)
+        assert ladder.joined() == b",".join(ladder.texts)
+        assert ladder.best_e4 == best_e4
+
+
 def token_book(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> TokenBook:
     hasher = BookHasher(cent_window(), Outcome.UP)
     return TokenBook(hasher, bids, asks, ts_event_ns=1, ts_recv_ns=2)

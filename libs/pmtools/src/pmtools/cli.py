@@ -465,7 +465,7 @@ def _add_bench(commands: argparse._SubParsersAction[Parser]) -> None:
         commands, "bench", "bench.command:command", summary, examples.BENCH_EXAMPLES
     )
     names = ["post", "signed-post", "signing", "feed", "engine", "replay", "bus"]
-    names += ["control", "kill", "tick-to-wire", "console"]
+    names += ["control", "kill", "tick-to-wire", "console", "feed-process", "feed-series", "scale"]
     bench.add_argument(
         "--only", action="append", choices=names, help="this one; may be given again (default all)"
     )

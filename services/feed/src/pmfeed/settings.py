@@ -7,6 +7,7 @@ from pydantic import Field
 from pmcore.shell.settings.common import CommonSettings
 from pmcore.shell.settings.problems import Problem, rule
 from pmcore.shell.settings.value_types import WsUrl
+from pmcore.wire.registry import MD_MAX_LEN
 from pmfeed.underlying import ASSET
 
 
@@ -17,6 +18,9 @@ class FeedSettings(CommonSettings):
     linger_s: float = Field(30.0, validation_alias="PM_FEED_LINGER_S", ge=0, le=3600)
     silent_ms: int = Field(3000, validation_alias="PM_FEED_SILENT_MS", ge=200, le=60_000)
     checkpoint_ms: int = Field(1000, validation_alias="PM_FEED_CHECKPOINT_MS", ge=100, le=60_000)
+    md_max_entries: int = Field(
+        MD_MAX_LEN, validation_alias="PM_MD_MAX_ENTRIES", ge=10_000, le=10_000_000
+    )
     resolution_timeout_s: float = Field(
         600.0, validation_alias="PM_RESOLUTION_TIMEOUT_S", ge=0, le=86_400
     )

@@ -83,6 +83,7 @@ class WindowFeed:
         self._metrics = metrics
         self._counted = FeedCounters(metrics, window.series)
         self._stream = keys.md(window.series)
+        self._md_max_entries = settings.md_max_entries
         self._end_ns = window.close_ns + int(settings.linger_s * NS_PER_S)
         self._socket = WebSocketClient(
             f"{settings.ws_base_url}/market", hello=self._subscription, now_ns=self._clock.now_ns
@@ -332,7 +333,9 @@ class WindowFeed:
     async def _publish_now(self, out: Sequence[MarketDataMessage]) -> None:
         if self._bus_away:
             await self._announce()
-        ids = await self._bus.publish([Outgoing(self._stream, message) for message in out])
+        ids = await self._bus.publish(
+            [Outgoing(self._stream, message, self._md_max_entries) for message in out]
+        )
         self._last_entry_id = ids[-1]
 
     def _note_bus_away(self, error: TransportError) -> None:

@@ -149,10 +149,7 @@ class WindowBooks:
     def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
         """Take one event of this window, in order of arrival."""
         if isinstance(event, BookDelta):
-            effect = self._apply_delta(event)
-            for side in self._sides.values():
-                side.look()
-            return effect
+            return self._apply_delta(event)
         if isinstance(event, BookSnapshot):
             effect = self._apply_snapshot(event)
             self._sides[event.outcome].look()
@@ -292,33 +289,41 @@ class WindowBooks:
 
     def _apply_delta(self, event: BookDelta) -> BookEffect:
         gap = ""
+        sides, ts_event_ns = self._sides, event.ts_event_ns
         for change in event.changes:
-            side = self._sides[change.outcome]
+            side, price_e4 = sides[change.outcome], change.price_e4
             book = side.book
             if book is None:
                 continue
-            if change.price_e4 % self.tick_e4 or not 0 < change.price_e4 < PRICE_ONE_E4:
+            if price_e4 % self.tick_e4 or not 0 < price_e4 < PRICE_ONE_E4:
                 gap = _enter_gap(side, "off_grid") or gap
                 continue
-            book.side(change.side).put(change.price_e4, change.size_u6)
+            ladder = book.bids if change.side is BookSide.BID else book.asks
+            ladder.put(price_e4, change.size_u6)
             book.ts_recv_ns = event.ts_recv_ns
-            book.ts_event_ns = max(book.ts_event_ns, event.ts_event_ns)
+            if ts_event_ns > book.ts_event_ns:
+                book.ts_event_ns = ts_event_ns
             self._compare_touch(side, book, change)
             if change.hash:
-                self._check_group(side, book, change.hash, event.ts_event_ns)
+                self._check_group(side, book, change.hash, ts_event_ns)
                 if side.doubts >= DOUBTS_LIMIT:
                     gap = _enter_gap(side, "change_hashes") or gap
         for outcome in event.damaged:
             if self._sides[outcome].book is not None:
                 gap = _enter_gap(self._sides[outcome], "damaged") or gap
+        for side in sides.values():
+            side.look()
         return BookEffect(gap) if gap else _NOTHING
 
     def _compare_touch(self, side: _Side, book: TokenBook, change: LevelChange) -> None:
-        if change.best_bid_e4 is None and change.best_ask_e4 is None:
+        told_bid_e4, told_ask_e4 = change.best_bid_e4, change.best_ask_e4
+        if told_bid_e4 is None and told_ask_e4 is None:
             return
         bid_e4 = book.bids.best_e4 or 0
         ask_e4 = book.asks.best_e4 or PRICE_ONE_E4
-        if change.best_bid_e4 in (None, bid_e4) and change.best_ask_e4 in (None, ask_e4):
+        if (told_bid_e4 == bid_e4 or told_bid_e4 is None) and (
+            told_ask_e4 == ask_e4 or told_ask_e4 is None
+        ):
             self.counters.touch_agreements += 1
             side.doubts = 0
         else:
@@ -331,9 +336,10 @@ class WindowBooks:
             side.group_hash, side.group_verified = hash_, False
         if side.group_verified:
             return
-        started = book.start_hash(ts_event_ns)
+        hasher = side.hasher
+        started = hasher.start(ts_event_ns, book.bids.joined(), book.asks.joined())
         for text in self._last_trade.candidates():
-            if book.finish_hash(started, self.tick_e4, text) == hash_:
+            if hasher.finish(started, self.tick_e4, text) == hash_:
                 self._last_trade.text = text
                 self.counters.change_hashes_verified += 1
                 side.group_verified, side.gap, side.doubts = True, False, 0

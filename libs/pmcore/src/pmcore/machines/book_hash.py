@@ -40,21 +40,23 @@ class BookHasher:
 
     def __init__(self, window: Window, outcome: Outcome) -> None:
         token_id = window.token_id(outcome)
-        self._head = f'{{"market":"{window.condition_id}","asset_id":"{token_id}","timestamp":"'
+        head = f'{{"market":"{window.condition_id}","asset_id":"{token_id}","timestamp":"'
+        self._head = head.encode()
         self._minimum = f'],"min_order_size":"{format_qty(window.min_size_u6)}",'.encode()
         self._neg_risk = "true" if window.neg_risk else "false"
         self._version = ',"version":"v2"}' if window.protocol is Protocol.V2 else "}"
         self._tails: dict[tuple[int, str], bytes] = {}
 
-    def start(self, ts_event_ns: int, bids: Sequence[bytes], asks: Sequence[bytes]) -> _Hash:
-        """Hash all that precedes the tick; levels are `level_text`s in wire order, best last."""
+    def start(self, ts_event_ns: int, bids: bytes, asks: bytes) -> _Hash:
+        """Hash all that precedes the tick; sides are `level_text`s in wire order, best last."""
         return hashlib.sha1(
             b"".join(
                 (
-                    f'{self._head}{ts_event_ns // NS_PER_MS}","hash":"","bids":['.encode(),
-                    b",".join(bids),
+                    self._head,
+                    b'%d","hash":"","bids":[' % (ts_event_ns // NS_PER_MS),
+                    bids,
                     b'],"asks":[',
-                    b",".join(asks),
+                    asks,
                     self._minimum,
                 )
             ),
@@ -88,7 +90,6 @@ def book_hash(
 ) -> str:
     """The hash of a whole book; levels (price_e4, size_u6) in wire order, best last."""
     hasher = BookHasher(window, outcome)
-    started = hasher.start(
-        ts_event_ns, [level_text(*level) for level in bids], [level_text(*level) for level in asks]
-    )
+    sides = (b",".join(level_text(*level) for level in side) for side in (bids, asks))
+    started = hasher.start(ts_event_ns, *sides)
     return hasher.finish(started, tick_e4, last_trade)

@@ -25,7 +25,7 @@ class Ladder:
     A key is the price for bids and minus the price for asks, so the best level is the last.
     """
 
-    __slots__ = ("_keys", "_sign", "_sizes", "texts")
+    __slots__ = ("_joined", "_keys", "_sign", "_sizes", "best_e4", "texts")
 
     def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
         self._sign = sign = _SIGN[side]
@@ -38,27 +38,33 @@ class Ladder:
         self._keys = list(keys)
         self._sizes = list(sizes)
         self.texts = list(map(level_text, prices, sizes))
+        self._joined: bytes | None = None
+        self.best_e4: int | None = abs(keys[-1]) if keys else None
+        """The best price, or None for an empty side."""
 
     def put(self, price_e4: int, size_u6: int) -> None:
         """Set the absolute size of a level; 0 removes it."""
-        key = self._sign * price_e4
-        at = bisect_left(self._keys, key)
-        known = at < len(self._keys) and self._keys[at] == key
-        if not size_u6:
-            if known:
-                del self._keys[at], self._sizes[at], self.texts[at]
-        elif known:
+        key, keys = self._sign * price_e4, self._keys
+        at = bisect_left(keys, key)
+        known = at < len(keys) and keys[at] == key
+        self._joined = None
+        if known and size_u6:
             self._sizes[at] = size_u6
             self.texts[at] = level_text(price_e4, size_u6)
-        else:
-            self._keys.insert(at, key)
+            return
+        if size_u6:
+            keys.insert(at, key)
             self._sizes.insert(at, size_u6)
             self.texts.insert(at, level_text(price_e4, size_u6))
+        elif known:
+            del keys[at], self._sizes[at], self.texts[at]
+        self.best_e4 = abs(keys[-1]) if keys else None
 
-    @property
-    def best_e4(self) -> int | None:
-        """The best price, or None for an empty side."""
-        return self._sign * self._keys[-1] if self._keys else None
+    def joined(self) -> bytes:
+        """All levels as they stand in the hashed text, with commas between them."""
+        if self._joined is None:
+            self._joined = b",".join(self.texts)
+        return self._joined
 
     @property
     def best_u6(self) -> int:
@@ -109,7 +115,7 @@ class TokenBook:
 
     def start_hash(self, ts_event_ns: int) -> _Hash:
         """Begin the venue's hash of this book as of a time."""
-        return self._hasher.start(ts_event_ns, self.bids.texts, self.asks.texts)
+        return self._hasher.start(ts_event_ns, self.bids.joined(), self.asks.joined())
 
     def finish_hash(self, started: _Hash, tick_e4: int, last_trade: str) -> str:
         """Complete a started hash with a tick and a last trade price."""

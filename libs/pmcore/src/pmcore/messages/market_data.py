@@ -47,7 +47,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True):
     ts_recv_ns: int
 
 
-class LevelChange(msgspec.Struct, frozen=True, array_like=True):
+class LevelChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of `price_changes`: the new absolute size of a level; 0 removes it.
 
     `hash` is of that outcome's whole book after the whole engine event (docs/venue.md 5.4).

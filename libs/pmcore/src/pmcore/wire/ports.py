@@ -16,10 +16,14 @@ from pmcore.messages.union import StreamMessage
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A message for a stream (a key made by `wire.keys`)."""
+    """A message for a stream (a key made by `wire.keys`).
+
+    `max_len`: how many entries to keep there from now on, in place of the registry's number.
+    """
 
     stream: str
     message: StreamMessage
+    max_len: int | None = None
 
 
 class Incoming(msgspec.Struct, frozen=True):

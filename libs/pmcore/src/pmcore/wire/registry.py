@@ -23,7 +23,8 @@ from pmcore.model.errors import InvariantError
 from pmcore.wire.keys import stream_kind
 
 MD_MAX_LEN = 120_000
-"""Two minutes at the 1 000 book changes a second seen in the busiest windows."""
+"""Unless `PM_MD_MAX_ENTRIES` says otherwise: two minutes at the 1 000 book changes a second seen in
+the busiest windows."""
 
 _DAY_MS = 86_400_000
 

@@ -156,7 +156,7 @@ class MemoryBus:
     def _add(self, item: Outgoing) -> str:
         now_ns = self._store.clock_ns()
         fields = self._stamper.entry(item, now_ns)
-        max_len = spec_of(item.stream).max_len
+        max_len = item.max_len or spec_of(item.stream).max_len
         return format_id(self._store.stream(item.stream).add(fields, now_ns, max_len=max_len))
 
     def _acknowledge(self, ack: Ack) -> None:

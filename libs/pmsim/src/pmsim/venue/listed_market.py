@@ -239,7 +239,7 @@ class ListedMarket:
 
     def _hash(self, outcome: Outcome) -> str:
         hasher = self._hashers[outcome]
-        bids, asks = (self._ladders[outcome, side].texts for side in BookSide)
+        bids, asks = (self._ladders[outcome, side].joined() for side in BookSide)
         started = hasher.start(self._event_ns, bids, asks)
         return hasher.finish(started, self.tick_e4, self._last_trade)
 

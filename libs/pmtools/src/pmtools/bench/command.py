@@ -46,9 +46,12 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         bus_hop,
         console_cost,
         control_port,
+        feed_process,
+        feed_series,
         frame_costs,
         post_call,
         replay_cost,
+        scale,
         signing,
         tick_to_wire,
     )
@@ -58,6 +61,8 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         "signed-post": post_call.measure_signed,
         "signing": signing.measure,
         "feed": partial(frame_costs.measure_feed, file),
+        "feed-process": feed_process.measure,
+        "feed-series": feed_series.measure,
         "engine": partial(frame_costs.measure_engine, file),
         "replay": partial(replay_cost.measure, file),
         "bus": bus_hop.measure,
@@ -65,4 +70,5 @@ def measurements(file: Path | None) -> dict[str, Callable[[int, int], list[Measu
         "kill": control_port.measure_kill,
         "tick-to-wire": tick_to_wire.measure,
         "console": console_cost.measure,
+        "scale": scale.measure,
     }

@@ -27,7 +27,8 @@ class Spread(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """A path and its floor. `ratio` is the median of the rounds' ratios of medians.
 
-    `parts`: of the path's own time, where it was told apart; `rate_per_s`: where one is stated.
+    `parts`: of the path's own time, where it was told apart; `rate_per_s`: where one is stated;
+    `quantities`: by name with its unit, what is no time of the path.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Measured(msgspec.Struct, frozen=True):
     ratio_most: float
     parts: dict[str, Spread] = {}
     rate_per_s: int = 0
+    quantities: dict[str, float] = {}
 
 
 def measured(
@@ -52,6 +54,7 @@ def measured(
     *,
     parts: Mapping[str, list[int]] | None = None,
     rate_per_s: float = 0,
+    quantities: Mapping[str, float] | None = None,
 ) -> Measured:
     """Put the rounds of one measurement together. `parts`: nanoseconds by what they are."""
     ratios = [median(one.path_ns) / median(one.floor_ns) for one in rounds]
@@ -69,6 +72,7 @@ def measured(
         ratio_most=round(max(ratios), 2),
         parts={part: _spread([samples]) for part, samples in (parts or {}).items()},
         rate_per_s=round(rate_per_s),
+        quantities=dict(quantities or {}),
     )
 
 
@@ -94,4 +98,5 @@ def table(figures: Sequence[Measured]) -> str:
         times += [(f"  {part}", time) for part, time in one.parts.items()]
         for what, time in times:
             lines.append(f"  {what:52} p50 {time.p50_us:9.1f} us   p99 {time.p99_us:9.1f} us")
+        lines += [f"    {what:50} {value:,.1f}" for what, value in one.quantities.items()]
     return "\n".join(lines)

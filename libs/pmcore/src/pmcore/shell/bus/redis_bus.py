@@ -109,7 +109,7 @@ class RedisBus:
 
     def _xadd(self, item: Outgoing) -> tuple[Any, ...]:
         fields = self._stamper.entry(item, self._clock_ns())
-        max_len = spec_of(item.stream).max_len
+        max_len = item.max_len or spec_of(item.stream).max_len
         bound = () if max_len is None else ("MAXLEN", "~", max_len)
         return ("XADD", item.stream, *bound, "*", *chain.from_iterable(fields.items()))
 
