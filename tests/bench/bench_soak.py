@@ -77,7 +77,10 @@ def processes(of_run: int) -> dict[str, int]:
 
 
 def sampled(server: Any, of_run: int) -> dict[str, float]:
-    """Megabytes resident, Redis' memory and entries, and the lag of the groups."""
+    """Megabytes resident, Redis' memory and entries, and the lag of the groups that are read.
+
+    `md` has a group for paper fills, which nobody reads outside of dry mode.
+    """
     now = {
         f"{name} MB": use_of_process(pid).resident_bytes / MB
         for name, pid in processes(of_run).items()
@@ -87,7 +90,8 @@ def sampled(server: Any, of_run: int) -> dict[str, float]:
     for key in server.scan_iter(_type="stream"):
         name = key.decode().rpartition(":")[2]
         now[f"{name} entries"] = now.get(f"{name} entries", 0) + server.xlen(key)
-        lag = max([lag, *(group.get("lag") or 0 for group in server.xinfo_groups(key))])
+        read = (group for group in server.xinfo_groups(key) if group["consumers"])
+        lag = max([lag, *(group.get("lag") or 0 for group in read)])
     now["most lag of a group"] = lag
     return now
 
