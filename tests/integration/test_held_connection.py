@@ -122,6 +122,44 @@ async def test_a_released_connection_can_be_used_by_the_client(held: HeldConnect
     assert await held.call("PING") == b"PONG"
 
 
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_a_release_that_broke_off_gives_the_place_back(
+    held: HeldConnection, turns: int
+) -> None:
+    """The client has one place: without it a reader would never read again."""
+    await held.call("PING")
+    releasing = asyncio.create_task(held.release())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    releasing.cancel()
+    await asyncio.wait({releasing})
+    assert await held.client.ping()
+    await held.client.connection_pool.disconnect()
+    assert await held.call("PING") == b"PONG"
+
+
+async def test_an_error_that_its_class_cannot_read_is_an_error_all_the_same(
+    redis_url: str,
+) -> None:
+    assert redis_url  # one server is enough; this one is ours
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(b"-MOVED\r\n" if b"BAD" in data else b"+OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = make_client(url, address=None, name=NAME, max_connections=1)
+        held = HeldConnection(client)
+        assert await held.call("GOOD") == b"OK"
+        with pytest.raises(ResponseError, match="MOVED"):
+            await held.call("BAD")
+        assert await held.call("GOOD") == b"OK"
+        await held.release()
+        await close_client(client)
+
+
 class _Proxy:
     """Passes one client on to Redis, and can reset its connection."""
 

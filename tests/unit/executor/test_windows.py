@@ -17,6 +17,7 @@ from pmcore.machines.lease import LeaseHolder
 from pmcore.messages.execution import OrderSubmitting
 from pmcore.messages.orders import CancelOrders, CancelWindow
 from pmcore.messages.rotation import WindowAnnounced, WindowResolved
+from pmcore.messages.timers import Tick
 from pmcore.model.errors import Reason, Sent, TransportError
 from pmcore.model.market import Outcome
 from pmcore.model.params import OrderCaps
@@ -425,6 +426,31 @@ async def test_what_redis_has_lost_of_the_account_is_waited_for_once() -> None:
     bus.go = asyncio.Event()
     await bus.publish([bid(handles, "b", outcome=Outcome.DOWN, knowing=lost)])
     await eventually(lambda: state_of(handles, "b") == "recording", "that is known now")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_what_redis_has_lost_is_given_up_though_the_order_has_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(windows_module, "BLOCK_MS", 100)
+    handles, bus = make_windows(10)
+    await bus.create_group(GROUP, [CMD, MD], announce=SAID)
+    running = asyncio.create_task(handles.run())
+    await inventory_of(handles)
+    lost = (handles.clock.now_ns() // NS_PER_MS + 60_000, 0)
+    hasty = submit("a", at_ns=handles.clock.now_ns(), expires_s=0.02)
+    await bus.publish([Outgoing(CMD, msgspec.structs.replace(hasty, account_entry_id=lost))])
+    known = handles.handles[MARKET.slug]
+    await eventually(lambda: known.named_id == lost, "the order was read")
+
+    def has_expired() -> bool:
+        handles.driver.feed(Tick())
+        return state_of(handles, "a") == "done"
+
+    await eventually(has_expired, "it has expired")
+    assert known.heard_id < lost
+    await eventually(lambda: known.heard_id == lost, "the next order does not wait for it")
     running.cancel()
     await asyncio.wait({running})
 

@@ -339,11 +339,12 @@ class SeriesWindows:
         await self._begin_account(handle, announced_id)
         while True:
             asked, named = self.driver.engine.unheard(slug), handle.named_id
-            if await self._hear_account(handle, block_ms=0 if asked else BLOCK_MS):
+            behind = bool(asked) or named > handle.heard_id
+            if await self._hear_account(handle, block_ms=0 if behind else BLOCK_MS):
                 continue  # perhaps there is more
             if asked:
                 self.driver.feed(AccountHeard(slug, asked))
-                handle.heard_id = max(handle.heard_id, named)  # Redis has lost what it did not give
+            handle.heard_id = max(handle.heard_id, named)  # Redis has lost what it did not give
 
     async def _hear_account(self, handle: WindowHandle, *, block_ms: int) -> bool:
         """Read once; whether there was anything."""

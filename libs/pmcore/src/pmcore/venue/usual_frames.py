@@ -2,7 +2,8 @@
 
 They are nearly all of the market data, and a schema reads them several times faster than JSON of
 any shape. Nothing is decided here about bad input: whatever is not exactly as usual gives None, and
-`market_frames` reads it by its own rules, which give the same message for a usual frame.
+`market_frames` reads it by its own rules, which give the same message for a usual frame. Fields
+that nobody uses are skipped here unread, so a number out of range in one of them spoils no frame.
 """
 
 from __future__ import annotations

@@ -15,12 +15,18 @@ from typing import Any, cast
 import hiredis
 from redis.asyncio import connection as redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ExecAbortError, InvalidResponse, RedisError
+from redis.exceptions import ExecAbortError, InvalidResponse, RedisError, ResponseError
 
 from pmcore.shell.bus.redis_client import Client
 
-_error: Any = cast(Any, redis_connection).BaseParser.parse_error
-"""From the text of an error to redis-py's class for it."""
+
+def _error(text: str) -> RedisError:
+    """redis-py's class for an error; for one that its class cannot read, the text alone."""
+    try:
+        error: RedisError = cast(Any, redis_connection).BaseParser.parse_error(text)
+    except ValueError:
+        return ResponseError(text)
+    return error
 
 
 class HeldConnection:
@@ -59,9 +65,15 @@ class HeldConnection:
 
     async def release(self) -> None:
         """End the connection, and give its place back to the client; the next call takes one."""
-        connection, self._connection, self._answers = self._connection, None, None
-        if connection is not None:
+        connection, answers = self._connection, self._answers
+        self._connection = self._answers = None
+        if connection is None:
+            return
+        if answers is not None:
+            answers.abort()  # a silent peer is not waited for
+        try:
             await connection.disconnect()
+        finally:
             await self.client.connection_pool.release(connection)
 
     async def _ready(self) -> _Answers:
@@ -101,8 +113,12 @@ class _Answers(asyncio.Protocol):
             self._transport.write(packed)
             return await self._waiting
         except BaseException:
-            self._transport.abort()
+            self.abort()
             raise
+
+    def abort(self) -> None:
+        """Close it now. Who waits for an answer has none."""
+        self._transport.abort()
 
     def has_ended(self) -> bool:
         """Whether the server closed it, or said what nobody asked for; also if not yet read."""
