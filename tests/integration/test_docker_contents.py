@@ -14,10 +14,10 @@ from support.tree import ROOT, SERVICES
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 SHELL = {
-    *("annotated-doc", "annotated-types", "anyio", "click", "fastapi", "h11", "httptools", "idna"),
-    *("msgspec", "opentelemetry-api", "prometheus-client", "pydantic", "pydantic-core"),
-    *("pydantic-settings", "python-dotenv", "redis", "starlette", "typing-extensions"),
-    *("typing-inspection", "uvicorn", "uvloop", "zstandard"),
+    *("annotated-doc", "annotated-types", "anyio", "click", "fastapi", "h11", "hiredis"),
+    *("httptools", "idna", "msgspec", "opentelemetry-api", "prometheus-client", "pydantic"),
+    *("pydantic-core", "pydantic-settings", "python-dotenv", "redis", "starlette"),
+    *("typing-extensions", "typing-inspection", "uvicorn", "uvloop", "zstandard"),
 }
 HTTP = {"certifi", "httpcore", "httpx"}
 WS = {"websockets"}
