@@ -30,7 +30,7 @@ class Ladder:
     def __init__(self, side: BookSide, levels: Sequence[tuple[int, int]] = ()) -> None:
         self._sign = sign = _SIGN[side]
         prices, sizes = zip(*levels, strict=True) if levels else ((), ())
-        keys = prices if sign > 0 else tuple(map(neg, prices))
+        keys = prices if side is BookSide.BID else tuple(map(neg, prices))
         if 0 in sizes or not all(map(lt, keys, keys[1:])):  # out of order, or empty ones: seldom
             by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
             keys = tuple(sorted(by_key))
