@@ -322,7 +322,7 @@ class WindowRunner:
         if decide:
             outputs += self._decide(at_ns, tick=not batch)
         commands = [
-            Outgoing(self._cmd, self._signed(output))
+            Outgoing(self._cmd, self._under_lease(output))
             for output in outputs
             if not isinstance(output, Notice)
         ]
@@ -334,7 +334,7 @@ class WindowRunner:
                 self._tell(output)
         self._stepped.set()
 
-    def _signed(self, command: CommandMessage) -> CommandMessage:
+    def _under_lease(self, command: CommandMessage) -> CommandMessage:
         """With the lease under which it is sent, and how much of the account it rests on."""
         token = self._lease_token()
         if isinstance(command, SubmitOrder | MergePairs):

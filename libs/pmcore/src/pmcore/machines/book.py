@@ -336,10 +336,9 @@ class WindowBooks:
             side.group_hash, side.group_verified = hash_, False
         if side.group_verified:
             return
-        hasher = side.hasher
-        started = hasher.start(ts_event_ns, book.bids.joined(), book.asks.joined())
+        started = book.start_hash(ts_event_ns)
         for text in self._last_trade.candidates():
-            if hasher.finish(started, self.tick_e4, text) == hash_:
+            if book.finish_hash(started, self.tick_e4, text) == hash_:
                 self._last_trade.text = text
                 self.counters.change_hashes_verified += 1
                 side.group_verified, side.gap, side.doubts = True, False, 0

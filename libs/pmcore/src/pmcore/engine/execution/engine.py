@@ -121,12 +121,7 @@ class ExecutionEngine:
     def flat(self) -> bool:
         """No order rests, no order is being sent, and no question to the venue is open."""
         state = self._state
-        if state.cancel_all is not None:
-            return False
-        for window in state.windows.values():  # noqa: SIM110 - asked at each step of time: all() costs twice
-            if not window.flat:
-                return False
-        return True
+        return state.cancel_all is None and all(w.flat for w in state.windows.values())
 
     @property
     def slugs(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ class _Answers(asyncio.Protocol):
         try:
             self._transport.write(packed)
             return await self._waiting
-        except BaseException:
+        except BaseException:  # a cancellation too: its answer would be taken for the next call's
             self.abort()
             raise
 
