@@ -180,6 +180,7 @@ async def test_frames_that_come_late_are_told_and_not_believed(world: FeedWorld)
     async with world.running(silent_ms=5000) as service:
         socket = await world.connected()
         await world.state(FeedState.LIVE)
+        del world.peer.routes["/book"]  # REST would agree, and end it at once
         now_ms = world.clock.now_ns() // NS_PER_MS
         world.market.ts_ms = now_ms - 60_000
         await socket.send(world.market.change(4800, 7_000_000))

@@ -49,6 +49,18 @@ def test_a_cut_host_that_was_quiet_in_time_and_came_back_breaks_no_law() -> None
     )
 
 
+@pytest.mark.parametrize(("accepted_s", "during"), [(10.5, 0), (11.5, 1)])
+def test_an_order_on_its_way_when_the_cable_is_pulled_was_sent_before(
+    accepted_s: float, during: int
+) -> None:
+    last = VenueSample(accepted_s, {SLUG: SeriesSeen(5, 2, True)})
+    later = seen((0, 5, 2, True), (22, 5, 0, False), (58, 7, 2, True))
+    samples = [*QUIET[:11], last, *(each for each in later if each.at_s > accepted_s)]
+    result = judge(CUT, samples, MARKS)
+    assert (result.placed_before, result.placed_during) == (5 - during, during)
+    assert result.broken == ()
+
+
 def test_another_host_that_went_on_breaks_no_law() -> None:
     result = judge(OTHER, WENT_ON, MARKS)
     assert result.broken == ()

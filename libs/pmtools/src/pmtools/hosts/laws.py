@@ -22,6 +22,8 @@ DEAD_MAN_S = 15.0
 """The venue ends orders 10 to 15 s after the last heartbeat (docs/venue.md 8)."""
 SLACK_S = 2.0
 """For a sample that was late, and for the venue's own look at what has lapsed."""
+ON_ITS_WAY_S = 1.0
+"""An order accepted so soon after the cut was sent before it."""
 _NOTHING = SeriesSeen(0, 0)
 
 
@@ -48,9 +50,10 @@ class Marks(msgspec.Struct, frozen=True):
 class SeriesResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one series did. Times in seconds; None: it does not apply, or never happened.
 
-    `placed_*`: orders accepted before, during and after the cut. `quiet_after_s`: from the cut
-    until nothing rested and nothing was accepted any more. `bare_*_s`: the longest time without a
-    resting order. `back_after_s`: from the end of the cut until an order rested.
+    `placed_*`: orders accepted before, during and after the cut; what was on its way at the cut
+    counts as before. `quiet_after_s`: from the cut until nothing rested and nothing was accepted
+    any more. `bare_*_s`: the longest time without a resting order. `back_after_s`: from the end of
+    the cut until an order rested.
     """
 
     series: str
@@ -71,7 +74,9 @@ def judge(watched: Watched, samples: Sequence[VenueSample], marks: Marks) -> Ser
     before = [each for each in samples if each.at_s < marks.cut_s]
     during = [each for each in samples if marks.cut_s <= each.at_s < marks.restored_s]
     after = [each for each in samples if each.at_s >= marks.restored_s]
-    counts = [_seen(watched, part[-1]).placed if part else 0 for part in (before, during, after)]
+    sent_before = [each for each in samples if each.at_s < marks.cut_s + ON_ITS_WAY_S]
+    parts = (sent_before, during, after)
+    counts = [_seen(watched, part[-1]).placed if part else 0 for part in parts]
     result = SeriesResult(
         series=watched.series,
         host=watched.host,
