@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pmcore.messages.user import PositionsRead, UserMessage
 from pmcore.wire.entry_ids import EntryId, parse_id
 
-KEPT = 20_000
+KEPT = 2_000
 """Messages, the newest; what is lost is usually the last second."""
 
 

@@ -1,5 +1,8 @@
 """The floor of tick-to-wire: three processes, two stream hops and one POST that do nothing else.
 
+A frame of the kind `RECORDED` has besides what no order may go without: the last process signs an
+order and waits until its id stands in a stream before the POST, whose headers have their HMAC.
+
 `python -m pmtools.bench.bare_relay HOP REDIS_URL STUB_PORT`; the first hop prints its port.
 """
 
@@ -8,15 +11,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import msgspec
 import uvloop
 from redis.asyncio import Redis
 
+from pmcore.model.units import NS_PER_S
+from pmcore.shell.clock import real_now_ns
+from pmcore.venue.l2_auth import l2_headers
+from pmexecutor.signer import OrderSigner
+from pmtools.bench.sample_order import CREDENTIALS, KEY, sign_sample
 from pmtools.bench.stub_venue import StubAnswer
 
 FIRST, SECOND, DONE = "bench:first", "bench:second", "bench:done"
+RECORD = "bench:record"
+BARE, RECORDED = b"bare", b"recorded"
 HOPS = ("feed", "strategy", "executor")
 
 
@@ -37,13 +48,27 @@ async def _strategy(redis: Redis) -> None:
 
 async def _executor(redis: Redis, stub_port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", stub_port)
+    signer, salts = OrderSigner(KEY), count()
     async for line in _read(redis, SECOND):
-        head = f"POST /order HTTP/1.1\r\nHost: stub\r\nContent-Length: {len(line)}\r\n\r\n"
-        writer.write(head.encode() + line)
+        number, kind, _ = line.split()
+        headers, body = b"", line
+        if kind == RECORDED:
+            order = sign_sample(signer, next(salts))
+            body = order.body(CREDENTIALS.api_key)
+            await redis.xadd(RECORD, {"d": order.order_hash})
+            headers = _signed_headers(body)
+        head = f"POST /order HTTP/1.1\r\nHost: stub\r\nContent-Length: {len(body)}\r\n"
+        writer.write(head.encode() + headers + b"\r\n" + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         stub = msgspec.json.decode(await reader.readexactly(length), type=StubAnswer)
-        await redis.xadd(DONE, {"number": line.split()[0], "ns": stub.received_ns})
+        await redis.xadd(DONE, {"number": number, "kind": kind, "ns": stub.received_ns})
+
+
+def _signed_headers(body: bytes) -> bytes:
+    now_s = real_now_ns() // NS_PER_S
+    headers = l2_headers(CREDENTIALS, now_s, "POST", "/order", body)
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
 async def _read(redis: Redis, stream: str) -> AsyncIterator[bytes]:

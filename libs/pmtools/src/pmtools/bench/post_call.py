@@ -14,28 +14,24 @@ from time import perf_counter_ns
 import msgspec
 import uvloop
 
-from pmcore.model.market import Protocol
 from pmcore.shell.clock import real_now_ns
-from pmcore.venue.contracts import exchange_domain
-from pmcore.venue.l2_auth import ApiCredentials, l2_headers
+from pmcore.venue.l2_auth import l2_headers
 from pmexecutor.clob_http import ClobAnswer, ClobHttp
 from pmexecutor.signer import OrderSigner
 from pmtools.bench.figures import Measured, Round, measured
+from pmtools.bench.sample_order import CREDENTIALS, KEY, TIMESTAMP_S, sign_sample
 from pmtools.bench.stub_venue import StubAnswer, stub_venue
 
 WARM_UP = 10
 GAP_S = 0.002
 TIMEOUT_S = 5.0
-_TIMESTAMP_S = 1_790_766_900
-_CREDENTIALS = ApiCredentials("0x" + "a" * 40, "0" * 36, "c2VjcmV0", "p" * 64)
-
 
 Post = Callable[[ClobHttp, bytes], Awaitable[ClobAnswer]]
 
 
 def measure(rounds: int, samples: int) -> list[Measured]:
     """The HTTP client alone; the headers are ready."""
-    headers = l2_headers(_CREDENTIALS, _TIMESTAMP_S, "POST", "/order", _body())
+    headers = l2_headers(CREDENTIALS, TIMESTAMP_S, "POST", "/order", _body())
 
     def post(http: ClobHttp, body: bytes) -> Awaitable[ClobAnswer]:
         return http.request("POST", "/order", headers=headers, body=body, timeout_s=TIMEOUT_S)
@@ -47,7 +43,7 @@ def measure_signed(rounds: int, samples: int) -> list[Measured]:
     """The same, with the L2 headers, whose HMAC is over the body."""
 
     def post(http: ClobHttp, body: bytes) -> Awaitable[ClobAnswer]:
-        return http.signed(_CREDENTIALS, "POST", "/order", body=body, timeout_s=TIMEOUT_S)
+        return http.signed(CREDENTIALS, "POST", "/order", body=body, timeout_s=TIMEOUT_S)
 
     return _measure("POST call with its HMAC", "the same with the HMAC", post, rounds, samples)
 
@@ -106,18 +102,10 @@ async def _captured(body: bytes) -> bytes:
     async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         http = ClobHttp(f"http://127.0.0.1:{port}", real_now_ns)
-        await http.signed(_CREDENTIALS, "POST", "/order", body=body, timeout_s=TIMEOUT_S)
+        await http.signed(CREDENTIALS, "POST", "/order", body=body, timeout_s=TIMEOUT_S)
         await http.close()
         return await taken
 
 
 def _body() -> bytes:
-    order = OrderSigner(b"\x11" * 32).buy(
-        token_id=2**255 + 1,
-        price_e4=4_700,
-        size_u6=5_000_000,
-        domain=exchange_domain(137, Protocol.V2, neg_risk=False),
-        salt=1,
-        timestamp_ms=_TIMESTAMP_S * 1_000,
-    )
-    return order.body(_CREDENTIALS.api_key)
+    return sign_sample(OrderSigner(KEY), 1).body(CREDENTIALS.api_key)

@@ -10,21 +10,23 @@ from py_clob_client_v2.order_utils.model.order_data_v2 import OrderDataV2, order
 from py_clob_client_v2.signer import Signer
 
 from pmcore.model.check import invariant
-from pmcore.model.market import Protocol
-from pmcore.venue.contracts import exchange_domain
 from pmexecutor.signer import OrderSigner
 from pmtools.bench.figures import Measured, Round, measured
+from pmtools.bench.sample_order import (
+    CREDENTIALS,
+    DOMAIN,
+    KEY,
+    TIMESTAMP_S,
+    TOKEN_ID,
+    sign_sample,
+)
 
-_KEY = b"\x11" * 32
-_OWNER = "0" * 36
-_TOKEN_ID = 2**255 + 1
-_DOMAIN = exchange_domain(137, Protocol.V2, neg_risk=False)
-_TIMESTAMP_MS = 1_790_766_900_000
+_OWNER = CREDENTIALS.api_key
 
 
 def measure(rounds: int, samples: int) -> list[Measured]:
     """Run it. Here the other client stands in the floor's place: below 1 is faster than it."""
-    ours, theirs = OrderSigner(_KEY), Signer("0x" + _KEY.hex(), 137)
+    ours, theirs = OrderSigner(KEY), Signer("0x" + KEY.hex(), 137)
     _round(ours, theirs, 5)
     found = [_round(ours, theirs, samples) for _ in range(rounds)]
     return [measured("signing", "an order's body, signed", "py-clob-client-v2, coincurve", found)]
@@ -34,7 +36,7 @@ def _round(ours: OrderSigner, theirs: Signer, samples: int) -> Round:
     found = Round()
     for salt in range(samples):
         called_ns = perf_counter_ns()
-        one = _ours(ours, salt)
+        one = sign_sample(ours, salt).body(_OWNER)
         found.path_ns.append(perf_counter_ns() - called_ns)
         called_ns = perf_counter_ns()
         other = _theirs(theirs, salt)
@@ -43,36 +45,24 @@ def _round(ours: OrderSigner, theirs: Signer, samples: int) -> Round:
     return found
 
 
-def _ours(signer: OrderSigner, salt: int) -> bytes:
-    order = signer.buy(
-        token_id=_TOKEN_ID,
-        price_e4=4_700,
-        size_u6=5_000_000,
-        domain=_DOMAIN,
-        salt=salt,
-        timestamp_ms=_TIMESTAMP_MS,
-    )
-    return order.body(_OWNER)
-
-
 def _theirs(signer: Signer, salt: int) -> bytes:
     builder = ExchangeOrderBuilderV2(
-        _DOMAIN.contract,
-        _DOMAIN.chain_id,
+        DOMAIN.contract,
+        DOMAIN.chain_id,
         signer,
         lambda: str(salt),
-        domain_version=_DOMAIN.version,
+        domain_version=DOMAIN.version,
     )
     address = signer.address()
     order = OrderDataV2(
         maker=address,
         signer=address,
-        tokenId=str(_TOKEN_ID),
+        tokenId=str(TOKEN_ID),
         makerAmount="2350000",
         takerAmount="5000000",
         side=Side.BUY,
         signatureType=SignatureTypeV2.EOA,
-        timestamp=str(_TIMESTAMP_MS),
+        timestamp=str(TIMESTAMP_S * 1_000),
         expiration="0",
     )
     signed = builder.build_signed_order(order)

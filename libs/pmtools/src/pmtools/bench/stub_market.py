@@ -3,15 +3,21 @@
 `python -m pmtools.bench.stub_market DIRECTORY REDIS_URL` prints its port. The directory is that of
 `market_files`. Frames are made ready at the start, so that sending costs next to nothing. Who is
 connected at `/ws/market` or `/bare` gets them while the key `FLOW` names that path: as many a
-second as `RATE` says; without it as fast as they are taken, never more than `WINDOW` ahead of what
-stands in Redis, which bounds the lag.
+second as `RATE` says, one by one, each series by its own chance (a Poisson process); without it as
+fast as they are taken, never more than `WINDOW` ahead of what stands in Redis, which bounds the
+lag.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -39,6 +45,7 @@ WINDOW = 500
 _STEP_S = 0.002
 _PACED_S = 0.25
 """At a rate it is asked only so often whether to go on."""
+_STALLED_S = 10.0
 _TEXT, _TWO_BYTES, _EIGHT_BYTES = 0x81, 126, 127
 _SHORT, _MEDIUM = 125, 65_535
 
@@ -107,7 +114,8 @@ class StubMarket:
     async def _send(
         self, connection: ServerConnection, path: str, frames: Sequence[bytes], stream: str
     ) -> None:
-        ahead, at = 0, 0
+        ahead, at, chance = 0, 0, random.Random(stream)  # noqa: S311 - no secret
+        sender = _sender(connection)
         while True:
             asked = self._redis.pipeline(transaction=False)
             asked.get(FLOW)
@@ -117,7 +125,7 @@ class StubMarket:
             if flow != path.encode():
                 ahead = published(rows)
             elif rate:
-                at = await _paced(connection, frames, at, float(rate))
+                at = await asyncio.to_thread(_paced, sender, frames, at, float(rate), chance)
                 continue
             elif (room := WINDOW - (ahead - published(rows))) > 0:
                 connection.transport.write(b"".join(frames[at : at + room]))
@@ -126,17 +134,27 @@ class StubMarket:
             await asyncio.sleep(_STEP_S)
 
 
-async def _paced(
-    connection: ServerConnection, frames: Sequence[bytes], at: int, rate_per_s: float
+def _sender(connection: ServerConnection) -> socket.socket:
+    """The connection's socket once more, for a thread: timers of an event loop tick in ms."""
+    same = socket.socket(fileno=os.dup(connection.transport.get_extra_info("socket").fileno()))
+    same.settimeout(_STALLED_S)
+    return same
+
+
+def _paced(
+    sender: socket.socket,
+    frames: Sequence[bytes],
+    at: int,
+    rate_per_s: float,
+    chance: random.Random,
 ) -> int:
     """Send at a rate for a while; the next frame's place."""
-    begun_s, sent = monotonic_s(), 0
-    while (passed_s := monotonic_s() - begun_s) < _PACED_S:
-        due = min(int(passed_s * rate_per_s) - sent, len(frames) - at)
-        if due > 0:
-            connection.transport.write(b"".join(frames[at : at + due]))
-            sent, at = sent + due, (at + due) % len(frames)
-        await asyncio.sleep(_STEP_S)
+    due_s = begun_s = monotonic_s()
+    while due_s < begun_s + _PACED_S:
+        due_s += chance.expovariate(rate_per_s)
+        time.sleep(max(0.0, due_s - monotonic_s()))
+        sender.sendall(frames[at])
+        at = (at + 1) % len(frames)
     return at
 
 
@@ -190,7 +208,9 @@ def _markets(directory: Path) -> Iterator[tuple[Window, Sequence[str]]]:
 
 
 async def _serve(directory: Path, redis_url: str) -> None:
-    stub = StubMarket(list(_markets(directory)), Redis.from_url(redis_url, protocol=2))
+    markets = list(_markets(directory))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(len(markets) + 1))
+    stub = StubMarket(markets, Redis.from_url(redis_url, protocol=2))
     async with serve(
         stub.talk, "127.0.0.1", 0, process_request=stub.answer, compression=None, ping_interval=None
     ) as server:

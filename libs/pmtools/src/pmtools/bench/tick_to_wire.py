@@ -1,7 +1,8 @@
 """From a market frame on the feed's socket to the last byte of the POST and of the DELETE.
 
 Through the real feed, strategy, executor and userws and a real Redis, in a market that moves by a
-script. The bare relay takes a frame of its own in each pause between two moves.
+script. In each pause between two moves the bare relay takes a frame of its own, in every second one
+with what no order may go without: a signature, and a record that Redis has confirmed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from redis import Redis
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.control_client import open_http
+from pmtools.bench.bare_relay import BARE, RECORDED
 from pmtools.bench.figures import Measured, Round, measured
 from pmtools.bench.order_ways import OrderWay, read_ways
 from pmtools.bench.relay import bare_relay_hops
@@ -24,8 +26,8 @@ from pmtools.bench.scripted_market import FIRST_MOVE_NS, MOVE_NS, scripted_windo
 from pmtools.run.redis_server import LocalRedis, new_passwords
 
 CYCLE_NS = 2 * MOVE_NS
-FLOOR_AFTER_NS = CYCLE_NS * 3 // 4
-"""After the frame that cancels: half a pause after the one that places."""
+PAUSES_NS = (CYCLE_NS // 4, CYCLE_NS * 3 // 4)
+"""After the frame that cancels: the middle of the pause, and of the one behind the next frame."""
 _FLOOR = "a bare relay"
 
 
@@ -47,8 +49,9 @@ def measure(rounds: int, samples: int) -> list[Measured]:
                 begun_ns = real_now_ns()
                 await relay.connect()
                 for _ in range(rounds * samples):
-                    await _until_pause(engine.clock)
-                    relay.send()
+                    for kind, after_ns in zip((RECORDED, BARE), PAUSES_NS, strict=True):
+                        await _until_pause(engine.clock, after_ns)
+                        relay.send(kind)
                 await asyncio.sleep(1.0)
                 shift_ns = engine.clock.now_ns() - real_now_ns()
             with Redis.from_url(redis.url) as client:
@@ -57,7 +60,15 @@ def measure(rounds: int, samples: int) -> list[Measured]:
             floors = relay.rounds(samples)
             first = [way for way in ways.posts if way.place == 0]
             second = [way for way in ways.posts if way.place == 1]
+            recording = zip(relay.rounds(samples, RECORDED), floors, strict=True)
             return [
+                measured(
+                    "tick-to-wire, relay with a record",
+                    "the relay, which signs, records and has it confirmed",
+                    _FLOOR,
+                    [Round(path, floor) for path, floor in recording],
+                )
+            ] + [
                 _figure(name, found, floors, begun_ns, round_ns)
                 for name, found in (
                     ("POST", first),
@@ -70,10 +81,10 @@ def measure(rounds: int, samples: int) -> list[Measured]:
         return asyncio.run(run())
 
 
-async def _until_pause(clock: Clock) -> None:
-    """Until the middle of the next pause of the script."""
-    passed = (clock.now_ns() - FIRST_MOVE_NS - FLOOR_AFTER_NS) // CYCLE_NS
-    await clock.sleep_until(FIRST_MOVE_NS + FLOOR_AFTER_NS + (passed + 1) * CYCLE_NS)
+async def _until_pause(clock: Clock, after_ns: int) -> None:
+    """Until the middle of the next pause of this kind in the script."""
+    passed = (clock.now_ns() - FIRST_MOVE_NS - after_ns) // CYCLE_NS
+    await clock.sleep_until(FIRST_MOVE_NS + after_ns + (passed + 1) * CYCLE_NS)
 
 
 def _figure(
