@@ -48,7 +48,7 @@ def test_the_hash_is_that_of_the_compact_json(protocol: Protocol, neg_risk: bool
 
 def test_the_hasher_forgets_no_tail_and_keeps_a_bounded_number() -> None:
     hasher = BookHasher(cent_window(), Outcome.UP)
-    started = hasher.start(0, b",".join(level_text(*level) for level in BIDS), b"")
+    started = hasher.start(0, b",".join(map(level_text, BIDS)), b"")
     hashes = {hasher.finish(started, 100, str(n)) for n in range(5_000)}
     assert len(hashes) == 5_000
     assert hasher.finish(started, 100, "4999") in hashes

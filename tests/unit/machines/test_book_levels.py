@@ -16,7 +16,7 @@ def test_a_ladder_sorts_what_comes_and_drops_empty_levels() -> None:
     ladder = Ladder(BookSide.ASK, [(5100, 1), (5300, 3), (5200, 0)])
     assert ladder.levels() == [(5300, 3), (5100, 1)]
     assert (ladder.best_e4, ladder.best_u6) == (5100, 1)
-    assert ladder.texts == [level_text(5300, 3), level_text(5100, 1)]
+    assert ladder.texts == [level_text((5300, 3)), level_text((5100, 1))]
     assert (Ladder(BookSide.BID).best_e4, Ladder(BookSide.BID).best_u6) == (None, 0)
 
 
@@ -46,7 +46,7 @@ def test_a_level_is_set_changed_and_removed_with_its_text() -> None:
     ladder.put(4800, 0)
     ladder.put(4999, 0)
     assert ladder.levels() == [(4700, 7_000_000), (4750, 1_000_000)]
-    assert ladder.texts == [level_text(4700, 7_000_000), level_text(4750, 1_000_000)]
+    assert ladder.texts == [level_text((4700, 7_000_000)), level_text((4750, 1_000_000))]
 
 
 def test_the_joined_text_and_the_best_price_follow_every_change() -> None:

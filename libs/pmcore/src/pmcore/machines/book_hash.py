@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pmcore.messages.market_data import Level
+from pmcore.model.kept_answers import KeptAnswers
 from pmcore.model.market import Outcome, Protocol, Window
 from pmcore.model.units import NS_PER_MS, format_price, format_qty
 
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 MAX_TAILS = 4_096
 
 
-@lru_cache(maxsize=16_384)
-def level_text(price_e4: int, size_u6: int) -> bytes:
-    """One level as the venue writes it inside the hashed text."""
+def _text_of(level: Level) -> bytes:
+    price_e4, size_u6 = level
     return f'{{"price":"{format_price(price_e4)}","size":"{format_qty(size_u6)}"}}'.encode()
+
+
+level_text = KeptAnswers(_text_of, most=16_384).__getitem__
+"""One level (price_e4, size_u6) as the venue writes it inside the hashed text."""
 
 
 @lru_cache(maxsize=8_192)
@@ -90,6 +95,6 @@ def book_hash(
 ) -> str:
     """The hash of a whole book; levels (price_e4, size_u6) in wire order, best last."""
     hasher = BookHasher(window, outcome)
-    sides = (b",".join(level_text(*level) for level in side) for side in (bids, asks))
+    sides = (b",".join(map(level_text, side)) for side in (bids, asks))
     started = hasher.start(ts_event_ns, *sides)
     return hasher.finish(started, tick_e4, last_trade)

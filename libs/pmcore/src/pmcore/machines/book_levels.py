@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from operator import lt, neg
+from operator import itemgetter, lt, neg
 from typing import TYPE_CHECKING
 
 from pmcore.machines.book_hash import level_text
@@ -34,10 +34,11 @@ class Ladder:
         if 0 in sizes or not all(map(lt, keys, keys[1:])):  # out of order, or empty ones: seldom
             by_key = {sign * price_e4: size_u6 for price_e4, size_u6 in levels if size_u6}
             keys = tuple(sorted(by_key))
-            prices, sizes = tuple(map(abs, keys)), tuple(by_key[key] for key in keys)
+            levels = [(abs(key), by_key[key]) for key in keys]
+            sizes = tuple(map(itemgetter(1), levels))
         self._keys = list(keys)
         self._sizes = list(sizes)
-        self.texts = list(map(level_text, prices, sizes))
+        self.texts = list(map(level_text, levels))
         self._joined: bytes | None = None
         self.best_e4: int | None = abs(keys[-1]) if keys else None
         """The best price, or None for an empty side."""
@@ -50,12 +51,12 @@ class Ladder:
         self._joined = None
         if known and size_u6:
             self._sizes[at] = size_u6
-            self.texts[at] = level_text(price_e4, size_u6)
+            self.texts[at] = level_text((price_e4, size_u6))
             return
         if size_u6:
             keys.insert(at, key)
             self._sizes.insert(at, size_u6)
-            self.texts.insert(at, level_text(price_e4, size_u6))
+            self.texts.insert(at, level_text((price_e4, size_u6)))
         elif known:
             del keys[at], self._sizes[at], self.texts[at]
         self.best_e4 = abs(keys[-1]) if keys else None

@@ -11,6 +11,7 @@ import msgspec
 from pmcore.machines.book_hash import last_trade_text
 from pmcore.messages.market_data import BookSnapshot, Level, LevelChange, SnapshotOrigin
 from pmcore.model.errors import MalformedInputError
+from pmcore.model.kept_answers import KeptAnswers
 from pmcore.model.market import BookSide, Outcome, TakerSide, Window
 from pmcore.model.units import PRICE_ONE_E4
 from pmcore.venue.fields import (
@@ -90,7 +91,7 @@ def levels_of(item: JsonObject, key: str, grid_e4: int) -> tuple[Level, ...]:
     """
     value = item.get(key)
     if isinstance(value, msgspec.Raw):
-        levels = [_level_in(text, grid_e4) for text in _level_texts(bytes(value))]
+        levels = list(map(_levels_on(grid_e4).__getitem__, _level_texts(bytes(value))))
     else:
         levels = [_level_of(as_object(each), grid_e4) for each in as_list(value)]
     levels.sort()
@@ -103,12 +104,18 @@ def _level_texts(levels: bytes) -> list[bytes]:
         return []
     if not (levels.startswith(b"[{") and levels.endswith(b"}]")):
         raise MalformedInputError("unusual")
-    return levels[2:-2].split(b"}, {" if b"}, {" in levels else b"},{")
+    spaced = levels.startswith(b"}, {", levels.find(b"}"))
+    return levels[2:-2].split(b"}, {" if spaced else b"},{")
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=8)
+def _levels_on(grid_e4: int) -> KeptAnswers[bytes, Level]:
+    """Levels by their text; most levels of a whole book stood in the one before it."""
+    return KeptAnswers(lambda text: _level_in(text, grid_e4), most=8_192)
+
+
 def _level_in(text: bytes, grid_e4: int) -> Level:
-    """A level without its braces. Most levels of a whole book stood in the one before it."""
+    """A level without its braces."""
     try:
         level = _LEVEL.decode(b"{%b}" % text)
     except (msgspec.DecodeError, UnicodeError) as error:

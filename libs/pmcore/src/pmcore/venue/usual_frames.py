@@ -20,6 +20,7 @@ from pmcore.venue.fields import JsonObject, decode_json_as
 
 _KEYS = ('"price_changes"', '"bids"')
 _KEYS_IN_BYTES = (b'"price_changes"', b'"bids"')
+_MAY_BE_UNSET = ("event_type", "tick_size", "last_trade_price")
 _SIDE = {"BUY": BookSide.BID, "SELL": BookSide.ASK}
 
 
@@ -60,8 +61,11 @@ class UsualBook(msgspec.Struct, frozen=True):
 
     def fields(self) -> JsonObject:
         """The fields that the frame has; its levels stay `msgspec.Raw`."""
-        told = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: value for name, value in told.items() if value is not msgspec.UNSET}
+        told = msgspec.structs.asdict(self)
+        for name in _MAY_BE_UNSET:
+            if told[name] is msgspec.UNSET:
+                del told[name]
+        return told
 
 
 def usual_frame(raw: str | bytes) -> UsualChanges | UsualBook | None:
