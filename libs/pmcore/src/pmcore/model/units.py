@@ -48,7 +48,6 @@ def parse_price_e4(text: str) -> int:
     return price_e4
 
 
-@lru_cache(maxsize=16_384)
 def parse_qty_u6(text: str) -> int:
     """`"634.49"` -> 634_490_000. Raise `MalformedInputError` for anything negative or odd."""
     qty_u6 = _parse_fixed(text, 6, "bad_size")
@@ -66,11 +65,11 @@ def parse_dollars_e8(text: str) -> int:
 
 
 def _format_fixed(value: int, decimals: int) -> str:
-    whole, fraction = divmod(abs(value), 10**decimals)
-    sign = "-" if value < 0 else ""
-    if not fraction:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{decimals}d}".rstrip("0")
+    if value < 0:
+        return f"-{_format_fixed(-value, decimals)}"
+    digits = str(value).rjust(decimals + 1, "0")
+    whole, fraction = digits[:-decimals], digits[-decimals:].rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
 
 
 @lru_cache(maxsize=16_384)
@@ -79,7 +78,6 @@ def format_price(price_e4: int) -> str:
     return _format_fixed(price_e4, 4)
 
 
-@lru_cache(maxsize=16_384)
 def format_qty(qty_u6: int) -> str:
     """634_490_000 -> `"634.49"`."""
     return _format_fixed(qty_u6, 6)

@@ -21,10 +21,13 @@ from pmcore.messages.market_data import (
     UnderlyingPriced,
 )
 from pmcore.messages.rotation import WindowResolved
+from pmcore.messages.timers import BatchEnded, Tick
 from pmcore.messages.union import EngineEvent
 from pmcore.messages.user import FillReported, OrderUpdated
 from pmcore.model.market import Window
 
+_NAMES_NOTHING = (BatchEnded, Tick)
+"""Most events are of these two, so they are asked for first."""
 _NAMES_A_MARKET = (FillReported, OrderUpdated)
 _NAMES_A_WINDOW = (
     BookSnapshot,
@@ -50,6 +53,8 @@ def concerns(window: Window, event: EngineEvent) -> bool:
 
     `VenueModeChanged` names a window and tells the mode of the account, so it concerns all.
     """
+    if isinstance(event, _NAMES_NOTHING):
+        return True
     if isinstance(event, _NAMES_A_WINDOW):
         return event.slug == window.slug
     if isinstance(event, _NAMES_A_MARKET):

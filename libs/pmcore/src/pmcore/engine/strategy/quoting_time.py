@@ -31,9 +31,11 @@ class QuotingTime:
         passed_ns = at_ns - before_ns
         self.total_ns += passed_ns
         obstacles = [why.obstacle for why in whys.values()]
-        self.both_rest_ns += passed_ns if set(obstacles) == {Obstacle.NONE} else 0
+        resting = obstacles.count(Obstacle.NONE)
+        if resting == len(obstacles):
+            self.both_rest_ns += passed_ns
         _add(self.by_obstacle_ns, obstacles, passed_ns)
-        if Obstacle.NONE not in obstacles:
+        if not resting:
             _add(self.idle_ns, obstacles, passed_ns)
 
 
