@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pmcore.machines.book_hash import BookHasher, level_text
+from pmcore.machines.book_hash import level_text
 from pmcore.machines.book_levels import Ladder, TokenBook
-from pmcore.model.market import BookSide, Outcome
-from support.venue_books import ASKS, cent_window
+from pmcore.model.market import BookSide
+from support.venue_books import ASKS
 
 BEST_LAST = [(4700, 5_000_000), (4800, 2_000_000)]
 
@@ -62,8 +62,7 @@ def test_the_joined_text_and_the_best_price_follow_every_change() -> None:
 
 
 def token_book(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> TokenBook:
-    hasher = BookHasher(cent_window(), Outcome.UP)
-    return TokenBook(hasher, bids, asks, ts_event_ns=1, ts_recv_ns=2)
+    return TokenBook(bids, asks, ts_event_ns=1, ts_recv_ns=2)
 
 
 def test_a_book_knows_its_sides_its_grid_and_where_a_trade_was() -> None:
@@ -74,9 +73,3 @@ def test_a_book_knows_its_sides_its_grid_and_where_a_trade_was() -> None:
     assert not book.off_grid(5)
     assert book.likely_trades_e4() == [4800, 4905, 5200, 5095]
     assert token_book([], []).likely_trades_e4() == []
-
-
-def test_a_book_hashes_its_levels() -> None:
-    book, other = token_book(BEST_LAST, []), token_book(BEST_LAST[1:], [])
-    first, second = (b.finish_hash(b.start_hash(0), 100, "") for b in (book, other))
-    assert first != second

@@ -103,6 +103,7 @@ class _Side:
         "group_hash",
         "group_verified",
         "hasher",
+        "seen",
         "state",
         "touch",
     )
@@ -120,7 +121,8 @@ class _Side:
         self.look()
 
     def look(self) -> None:
-        """Read state and touch anew: asked for many times more often than changed."""
+        """Read state and touch anew: asked for much more often than changed, or not at all."""
+        self.seen = True
         book = self.book
         if book is None:
             self.state, self.touch = BookState.EMPTY, _UNKNOWN
@@ -148,12 +150,12 @@ class WindowBooks:
 
     def apply(self, event: BookSnapshot | BookDelta | TradePrinted | TickSizeChanged) -> BookEffect:
         """Take one event of this window, in order of arrival."""
+        for side in self._sides.values():
+            side.seen = False
         if isinstance(event, BookDelta):
             return self._apply_delta(event)
         if isinstance(event, BookSnapshot):
-            effect = self._apply_snapshot(event)
-            self._sides[event.outcome].look()
-            return effect
+            return self._apply_snapshot(event)
         if isinstance(event, TradePrinted):
             self._last_trade.printed(event.price_e4)
         elif event.new_tick_e4 < self.tick_e4:
@@ -168,11 +170,17 @@ class WindowBooks:
 
     def state(self, outcome: Outcome) -> BookState:
         """Whether an outcome's book can be used."""
-        return self._sides[outcome].state
+        return self._seen(outcome).state
 
     def touch(self, outcome: Outcome) -> Touch:
         """The touch of an outcome's own book, whatever its state."""
-        return self._sides[outcome].touch
+        return self._seen(outcome).touch
+
+    def _seen(self, outcome: Outcome) -> _Side:
+        side = self._sides[outcome]
+        if not side.seen:
+            side.look()
+        return side
 
     def depth_u6(self, outcome: Outcome) -> tuple[int, int]:
         """The shares at the best bid and ask of an outcome's own book."""
@@ -208,13 +216,12 @@ class WindowBooks:
             side.gap = True
             return BookEffect(gap="damaged")
         book = TokenBook(
-            side.hasher,
             event.bids,
             event.asks,
             ts_event_ns=event.ts_event_ns,
             ts_recv_ns=event.ts_recv_ns,
         )
-        found = self._reproduce(event, book) if event.hash else None
+        found = self._reproduce(event, side.hasher, book) if event.hash else None
         mismatched = self._count_book(event, found)
         self._end_group(side, event.hash)
         held = side.book
@@ -264,9 +271,9 @@ class WindowBooks:
         self.counters.books_mismatched += 1
         return True
 
-    def _reproduce(self, event: BookSnapshot, book: TokenBook) -> _Found | None:
+    def _reproduce(self, event: BookSnapshot, hasher: BookHasher, book: TokenBook) -> _Found | None:
         """Find the tick and the last trade price with which a whole book has its hash."""
-        started = book.start_hash(event.ts_event_ns)
+        started = hasher.start(event.ts_event_ns, book.bids.joined(), book.asks.joined())
         if event.tick_e4 is not None:
             ticks_e4 = [event.tick_e4]
         else:
@@ -275,7 +282,7 @@ class WindowBooks:
         texts = self._last_trade.candidates() if known is None else [known]
         for tick_e4 in ticks_e4:
             for text in texts:
-                if book.finish_hash(started, tick_e4, text) == event.hash:
+                if hasher.finish(started, tick_e4, text) == event.hash:
                     return _Found(tick_e4, text)
         if known is not None or not self._search:
             return None
@@ -283,7 +290,7 @@ class WindowBooks:
         for tick_e4 in ticks_e4:
             for price_e4 in prices_from(near_e4):
                 text = last_trade_text(price_e4)
-                if book.finish_hash(started, tick_e4, text) == event.hash:
+                if hasher.finish(started, tick_e4, text) == event.hash:
                     return _Found(tick_e4, text)
         return None
 
@@ -311,8 +318,6 @@ class WindowBooks:
         for outcome in event.damaged:
             if self._sides[outcome].book is not None:
                 gap = _enter_gap(self._sides[outcome], "damaged") or gap
-        for side in sides.values():
-            side.look()
         return BookEffect(gap) if gap else _NOTHING
 
     def _compare_touch(self, side: _Side, book: TokenBook, change: LevelChange) -> None:
@@ -336,9 +341,10 @@ class WindowBooks:
             side.group_hash, side.group_verified = hash_, False
         if side.group_verified:
             return
-        started = book.start_hash(ts_event_ns)
+        hasher = side.hasher
+        started = hasher.start(ts_event_ns, book.bids.joined(), book.asks.joined())
         for text in self._last_trade.candidates():
-            if book.finish_hash(started, self.tick_e4, text) == hash_:
+            if hasher.finish(started, self.tick_e4, text) == hash_:
                 self._last_trade.text = text
                 self.counters.change_hashes_verified += 1
                 side.group_verified, side.gap, side.doubts = True, False, 0

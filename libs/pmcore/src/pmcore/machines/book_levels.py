@@ -5,16 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter, lt, neg
-from typing import TYPE_CHECKING
 
 from pmcore.machines.book_hash import level_text
 from pmcore.model.market import BookSide
 from pmcore.model.units import complement_e4
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-    from pmcore.machines.book_hash import BookHasher
 
 _SIGN = {BookSide.BID: 1, BookSide.ASK: -1}
 
@@ -84,18 +78,16 @@ class Ladder:
 class TokenBook:
     """Both sides of one outcome's book, with the times of the newest event in it."""
 
-    __slots__ = ("_hasher", "asks", "bids", "ts_event_ns", "ts_recv_ns")
+    __slots__ = ("asks", "bids", "ts_event_ns", "ts_recv_ns")
 
     def __init__(
         self,
-        hasher: BookHasher,
         bids: Sequence[tuple[int, int]],
         asks: Sequence[tuple[int, int]],
         *,
         ts_event_ns: int,
         ts_recv_ns: int,
     ) -> None:
-        self._hasher = hasher
         self.bids = Ladder(BookSide.BID, bids)
         self.asks = Ladder(BookSide.ASK, asks)
         self.ts_event_ns = ts_event_ns
@@ -113,11 +105,3 @@ class TokenBook:
         """The known touch prices and their complements: where the last trade probably was."""
         own = [price for price in (self.bids.best_e4, self.asks.best_e4) if price is not None]
         return own + [complement_e4(price) for price in own]
-
-    def start_hash(self, ts_event_ns: int) -> _Hash:
-        """Begin the venue's hash of this book as of a time."""
-        return self._hasher.start(ts_event_ns, self.bids.joined(), self.asks.joined())
-
-    def finish_hash(self, started: _Hash, tick_e4: int, last_trade: str) -> str:
-        """Complete a started hash with a tick and a last trade price."""
-        return self._hasher.finish(started, tick_e4, last_trade)

@@ -48,6 +48,7 @@ def parse_price_e4(text: str) -> int:
     return price_e4
 
 
+@lru_cache(maxsize=16_384)
 def parse_qty_u6(text: str) -> int:
     """`"634.49"` -> 634_490_000. Raise `MalformedInputError` for anything negative or odd."""
     qty_u6 = _parse_fixed(text, 6, "bad_size")
