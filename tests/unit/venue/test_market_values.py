@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from pmcore.messages.market_data import SnapshotOrigin
@@ -75,6 +77,15 @@ def level(price: object, size: object = "1") -> dict[str, object]:
 
 def test_levels_are_sorted_and_stand_on_the_grid() -> None:
     item: dict[str, Any] = {"bids": [level("0.5"), level("0.49", "2.5")]}
+    assert levels_of(item, "bids", 100) == ((4900, 2_500_000), (5000, 1_000_000))
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_levels_are_read_from_their_text_with_and_without_spaces(
+    separators: tuple[str, str],
+) -> None:
+    written = json.dumps([level("0.5"), level("0.49", "2.5")], separators=separators)
+    item: dict[str, Any] = {"bids": msgspec.Raw(written.encode())}
     assert levels_of(item, "bids", 100) == ((4900, 2_500_000), (5000, 1_000_000))
 
 
