@@ -20,7 +20,7 @@ from typing import Any
 
 from pmcore.shell.clock import Clock
 from pmtools.hosts.usage import use_of_process
-from pmtools.run.redis_server import free_port
+from pmtools.ports import free_port
 
 MARKET = "btc-updown-5m"
 SAMPLE_S = 10.0

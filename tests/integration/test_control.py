@@ -11,8 +11,9 @@ import pytest
 
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
+from pmtools.ports import free_port
 from pmtools.run.redis_server import LocalRedis
-from support.processes import ServiceProcess, free_port, service_process
+from support.processes import ServiceProcess, service_process
 
 pytestmark = pytest.mark.connected
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pmtools.ports import free_port
 from support.alert_cases import promtool_tests
 from support.compose import wait_for
-from support.processes import free_port
 from support.prometheus import Prometheus, promtool, running_prometheus
 from support.promql import Query, alert_rules, annotation_queries, dashboard_queries, judged
 from support.redis import BINARIES, RedisServers

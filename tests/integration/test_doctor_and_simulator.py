@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import free_port
+from pmtools.ports import free_port
 
 pytestmark = pytest.mark.connected
 

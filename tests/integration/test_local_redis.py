@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis as redis_py
 
+from pmtools.ports import free_port
 from pmtools.run import redis_server as local_redis
 from pmtools.run.redis_server import LocalRedis, LocalRedisError, find_server
 from support.redis import BINARIES
@@ -52,7 +53,7 @@ def test_a_race_for_a_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ports = iter([taken.getsockname()[1], local_redis.free_port()])
+        ports = iter([taken.getsockname()[1], free_port()])
         monkeypatch.setattr(local_redis, "free_port", lambda: next(ports))
         with LocalRedis() as server:
             assert server.pid is not None

@@ -16,7 +16,7 @@ import pytest
 
 from pmcore.shell.clock import Clock
 from pmcore.shell.journal import journal_parts
-from pmtools.run.redis_server import free_port
+from pmtools.ports import free_port
 from support.compose import fetch, wait_for
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(180)]

@@ -15,7 +15,8 @@ from pmcore.model.errors import Sent, TransportError
 from pmcore.shell.bus.redis_bus import RedisBus
 from pmcore.wire import keys
 from pmcore.wire.ports import Ack, Outgoing
-from pmtools.run.redis_server import LocalRedis, free_port
+from pmtools.ports import free_port
+from pmtools.run.redis_server import LocalRedis
 from support.messages import SERIES, command
 from support.redis import SERVER_PARAMS
 

@@ -23,7 +23,8 @@ from pmcore.shell.service.tasks import retry_until_answered
 from pmcore.wire import keys
 from pmcore.wire.access import OPERATOR
 from pmcore.wire.ports import Ack, Outgoing
-from pmtools.run.redis_server import LocalRedis, free_port
+from pmtools.ports import free_port
+from pmtools.run.redis_server import LocalRedis
 from support.messages import SERIES, command
 from support.redis_sentinel import RedisSet, redis_set, until
 from support.whole_engine import REDIS_PASSWORDS

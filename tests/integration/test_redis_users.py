@@ -25,10 +25,10 @@ from pmcore.wire import keys
 from pmcore.wire.access import SERVICES
 from pmcore.wire.ports import Outgoing
 from pmexecutor.recovery import read_traces
+from pmtools.ports import free_port
 from pmtools.run.redis_server import (
     LocalRedis,
     find_server,
-    free_port,
     has_selectors,
     new_passwords,
 )

@@ -19,7 +19,7 @@ from py_clob_client_v2 import ClobClient, OrderArgs
 
 from pmcore.model.units import NS_PER_S
 from pmcore.shell.clock import Clock
-from pmtools.run.redis_server import free_port
+from pmtools.ports import free_port
 from support.small_recording import OPEN_S, market_object, recorded_window, write_recording
 
 pytestmark = pytest.mark.connected

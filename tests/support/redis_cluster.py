@@ -9,8 +9,9 @@ import redis as redis_py
 from redis.crc import key_slot
 
 from pmcore.wire.access import OPERATOR
+from pmtools.ports import free_port
 from pmtools.run.redis_cluster import MASTERS, cluster_arguments, join
-from pmtools.run.redis_server import LocalRedis, free_port
+from pmtools.run.redis_server import LocalRedis
 
 _BUS_OFFSET = 10_000  # Redis 6.2 has no option for the port of the cluster bus
 

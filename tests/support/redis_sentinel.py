@@ -13,8 +13,9 @@ from typing import Any
 import redis as redis_py
 
 from pmcore.wire.access import OPERATOR
+from pmtools.ports import free_port
 from pmtools.processes import die_with_parent
-from pmtools.run.redis_server import LocalRedis, find_server, free_port
+from pmtools.run.redis_server import LocalRedis, find_server
 
 NAME = "pm"
 PASSWORD = "password-of-the-test-sentinels"

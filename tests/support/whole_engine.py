@@ -20,7 +20,8 @@ from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.control_client import ControlClient, open_http
 from pmcore.shell.service.tasks import cancel_and_wait
 from pmcore.wire.access import USERS
-from pmtools.processes import Child, free_ports, start_child
+from pmtools.ports import free_ports
+from pmtools.processes import Child, start_child
 from pmtools.run.plan import PORTS, SERVICES, STOP_ORDER, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pmtools.processes import Child, ChildSpec, free_ports, start_child, tail_of
+from pmtools.processes import Child, ChildSpec, start_child, tail_of
 
 _DEAF = """
 import signal, sys, time
@@ -56,10 +56,6 @@ def test_the_tail_of_a_long_log_is_short(tmp_path: Path) -> None:
     path.write_text("\n".join(f"line {number}" for number in range(100_000)))
     assert tail_of(path, 2) == ["line 99998", "line 99999"]
     assert tail_of(tmp_path / "nowhere", 2) == []
-
-
-def test_free_ports_differ() -> None:
-    assert len(set(free_ports(8))) == 8
 
 
 _PARENT = """

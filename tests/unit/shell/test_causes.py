@@ -16,6 +16,7 @@ from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.causes import cause_of, cause_of_status
 from pmcore.shell.http import JsonReader
 from pmcore.shell.websocket import SocketDown, WebSocketClient
+from pmtools.ports import free_port
 
 
 async def cause_of_get(url: str) -> Cause:
@@ -27,13 +28,6 @@ async def cause_of_get(url: str) -> Cause:
     finally:
         await reader.close()
     raise AssertionError("it answered")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_a_port_where_nothing_listens() -> None:

@@ -10,11 +10,9 @@ import asyncio
 import ctypes
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -115,15 +113,6 @@ def tail_of(path: Path, lines: int, most_bytes: int = _TAIL_BYTES) -> list[str]:
     except OSError:
         return []
     return [line for line in text.splitlines() if line.strip()][-lines:]
-
-
-def free_ports(count: int) -> list[int]:
-    """Different loopback ports that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def start_module(module: str, *arguments: str) -> Popen[str]:

@@ -15,8 +15,8 @@ from pmtools.cli import main
 from pmtools.control import compose_stack
 from pmtools.control.checkout import find_checkout
 from pmtools.control.engines import find_by_hand
+from pmtools.ports import free_port
 from support.control_ports import SERVICES, ControlPort, FakeCheckout
-from support.processes import free_port
 
 
 def use_path(checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch) -> None:

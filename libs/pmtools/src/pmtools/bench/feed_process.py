@@ -31,7 +31,8 @@ from pmtools.bench.figures import Measured, Round, measured
 from pmtools.bench.stub_market import BARE, BARE_STREAM, FLOW, MARKET, market_files, published
 from pmtools.errors import CommandError
 from pmtools.hosts.usage import use_of_process
-from pmtools.processes import Child, free_ports, start_child, start_module
+from pmtools.ports import free_ports
+from pmtools.processes import Child, start_child, start_module
 from pmtools.run.plan import PORTS, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 

@@ -26,7 +26,8 @@ from pmtools.bench.figures import Measured, Round, measured
 from pmtools.errors import CommandError
 from pmtools.hosts.usage import use_of_process
 from pmtools.hosts.watch import Watch
-from pmtools.processes import Child, free_ports, start_child
+from pmtools.ports import free_ports
+from pmtools.processes import Child, start_child
 from pmtools.run.plan import PORTS, SERVICES, RunOptions, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 

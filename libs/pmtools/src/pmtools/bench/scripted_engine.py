@@ -20,7 +20,8 @@ from pmcore.shell.control_client import ControlClient, open_http
 from pmtools.bench.scripted_market import OPENED_NS
 from pmtools.bench.wire_tap import TapRecord
 from pmtools.errors import CommandError
-from pmtools.processes import Child, free_ports, start_child, start_module
+from pmtools.ports import free_ports
+from pmtools.processes import Child, start_child, start_module
 from pmtools.run.plan import PORTS, SERVICES, RunOptions, RunPlan, Surroundings, plan_run
 from pmtools.run.redis_server import LocalRedis
 

@@ -31,8 +31,9 @@ from pmcore.shell.settings.presets import AppliedPreset
 from pmcore.wire.access import OPERATOR
 from pmtools.control.checkout import find_checkout
 from pmtools.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, CommandError, UsageError
+from pmtools.ports import free_ports
 from pmtools.presets import with_preset
-from pmtools.processes import Child, free_ports, start_child
+from pmtools.processes import Child, start_child
 from pmtools.run.console import RunConsole
 from pmtools.run.exit_codes import EXIT_CODES, EXIT_NO_DATA, LASTING_S, trouble_at_end
 from pmtools.run.files import (

