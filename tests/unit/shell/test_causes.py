@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Iterator
 
 import pytest
 from websockets.datastructures import Headers
@@ -16,11 +17,10 @@ from pmcore.model.errors import Cause, TransportError
 from pmcore.shell.causes import cause_of, cause_of_status
 from pmcore.shell.http import JsonReader
 from pmcore.shell.websocket import SocketDown, WebSocketClient
-from pmtools.ports import free_port
 
 
-async def cause_of_get(url: str) -> Cause:
-    reader = JsonReader(url, deadline_s=0.5)
+async def cause_of_get(url: str, deadline_s: float = 30.0) -> Cause:
+    reader = JsonReader(url, deadline_s=deadline_s)
     try:
         await reader.get("/x")
     except TransportError as error:
@@ -30,8 +30,16 @@ async def cause_of_get(url: str) -> Cause:
     raise AssertionError("it answered")
 
 
-async def test_a_port_where_nothing_listens() -> None:
-    assert await cause_of_get(f"http://127.0.0.1:{free_port()}") is Cause.CONNECTION_REFUSED
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """An address that is taken, so that nobody else comes to listen there, and does not listen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+async def test_a_port_where_nothing_listens(refusing: str) -> None:
+    assert await cause_of_get(f"http://{refusing}") is Cause.CONNECTION_REFUSED
 
 
 async def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,29 +50,32 @@ async def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> 
     assert await cause_of_get("http://no-such-host.invalid") is Cause.NAME_RESOLUTION
 
 
-async def test_a_server_that_is_silent_and_one_that_speaks_no_tls() -> None:
-    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(2)
+async def test_a_server_that_is_silent() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until it is given up
         writer.close()
 
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await cause_of_get(f"http://127.0.0.1:{port}", 0.1) is Cause.TIMEOUT
+
+
+async def test_a_server_that_speaks_no_tls() -> None:
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 no\r\n\r\n")
         await writer.drain()
         writer.close()
 
-    for handler, scheme, cause in ((silent, "http", Cause.TIMEOUT), (plain, "https", Cause.TLS)):
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await cause_of_get(f"{scheme}://127.0.0.1:{port}") is cause
-        server.close()
+        assert await cause_of_get(f"https://127.0.0.1:{port}") is Cause.TLS
 
 
-async def test_a_socket_that_cannot_be_made_says_its_cause() -> None:
-    url = f"ws://127.0.0.1:{free_port()}/ws"
-    client = WebSocketClient(url, hello=lambda: "", now_ns=lambda: 1)
+async def test_a_socket_that_cannot_be_made_says_its_cause(refusing: str) -> None:
+    client = WebSocketClient(f"ws://{refusing}/ws", hello=lambda: "", now_ns=lambda: 1)
     task = asyncio.create_task(client.run())
-    (event,) = await client.next_batch(5)
+    (event,) = await client.next_batch(30)
     task.cancel()
     assert isinstance(event, SocketDown)
     assert event.cause is Cause.CONNECTION_REFUSED

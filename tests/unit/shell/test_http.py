@@ -18,7 +18,7 @@ async def peer() -> AsyncIterator[VenuePeer]:
 
 @pytest.fixture
 async def reader(peer: VenuePeer) -> AsyncIterator[JsonReader]:
-    reader = JsonReader(peer.http_url, deadline_s=0.5)
+    reader = JsonReader(peer.http_url)
     yield reader
     await reader.close()
 
