@@ -96,15 +96,17 @@ class ConsolePage:
         before = await self._tapes()
         await self.page.reload()
         await expect(self.page.locator("#link")).to_have_text("live")
-        await expect(self.page.locator("#decisions li[data-event]").first).to_be_visible()
-        await expect(self.page.locator("#fills tr[data-trade]").first).to_be_visible()
-        await expect(self.page.locator("#mid-chart canvas")).to_be_visible()
         after = await self._tapes()
         assert set(before["trades"]) <= set(after["trades"])
         assert before["decisions"][0] in after["decisions"], "the newest of before"
         assert after["begins"] <= before["begins"]
 
     async def _tapes(self) -> dict[str, Any]:
+        """Once something is on each: a hedge may rest for long before the next decision."""
+        decision = self.page.locator("#decisions li[data-event]").first
+        await expect(decision).to_be_visible(timeout=CHANCE_MS)
+        await expect(self.page.locator("#fills tr[data-trade]").first).to_be_visible()
+        await expect(self.page.locator("#mid-chart canvas")).to_be_visible()
         found: dict[str, Any] = await self.page.evaluate(_TAPES_JS)
         return found
 

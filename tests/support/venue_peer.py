@@ -18,7 +18,8 @@ from websockets.http11 import Request, Response
 Params = Mapping[str, str]
 Route = Callable[[Params, Mapping[str, str]], tuple[int, Any]]
 
-WAIT_S = 10.0
+WAIT_S = 30.0
+"""At most: a wait ends when what it waits for is there."""
 
 
 class PeerSocket:
