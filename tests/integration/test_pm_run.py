@@ -73,15 +73,32 @@ class Stage:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "pmtools.cli", *arguments],
-            env=self.environ,
+            env={**self.environ, **more},
             cwd=self.checkout,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def run_until_said(self, what: str, **more: str) -> str:
+        """What a run says that is interrupted once it has said this."""
+        with self.start("run", "--seconds", "600", "--json", **more) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            heard = ""
+            while what not in heard:
+                line = process.stderr.readline()
+                assert line, f"ended early: {heard}"
+                heard += line
+            process.terminate()
+            heard += process.stderr.read()
+            stdout = process.stdout.read()
+        assert process.returncode == 130, heard
+        assert json.loads(stdout.splitlines()[-1])["exit_reason"] == "interrupted"
+        return heard
 
 
 @pytest.fixture
@@ -199,11 +216,10 @@ def test_a_killed_run_leaves_nothing_running(stage: Stage) -> None:
 
 
 def test_the_console_is_told_where_the_services_are_and_nothing_of_redis(stage: Stage) -> None:
-    done = stage.pm("run", "--seconds", "2", POLYMARKET_API_SECRET="mine", PM_BID_SIZE="7")
-    assert done.returncode == 0, done.stderr
+    said = stage.run_until_said("console: http", POLYMARKET_API_SECRET="mine", PM_BID_SIZE="7")
     environ = stage.environ_of("console")
-    assert f"console: http://127.0.0.1:{environ['PM_HTTP_PORT']} " in done.stderr
-    assert "#" not in done.stderr, "what is not a terminal may be a log"
+    assert f"console: http://127.0.0.1:{environ['PM_HTTP_PORT']} " in said
+    assert "#" not in said, "what is not a terminal may be a log"
     for name in ("feed", "strategy", "executor", "userws"):
         port = stage.environ_of(name)["PM_HTTP_PORT"]
         assert environ[f"PM_{name.upper()}_URL"] == f"http://127.0.0.1:{port}"
@@ -214,10 +230,7 @@ def test_the_console_is_told_where_the_services_are_and_nothing_of_redis(stage: 
 
 @pytest.mark.parametrize("death", ["console:at_start", "console:later"])
 def test_a_run_goes_on_without_its_console(stage: Stage, death: str) -> None:
-    done = stage.pm("run", "--seconds", "4", "--json", PM_FAKE_DEATHS=death)
-    assert done.returncode == 0, done.stderr
-    assert "the console ended with exit code" in done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["exit_reason"] == "time_over"
+    stage.run_until_said("the console ended with exit code", PM_FAKE_DEATHS=death)
     assert stage.events("stopped") == _STOPS
 
 
