@@ -30,6 +30,7 @@ class ServiceProcess:
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {TOKEN}"},
             trust_env=False,
+            timeout=START_S,
         )
 
     @property

@@ -7,6 +7,7 @@ import base64
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,9 +139,13 @@ class UserwsWorld:
         return [message.state for message in self.messages(UserChannelChanged)]
 
     async def state(self, *expected: UserChannelState) -> None:
-        await eventually(
-            lambda: self.states()[-len(expected) :] == list(expected), f"states {expected}"
-        )
+        """Wait until these were the last states told; each reading of REST tells UP again."""
+
+        def told() -> bool:
+            states = [state for state, _ in groupby(self.states())]
+            return states[-len(expected) :] == list(expected)
+
+        await eventually(told, f"states {expected}")
 
     async def connected(self) -> PeerSocket:
         socket = await self.peer.socket()
