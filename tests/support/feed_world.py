@@ -13,7 +13,7 @@ from pmcore.messages.market_data import FeedState, FeedStatusChanged
 from pmcore.messages.union import StreamMessage
 from pmcore.model.market import Outcome
 from pmcore.model.units import NS_PER_S
-from pmcore.shell.clock import Clock
+from pmcore.shell.clock import Clock, real_now_ns
 from pmcore.shell.service.logs import configure_logs
 from pmcore.shell.service.metrics import ServiceMetrics
 from pmcore.shell.service.process import ServiceContext
@@ -32,13 +32,22 @@ ACCOUNT = "main"
 MessageT = TypeVar("MessageT")
 
 
+class JumpingClock(Clock):
+    """Stands `lead_ns` later when a test says so: no window is over before the test is there."""
+
+    lead_ns = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.lead_ns
+
+
 class FeedWorld:
     def __init__(self, peer: VenuePeer, data_dir: Path) -> None:
         self.peer = peer
         self.data_dir = data_dir
         self.markets = {SLUG: FakeMarket(SLUG)}
         self.logs = io.StringIO()
-        self.clock = Clock.starting_at(self.market.window.open_ns + NS_PER_S, 1.0)
+        self.at(self.market.window.open_ns + NS_PER_S)
         self.store = MemoryStore(lambda: self.clock.now_ns())
         peer.routes |= {
             "/markets": self._listing,
@@ -63,7 +72,11 @@ class FeedWorld:
 
     def at(self, ns: int, speed: float = 1.0) -> None:
         """Let the world be at this time, before the service starts."""
-        self.clock = Clock.starting_at(ns, speed)
+        self.clock = JumpingClock(ns, real_now_ns(), speed)
+
+    def jump_to(self, ns: int) -> None:
+        """Let it be this time at once, while the service runs."""
+        self.clock.lead_ns += ns - self.clock.now_ns()
 
     def messages(self, stream: str, kind: type[MessageT]) -> list[MessageT]:
         """What was published of one kind, oldest first."""
@@ -96,6 +109,7 @@ class FeedWorld:
             "gamma_url": self.peer.http_url,
             "ws_base_url": self.peer.ws_url,
             "data_dir": self.data_dir,
+            "silent_ms": 60_000,  # a busy machine is no silent venue
             **settings,
         }
         service = FeedService(

@@ -251,9 +251,11 @@ async def test_raw_frames_are_recorded_with_their_receive_time(world: FeedWorld)
 
 async def test_a_fixed_slug_ends_after_its_resolution(world: FeedWorld) -> None:
     window = world.market.window
-    world.at(window.close_ns - 20 * NS_PER_S, speed=10.0)
+    world.at(window.open_ns + NS_PER_S, speed=10.0)
     async with world.running(linger_s=1.0) as service:
         await world.connected()
+        await world.state(FeedState.LIVE)
+        world.jump_to(window.close_ns)
         await eventually(lambda: world.peer.count("/markets") > 1, "a question after the close")
         world.market.closed = True
         await eventually(world.task.done, "the end of the run")

@@ -222,7 +222,10 @@ async def test_without_a_balance_it_goes_on_and_says_so(
         assert service.readiness() == []
 
 
-async def test_endless_pages_of_positions_are_given_up(world: UserwsWorld) -> None:
+async def test_endless_pages_of_positions_are_given_up(
+    world: UserwsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pmuserws.reconcile.MAX_PAGES", 5)
     pages = {"has_more": True, "next_cursor": "x"}
     world.peer.routes["/v2/positions"] = lambda *_: (200, {"data": [], "pagination": pages})
     async with world.running(reconcile_s=600.0) as service:
