@@ -27,7 +27,8 @@ from pmtools.run.redis_server import LocalRedis
 
 TOKEN = "token-of-the-test-engine"
 REDIS_PASSWORDS = {user: f"password-of-the-test-{user}" for user in USERS}
-PATIENCE_S = 25.0
+PATIENCE_S = 60.0
+"""At most: each wait ends when what it waits for is there."""
 WINDOW_OPENED_S = 1_800_000_000  # a multiple of half an hour
 MAX_NET_DIFF = 10
 
