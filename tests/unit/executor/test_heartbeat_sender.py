@@ -289,6 +289,7 @@ async def test_a_post_asks_whether_the_last_beat_is_recent(
 ) -> None:
     now_s = 1_000.0
     monkeypatch.setattr(heartbeat_sender, "monotonic_s", lambda: now_s)
+    monkeypatch.setattr(heartbeat_sender, "HEALTH_TIMEOUT_S", 60.0)  # the peers are asked once
     assert world.sender.refuses() == "the venue's last heartbeat is too old"
     await world.peers_are_ready()
     async with running(world):
