@@ -13,8 +13,6 @@ from pmtools.ports import free_port
 from pmtools.run.redis_cluster import MASTERS, cluster_arguments, join
 from pmtools.run.redis_server import LocalRedis
 
-_BUS_OFFSET = 10_000  # Redis 6.2 has no option for the port of the cluster bus
-
 
 class ClusterSet:
     """Six nodes as one: what an engine is given."""
@@ -74,8 +72,5 @@ def cluster_nodes(
 
 
 def _node(passwords: Mapping[str, str], timeout_ms: int) -> LocalRedis:
-    port = free_port()
-    while port + _BUS_OFFSET > 65_535:
-        port = free_port()
     arguments = cluster_arguments(timeout_ms, passwords.get(OPERATOR, ""))
-    return LocalRedis(port=port, passwords=passwords, arguments=arguments)
+    return LocalRedis(port=free_port(), passwords=passwords, arguments=arguments)

@@ -35,4 +35,6 @@ def test_no_outgoing_connection_is_given_one() -> None:
     if not _OUTGOING.exists():
         pytest.skip("only Linux says which ports it gives to outgoing connections")
     lowest = int(_OUTGOING.read_text().split()[0])
-    assert max(free_ports(50)) < lowest
+    found = free_ports(500)
+    assert max(found) + 10_000 < lowest, "nor the second port of a node of a Redis Cluster"
+    assert min(found) + 10_000 > max(found), "which nobody else is given"

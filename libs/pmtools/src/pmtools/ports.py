@@ -9,9 +9,11 @@ from random import SystemRandom
 from pmtools.errors import CommandError
 
 LOOPBACK = "127.0.0.1"
-_RANGE = range(20_000, 32_768)
+_RANGE = range(10_000, 20_000)
 """No outgoing connection is given one of these, on Linux or macOS: it could take a port between
-the look at it and the start of its process."""
+the look at it and the start of its process. Nor one ten thousand above, where a node of a Redis
+Cluster listens too.
+"""
 
 
 def free_ports(count: int) -> list[int]:
