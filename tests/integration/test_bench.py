@@ -67,6 +67,7 @@ def test_one_feed_takes_the_frames_of_several_series() -> None:
 def test_a_scripted_market_makes_hundreds_of_orders_a_minute() -> None:
     """A POST and a DELETE for each frame of the floor; 3 times the relay on a busy machine."""
     figures = bench("--only", "tick-to-wire", "--rounds", "2", "--samples", "25")
+    assert figures["tick-to-wire, relay with a record"]["samples"] == 50
     for name in ("POST", "second POST", "DELETE"):
         figure = figures[f"tick-to-wire, {name}"]
         assert figure["rounds"] == 2

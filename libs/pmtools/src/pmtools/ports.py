@@ -10,9 +10,9 @@ from pmtools.errors import CommandError
 
 LOOPBACK = "127.0.0.1"
 _RANGE = range(10_000, 20_000)
-"""No outgoing connection is given one of these, on Linux or macOS: it could take a port between
-the look at it and the start of its process. Nor one ten thousand above, where a node of a Redis
-Cluster listens too.
+"""Below those that Linux (from 32768) and macOS (from 49152) give to outgoing connections unless
+they are told otherwise: one of these could take a port between the look at it and the start of its
+process. So is the port ten thousand above, where a node of a Redis Cluster listens too.
 """
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from redis import Redis
 
-from pmtools.bench.bare_relay import BARE, DONE, HOPS, RECORDED
+from pmcore.model.check import invariant
+from pmtools.bench.bare_relay import BARE, DONE, HOPS, RECORD, RECORDED
 from pmtools.bench.stub_venue import stub_venue
 from pmtools.processes import start_module
 from pmtools.run.redis_server import LocalRedis
@@ -44,6 +45,8 @@ class BareRelay:
         sent_ns = self._sent_ns[kind]
         found: list[list[int]] = [[] for _ in range(len(sent_ns) // samples)]
         with Redis.from_url(self._redis.url) as redis:
+            recorded = redis.xlen(RECORD)
+            invariant(recorded == len(self._sent_ns[RECORDED]), "a frame was not recorded")
             rows: Any = redis.xrange(DONE)
             for _, fields in rows:
                 if fields[b"kind"] == kind:

@@ -115,7 +115,6 @@ class StubMarket:
         self, connection: ServerConnection, path: str, frames: Sequence[bytes], stream: str
     ) -> None:
         ahead, at, chance = 0, 0, random.Random(stream)  # noqa: S311 - no secret
-        sender = _sender(connection)
         while True:
             asked = self._redis.pipeline(transaction=False)
             asked.get(FLOW)
@@ -125,7 +124,8 @@ class StubMarket:
             if flow != path.encode():
                 ahead = published(rows)
             elif rate:
-                at = await asyncio.to_thread(_paced, sender, frames, at, float(rate), chance)
+                with _same_socket(connection) as sender:
+                    at = await asyncio.to_thread(_paced, sender, frames, at, float(rate), chance)
                 continue
             elif (room := WINDOW - (ahead - published(rows))) > 0:
                 connection.transport.write(b"".join(frames[at : at + room]))
@@ -134,7 +134,7 @@ class StubMarket:
             await asyncio.sleep(_STEP_S)
 
 
-def _sender(connection: ServerConnection) -> socket.socket:
+def _same_socket(connection: ServerConnection) -> socket.socket:
     """The connection's socket once more, for a thread: timers of an event loop tick in ms."""
     same = socket.socket(fileno=os.dup(connection.transport.get_extra_info("socket").fileno()))
     same.settimeout(_STALLED_S)
